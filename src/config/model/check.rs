@@ -1,0 +1,79 @@
+//! How servers are checked (manual section 5.2 and `tcp-check`).
+
+use std::net::IpAddr;
+
+use crate::config::secret::Secret;
+
+/// How the servers of a backend are checked.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub enum CheckMethod {
+    /// A TCP connect and nothing else.
+    #[default]
+    Layer4,
+    /// `option tcp-check`; no rule at all is a connect.
+    TcpCheck(Vec<CheckRule>),
+    /// `option redis-check`: PING, and `+PONG` anywhere in the answer.
+    RedisCheck,
+}
+
+/// One `tcp-check` line. Its step number is its position in the list plus one, comments counted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CheckRule {
+    pub action: CheckAction,
+    /// The rule's own `comment`, or the standalone one before it.
+    pub comment: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum CheckAction {
+    Comment,
+    Connect(CheckConnect),
+    /// The bytes may hold a password: AUTH and HELLO arguments.
+    Send(Secret),
+    /// `send-binary`; HAProxy names it apart in its reports.
+    SendBinary(Secret),
+    Expect(CheckExpect),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CheckConnect {
+    pub port: Option<u16>,
+    pub addr: Option<IpAddr>,
+    pub linger: bool,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct CheckExpect {
+    /// `!`
+    pub inverse: bool,
+    pub pattern: ExpectPattern,
+    /// `None` is HAProxy's -1: a miss waits for more bytes.
+    pub min_recv: Option<usize>,
+    pub ok_status: Option<&'static str>,
+    pub error_status: Option<&'static str>,
+    pub tout_status: Option<&'static str>,
+    pub on_success: Option<String>,
+    pub on_error: Option<String>,
+}
+
+#[derive(Debug, Clone)]
+pub enum ExpectPattern {
+    String(Vec<u8>),
+    /// The text as written beside the compiled expression.
+    Rstring(String, regex::bytes::Regex),
+    Binary(Vec<u8>),
+    /// Matched against the upper-case hex dump of what came.
+    Rbinary(String, regex::bytes::Regex),
+}
+
+impl PartialEq for ExpectPattern {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (ExpectPattern::String(a), ExpectPattern::String(b)) => a == b,
+            (ExpectPattern::Binary(a), ExpectPattern::Binary(b)) => a == b,
+            (ExpectPattern::Rstring(a, _), ExpectPattern::Rstring(b, _)) => a == b,
+            (ExpectPattern::Rbinary(a, _), ExpectPattern::Rbinary(b, _)) => a == b,
+            _ => false,
+        }
+    }
+}

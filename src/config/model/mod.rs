@@ -1,0 +1,280 @@
+//! The resolved config: what the rest of the program sees. Ids instead of names, `Duration` instead of text,
+//! defaults filled in, references checked. Immutable; a reload builds another one.
+//!
+//! Nothing after `resolve` re-checks any of this, and no field is a string that still has to be parsed.
+//! Section numbers in comments are those of HAProxy 2.6's configuration manual.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+mod check;
+mod log;
+mod server;
+mod stats;
+
+pub use super::secret::Secret;
+pub use check::{CheckAction, CheckConnect, CheckExpect, CheckMethod, CheckRule, ExpectPattern};
+pub use log::{LogAddress, LogFormat, LogFraming, LogTarget, SessionLog};
+pub use server::{OnError, Server, ServerAddress, ServerCheck, ServerPort};
+pub use stats::{StatsPage, StatsUser};
+
+/// Position of a frontend in [`Config::frontends`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FrontendId(pub usize);
+
+/// Position of a backend in [`Config::backends`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct BackendId(pub usize);
+
+/// Position of a server in [`Backend::servers`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ServerId(pub usize);
+
+/// Everything a set of config files says.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Config {
+    pub global: Global,
+    pub frontends: Vec<Frontend>,
+    pub backends: Vec<Backend>,
+}
+
+/// `global` (section 3).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Global {
+    pub daemon: bool,
+    pub master_worker: bool,
+    pub pidfile: Option<PathBuf>,
+    pub chroot: Option<PathBuf>,
+    /// Resolved from `user` or `uid`.
+    pub uid: Option<u32>,
+    /// Resolved from `group` or `gid`; `group nobody` falls back to `nogroup`.
+    pub gid: Option<u32>,
+    /// `None`: one worker per core.
+    pub nbthread: Option<usize>,
+    /// `None`: derived from the limit on descriptors.
+    pub maxconn: Option<u32>,
+    pub ulimit_n: Option<u64>,
+    /// `log` lines of the global section; proxies with `log global` use them.
+    pub log: Vec<LogTarget>,
+    pub log_tag: Option<String>,
+    /// `log-send-hostname`: `Some` carries the name to send.
+    pub log_hostname: Option<String>,
+    pub node: Option<String>,
+    pub description: Option<String>,
+    /// Percent (0 to 50) by which check intervals are spread.
+    pub spread_checks: u8,
+    pub max_spread_checks: Option<Duration>,
+    pub hard_stop_after: Option<Duration>,
+    pub grace: Duration,
+    /// `tune.bufsize` in bytes: bounds what a check may receive.
+    pub bufsize: usize,
+    pub zero_warning: bool,
+    pub quiet: bool,
+}
+
+impl Default for Global {
+    fn default() -> Self {
+        Global {
+            daemon: false,
+            master_worker: false,
+            pidfile: None,
+            chroot: None,
+            uid: None,
+            gid: None,
+            nbthread: None,
+            maxconn: None,
+            ulimit_n: None,
+            log: Vec::new(),
+            log_tag: None,
+            log_hostname: None,
+            node: None,
+            description: None,
+            spread_checks: 0,
+            max_spread_checks: None,
+            hard_stop_after: None,
+            grace: Duration::ZERO,
+            bufsize: 16384,
+            zero_warning: false,
+            quiet: false,
+        }
+    }
+}
+
+/// What a proxy speaks. `Http` proxies only serve stats pages and `monitor-uri` here; any other is
+/// forwarded as `Tcp` with a warning, and is `Tcp` in the model then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mode {
+    #[default]
+    Tcp,
+    Http,
+}
+
+/// A `frontend`, or the front half of a `listen`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Frontend {
+    pub name: String,
+    /// HAProxy's automatic proxy id (`iid`): counts up from 2 in file order; a `listen` has one for both halves.
+    pub proxy_id: u32,
+    pub is_listen: bool,
+    pub mode: Mode,
+    pub description: Option<String>,
+    /// `disabled`: listeners are not bound.
+    pub disabled: bool,
+    pub binds: Vec<Bind>,
+    /// 0 is unlimited (up to the global one).
+    pub maxconn: u32,
+    pub backlog: Option<u32>,
+    /// `rate-limit sessions`, per second.
+    pub rate_limit_sessions: Option<u32>,
+    pub default_backend: Option<BackendId>,
+    pub timeout_client: Option<Duration>,
+    pub timeout_client_fin: Option<Duration>,
+    /// `option clitcpka`, or `option tcpka`.
+    pub keepalive: Option<Keepalive>,
+    /// `option nolinger`.
+    pub nolinger: bool,
+    pub log: SessionLog,
+    /// The stats page that this frontend serves itself (`mode http` only).
+    pub stats: Option<StatsPage>,
+    /// `monitor-uri` (`mode http` only).
+    pub monitor_uri: Option<String>,
+}
+
+/// A `backend`, or the back half of a `listen`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Backend {
+    pub name: String,
+    pub proxy_id: u32,
+    pub is_listen: bool,
+    pub mode: Mode,
+    pub description: Option<String>,
+    pub disabled: bool,
+    pub servers: Vec<Server>,
+    pub balance: Balance,
+    pub timeout_connect: Option<Duration>,
+    pub timeout_server: Option<Duration>,
+    pub timeout_server_fin: Option<Duration>,
+    pub timeout_tunnel: Option<Duration>,
+    /// `timeout queue`; HAProxy falls back to `timeout connect`.
+    pub timeout_queue: Option<Duration>,
+    pub timeout_check: Option<Duration>,
+    /// Attempts after the first one; default 3.
+    pub retries: u32,
+    pub redispatch: Redispatch,
+    pub fullconn: Option<u32>,
+    pub abortonclose: bool,
+    pub allbackups: bool,
+    pub log_health_checks: bool,
+    /// `option srvtcpka`, or `option tcpka`.
+    pub keepalive: Option<Keepalive>,
+    pub nolinger: bool,
+    /// Where the state lines of this backend's servers go.
+    pub log: Vec<LogTarget>,
+    pub log_tag: Option<String>,
+    pub check: CheckMethod,
+    pub redis: RedisOptions,
+    /// `stats enable` and family in a backend: served when a frontend leads here.
+    pub stats: Option<StatsPage>,
+}
+
+/// `option redispatch` (section 4.2): HAProxy redispatches at the last retry, or at every n-th.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Redispatch {
+    #[default]
+    Off,
+    /// `option redispatch`, `option redispatch -1`.
+    LastRetry,
+    /// `option redispatch N` with N > 0.
+    EveryNth(u32),
+    /// `option redispatch -N`: from the N-th last retry on, counted from the last.
+    FromLast(u32),
+}
+
+/// `option redis-*`: the guard that HAProxy lacks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RedisOptions {
+    pub guard: GuardMode,
+    pub proof: bool,
+    pub single_master: bool,
+    /// `option redis-hold [TIME]`; `None` is off. The default is `timeout queue`, else 5 s.
+    pub hold: Option<Duration>,
+    /// `option redis-probe`: `None` decides by the script (kept in role-checked backends).
+    pub kept_probe: Option<bool>,
+}
+
+impl Default for RedisOptions {
+    fn default() -> Self {
+        RedisOptions {
+            guard: GuardMode::On,
+            proof: true,
+            single_master: true,
+            hold: Some(Duration::from_secs(5)),
+            kept_probe: None,
+        }
+    }
+}
+
+/// `option redis-guard on|observe|off`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum GuardMode {
+    #[default]
+    On,
+    /// Decide and log, but act as HAProxy.
+    Observe,
+    Off,
+}
+
+/// `option tcpka` and family; unset parts are the kernel's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Keepalive {
+    pub idle: Option<Duration>,
+    pub interval: Option<Duration>,
+    pub count: Option<u32>,
+}
+
+/// One `bind` address (a line with a list or a range yields several).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Bind {
+    /// HAProxy's listener id within the proxy, from 1.
+    pub id: u32,
+    pub name: Option<String>,
+    pub address: BindAddress,
+    pub backlog: Option<u32>,
+    pub maxconn: Option<u32>,
+    pub v4v6: bool,
+    pub v6only: bool,
+    pub transparent: bool,
+    pub tfo: bool,
+    pub defer_accept: bool,
+    pub interface: Option<String>,
+    /// Bytes; `mss`.
+    pub mss: Option<u32>,
+    pub tcp_ut: Option<Duration>,
+    /// Where the line stands, for errors at bind time: (file, line).
+    pub origin: (String, u32),
+}
+
+/// Also the identity by which a reload keeps a listening socket.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum BindAddress {
+    Tcp(SocketAddr),
+    Unix(PathBuf),
+    /// `abns@`: Linux's abstract namespace.
+    Abstract(String),
+    /// `fd@N`: inherited.
+    Fd(i32),
+}
+
+/// `balance` (section 4.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Balance {
+    #[default]
+    RoundRobin,
+    StaticRr,
+    LeastConn,
+    First,
+    Source,
+    /// `random(N)`: draws, the least loaded wins.
+    Random(u32),
+}

@@ -1,0 +1,89 @@
+//! A server line (manual section 5).
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// One `server` (section 5).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Server {
+    pub name: String,
+    /// HAProxy's server id within the backend, from 1.
+    pub id: u32,
+    /// `None`: the name did not resolve and `init-addr none` allows that.
+    pub address: Option<ServerAddress>,
+    /// As written, for pages and errors: `redis1.local:6379`.
+    pub written_address: String,
+    pub check: Option<ServerCheck>,
+    /// 0 to 256; 0 gets no new sessions.
+    pub weight: u32,
+    pub backup: bool,
+    /// 0 is unlimited.
+    pub maxconn: u32,
+    pub minconn: u32,
+    /// 0 is unlimited.
+    pub maxqueue: u32,
+    /// Starts in maintenance.
+    pub disabled: bool,
+    pub on_marked_down_shutdown_sessions: bool,
+    pub on_marked_up_shutdown_backup_sessions: bool,
+    pub observe_layer4: bool,
+    pub error_limit: u32,
+    pub on_error: OnError,
+    pub slowstart: Duration,
+    pub source: Option<IpAddr>,
+    pub tcp_ut: Option<Duration>,
+    pub tfo: bool,
+    pub cookie: Option<String>,
+}
+
+/// Where a server listens.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum ServerAddress {
+    Ip { ip: IpAddr, port: ServerPort },
+    Unix(PathBuf),
+    Abstract(String),
+}
+
+/// A server's port: its own, or relative to the one the client came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ServerPort {
+    Fixed(u16),
+    /// No port, `+N` or `-N`: the client's port plus this offset.
+    Mapped(i32),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnError {
+    Fastinter,
+    #[default]
+    FailCheck,
+    SuddenDeath,
+    MarkDown,
+}
+
+/// `check` and what shapes it (section 5.2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerCheck {
+    pub inter: Duration,
+    pub fastinter: Option<Duration>,
+    pub downinter: Option<Duration>,
+    pub rise: u32,
+    pub fall: u32,
+    pub addr: Option<IpAddr>,
+    pub port: Option<u16>,
+}
+
+impl Default for ServerCheck {
+    fn default() -> Self {
+        ServerCheck {
+            inter: Duration::from_millis(2000),
+            fastinter: None,
+            downinter: None,
+            rise: 2,
+            fall: 3,
+            addr: None,
+            port: None,
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! `stats enable` and family: who may see which page where.
+
+use std::time::Duration;
+
+use crate::config::secret::Secret;
+
+/// `stats enable` and family.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StatsPage {
+    /// Prefix of the path; default `/haproxy?stats`.
+    pub uri: String,
+    pub realm: String,
+    pub users: Vec<StatsUser>,
+    pub refresh: Option<Duration>,
+    pub hide_version: bool,
+    pub show_legends: bool,
+    /// `stats show-node [NAME]`.
+    pub node: Option<String>,
+    /// `stats show-desc [TEXT]`.
+    pub description: Option<String>,
+    /// Names of the proxies shown; `.` is resolved to the page's own.
+    pub scope: Vec<String>,
+    /// `stats admin if TRUE` parses; the page is read-only until conditions are honoured.
+    pub admin: bool,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct StatsUser {
+    pub name: String,
+    pub password: Secret,
+}

@@ -1,0 +1,133 @@
+//! What a session and the driver that executes it say to each other. No socket, no clock and no future
+//! crosses this line: a session is fed events and answers with operations, so that an epoll loop and an
+//! io_uring loop can run the same session, and a test can run it with neither.
+//!
+//! # What a driver owes a session
+//!
+//! * Bytes go across exactly and in order; what one side cannot take yet stops the reading of the other.
+//! * [`Event::Eof`] comes once a side, after every byte that side sent was written to the other side.
+//! * [`Op::Shutdown`] and [`Op::Close`] with [`Close::Fin`] act after everything on its way to that side is written.
+//! * After [`Op::End`] the session is gone; nothing is delivered to it any more.
+//! * [`Event::Timer`] comes at or shortly after the deadline that the session last asked for.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::config::model::Keepalive;
+use crate::state::{CutReason, ServerKey};
+
+/// One end of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Side {
+    Client,
+    Server,
+}
+
+impl Side {
+    /// The other one.
+    pub fn peer(self) -> Side {
+        match self {
+            Side::Client => Side::Server,
+            Side::Server => Side::Client,
+        }
+    }
+}
+
+/// Where to connect to, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConnectSpec {
+    pub server: ServerKey,
+    pub target: Target,
+    pub source: Option<std::net::IpAddr>,
+    pub keepalive: Option<Keepalive>,
+    pub user_timeout: Option<Duration>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    Tcp(SocketAddr),
+    Unix(PathBuf),
+    Abstract(String),
+}
+
+/// Why a connection to a server did not come up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ConnectError {
+    #[error("connection refused")]
+    Refused,
+    #[error("unreachable")]
+    Unreachable,
+    /// Out of ports, descriptors or memory here: not the server's fault.
+    #[error("no local resources")]
+    Resources,
+    #[error("connection failed")]
+    Other,
+}
+
+/// What ended one side without a FIN.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// RST.
+    Reset,
+    /// `ETIMEDOUT` from keepalive or TCP_USER_TIMEOUT.
+    TimedOut,
+    Other,
+}
+
+/// What a driver tells a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event {
+    Connected,
+    ConnectFailed(ConnectError),
+    /// So many bytes came from that side since the last such event: activity, for timers and counters.
+    Received(Side, u64),
+    /// That side's FIN, after all its bytes were delivered.
+    Eof(Side),
+    /// That side is gone.
+    Failed(Side, Failure),
+    /// While draining: nothing came from the server for a moment and everything was written to the client.
+    Quiet,
+    Timer,
+    /// A place was reserved for this waiting session.
+    Granted(ServerKey),
+    /// Servers or the master changed while it waits.
+    Reconsider,
+    Cut(CutReason),
+    /// The process stops now.
+    Stop,
+}
+
+/// How a side is closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Close {
+    /// After everything on its way there was written.
+    Fin,
+    /// At once, with RST.
+    Reset,
+}
+
+/// What a session asks of its driver.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Op {
+    /// Open a connection; answered by `Connected` or `ConnectFailed`. At most one is under way.
+    Connect(Box<ConnectSpec>),
+    /// Give up the connection, or the attempt, to the server.
+    DropServer,
+    /// Begin to move bytes both ways.
+    Relay,
+    /// Pass a FIN on to that side.
+    Shutdown(Side),
+    /// From now on read that side and throw the bytes away.
+    Discard(Side),
+    /// Tell `Event::Quiet` when nothing has come from the server for `Duration` and the client has everything.
+    ReportQuiet(Duration),
+    /// Stop reading that side (freeze), and go on.
+    Pause(Side),
+    Resume(Side),
+    Close(Side, Close),
+    /// Hand the client's socket to a service; the session ends for the worker.
+    Serve,
+    /// The session is over; both sides are closed by now or are closed plainly.
+    End,
+}

@@ -1,0 +1,110 @@
+//! A backend's live half, and how it looks in one snapshot.
+
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+
+use super::counters::Traffic;
+use super::lock;
+use super::master::MasterWord;
+use super::queue::Queue;
+use super::server::{ServerKey, ServerLive, Unselectable};
+use crate::time::Tick;
+
+/// Names a live backend for the life of the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct BackendKey(pub u32);
+
+/// How far the guard's rules apply to a backend; decided from its config by `guard::classify`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Guarding {
+    /// As HAProxy.
+    #[default]
+    None,
+    /// A script that accepts only replicas: proof and cut on role change, no master.
+    Replicas,
+    /// A script that accepts only the master: proof, one master, cut, hold.
+    Master,
+    /// As `Master`, but only said, not done.
+    Observe,
+}
+
+/// One backend, for as long as the config has it.
+#[derive(Debug)]
+pub struct BackendLive {
+    pub key: BackendKey,
+    pub name: String,
+    pub traffic: Traffic,
+    /// Sessions that wait for a place or for a master.
+    pub queue: Queue,
+    /// Who is master; means something only under [`Guarding::Master`].
+    pub master: MasterWord,
+    /// Set once every server has had its first verdict, or the wait for it is over (`option redis-proof`).
+    pub judged: AtomicBool,
+    /// Tick since which there is no usable master, plus one; 0: there is one. The hold's clock.
+    masterless_since: AtomicU64,
+    /// `chkdown` and `lastchg` of the backend row.
+    pub down_transitions: super::counters::Counter,
+    pub last_change: AtomicU64,
+    pub downtime_ms: super::counters::Counter,
+    /// The algorithm's memory, shared by the workers: one short lock per connection, so that the order in
+    /// which servers are chosen does not depend on which worker accepted.
+    pub balancer: Mutex<crate::balance::Balancer>,
+}
+
+impl BackendLive {
+    pub fn new(key: BackendKey, name: &str, now: Tick) -> BackendLive {
+        BackendLive {
+            key,
+            name: name.to_owned(),
+            traffic: Traffic::default(),
+            queue: Queue::default(),
+            master: MasterWord::default(),
+            judged: AtomicBool::new(false),
+            masterless_since: AtomicU64::new(now.0 + 1),
+            down_transitions: super::counters::Counter::default(),
+            last_change: AtomicU64::new(now.0),
+            downtime_ms: super::counters::Counter::default(),
+            balancer: Mutex::new(crate::balance::Balancer::default()),
+        }
+    }
+
+    /// Since when no usable master is known; `None` while there is one.
+    pub fn masterless_since(&self) -> Option<Tick> {
+        self.masterless_since.load(Relaxed).checked_sub(1).map(Tick)
+    }
+
+    /// Starts or stops the hold's clock.
+    pub fn set_masterless_since(&self, since: Option<Tick>) {
+        self.masterless_since.store(since.map_or(0, |tick| tick.0 + 1), Relaxed);
+    }
+
+    /// Runs `use_it` on the algorithm's memory.
+    pub fn with_balancer<R>(&self, use_it: impl FnOnce(&mut crate::balance::Balancer) -> R) -> R {
+        use_it(&mut lock(&self.balancer))
+    }
+}
+
+/// A backend as one snapshot sees it: `servers[i]` is the live half of the config's server `i`.
+#[derive(Debug, Clone)]
+pub struct BackendView {
+    pub live: Arc<BackendLive>,
+    pub servers: Vec<Arc<ServerLive>>,
+    pub guarding: Guarding,
+}
+
+impl BackendView {
+    /// Why the server gets no clients, the master word included; `None` if it does (its weight apart).
+    pub fn unselectable(&self, server: &ServerLive) -> Option<Unselectable> {
+        let needs_proof = matches!(self.guarding, Guarding::Replicas | Guarding::Master);
+        server.unselectable(needs_proof).or_else(|| {
+            let held = self.guarding == Guarding::Master && self.live.master.load().server != Some(server.key);
+            held.then_some(Unselectable::Held)
+        })
+    }
+
+    /// The position of a live server in this snapshot.
+    pub fn position(&self, key: ServerKey) -> Option<usize> {
+        self.servers.iter().position(|server| server.key == key)
+    }
+}

@@ -1,0 +1,149 @@
+//! How the control side, and one worker, speak to a worker: a queue and an eventfd that the worker's driver
+//! watches. Posting never blocks. What is in the queue is bounded by what causes posts: one command per
+//! change of state, per granted place and per connection passed on.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::{Arc, Mutex};
+
+use super::lock;
+use super::server::ServerKey;
+use crate::config::model::FrontendId;
+use crate::sys::wake::Wake;
+
+/// Names a session for the life of its worker: slot and turn, so that a late message finds nobody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SessionToken {
+    pub worker: usize,
+    pub slot: u32,
+    pub turn: u32,
+}
+
+/// Why sessions are ended from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CutReason {
+    /// The server itself reports another role.
+    RoleChanged,
+    /// Another server was chosen.
+    Succeeded,
+    /// `on-marked-down shutdown-sessions`: termination state `D`, without the guard's care for replies.
+    MarkedDown,
+    /// `on-marked-up shutdown-backup-sessions`: `U`.
+    BackupRelieved,
+    /// By the operator: `K`.
+    Admin,
+}
+
+impl CutReason {
+    /// Whether replies that the server has sent are delivered first.
+    pub fn delivers_replies(self) -> bool {
+        matches!(self, CutReason::RoleChanged | CutReason::Succeeded)
+    }
+}
+
+/// A connection that one worker accepted for another.
+#[derive(Debug)]
+pub struct Accepted {
+    pub socket: OwnedFd,
+    /// `None` for unix sockets.
+    pub client: Option<std::net::SocketAddr>,
+    pub frontend: FrontendId,
+    /// Generation of the snapshot `frontend` is a position in.
+    pub generation: u64,
+    /// Position of the bind in its frontend.
+    pub bind: usize,
+}
+
+/// A listening socket that every worker accepts from. Closed when the last worker has let go of it.
+#[derive(Debug)]
+pub struct Listener {
+    pub socket: OwnedFd,
+    /// Identity across reloads.
+    pub address: crate::config::model::BindAddress,
+}
+
+/// What a worker can be told.
+#[derive(Debug)]
+pub enum Command {
+    /// The snapshot has changed: look up again, and take its listeners.
+    Refresh,
+    /// Servers or the master word changed: sessions that wait look again.
+    Reconsider,
+    /// A place was reserved for a queued session.
+    Granted(SessionToken, ServerKey),
+    /// End the sessions on that server.
+    Cut(ServerKey, CutReason),
+    Adopt(Accepted),
+    /// Stop accepting for a while (SIGTTOU), and go on (SIGTTIN).
+    Pause,
+    Resume,
+    /// Close the listeners; end when the last session has ended.
+    SoftStop,
+    /// End now.
+    Stop,
+}
+
+/// One worker's letter box.
+#[derive(Debug)]
+pub struct Mailbox {
+    queue: Mutex<Vec<Command>>,
+    wake: Wake,
+}
+
+impl Mailbox {
+    pub fn new() -> std::io::Result<Mailbox> {
+        Ok(Mailbox { queue: Mutex::new(Vec::new()), wake: Wake::new()? })
+    }
+
+    /// Leaves a command and wakes the worker.
+    pub fn post(&self, command: Command) {
+        let mut queue = lock(&self.queue);
+        queue.push(command);
+        if queue.len() == 1 {
+            self.wake.ring();
+        }
+    }
+
+    /// Takes everything out, into `into`.
+    pub fn take(&self, into: &mut Vec<Command>) {
+        self.wake.clear();
+        into.append(&mut lock(&self.queue));
+    }
+}
+
+impl AsFd for Mailbox {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.wake.as_fd()
+    }
+}
+
+/// All workers' letter boxes.
+#[derive(Debug, Clone)]
+pub struct Workers(Arc<[Arc<Mailbox>]>);
+
+impl Workers {
+    /// Letter boxes for `count` workers.
+    pub fn new(count: usize) -> std::io::Result<Workers> {
+        let boxes: std::io::Result<Vec<_>> = (0..count).map(|_| Mailbox::new().map(Arc::new)).collect();
+        Ok(Workers(boxes?.into()))
+    }
+
+    /// Tells one worker.
+    pub fn post(&self, worker: usize, command: Command) {
+        self.0[worker].post(command);
+    }
+
+    /// Tells every worker.
+    pub fn broadcast(&self, command: impl Fn() -> Command) {
+        self.0.iter().for_each(|mailbox| mailbox.post(command()));
+    }
+
+    /// One worker's letter box.
+    pub fn mailbox(&self, worker: usize) -> &Arc<Mailbox> {
+        &self.0[worker]
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+}

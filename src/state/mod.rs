@@ -1,0 +1,31 @@
+//! What is true now. One [`Snapshot`] is published through one `ArcSwap`; everything that changes while it
+//! stands is an atomic or a short lock inside the live objects it points to. Live objects are carried over
+//! a reload by identity: frontend name, backend name, backend and server name.
+//!
+//! Sessions hold ids and counters, never the snapshot; they look up again when its generation changes.
+
+pub mod backend;
+pub mod check;
+pub mod counters;
+pub mod frontend;
+pub mod mailbox;
+pub mod master;
+pub mod queue;
+pub mod server;
+mod snapshot;
+
+pub use backend::{BackendKey, BackendLive, BackendView, Guarding};
+pub use check::CheckStatus;
+pub use frontend::{FrontendKey, FrontendLive};
+pub use mailbox::{Accepted, Command, CutReason, Listener, Mailbox, SessionToken, Workers};
+pub use master::{Master, MasterWord};
+pub use queue::{Queue, Waiter};
+pub use server::{Health, Operation, RedisView, ServerKey, ServerLive, Unselectable, admin};
+pub use snapshot::{Published, Snapshot};
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Locks; a holder that panicked leaves values that are each valid on their own.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

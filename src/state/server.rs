@@ -1,0 +1,217 @@
+//! A server's live half: outlives reloads, carried over by name.
+//!
+//! # Who writes, who reads
+//!
+//! Health (through `health`) writes `operation`, `health` and `check`; the operator writes `admin` and
+//! `weight`; the guard writes `proven` and `held`; workers write `traffic`. Workers read `operation`,
+//! `admin`, `proven` and the backend's master word for every connection, everything else is read by pages.
+//! The words a worker reads are independent flags, each of which only ever takes a server *out*; the one
+//! order that matters, between "another is master" and "a session connects", is kept by the master word
+//! (see [`super::master`]), so relaxed loads do here.
+//!
+//! # Truth table
+//!
+//! | admin | operation | proven (role-checked only) | master word names it (guarded only) | gets clients |
+//! |---|---|---|---|---|
+//! | maint or drain | any | any | any | no |
+//! | ready | Stopped, Stopping | any | any | no |
+//! | ready | Running, Starting | no | any | no |
+//! | ready | Running, Starting | yes | no | no |
+//! | ready | Running, Starting | yes | yes | yes, if its weight is not 0 |
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+
+use super::check::CheckStatus;
+use super::counters::Traffic;
+use super::lock;
+use crate::redis::RoleReport;
+use crate::time::Tick;
+
+/// Names a live server for the life of the process: never reused, so that a late message about a removed
+/// server cannot hit another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ServerKey(pub u32);
+
+/// HAProxy's `srv_op_state`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Operation {
+    Stopped = 0,
+    /// Slow start.
+    Starting = 1,
+    Running = 2,
+    /// NOLB: no new sessions, the old ones stay.
+    Stopping = 3,
+}
+
+/// HAProxy's `srv_admin_state` bits.
+pub mod admin {
+    pub const FORCED_MAINT: u8 = 0x01;
+    pub const INHERITED_MAINT: u8 = 0x02;
+    pub const CONFIG_MAINT: u8 = 0x04;
+    pub const FORCED_DRAIN: u8 = 0x08;
+    pub const INHERITED_DRAIN: u8 = 0x10;
+    pub const RESOLUTION_MAINT: u8 = 0x20;
+    pub const MAINT: u8 = FORCED_MAINT | INHERITED_MAINT | CONFIG_MAINT | RESOLUTION_MAINT;
+    pub const DRAIN: u8 = FORCED_DRAIN | INHERITED_DRAIN;
+}
+
+/// Why a server gets no clients, for pages and `<NOSRV>` decisions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unselectable {
+    Maintenance,
+    Draining,
+    Down,
+    Unproven,
+    Held,
+}
+
+/// What checks have found; written by health, read by pages.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Health {
+    /// HAProxy's counter, 0 to rise + fall - 1; up from `rise` on.
+    pub counter: u32,
+    /// Kept here so that a page needs no config to show `2/3`.
+    pub rise: u32,
+    pub fall: u32,
+    pub status: CheckStatus,
+    /// `check_code`
+    pub code: Option<i32>,
+    /// `last_chk`: the detail in words.
+    pub info: String,
+    /// Milliseconds; `None` before the first check ended.
+    pub duration_ms: Option<u64>,
+    pub in_progress: bool,
+    /// `chkfail`: failed checks while up; `chkdown`: transitions to down.
+    pub failed_checks: u64,
+    pub down_transitions: u64,
+    /// When it last went up or down.
+    pub last_change: Tick,
+    /// Milliseconds spent down, without the present spell.
+    pub downtime_ms: u64,
+}
+
+/// What the server says of itself, and what the guard thinks of it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RedisView {
+    pub report: Option<RoleReport>,
+    pub reported_at: Option<Tick>,
+    /// Why a server that says it is master gets no clients, in words.
+    pub held: Option<String>,
+    /// A named trouble: `NOAUTH Authentication required.`, without secrets.
+    pub trouble: Option<String>,
+}
+
+/// One server, for as long as the config has it.
+#[derive(Debug)]
+pub struct ServerLive {
+    pub key: ServerKey,
+    pub name: String,
+    pub traffic: Traffic,
+    /// `qcur`, `qmax`: sessions queued for this very server.
+    pub queued: super::counters::Gauge,
+    operation: AtomicU8,
+    admin: AtomicU8,
+    weight: AtomicU32,
+    proven: AtomicBool,
+    /// Consecutive connect errors, for `observe layer4`.
+    pub connect_failures: AtomicU32,
+    /// Bumped when the address changes; proof belongs to one address.
+    pub address_epoch: AtomicU64,
+    health: Mutex<Health>,
+    redis: Mutex<RedisView>,
+}
+
+impl ServerLive {
+    /// A server as HAProxy starts it: up, and down at the first failed check.
+    pub fn new(key: ServerKey, name: &str, weight: u32, initial: Health) -> ServerLive {
+        ServerLive {
+            key,
+            name: name.to_owned(),
+            traffic: Traffic::default(),
+            queued: super::counters::Gauge::default(),
+            operation: AtomicU8::new(Operation::Running as u8),
+            admin: AtomicU8::new(0),
+            weight: AtomicU32::new(weight),
+            proven: AtomicBool::new(false),
+            connect_failures: AtomicU32::new(0),
+            address_epoch: AtomicU64::new(0),
+            health: Mutex::new(initial),
+            redis: Mutex::new(RedisView::default()),
+        }
+    }
+
+    pub fn operation(&self) -> Operation {
+        match self.operation.load(Relaxed) {
+            0 => Operation::Stopped,
+            1 => Operation::Starting,
+            3 => Operation::Stopping,
+            _ => Operation::Running,
+        }
+    }
+
+    pub fn set_operation(&self, operation: Operation) {
+        self.operation.store(operation as u8, Relaxed);
+    }
+
+    pub fn admin(&self) -> u8 {
+        self.admin.load(Relaxed)
+    }
+
+    /// Replaces the administrative bits; returns what they were.
+    pub fn set_admin(&self, bits: u8) -> u8 {
+        self.admin.swap(bits, Relaxed)
+    }
+
+    pub fn weight(&self) -> u32 {
+        self.weight.load(Relaxed)
+    }
+
+    pub fn set_weight(&self, weight: u32) {
+        self.weight.store(weight, Relaxed);
+    }
+
+    pub fn proven(&self) -> bool {
+        self.proven.load(Relaxed)
+    }
+
+    pub fn set_proven(&self, proven: bool) {
+        self.proven.store(proven, Relaxed);
+    }
+
+    /// A copy of what checks have found.
+    pub fn health(&self) -> Health {
+        lock(&self.health).clone()
+    }
+
+    /// Changes what checks have found.
+    pub fn update_health<R>(&self, change: impl FnOnce(&mut Health) -> R) -> R {
+        change(&mut lock(&self.health))
+    }
+
+    /// A copy of what the server says of itself.
+    pub fn redis(&self) -> RedisView {
+        lock(&self.redis).clone()
+    }
+
+    /// Changes what is known of the server as a Redis.
+    pub fn update_redis<R>(&self, change: impl FnOnce(&mut RedisView) -> R) -> R {
+        change(&mut lock(&self.redis))
+    }
+
+    /// The first four columns of the truth table but the master word, which belongs to the backend.
+    pub fn unselectable(&self, needs_proof: bool) -> Option<Unselectable> {
+        let bits = self.admin();
+        if bits & admin::MAINT != 0 {
+            return Some(Unselectable::Maintenance);
+        }
+        if bits & admin::DRAIN != 0 {
+            return Some(Unselectable::Draining);
+        }
+        if matches!(self.operation(), Operation::Stopped | Operation::Stopping) {
+            return Some(Unselectable::Down);
+        }
+        (needs_proof && !self.proven()).then_some(Unselectable::Unproven)
+    }
+}

@@ -1,0 +1,164 @@
+//! The one published snapshot, and how the next one is made from the last.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+use arc_swap::ArcSwap;
+
+use super::backend::{BackendKey, BackendLive, BackendView, Guarding};
+use super::frontend::{FrontendKey, FrontendLive};
+use super::mailbox::Listener;
+use super::server::{Health, Operation, ServerKey, ServerLive, admin};
+use crate::config::Config;
+use crate::config::model::{Backend, BackendId, FrontendId, Server, ServerCheck};
+use crate::time::Tick;
+
+/// The place where the snapshot is published: the only `ArcSwap` there is.
+pub type Published = ArcSwap<Snapshot>;
+
+/// A config and the live objects that belong to it; `frontends[i]` and `backends[i]` belong to the config's
+/// frontend and backend `i`.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// Grows with every swap.
+    pub generation: u64,
+    pub config: Arc<Config>,
+    pub frontends: Vec<Arc<FrontendLive>>,
+    pub backends: Vec<BackendView>,
+    /// `listeners[i][j]` is the socket of bind `j` of frontend `i`; `None` if disabled.
+    pub listeners: Vec<Vec<Option<Arc<Listener>>>>,
+    /// Process-wide connections: global `maxconn` counts against this.
+    pub process: Arc<ProcessLive>,
+}
+
+/// What belongs to no proxy.
+#[derive(Debug, Default)]
+pub struct ProcessLive {
+    pub connections: super::counters::Gauge,
+    pub total: super::counters::Counter,
+    pub rate: super::counters::Rate,
+    /// Sessions of each worker, by which accepted connections are spread.
+    pub load: Vec<super::counters::Gauge>,
+}
+
+impl Snapshot {
+    /// The snapshot for `config` after `old`: live objects whose names stay are carried over. `guarding`
+    /// says what applies to each backend, in the config's order.
+    pub fn build(
+        config: Arc<Config>,
+        listeners: Vec<Vec<Option<Arc<Listener>>>>,
+        guarding: &[Guarding],
+        old: &Snapshot,
+        now: Tick,
+    ) -> Snapshot {
+        let frontends = config.frontends.iter().map(|frontend| old.carry_frontend(&frontend.name)).collect();
+        let backends = config
+            .backends
+            .iter()
+            .zip(guarding)
+            .map(|(backend, guarding)| old.carry_backend(backend, *guarding, now))
+            .collect();
+        let process = Arc::clone(&old.process);
+        Snapshot { generation: old.generation + 1, config, frontends, backends, listeners, process }
+    }
+
+    /// What there is before the first config.
+    pub fn empty(workers: usize) -> Snapshot {
+        let load = (0..workers).map(|_| super::counters::Gauge::default()).collect();
+        Snapshot {
+            generation: 0,
+            config: Arc::default(),
+            frontends: Vec::new(),
+            backends: Vec::new(),
+            listeners: Vec::new(),
+            process: Arc::new(ProcessLive { load, ..ProcessLive::default() }),
+        }
+    }
+
+    /// The frontend of that name.
+    pub fn frontend(&self, name: &str) -> Option<FrontendId> {
+        self.config.frontends.iter().position(|frontend| frontend.name == name).map(FrontendId)
+    }
+
+    /// The backend of that name.
+    pub fn backend(&self, name: &str) -> Option<BackendId> {
+        self.config.backends.iter().position(|backend| backend.name == name).map(BackendId)
+    }
+
+    fn carry_frontend(&self, name: &str) -> Arc<FrontendLive> {
+        let kept = self.frontends.iter().find(|live| live.name == name).cloned();
+        kept.unwrap_or_else(|| Arc::new(FrontendLive::new(FrontendKey(next_key()), name)))
+    }
+
+    fn carry_backend(&self, backend: &Backend, guarding: Guarding, now: Tick) -> BackendView {
+        let Some(BackendId(at)) = self.backend(&backend.name) else {
+            let live = Arc::new(BackendLive::new(BackendKey(next_key()), &backend.name, now));
+            let servers = backend.servers.iter().map(|server| fresh_server(server, now)).collect();
+            return BackendView { live, servers, guarding };
+        };
+        let (old_backend, old_view) = (&self.config.backends[at], &self.backends[at]);
+        let carry = |server: &Server| {
+            let same = |old: &Server| old.name == server.name && old.address == server.address;
+            let Some(position) = old_backend.servers.iter().position(same) else {
+                return fresh_server(server, now);
+            };
+            let live = Arc::clone(&old_view.servers[position]);
+            adjust(&live, &old_backend.servers[position], server);
+            live
+        };
+        let servers = backend.servers.iter().map(carry).collect();
+        BackendView { live: Arc::clone(&old_view.live), servers, guarding }
+    }
+}
+
+/// A server that is kept takes over what its line changed.
+fn adjust(live: &ServerLive, old: &Server, new: &Server) {
+    if old.weight != new.weight {
+        live.set_weight(new.weight);
+    }
+    if old.disabled != new.disabled {
+        let bits = live.admin() & !admin::CONFIG_MAINT;
+        live.set_admin(if new.disabled { bits | admin::CONFIG_MAINT | admin::FORCED_MAINT } else { bits & !admin::FORCED_MAINT });
+    }
+    if new.check.is_none() {
+        live.set_operation(Operation::Running);
+    }
+    let check = new.check.clone().unwrap_or_default();
+    live.update_health(|health| {
+        let up = health.counter >= health.rise;
+        if (health.rise, health.fall) != (check.rise, check.fall) {
+            health.counter = if up { check.rise + check.fall - 1 } else { 0 };
+            (health.rise, health.fall) = (check.rise, check.fall);
+        }
+    });
+}
+
+fn fresh_server(server: &Server, now: Tick) -> Arc<ServerLive> {
+    let check = server.check.clone().unwrap_or(ServerCheck::default());
+    let health = Health {
+        counter: check.rise,
+        rise: check.rise,
+        fall: check.fall,
+        status: if server.check.is_some() { super::CheckStatus::Initializing } else { super::CheckStatus::Unknown },
+        code: None,
+        info: String::new(),
+        duration_ms: None,
+        in_progress: false,
+        failed_checks: 0,
+        down_transitions: 0,
+        last_change: now,
+        downtime_ms: 0,
+    };
+    let live = ServerLive::new(ServerKey(next_key()), &server.name, server.weight, health);
+    if server.disabled {
+        live.set_admin(admin::FORCED_MAINT | admin::CONFIG_MAINT);
+        live.update_health(|health| health.counter = 0);
+        live.set_operation(Operation::Stopped);
+    }
+    Arc::new(live)
+}
+
+fn next_key() -> u32 {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    NEXT.fetch_add(1, Relaxed)
+}
