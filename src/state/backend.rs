@@ -98,7 +98,8 @@ impl BackendView {
     pub fn unselectable(&self, server: &ServerLive) -> Option<Unselectable> {
         let needs_proof = matches!(self.guarding, Guarding::Replicas | Guarding::Master);
         server.unselectable(needs_proof).or_else(|| {
-            let held = self.guarding == Guarding::Master && self.live.master.load().server != Some(server.key);
+            let held =
+                self.guarding == Guarding::Master && self.live.master.load().server != Some(server.key);
             held.then_some(Unselectable::Held)
         })
     }

@@ -7,6 +7,7 @@
 pub mod backend;
 pub mod check;
 pub mod counters;
+pub mod event;
 pub mod frontend;
 pub mod mailbox;
 pub mod master;

@@ -118,7 +118,11 @@ fn adjust(live: &ServerLive, old: &Server, new: &Server) {
     }
     if old.disabled != new.disabled {
         let bits = live.admin() & !admin::CONFIG_MAINT;
-        live.set_admin(if new.disabled { bits | admin::CONFIG_MAINT | admin::FORCED_MAINT } else { bits & !admin::FORCED_MAINT });
+        live.set_admin(if new.disabled {
+            bits | admin::CONFIG_MAINT | admin::FORCED_MAINT
+        } else {
+            bits & !admin::FORCED_MAINT
+        });
     }
     if new.check.is_none() {
         live.set_operation(Operation::Running);
@@ -139,7 +143,11 @@ fn fresh_server(server: &Server, now: Tick) -> Arc<ServerLive> {
         counter: check.rise,
         rise: check.rise,
         fall: check.fall,
-        status: if server.check.is_some() { super::CheckStatus::Initializing } else { super::CheckStatus::Unknown },
+        status: if server.check.is_some() {
+            super::CheckStatus::Initializing
+        } else {
+            super::CheckStatus::Unknown
+        },
         code: None,
         info: String::new(),
         duration_ms: None,

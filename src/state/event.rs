@@ -1,0 +1,82 @@
+//! What happened to a server or a proxy, as plain data: state and health return it, `log` words it as
+//! HAProxy does, pages keep the last of it.
+
+use super::check::CheckStatus;
+
+/// How a check ended, for a sentence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckSummary {
+    pub status: CheckStatus,
+    pub code: Option<i32>,
+    pub info: String,
+    pub duration_ms: u64,
+}
+
+/// What is left in the backend after a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Left {
+    pub active: usize,
+    pub backup: usize,
+    /// Sessions of the server that go on, or were requeued.
+    pub sessions_active: u32,
+    pub requeued: u32,
+    pub queued: u32,
+}
+
+/// One event of one server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerEvent {
+    pub backend: String,
+    pub server: String,
+    pub backup: bool,
+    pub what: ServerChange,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ServerChange {
+    /// `option log-health-checks`: the check's result or the counter changed. `shown` is HAProxy's `X/Y`.
+    Checked {
+        check: CheckSummary,
+        shown: (u32, u32),
+        up: bool,
+        draining: bool,
+    },
+    /// `reason` is left out when `option log-health-checks` has said it already.
+    Down {
+        reason: Option<CheckSummary>,
+        left: Left,
+    },
+    Up {
+        reason: Option<CheckSummary>,
+        left: Left,
+    },
+    Stopping {
+        reason: Option<CheckSummary>,
+        left: Left,
+    },
+    /// The last usable server of the backend went: `backend B has no server available!`
+    NoServerLeft {
+        is_listen: bool,
+    },
+    /// Ours: the server began to say that it is a replica; said once per change.
+    IsReplica,
+    /// Ours: why a server that says master gets no clients.
+    Held {
+        reason: String,
+    },
+    /// Ours: who is master now and why; `previous` names the one before.
+    Master {
+        reason: String,
+        previous: Option<String>,
+        epoch: u32,
+    },
+    /// Ours: sessions were ended, and why.
+    Cut {
+        sessions: u32,
+        reason: String,
+    },
+    /// Ours: a named trouble such as `-NOAUTH`, once per change, without secrets.
+    Trouble {
+        text: String,
+    },
+}
