@@ -1,0 +1,92 @@
+"""Writers for quickstart.sh: four clients write numbered keys through the balancer, the master is killed after
+two seconds, and what the clients saw is printed: the longest gap, failures, and acknowledged writes that the
+new master does not have.
+
+    quickstart_writers.py PORT PASSWORD SERVER_PORTS MASTER_PID
+"""
+
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+
+CLIENTS, BEFORE, AFTER = 4, 2.0, 8.0
+
+
+def command(*words):
+    return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(w), w) for w in map(str.encode, words))
+
+
+def connect(port, password):
+    link = socket.create_connection(("127.0.0.1", port), timeout=15)
+    link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    link.sendall(command("AUTH", password))
+    if link.recv(100) != b"+OK\r\n":
+        raise OSError("not logged in")
+    return link
+
+
+class Writer(threading.Thread):
+    def __init__(self, number, port, password, end):
+        super().__init__()
+        self.number, self.port, self.password, self.end = number, port, password, end
+        self.acknowledged, self.times, self.refused, self.broken = [], [], 0, 0
+
+    def run(self):
+        link, at = None, 0
+        while time.monotonic() < self.end:
+            try:
+                if link is None:
+                    link = connect(self.port, self.password)
+            except OSError:
+                self.refused += 1
+                time.sleep(0.005)
+                continue
+            key = f"{self.number}:{at}"
+            try:
+                link.sendall(command("SET", key, "1"))
+                reply = link.recv(100)
+            except OSError:
+                reply = b""
+            if reply == b"+OK\r\n":
+                self.acknowledged.append((key, time.monotonic()))
+                at += 1
+            else:
+                self.broken += 1
+                link.close()
+                link = None
+
+
+def main():
+    port, password, master_pid = int(sys.argv[1]), sys.argv[2], int(sys.argv[4])
+    start = time.monotonic()
+    writers = [Writer(n, port, password, start + BEFORE + AFTER) for n in range(CLIENTS)]
+    for writer in writers:
+        writer.start()
+    time.sleep(BEFORE)
+    killed = time.monotonic()
+    os.kill(master_pid, signal.SIGKILL)
+    for writer in writers:
+        writer.join()
+    acknowledged = sorted((t, key) for w in writers for key, t in w.acknowledged)
+    times = [t for t, _ in acknowledged]
+    gap = max(b - a for a, b in zip(times, times[1:])) if len(times) > 1 else float("inf")
+    first = next((t for t in times if t > killed + 0.05), None)
+    link = connect(port, password)
+    lost = 0
+    for at in range(0, len(acknowledged), 500):
+        keys = [key for _, key in acknowledged[at : at + 500]]
+        link.sendall(command("EXISTS", *keys))
+        lost += len(keys) - int(link.recv(100)[1:])
+    print(f"  acknowledged writes            {len(acknowledged)}")
+    print(f"  longest gap without a write    {gap * 1000:.0f} ms (Sentinel waits 1,000 ms before it calls a master down)")
+    if first is not None:
+        print(f"  first write after the kill     {(first - killed) * 1000:.0f} ms")
+    print(f"  connections that broke         {sum(w.broken for w in writers)} of {CLIENTS}")
+    print(f"  connections refused            {sum(w.refused for w in writers)}")
+    print(f"  acknowledged writes lost       {lost} (sent to the replicas by nobody before the kill)")
+
+
+main()

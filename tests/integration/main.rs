@@ -1,0 +1,16 @@
+//! The real program against real redis-server and redis-sentinel processes, as a user would run it.
+
+#![allow(
+    unreachable_pub,
+    reason = "nothing imports a test binary; `pub` marks what tests may use of the harness"
+)]
+#![allow(clippy::panic, reason = "a panic is how a test fails")]
+
+mod harness;
+
+mod bad_input;
+mod cut;
+mod failover;
+mod reload;
+mod routing;
+mod seeds;

@@ -1,0 +1,123 @@
+//! Reloads that cut nothing and leave nothing behind.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::harness::rolecall::{csv_field, redis_config, stats_section};
+use crate::harness::{Client, Redis, Rolecall, eventually, free_port};
+
+#[test]
+fn a_thousand_reloads_under_load_cut_nothing_and_leave_nothing() {
+    let master = Redis::master();
+    let replica = Redis::replica_of(&master);
+    let port = free_port();
+    let config = redis_config(port, &[master.port, replica.port], "");
+    let rolecall = Rolecall::start(&config, port);
+    let stop = Arc::new(AtomicBool::new(false));
+    let done = Arc::new(AtomicU64::new(0));
+    let kept = writer(port, Arc::clone(&stop), Arc::clone(&done), Kind::OneConnection);
+    let fresh = writer(port, Arc::clone(&stop), Arc::clone(&done), Kind::ConnectionPerCall);
+    eventually("traffic", Duration::from_secs(5), || (done.load(Ordering::Relaxed) > 100).then_some(()));
+
+    let reload_many = |count: usize| {
+        for at in 0..count {
+            // Every other text differs, so that a reload has something to do.
+            let text =
+                if at % 2 == 0 { config.replace("inter 100ms", "inter 150ms") } else { config.clone() };
+            rolecall.reload(&text);
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    };
+    reload_many(100);
+    let (memory, descriptors) = (rolecall.resident_kib(), rolecall.descriptors());
+    reload_many(900);
+    stop.store(true, Ordering::Relaxed);
+    kept.join().expect("the kept connection saw no error");
+    fresh.join().expect("the fresh connections saw no error");
+    let (memory_after, descriptors_after) = (rolecall.resident_kib(), rolecall.descriptors());
+    assert!(memory_after < memory + 4096, "memory grew from {memory} to {memory_after} KiB");
+    assert!(
+        descriptors_after <= descriptors + 8,
+        "descriptors grew from {descriptors} to {descriptors_after}"
+    );
+    let children = format!("/proc/{0}/task/{0}/children", rolecall.process.id());
+    assert_eq!(std::fs::read_to_string(children).expect("the process is there"), "");
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    OneConnection,
+    ConnectionPerCall,
+}
+
+fn writer(port: u16, stop: Arc<AtomicBool>, done: Arc<AtomicU64>, kind: Kind) -> std::thread::JoinHandle<()> {
+    std::thread::spawn(move || {
+        let mut client = Client::connect(port).expect("the frontend accepts");
+        while !stop.load(Ordering::Relaxed) {
+            if matches!(kind, Kind::ConnectionPerCall) {
+                client = Client::connect(port).expect("the frontend accepts");
+                // Without it the test itself would run out of ports in TIME_WAIT.
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            client.call(&["INCR", "counter"]).expect("a reply");
+            done.fetch_add(1, Ordering::Relaxed);
+        }
+    })
+}
+
+#[test]
+fn health_and_counters_are_carried_over() {
+    let master = Redis::master();
+    let replica = Redis::replica_of(&master);
+    let (port, page) = (free_port(), free_port());
+    let config = redis_config(port, &[master.port, replica.port], "") + &stats_section(page);
+    let rolecall = Rolecall::start(&config, port);
+    for _ in 0..7 {
+        Client::connect(port).and_then(|mut client| client.call(&["PING"])).expect("a reply");
+    }
+    let total =
+        || csv_field(page, "redis_backend", "redis1", "stot").and_then(|text| text.parse::<u64>().ok());
+    eventually("seven sessions", Duration::from_secs(5), || (total()? >= 7).then_some(()));
+    let added = free_port();
+    rolecall
+        .reload(&config.replace("default_backend", &format!("bind 127.0.0.1:{added}\n    default_backend")));
+    rolecall.wait_for(added);
+    assert!(total().expect("a number") >= 7);
+    let down = csv_field(page, "redis_backend", "redis2", "status");
+    assert_eq!(down.as_deref(), Some("DOWN"), "the replica starts anew after a reload");
+}
+
+#[test]
+fn sessions_of_a_removed_listener_live_on() {
+    let master = Redis::master();
+    let (first, second) = (free_port(), free_port());
+    let config = redis_config(first, &[master.port], "");
+    let rolecall = Rolecall::start(&config, first);
+    let mut client = Client::connect(first).expect("the frontend accepts");
+    client.call(&["PING"]).expect("a reply");
+    rolecall.reload(&config.replace(&format!("bind 127.0.0.1:{first}"), &format!("bind 127.0.0.1:{second}")));
+    rolecall.wait_for(second);
+    eventually("the old listener to close", Duration::from_secs(5), || {
+        std::net::TcpStream::connect(("127.0.0.1", first)).is_err().then_some(())
+    });
+    client.call(&["PING"]).expect("the session lives on");
+}
+
+#[test]
+fn a_soft_stop_lets_sessions_end() {
+    let master = Redis::master();
+    let port = free_port();
+    let mut rolecall = Rolecall::start(&redis_config(port, &[master.port], ""), port);
+    let mut client = Client::connect(port).expect("the frontend accepts");
+    client.call(&["PING"]).expect("a reply");
+    rolecall.process.signal("USR1");
+    eventually("the listener to close", Duration::from_secs(5), || {
+        std::net::TcpStream::connect(("127.0.0.1", port)).is_err().then_some(())
+    });
+    client.call(&["PING"]).expect("the session lives on");
+    drop(client);
+    let began = Instant::now();
+    assert!(rolecall.process.wait(Duration::from_secs(10)).success());
+    assert!(began.elapsed() < Duration::from_secs(5));
+}
