@@ -18,20 +18,23 @@ rolecall=${CARGO_TARGET_DIR:-target}/release/rolecall
 
 dir=$(mktemp -d)
 pids=()
+sudo=
+if [ "$(id -u)" -ne 0 ]; then sudo=sudo; fi # the config has chroot and user: it starts as root
 finish() {
     local pid
     if [ "$keep" = yes ] && [ "${done_well:-no}" = yes ]; then return; fi
+    if [ -s "$dir/pid" ]; then $sudo kill "$(cat "$dir/pid")" 2>/dev/null || true; fi
     for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
     for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null || true; done
-    rm -rf "$dir"
+    $sudo rm -rf "$dir"
 }
 trap finish EXIT
 
-# Eight ports that nobody uses, below the range of outgoing connections.
-read -r port stats r1 r2 r3 s1 s2 s3 < <(python3 - <<'PY'
+# Nine ports that nobody uses, below the range of outgoing connections.
+read -r port stats log r1 r2 r3 s1 s2 s3 < <(python3 - <<'PY'
 import random, socket
 found = []
-while len(found) < 8:
+while len(found) < 9:
     port = random.randrange(12000, 30000)
     with socket.socket() as s:
         try:
@@ -84,24 +87,23 @@ until_true 20 "the second replica is in sync" linked "$r3"
 for s in "$s1" "$s2" "$s3"; do sentinel "$s"; done
 for s in "$s1" "$s2" "$s3"; do until_true 30 "the Sentinels know each other" watched "$s"; done
 
-sed -e "s/@PORT@/$port/; s/@STATS@/$stats/; s/@REDIS1@/$r1/; s/@REDIS2@/$r2/; s/@REDIS3@/$r3/" \
+sed -e "s/@PORT@/$port/; s/@STATS@/$stats/; s/@LOG@/$log/; s/@REDIS1@/$r1/; s/@REDIS2@/$r2/; s/@REDIS3@/$r3/" \
     examples/quickstart.cfg >"$dir/haproxy.cfg"
+$sudo mkdir -p /var/lib/haproxy
 "$rolecall" -c -q -f "$dir/haproxy.cfg"
-"$rolecall" -db -f "$dir/haproxy.cfg" >"$dir/rolecall.log" 2>&1 &
-pids+=($!)
+$sudo "$rolecall" -q -f "$dir/haproxy.cfg" -p "$dir/pid"
 until_true 10 "rolecall serves" answers "$port"
 echo "rolecall serves Redis on 127.0.0.1:$port and its stats page on http://127.0.0.1:$stats/"
 
 echo "writing through rolecall with 4 clients; the master (port $r1) is killed in 2 s ..."
-python3 examples/quickstart_writers.py "$port" "$password" "$r1,$r2,$r3" "$master_pid" | tee "$dir/result"
+python3 examples/quickstart_writers.py "$port" "$password" "$log" "$master_pid"
 
 echo "master now: port $(cli "$port" config get port | tail -n 1), says rolecall; \
 port $(redis-cli -p "$s1" sentinel get-master-addr-by-name mymaster | tail -n 1), says Sentinel"
-grep -E 'is master|cut|held' "$dir/rolecall.log" | sed 's/^/    /' || true
 done_well=yes
 if [ "$keep" = yes ]; then
     echo "still running; look at http://127.0.0.1:$stats/ and stop everything with:"
-    echo "    kill ${pids[*]}; rm -rf $dir"
+    echo "    ${sudo:+sudo }kill $(cat "$dir/pid") ${pids[*]}; ${sudo:+sudo }rm -rf $dir"
 else
     echo "stats page while it ran: http://127.0.0.1:$stats/ (run with --keep to look at it)"
 fi
