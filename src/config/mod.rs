@@ -15,6 +15,7 @@ pub mod bundle;
 pub mod diagnostic;
 pub mod keyword;
 pub mod lexer;
+pub mod mask;
 pub mod model;
 pub mod secret;
 pub mod source;
