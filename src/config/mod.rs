@@ -17,6 +17,7 @@ pub mod keyword;
 pub mod lexer;
 pub mod mask;
 pub mod model;
+pub mod render;
 pub mod secret;
 pub mod source;
 
