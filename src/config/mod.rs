@@ -20,6 +20,7 @@ pub mod model;
 pub mod render;
 pub mod secret;
 pub mod source;
+pub mod suggest;
 
 pub use bundle::{Bundle, Wanted};
 pub use diagnostic::{Diagnostic, Heading, Severity};
