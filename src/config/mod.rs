@@ -14,6 +14,7 @@
 pub mod bundle;
 pub mod diagnostic;
 pub mod model;
+pub mod parser;
 pub mod secret;
 pub mod source;
 
