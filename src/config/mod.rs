@@ -13,13 +13,14 @@
 
 pub mod bundle;
 pub mod diagnostic;
+pub mod lexer;
 pub mod model;
 pub mod parser;
 pub mod secret;
 pub mod source;
 
 pub use bundle::{Bundle, Wanted};
-pub use diagnostic::{Diagnostic, Severity};
+pub use diagnostic::{Diagnostic, Heading, Severity};
 pub use model::Config;
 pub use source::{Source, SourceId, Sources, Span};
 
