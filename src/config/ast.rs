@@ -122,6 +122,8 @@ pub struct Proxy {
 /// What `defaults` hand down.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
+    /// How much text is copied when a proxy starts with these.
+    pub weight_in_bytes: usize,
     pub mode: Option<Spanned<Mode>>,
     pub disabled: bool,
     pub maxconn: Option<u32>,
@@ -142,6 +144,8 @@ pub struct Settings {
     pub check: Check,
     pub redis: Redis,
     pub stats: Option<Rc<Stats>>,
+    /// The page came from `defaults`: a proxy's first own statement replaces it.
+    pub stats_inherited: bool,
     pub monitor_uri: Option<Spanned<String>>,
     pub default_server: ServerSettings,
 }
@@ -182,6 +186,8 @@ pub struct Check {
     pub rules: Rc<Vec<Spanned<CheckRule>>>,
     /// The rules came from `defaults`: a proxy's first own rule replaces them.
     pub inherited: bool,
+    /// The last standalone comment: it names the steps after it.
+    pub standing_comment: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -227,7 +233,6 @@ pub enum Hold {
 pub struct Stats {
     /// The first statement about it.
     pub span: Span,
-    pub inherited: bool,
     pub uri: Option<String>,
     pub realm: Option<String>,
     pub users: Vec<(String, Secret)>,
@@ -273,6 +278,8 @@ pub struct Bind {
     pub addresses: Vec<Spanned<Address>>,
     pub options: BindOptions,
     pub span: Span,
+    /// File and line, for errors when the socket is bound.
+    pub origin: (String, u32),
 }
 
 /// What follows a bind address.
@@ -299,7 +306,6 @@ pub struct Server {
     pub address: Spanned<Address>,
     /// The address as written, variables expanded.
     pub written_address: String,
-    pub id: Option<Spanned<u32>>,
     pub settings: ServerSettings,
     /// The whole line.
     pub span: Span,
@@ -308,6 +314,9 @@ pub struct Server {
 /// What `server` and `default-server` options set.
 #[derive(Debug, Clone, Default)]
 pub struct ServerSettings {
+    /// How much text is copied when a server starts with these.
+    pub weight_in_bytes: usize,
+    pub id: Option<u32>,
     pub check: bool,
     pub check_addr: Option<Spanned<Address>>,
     pub check_port: Option<u16>,

@@ -1,0 +1,26 @@
+//! Lines that begin with a dot: messages of the file's author, and conditions, which are refused by name
+//! until they are evaluated. Skipping either branch unseen could drop what protects a server.
+
+use super::context::Context;
+use super::statement::Statement;
+use crate::config::diagnostic::{Diagnostic, Heading};
+
+/// Reads one directive.
+pub fn read(context: &mut Context<'_>, line: &Statement<'_>) {
+    let name = line.text(0);
+    let span = line.span();
+    let said = || format!("'{}'.", line.text(1));
+    let diagnostic = match &*name {
+        ".notice" => Diagnostic::notice(span, said()),
+        ".warning" => Diagnostic::warning(span, said()),
+        ".alert" => Diagnostic::error(span, said()),
+        // Printed with `-dD` only, which asks for advice on a config that is fine.
+        ".diag" => return,
+        ".if" | ".elif" | ".else" | ".endif" => {
+            let message = format!("'{name}' is not supported in this version of rolecall, which does not evaluate conditions");
+            Diagnostic::error(span, message).help("keep the lines that apply here and remove the others")
+        }
+        other => Diagnostic::error(span, format!("unknown directive '{other}'")),
+    };
+    context.report(diagnostic.heading(Heading::Line));
+}
