@@ -13,6 +13,7 @@
 
 pub mod bundle;
 pub mod diagnostic;
+pub mod keyword;
 pub mod lexer;
 pub mod model;
 pub mod parser;
