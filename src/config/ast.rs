@@ -148,6 +148,8 @@ pub struct Settings {
     pub stats_inherited: bool,
     pub monitor_uri: Option<Spanned<String>>,
     pub default_server: ServerSettings,
+    /// `source`: for servers that name none themselves.
+    pub source: Option<Spanned<Address>>,
 }
 
 /// `timeout X`.
@@ -285,7 +287,6 @@ pub struct Bind {
 /// What follows a bind address.
 #[derive(Debug, Clone, Default)]
 pub struct BindOptions {
-    pub id: Option<u32>,
     pub name: Option<String>,
     pub backlog: Option<u32>,
     pub maxconn: Option<u32>,
@@ -316,7 +317,6 @@ pub struct Server {
 pub struct ServerSettings {
     /// How much text is copied when a server starts with these.
     pub weight_in_bytes: usize,
-    pub id: Option<u32>,
     pub check: bool,
     pub check_addr: Option<Spanned<Address>>,
     pub check_port: Option<u16>,

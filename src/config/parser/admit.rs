@@ -1,14 +1,20 @@
 //! What the keyword table says about a statement or an option, told to the user: the readers only see what
 //! may stand where it stands.
 
+use std::borrow::Cow;
+
 use super::context::Context;
+use super::statement::{Polarity, Statement};
+use super::{global, proxy, stats};
+use crate::config::ast::{Global, Proxy, ProxyKind};
 use crate::config::diagnostic::{Diagnostic, Heading};
 use crate::config::keyword::{self, Keyword, Scope, Status};
+use crate::config::lexer::Word;
 use crate::config::source::Span;
 
 /// What becomes of a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub(super) enum Verdict {
     /// It goes to its reader, if it has one; what is lost has been reported.
     Taken,
     /// An error has been reported.
@@ -18,7 +24,7 @@ pub enum Verdict {
 }
 
 /// Reports what a row of the table means for the user.
-pub fn keyword(context: &mut Context<'_>, row: &Keyword, scope: Scope, span: Span) -> Verdict {
+pub(super) fn keyword(context: &mut Context<'_>, row: &Keyword, scope: Scope, span: Span) -> Verdict {
     let message = row.message(scope).unwrap_or_default();
     match row.status {
         Status::Honoured => Verdict::Taken,
@@ -34,20 +40,27 @@ pub fn keyword(context: &mut Context<'_>, row: &Keyword, scope: Scope, span: Spa
 }
 
 /// As [`keyword`], for an option of the line that `subject` names.
-pub fn option(context: &mut Context<'_>, scope: Scope, name: &str, subject: &str, span: Span) -> Verdict {
+pub(super) fn option(
+    context: &mut Context<'_>,
+    scope: Scope,
+    name: &str,
+    subject: &str,
+    span: Span,
+) -> Verdict {
     let Some(row) = keyword::find(scope, &[name]) else { return Verdict::Unknown };
-    let (severity, predicate): (fn(Span, String) -> Diagnostic, _) = match row.status {
+    let say = |predicate| format!("{subject} : '{name}' {predicate}");
+    let (diagnostic, verdict) = match row.status {
         Status::Honoured => return Verdict::Taken,
-        Status::Accepted(predicate) => (Diagnostic::warning::<Span, String>, predicate),
-        Status::Rejected(predicate) => (Diagnostic::error::<Span, String>, predicate),
+        Status::Accepted(predicate) => (Diagnostic::warning(span, say(predicate)), Verdict::Taken),
+        Status::Rejected(predicate) => (Diagnostic::error(span, say(predicate)), Verdict::Refused),
     };
     let heading = if scope == Scope::Server { Heading::Place } else { Heading::Statement };
-    context.report(severity(span, format!("{subject} : '{name}' {predicate}")).heading(heading));
-    if matches!(row.status, Status::Rejected(_)) { Verdict::Refused } else { Verdict::Taken }
+    context.report(diagnostic.heading(heading));
+    verdict
 }
 
 /// A line of `global`.
-pub fn global_statement(context: &mut Context<'_>, global: &mut Global, line: &Statement<'_>) {
+pub(super) fn global_statement(context: &mut Context<'_>, global: &mut Global, line: &Statement<'_>) {
     let words = first_words(line);
     let Some(row) = keyword::find(Scope::Global, &borrowed(&words)) else {
         return unknown(context, Scope::Global, line);
@@ -60,7 +73,7 @@ pub fn global_statement(context: &mut Context<'_>, global: &mut Global, line: &S
 }
 
 /// A line of a proxy section.
-pub fn proxy_statement(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) {
+pub(super) fn proxy_statement(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) {
     let scope = scope(proxy.kind);
     if proxy.kind == ProxyKind::Defaults {
         proxy.settings.weight_in_bytes += line.words.iter().map(|word| word.text.len() + 8).sum::<usize>();
@@ -116,7 +129,8 @@ fn misplaced(context: &mut Context<'_>, proxy: &Proxy, line: &Statement<'_>) {
         return context.error(span, format!("'{name}' not allowed in 'defaults' section."));
     }
     let missing = if proxy.kind == ProxyKind::Frontend { "backend" } else { "frontend" };
-    let because = format!("because {} '{}' has no {missing} capability.", proxy.kind.noun(), proxy.name.value);
+    let because =
+        format!("because {} '{}' has no {missing} capability.", proxy.kind.noun(), proxy.name.value);
     if matches!(&*keyword, "server" | "server-template") {
         return context.report(
             Diagnostic::error(span, format!("'{keyword}' not allowed {because}"))
@@ -175,7 +189,34 @@ fn unknown_option(context: &mut Context<'_>, scope: Scope, line: &Statement<'_>)
         let message = "'option' expects an option name.";
         return context.report(Diagnostic::error(line.span(), message).heading(Heading::Line));
     };
-    let near = nearest(scope, &format!("option {}", option.str())).and_then(|near| near.strip_prefix("option "));
+    let near =
+        nearest(scope, &format!("option {}", option.str())).and_then(|near| near.strip_prefix("option "));
     let maybe = near.map(|near| format!("; did you mean '{near}' maybe ?")).unwrap_or_default();
     context.error(option.span, format!("unknown option '{}'{maybe}", option.str()));
+}
+
+/// The known word that was most likely meant.
+pub(super) fn nearest(scope: Scope, word: &str) -> Option<&'static str> {
+    if word.len() > LONGEST_KEYWORD {
+        return None;
+    }
+    let names = keyword::all().filter(|row| row.scopes.contains(&scope)).map(|row| row.name);
+    let most = word.len().div_ceil(4);
+    names.map(|name| (distance(word, name), name)).filter(|(far, _)| *far <= most).min().map(|(_, name)| name)
+}
+
+const LONGEST_KEYWORD: usize = 48;
+
+/// How many letters to change, add or remove.
+fn distance(from: &str, to: &str) -> usize {
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    for (at, byte) in from.bytes().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], at + 1);
+        for (column, other) in to.bytes().enumerate() {
+            let changed = diagonal + usize::from(byte != other);
+            diagonal = row[column + 1];
+            row[column + 1] = changed.min(diagonal + 1).min(row[column] + 1);
+        }
+    }
+    row.last().copied().unwrap_or_default()
 }

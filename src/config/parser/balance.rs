@@ -19,18 +19,20 @@ const ALGORITHMS: [(&str, Balance); 5] = [
 const DEFAULT_DRAWS: u32 = 2;
 
 /// `balance ...`; without an argument it is roundrobin.
-pub fn line(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) {
+pub(super) fn line(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) {
     let text = line.text(1);
     let algorithm = match &*text {
         "" => Some(Balance::RoundRobin),
         random if random.starts_with("random") => draws(context, line, random),
-        other => ALGORITHMS.iter().find(|(name, _)| *name == other).map(|(_, balance)| *balance).or_else(|| {
-            context.report(
-                Diagnostic::error(line.span_of(1), format!("balance does not support '{other}'"))
-                    .help("use 'roundrobin', 'static-rr', 'leastconn', 'first', 'source' or 'random(2)'"),
-            );
-            None
-        }),
+        other => {
+            ALGORITHMS.iter().find(|(name, _)| *name == other).map(|(_, balance)| *balance).or_else(|| {
+                context.report(
+                    Diagnostic::error(line.span_of(1), format!("balance does not support '{other}'"))
+                        .help("use 'roundrobin', 'static-rr', 'leastconn', 'first', 'source' or 'random(2)'"),
+                );
+                None
+            })
+        }
     };
     if let Some(algorithm) = algorithm {
         proxy.settings.balance = algorithm;
@@ -39,10 +41,13 @@ pub fn line(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) 
 }
 
 fn draws(context: &mut Context<'_>, line: &Statement<'_>, text: &str) -> Option<Balance> {
-    let call = split_arguments(text.as_bytes()).ok().filter(|call| call.name == b"random" && call.rest.is_empty());
+    let call =
+        split_arguments(text.as_bytes()).ok().filter(|call| call.name == b"random" && call.rest.is_empty());
     let draws = call.and_then(|call| match call.arguments.as_deref() {
         None | Some([]) => Some(DEFAULT_DRAWS),
-        Some([one]) => String::from_utf8_lossy(one).parse().ok().filter(|draws| (1..=MOST_DRAWS).contains(draws)),
+        Some([one]) => {
+            String::from_utf8_lossy(one).parse().ok().filter(|draws| (1..=MOST_DRAWS).contains(draws))
+        }
         Some(_) => None,
     });
     if draws.is_none() {

@@ -11,19 +11,15 @@ use crate::config::keyword::Scope;
 use crate::config::lexer::{Word, expand_unquoted};
 
 /// Reads one option; its arguments are taken from the cursor.
-pub type Reader = fn(&mut Context<'_>, &mut BindOptions, &mut Options<'_>) -> Taken;
+pub(super) type Reader = fn(&mut Context<'_>, &mut BindOptions, &mut Options<'_>) -> Taken;
 
 /// Every option that has an effect.
-pub const READERS: &[(&str, Reader)] = &[
+pub(super) const READERS: &[(&str, Reader)] = &[
     ("backlog", |context, bind, options| {
         bind.backlog = Some(options.number(context, 0..=UNBOUNDED)?);
         Some(())
     }),
     ("defer-accept", |_, bind, _| set(&mut bind.defer_accept)),
-    ("id", |context, bind, options| {
-        bind.id = Some(options.number(context, 1..=i64::from(i32::MAX))?);
-        Some(())
-    }),
     ("interface", |context, bind, options| {
         bind.interface = Some(options.string(context, "'interface' : missing interface name")?);
         Some(())
@@ -58,11 +54,12 @@ fn set(flag: &mut bool) -> Taken {
 }
 
 /// `bind` in a frontend or listen.
-pub fn line(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) {
+pub(super) fn line(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) {
     let Some(word) = line.argument(1) else {
         let message = "'bind' expects {<path>|[addr1]:port1[-end1]}{,[addr]:port[-end]}... as arguments.";
         return context.report(
-            Diagnostic::error(line.span(), message).help("for example 'bind :6379' or 'bind 10.0.0.1:6379-6381'"),
+            Diagnostic::error(line.span(), message)
+                .help("for example 'bind :6379' or 'bind 10.0.0.1:6379-6381'"),
         );
     };
     let Some(addresses) = addresses(context, word) else { return };
@@ -75,7 +72,7 @@ pub fn line(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) 
 }
 
 /// `listen NAME ADDRESS`, which HAProxy dropped: an address and nothing else.
-pub fn legacy(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>, word: &Word) {
+pub(super) fn legacy(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>, word: &Word) {
     if let Some(addresses) = addresses(context, word) {
         let bind = Bind { addresses, options: BindOptions::default(), span: word.span, origin: origin(line) };
         proxy.binds.push(bind);
@@ -113,7 +110,9 @@ fn checked(text: &str) -> Result<Address, String> {
     let address = address::address(text).map_err(|error| error.to_string())?;
     match &address {
         Address::Inet { ports: Ports::Missing, .. } => Err(format!("missing port specification in '{text}'")),
-        Address::Inet { ports: Ports::Offset(_), .. } => Err(format!("port offset not permitted here in '{text}'")),
+        Address::Inet { ports: Ports::Offset(_), .. } => {
+            Err(format!("port offset not permitted here in '{text}'"))
+        }
         Address::Inet { ports: Ports::Range { first: 0, .. }, .. } => Err("invalid port '0'".to_owned()),
         Address::Unix(path) if path.is_empty() => Err(format!("missing path in '{text}'")),
         Address::Abstract(name) if name.is_empty() => Err(format!("missing name in '{text}'")),
@@ -123,9 +122,7 @@ fn checked(text: &str) -> Result<Address, String> {
 
 fn count(address: &Address) -> usize {
     match address {
-        Address::Inet { ports: Ports::Range { first, last }, .. } => {
-            usize::from(last - first) + 1
-        }
+        Address::Inet { ports: Ports::Range { first, last }, .. } => usize::from(last - first) + 1,
         _ => 1,
     }
 }

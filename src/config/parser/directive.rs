@@ -6,7 +6,7 @@ use super::statement::Statement;
 use crate::config::diagnostic::{Diagnostic, Heading};
 
 /// Reads one directive.
-pub fn read(context: &mut Context<'_>, line: &Statement<'_>) {
+pub(super) fn read(context: &mut Context<'_>, line: &Statement<'_>) {
     let name = line.text(0);
     let span = line.span();
     let said = || format!("'{}'.", line.text(1));
@@ -17,7 +17,9 @@ pub fn read(context: &mut Context<'_>, line: &Statement<'_>) {
         // Printed with `-dD` only, which asks for advice on a config that is fine.
         ".diag" => return,
         ".if" | ".elif" | ".else" | ".endif" => {
-            let message = format!("'{name}' is not supported in this version of rolecall, which does not evaluate conditions");
+            let message = format!(
+                "'{name}' is not supported in this version of rolecall, which does not evaluate conditions"
+            );
             Diagnostic::error(span, message).help("keep the lines that apply here and remove the others")
         }
         other => Diagnostic::error(span, format!("unknown directive '{other}'")),

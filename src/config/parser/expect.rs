@@ -33,7 +33,7 @@ struct Reading {
 }
 
 /// Reads the line into a rule; `None` once reported.
-pub fn read(context: &mut Context<'_>, line: &Statement<'_>) -> Option<CheckRule> {
+pub(super) fn read(context: &mut Context<'_>, line: &Statement<'_>) -> Option<CheckRule> {
     let mut reading = Reading::default();
     let mut at = 2;
     while let Some(word) = line.argument(at) {
@@ -139,7 +139,8 @@ fn status(
     if status.is_none() {
         let allowed = allowed.join("', '");
         let name = line.text(at);
-        let message = format!("'tcp-check expect' : '{name}' only supports '{allowed}' status (got '{text}').");
+        let message =
+            format!("'tcp-check expect' : '{name}' only supports '{allowed}' status (got '{text}').");
         context.error(line.span_of(at + 1), message);
     }
     status
@@ -160,7 +161,8 @@ fn pattern(
         "binary" => {
             let bytes = value::hexadecimal(&word.text);
             if bytes.is_none() {
-                let message = "'tcp-check expect' : invalid binary string (an even number of hex digit is expected).";
+                let message =
+                    "'tcp-check expect' : invalid binary string (an even number of hex digit is expected).";
                 context.error(word.span, message);
             }
             bytes.map(ExpectPattern::Binary)
@@ -185,8 +187,11 @@ fn regex(context: &mut Context<'_>, word: &Word) -> Option<Regex> {
             let reason = error.to_string();
             let reason = reason.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
             context.report(
-                Diagnostic::error(word.span, format!("'tcp-check expect' : regex '{text}' is invalid (error={reason})."))
-                    .help("look-around and back references are not taken: a check has to match in linear time"),
+                Diagnostic::error(
+                    word.span,
+                    format!("'tcp-check expect' : regex '{text}' is invalid (error={reason})."),
+                )
+                .help("look-around and back references are not taken: a check has to match in linear time"),
             );
             None
         }

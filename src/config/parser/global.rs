@@ -11,10 +11,10 @@ use crate::config::diagnostic::Diagnostic;
 use crate::config::source::Span;
 
 /// Reads one keyword's arguments into the section.
-pub type Reader = fn(&mut Context<'_>, &mut Global, &Statement<'_>);
+pub(super) type Reader = fn(&mut Context<'_>, &mut Global, &Statement<'_>);
 
 /// Every keyword that has an effect here.
-pub const READERS: &[(&str, Reader)] = &[
+pub(super) const READERS: &[(&str, Reader)] = &[
     ("chroot", chroot),
     ("daemon", |context, global, line| global.daemon |= line.no_more(context, "daemon", 1)),
     ("description", description),
@@ -78,7 +78,12 @@ fn repeated(context: &mut Context<'_>, line: &Statement<'_>, first: Span) {
     );
 }
 
-fn path(context: &mut Context<'_>, slot: &mut Option<Spanned<PathBuf>>, line: &Statement<'_>, expected: &str) {
+fn path(
+    context: &mut Context<'_>,
+    slot: &mut Option<Spanned<PathBuf>>,
+    line: &Statement<'_>,
+    expected: &str,
+) {
     if let Some(first) = slot {
         return repeated(context, line, first.span);
     }
@@ -179,7 +184,8 @@ fn set_variable(context: &mut Context<'_>, line: &Statement<'_>, existing: Exist
     if let Some(surplus) = line.argument(3) {
         let message = format!("'{keyword}' cannot handle unexpected arguments after the value");
         return context.report(
-            Diagnostic::error(surplus.span, message).help("quote a value that has blanks: setenv NAME \"a b\""),
+            Diagnostic::error(surplus.span, message)
+                .help("quote a value that has blanks: setenv NAME \"a b\""),
         );
     }
     if existing == Existing::Replaced || context.environment.get(&name.text).is_none() {

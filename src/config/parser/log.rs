@@ -14,7 +14,8 @@ use crate::config::model::LogFraming;
 /// Syslog's facilities; the position is the number (RFC 3164, and HAProxy's names for 12 to 15).
 const FACILITIES: [&str; 24] = [
     "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "auth2", "ftp", "ntp",
-    "audit", "alert", "cron2", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7",
+    "audit", "alert", "cron2", "local0", "local1", "local2", "local3", "local4", "local5", "local6",
+    "local7",
 ];
 
 /// Syslog's levels; the position is the number.
@@ -35,7 +36,7 @@ const FRAMINGS: [(&str, LogFraming); 8] = [
 const DEFAULT_LENGTH: usize = 1024;
 
 /// `log` in `global`.
-pub fn global_line(context: &mut Context<'_>, log: &mut Vec<LogTarget>, line: &Statement<'_>) {
+pub(super) fn global_line(context: &mut Context<'_>, log: &mut Vec<LogTarget>, line: &Statement<'_>) {
     if line.polarity != Polarity::Normal {
         return log.clear();
     }
@@ -43,7 +44,7 @@ pub fn global_line(context: &mut Context<'_>, log: &mut Vec<LogTarget>, line: &S
 }
 
 /// `log` in a proxy. `no log` forgets what `defaults` and the lines before it gave.
-pub fn proxy_line(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) {
+pub(super) fn proxy_line(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) {
     if line.polarity != Polarity::Normal {
         proxy.settings.log = Rc::default();
         return;
@@ -95,7 +96,9 @@ fn log_address(context: &mut Context<'_>, word: &Word) -> Option<Spanned<LogAddr
         "stderr" => LogAddress::Stderr,
         ring if ring.starts_with("ring@") || ring.starts_with("backend@") => {
             let message = format!("log : '{ring}' is ignored: lines are sent to addresses only");
-            context.report(Diagnostic::warning(word.span, message).help("log to an address, /dev/log or stdout"));
+            context.report(
+                Diagnostic::warning(word.span, message).help("log to an address, /dev/log or stdout"),
+            );
             return None;
         }
         other => match address::address(other) {

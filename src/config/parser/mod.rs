@@ -61,7 +61,9 @@ fn read_source(id: SourceId, source: &Source, context: &mut Context<'_>, section
         let span = Span::new(id, start..start + bytes.len().min(80));
         if bytes.len() > LONGEST_LINE {
             let message = format!("line too long: {} bytes, at most {LONGEST_LINE} are taken", bytes.len());
-            context.report(Diagnostic::error(span, message).heading(Heading::Line).help("is this a config file?"));
+            context.report(
+                Diagnostic::error(span, message).heading(Heading::Line).help("is this a config file?"),
+            );
             continue;
         }
         let place = LineContext { file: &source.name, line: number, section: sections.keyword() };
@@ -92,14 +94,20 @@ fn read_line(context: &mut Context<'_>, sections: &mut Sections, words: &[Word],
                     .help("begin with 'global', 'defaults', 'frontend', 'backend' or 'listen'"),
             );
         }
-        Section::Skipped(_) => {}
+        Section::Skipped => {}
         Section::Global(global) => admit::global_statement(context, global, &line),
         Section::Proxy(proxy) => admit::proxy_statement(context, proxy, &line),
     }
 }
 
 const NEGATABLE: [&str; 7] = [
-    "option", "log", "busy-polling", "set-dumpable", "strict-limits", "insecure-fork-wanted", "numa-cpu-mapping",
+    "option",
+    "log",
+    "busy-polling",
+    "set-dumpable",
+    "strict-limits",
+    "insecure-fork-wanted",
+    "numa-cpu-mapping",
 ];
 
 /// Takes `no` or `default` off; `None`, once reported, if the keyword has no such form.

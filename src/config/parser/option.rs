@@ -54,12 +54,12 @@ const READERS: &[(&str, Reader)] = &[
 ];
 
 /// Every option that has an effect.
-pub fn names() -> impl Iterator<Item = &'static str> {
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
     FLAGS.iter().map(|(name, _)| *name).chain(READERS.iter().map(|(name, _)| *name))
 }
 
 /// An option that the keyword table knows; those without a reader here have no effect.
-pub fn line(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) {
+pub(super) fn line(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) {
     let name = line.text(1);
     if let Some((_, flag)) = FLAGS.iter().find(|(flag, _)| *flag == name) {
         *flag(&mut proxy.settings.options) = line.polarity == Polarity::Normal;
@@ -93,7 +93,8 @@ fn tcplog(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) {
     }
     if proxy.kind == ProxyKind::Backend {
         let name = line.text(1);
-        let message = format!("backend '{}' : 'option {name}' directive is ignored in backends.", proxy.name.value);
+        let message =
+            format!("backend '{}' : 'option {name}' directive is ignored in backends.", proxy.name.value);
         context.warning(line.span(), message);
     }
     proxy.settings.log_format = LogFormat::Tcp;
@@ -119,7 +120,7 @@ fn redispatch(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>
 }
 
 /// `redispatch`, the keyword of HAProxy 1.3; the keyword table warns.
-pub fn old_redispatch(_: &mut Context<'_>, proxy: &mut Proxy, _: &Statement<'_>) {
+pub(super) fn old_redispatch(_: &mut Context<'_>, proxy: &mut Proxy, _: &Statement<'_>) {
     proxy.settings.redispatch = Redispatch::LastRetry;
 }
 

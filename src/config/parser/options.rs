@@ -14,14 +14,14 @@ use crate::config::lexer::Word;
 use crate::config::source::Span;
 
 /// `None` once something has been reported.
-pub type Taken = Option<()>;
+pub(super) type Taken = Option<()>;
 
 /// A table of option readers.
-pub type Readers<T> = [(&'static str, fn(&mut Context<'_>, &mut T, &mut Options<'_>) -> Taken)];
+pub(super) type Readers<T> = [(&'static str, fn(&mut Context<'_>, &mut T, &mut Options<'_>) -> Taken)];
 
 /// The options of one line and how far they have been read.
 #[derive(Debug)]
-pub struct Options<'a> {
+pub(super) struct Options<'a> {
     scope: Scope,
     words: &'a [Word],
     at: usize,
@@ -35,14 +35,26 @@ pub struct Options<'a> {
 
 impl<'a> Options<'a> {
     /// Starts at word `at` of a line.
-    pub fn new(scope: Scope, line: &Statement<'a>, at: usize, subject: String) -> Options<'a> {
+    pub(super) fn new(scope: Scope, line: &Statement<'a>, at: usize, subject: String) -> Options<'a> {
         // HAProxy leaves out the word `parsing` on server lines.
         let heading = if scope == Scope::Bind { Heading::Statement } else { Heading::Place };
         Options { scope, words: line.words, at, name: String::new(), place: line.span(), subject, heading }
     }
 
+    /// The arguments of a keyword that reads as an option does.
+    pub(super) fn argument(line: &Statement<'a>) -> Options<'a> {
+        let mut options = Options::new(Scope::Bind, line, 1, format!("'{}'", line.text(0)));
+        options.name = line.text(0).into_owned();
+        options
+    }
+
     /// Reads to the end of the line; says whether all of it was right.
-    pub fn read_all<T>(&mut self, context: &mut Context<'_>, readers: &Readers<T>, target: &mut T) -> bool {
+    pub(super) fn read_all<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        readers: &Readers<T>,
+        target: &mut T,
+    ) -> bool {
         let mut right = true;
         while let Some(word) = self.words.get(self.at).filter(|word| !word.text.is_empty()) {
             self.at += 1;
@@ -51,7 +63,7 @@ impl<'a> Options<'a> {
             let reader = readers.iter().find(|(name, _)| *name == self.name);
             match admit::option(context, self.scope, &self.name, &self.subject, word.span) {
                 Verdict::Unknown if reader.is_none() => {
-                    self.unknown(context, readers);
+                    self.unknown(context);
                     return false;
                 }
                 Verdict::Refused => {
@@ -68,7 +80,7 @@ impl<'a> Options<'a> {
     }
 
     /// The next word as text; `expected` is reported if there is none.
-    pub fn string(&mut self, context: &mut Context<'_>, expected: &str) -> Option<String> {
+    pub(super) fn string(&mut self, context: &mut Context<'_>, expected: &str) -> Option<String> {
         let word = self.word();
         if word.is_none() {
             self.fault(context, self.place, expected, None);
@@ -77,7 +89,7 @@ impl<'a> Options<'a> {
     }
 
     /// The next word as an integer within `range`.
-    pub fn number<T: TryFrom<i64>>(
+    pub(super) fn number<T: TryFrom<i64>>(
         &mut self,
         context: &mut Context<'_>,
         range: RangeInclusive<i64>,
@@ -94,7 +106,7 @@ impl<'a> Options<'a> {
     }
 
     /// The next word as a time.
-    pub fn time(&mut self, context: &mut Context<'_>, bare: TimeUnit) -> Option<Duration> {
+    pub(super) fn time(&mut self, context: &mut Context<'_>, bare: TimeUnit) -> Option<Duration> {
         let name = self.name.clone();
         let text = self.string(context, &format!("'{name}' expects a delay as argument."))?;
         match read_time(&text, &name, bare) {
@@ -115,7 +127,7 @@ impl<'a> Options<'a> {
     }
 
     /// The next word, whatever it is; its place becomes that of the next report.
-    pub fn word(&mut self) -> Option<&'a Word> {
+    pub(super) fn word(&mut self) -> Option<&'a Word> {
         let word = self.words.get(self.at).filter(|word| !word.text.is_empty())?;
         self.at += 1;
         self.place = word.span;
@@ -123,19 +135,19 @@ impl<'a> Options<'a> {
     }
 
     /// The option that is being read.
-    pub fn name(&self) -> &str {
+    pub(super) fn name(&self) -> &str {
         &self.name
     }
 
     /// Takes the next word if it is `text`.
-    pub fn take(&mut self, text: &str) -> bool {
+    pub(super) fn take(&mut self, text: &str) -> bool {
         let found = self.words.get(self.at).is_some_and(|word| word.text == text.as_bytes());
         self.at += usize::from(found);
         found
     }
 
     /// Reports the word that was read last.
-    pub fn wrong<T>(&self, context: &mut Context<'_>, message: &str, help: Option<&str>) -> Option<T> {
+    pub(super) fn wrong<T>(&self, context: &mut Context<'_>, message: &str, help: Option<&str>) -> Option<T> {
         self.fault(context, self.place, message, help);
         None
     }
@@ -147,9 +159,8 @@ impl<'a> Options<'a> {
         context.report(diagnostic);
     }
 
-    fn unknown<T>(&self, context: &mut Context<'_>, readers: &Readers<T>) {
-        let names = readers.iter().map(|(name, _)| *name);
-        let near = admit::nearest(self.scope, &self.name, names);
+    fn unknown(&self, context: &mut Context<'_>) {
+        let near = admit::nearest(self.scope, &self.name);
         let separator = if self.scope == Scope::Bind { ":" } else { " :" };
         let maybe = near.map(|near| format!("; did you mean '{near}' maybe ?")).unwrap_or_default();
         let message = format!("{}{separator} unknown keyword '{}'{maybe}", self.subject, self.name);
@@ -175,7 +186,9 @@ const ARGUMENTS: &[(&str, usize)] = &[
     ("ca-sign-file", 1),
     ("ca-sign-pass", 1),
     ("ca-verify-file", 1),
+    ("cc", 1),
     ("check-alpn", 1),
+    ("check-pool-conn-name", 1),
     ("check-proto", 1),
     ("check-sni", 1),
     ("ciphers", 1),
@@ -190,9 +203,14 @@ const ARGUMENTS: &[(&str, usize)] = &[
     ("gid", 1),
     ("group", 1),
     ("guid", 1),
+    ("hash-key", 1),
     ("health", 1),
+    ("id", 1),
+    ("init-state", 1),
     ("level", 1),
+    ("log-bufsize", 1),
     ("log-proto", 1),
+    ("idle-ping", 1),
     ("max-reuse", 1),
     ("maxconnrate", 1),
     ("maxsessrate", 1),
@@ -202,6 +220,7 @@ const ARGUMENTS: &[(&str, usize)] = &[
     ("nice", 1),
     ("npn", 1),
     ("ocsp-update", 1),
+    ("pool-conn-name", 1),
     ("pool-low-conn", 1),
     ("pool-max-conn", 1),
     ("pool-purge-delay", 1),
@@ -215,6 +234,7 @@ const ARGUMENTS: &[(&str, usize)] = &[
     ("resolvers", 1),
     ("set-proxy-v2-tlv-fmt", 1),
     ("severity-output", 1),
+    ("shard", 1),
     ("shards", 1),
     ("sigalgs", 1),
     ("sni", 1),
@@ -222,9 +242,11 @@ const ARGUMENTS: &[(&str, usize)] = &[
     ("ssl-max-ver", 1),
     ("ssl-min-ver", 1),
     ("thread", 1),
+    ("tcp-md5sig", 1),
     ("tls-ticket-keys", 1),
     ("track", 1),
     ("uid", 1),
+    ("usesrc", 1),
     ("user", 1),
     ("verify", 1),
     ("verifyhost", 1),

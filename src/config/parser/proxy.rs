@@ -10,18 +10,22 @@ use crate::config::diagnostic::Diagnostic;
 use crate::config::model::{Keepalive, Mode};
 
 /// Reads one keyword's arguments into the section.
-pub type Reader = fn(&mut Context<'_>, &mut Proxy, &Statement<'_>);
+pub(super) type Reader = fn(&mut Context<'_>, &mut Proxy, &Statement<'_>);
 
 /// Every keyword that has an effect, by its name in the keyword table; a family has one reader under its
 /// first word.
-pub const READERS: &[(&str, Reader)] = &[
+pub(super) const READERS: &[(&str, Reader)] = &[
     ("backlog", |context, proxy, line| {
         number(context, &mut proxy.settings.backlog, line, "backlog");
     }),
     ("balance", balance::line),
     ("bind", bind::line),
-    ("clitcpka-cnt", |context, proxy, line| keepalive_count(context, &mut proxy.settings.client_keepalive, line)),
-    ("clitcpka-idle", |context, proxy, line| keepalive_idle(context, &mut proxy.settings.client_keepalive, line)),
+    ("clitcpka-cnt", |context, proxy, line| {
+        keepalive_count(context, &mut proxy.settings.client_keepalive, line)
+    }),
+    ("clitcpka-idle", |context, proxy, line| {
+        keepalive_idle(context, &mut proxy.settings.client_keepalive, line)
+    }),
     ("clitcpka-intvl", |context, proxy, line| {
         keepalive_interval(context, &mut proxy.settings.client_keepalive, line);
     }),
@@ -53,8 +57,13 @@ pub const READERS: &[(&str, Reader)] = &[
     ("redispatch", option::old_redispatch),
     ("retries", |context, proxy, line| number(context, &mut proxy.settings.retries, line, "retries")),
     ("server", server::line),
-    ("srvtcpka-cnt", |context, proxy, line| keepalive_count(context, &mut proxy.settings.server_keepalive, line)),
-    ("srvtcpka-idle", |context, proxy, line| keepalive_idle(context, &mut proxy.settings.server_keepalive, line)),
+    ("source", source),
+    ("srvtcpka-cnt", |context, proxy, line| {
+        keepalive_count(context, &mut proxy.settings.server_keepalive, line)
+    }),
+    ("srvtcpka-idle", |context, proxy, line| {
+        keepalive_idle(context, &mut proxy.settings.server_keepalive, line)
+    }),
     ("srvtcpka-intvl", |context, proxy, line| {
         keepalive_interval(context, &mut proxy.settings.server_keepalive, line);
     }),
@@ -120,6 +129,16 @@ fn monitor_uri(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_
     if let Some(uri) = line.string(context, 1, "'monitor-uri' expects an URI.") {
         proxy.settings.monitor_uri = Some(Spanned::new(uri, line.span()));
     }
+}
+
+fn source(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) {
+    if line.argument(2).is_some() {
+        return context.error(
+            line.span_of(2),
+            "'source' takes an address only: 'usesrc' and 'interface' are not supported",
+        );
+    }
+    proxy.settings.source = server::source_address(context, line).or(proxy.settings.source.take());
 }
 
 const TIMEOUTS: &str = "'timeout' supports 'client', 'server', 'connect', 'check', 'queue', 'http-keep-alive', \

@@ -14,13 +14,13 @@ use crate::config::keyword::{self, Scope};
 
 /// Where the next line belongs.
 #[derive(Debug)]
-pub enum Section<'a> {
+pub(super) enum Section<'a> {
     /// Before the first section of a file.
     None,
     Global(&'a mut Global),
     Proxy(&'a mut Proxy),
-    /// A section of which nothing is read; its keyword.
-    Skipped(&'static str),
+    /// A section of which nothing is read.
+    Skipped,
 }
 
 #[derive(Debug, Default)]
@@ -34,7 +34,7 @@ enum Open {
 
 /// What has been read so far.
 #[derive(Debug, Default)]
-pub struct Sections {
+pub(super) struct Sections {
     tree: Tree,
     open: Open,
     /// Every `defaults` that is complete.
@@ -44,12 +44,12 @@ pub struct Sections {
 
 impl Sections {
     /// Every file begins outside of any section; the `defaults` in force stay.
-    pub fn begin_file(&mut self) {
+    pub(super) fn begin_file(&mut self) {
         self.close();
     }
 
     /// The keyword that opened the section; empty before the first.
-    pub fn keyword(&self) -> &'static str {
+    pub(super) fn keyword(&self) -> &'static str {
         match &self.open {
             Open::None => "",
             Open::Global => "global",
@@ -59,23 +59,23 @@ impl Sections {
     }
 
     /// Where a line belongs.
-    pub fn current(&mut self) -> Section<'_> {
+    pub(super) fn current(&mut self) -> Section<'_> {
         match &mut self.open {
             Open::None => Section::None,
             Open::Global => Section::Global(&mut self.tree.global),
             Open::Proxy(proxy) => Section::Proxy(proxy),
-            Open::Skipped(keyword) => Section::Skipped(keyword),
+            Open::Skipped(_) => Section::Skipped,
         }
     }
 
     /// The whole.
-    pub fn finish(mut self) -> Tree {
+    pub(super) fn finish(mut self) -> Tree {
         self.close();
         self.tree
     }
 
     /// Opens the section that the line names.
-    pub fn open(&mut self, context: &mut Context<'_>, line: &Statement<'_>) {
+    pub(super) fn open(&mut self, context: &mut Context<'_>, line: &Statement<'_>) {
         self.close();
         let kind = match &*line.text(0) {
             "global" => {
@@ -89,9 +89,9 @@ impl Sections {
             "listen" => ProxyKind::Listen,
             other => return self.open_other(context, line, other),
         };
-        self.open = self.start(context, line, kind).map_or(Open::Skipped(kind.keyword()), |proxy| {
-            Open::Proxy(Box::new(proxy))
-        });
+        self.open = self
+            .start(context, line, kind)
+            .map_or(Open::Skipped(kind.keyword()), |proxy| Open::Proxy(Box::new(proxy)));
     }
 
     fn open_other(&mut self, context: &mut Context<'_>, line: &Statement<'_>, name: &str) {
@@ -142,10 +142,10 @@ impl Sections {
             Proxy { kind, name, settings, description: None, binds: Vec::new(), servers: Vec::new() };
         if let Some(word) = old_address {
             let message = "please use the 'bind' keyword for listening addresses.";
-            context.report(
-                Diagnostic::warning(word.span, message)
-                    .help(format!("HAProxy dropped this form: write 'bind {}' on a line of its own", word.str())),
-            );
+            context.report(Diagnostic::warning(word.span, message).help(format!(
+                "HAProxy dropped this form: write 'bind {}' on a line of its own",
+                word.str()
+            )));
             bind::legacy(context, &mut proxy, line, word);
         }
         Some(proxy)
@@ -189,17 +189,21 @@ impl Sections {
             [] => {
                 let message = format!("defaults section '{text}' not found for proxy '{user}'.");
                 context.report(
-                    Diagnostic::error(name.span, message).help("a 'defaults' section has to stand before its users"),
+                    Diagnostic::error(name.span, message)
+                        .help("a 'defaults' section has to stand before its users"),
                 );
                 None
             }
             [one] => self.defaults.get(*one),
             [first, .., last] => {
-                let message = format!("ambiguous defaults section name '{text}' referenced by proxy '{user}'");
-                let mut diagnostic = Diagnostic::error(name.span, message).help("give each of them its own name");
+                let message =
+                    format!("ambiguous defaults section name '{text}' referenced by proxy '{user}'");
+                let mut diagnostic =
+                    Diagnostic::error(name.span, message).help("give each of them its own name");
                 for position in [first, last] {
                     if let Some(defaults) = self.defaults.get(*position) {
-                        diagnostic = diagnostic.label(defaults.name.span, format!("'{text}' is defined here"));
+                        diagnostic =
+                            diagnostic.label(defaults.name.span, format!("'{text}' is defined here"));
                     }
                 }
                 context.report(diagnostic);

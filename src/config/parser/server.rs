@@ -15,10 +15,10 @@ use crate::config::lexer::expand_unquoted;
 use crate::config::model::OnError;
 
 /// Reads one option.
-pub type Reader = fn(&mut Context<'_>, &mut ServerSettings, &mut Options<'_>) -> Taken;
+pub(super) type Reader = fn(&mut Context<'_>, &mut ServerSettings, &mut Options<'_>) -> Taken;
 
 /// Every option that has an effect.
-pub const READERS: &[(&str, Reader)] = &[
+pub(super) const READERS: &[(&str, Reader)] = &[
     ("addr", |context, server, options| {
         server.check_addr = Some(ip_address(context, options)?);
         Some(())
@@ -38,10 +38,6 @@ pub const READERS: &[(&str, Reader)] = &[
     }),
     ("fall", |context, server, options| threshold(context, &mut server.fall, options, "fall")),
     ("fastinter", |context, server, options| interval(context, &mut server.fastinter, options)),
-    ("id", |context, server, options| {
-        server.id = Some(options.number(context, 1..=i64::from(i32::MAX))?);
-        Some(())
-    }),
     ("init-addr", init_addr),
     ("inter", |context, server, options| interval(context, &mut server.inter, options)),
     ("maxconn", |context, server, options| count(context, &mut server.maxconn, options)),
@@ -79,7 +75,7 @@ pub const READERS: &[(&str, Reader)] = &[
 ];
 
 /// `server` in a backend or listen.
-pub fn line(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) {
+pub(super) fn line(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) {
     let (Some(name), Some(written)) = (line.argument(1), line.argument(2)) else {
         let message = "'server' expects <name> and <addr>[:<port>] as arguments.";
         return context.report(
@@ -92,9 +88,9 @@ pub fn line(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) 
     if let Some(character) = stray_name_character(&name.value) {
         let message = format!("character '{character}' is not permitted in server name '{}'.", name.value);
         return context.report(
-            Diagnostic::error(name.span, message).heading(Heading::Place).help(
-                "a name has letters, digits, '-', '_', '.' and ':'",
-            ),
+            Diagnostic::error(name.span, message)
+                .heading(Heading::Place)
+                .help("a name has letters, digits, '-', '_', '.' and ':'"),
         );
     }
     let subject = format!("'server {}/{}'", proxy.name.value, name.value);
@@ -119,17 +115,14 @@ pub fn line(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) 
 }
 
 /// `default-server` in any proxy section.
-pub fn default_line(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) {
+pub(super) fn default_line(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) {
     let settings = &mut proxy.settings.default_server;
     if line.argument(1).is_none() {
         return context.error(line.span(), "'default-server' expects at least one option");
     }
-    let mut options = Options::new(Scope::DefaultServer, line, 1, "'default-server'".to_owned());
+    let mut options = Options::new(Scope::Server, line, 1, "'default-server'".to_owned());
     options.read_all(context, READERS, settings);
     settings.weight_in_bytes += line.words.iter().map(|word| word.text.len()).sum::<usize>();
-    if settings.id.take().is_some() {
-        context.error(line.span(), "'id' is not allowed in 'default-server': every server has its own");
-    }
 }
 
 fn server_address(text: &str) -> Result<Address, String> {
@@ -211,7 +204,9 @@ fn observe(context: &mut Context<'_>, server: &mut ServerSettings, options: &mut
     match text.as_str() {
         "none" => switch(&mut server.observe_layer4, false),
         "layer4" => switch(&mut server.observe_layer4, true),
-        "layer7" => options.wrong(context, "'observe' can only be 'layer4' at layer 4", Some("use 'observe layer4'")),
+        "layer7" => {
+            options.wrong(context, "'observe' can only be 'layer4' at layer 4", Some("use 'observe layer4'"))
+        }
         other => {
             let message = format!("'observe' expects one of 'none', 'layer4', 'layer7' but got '{other}'");
             options.wrong(context, &message, None)
@@ -256,10 +251,19 @@ fn init_addr(context: &mut Context<'_>, server: &mut ServerSettings, options: &m
 fn source(context: &mut Context<'_>, server: &mut ServerSettings, options: &mut Options<'_>) -> Taken {
     let address = ip_address(context, options)?;
     if options.take("usesrc") || options.take("interface") {
-        return options.wrong(context, "'source' takes an address only: 'usesrc' and 'interface' are not supported", None);
+        return options.wrong(
+            context,
+            "'source' takes an address only: 'usesrc' and 'interface' are not supported",
+            None,
+        );
     }
     server.source = Some(address);
     Some(())
+}
+
+/// `source ADDRESS` of a whole backend.
+pub(super) fn source_address(context: &mut Context<'_>, line: &Statement<'_>) -> Option<Spanned<Address>> {
+    ip_address(context, &mut Options::argument(line))
 }
 
 fn ip_address(context: &mut Context<'_>, options: &mut Options<'_>) -> Option<Spanned<Address>> {
@@ -269,9 +273,7 @@ fn ip_address(context: &mut Context<'_>, options: &mut Options<'_>) -> Option<Sp
     };
     let text = expand_unquoted(&word.text, &context.environment);
     match address::address(&String::from_utf8_lossy(&text)) {
-        Ok(address @ Address::Inet { .. }) => {
-            Some(Spanned::new(address, word.span))
-        }
+        Ok(address @ Address::Inet { .. }) => Some(Spanned::new(address, word.span)),
         Ok(_) => options.wrong(context, &format!("'{name}' expects an IP address"), None),
         Err(error) => options.wrong(context, &format!("'{name}' : {error}"), None),
     }

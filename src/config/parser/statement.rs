@@ -13,7 +13,7 @@ use crate::config::source::Span;
 
 /// What stood before the keyword.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Polarity {
+pub(super) enum Polarity {
     Normal,
     /// `no KEYWORD`
     No,
@@ -23,7 +23,7 @@ pub enum Polarity {
 
 /// A line, its `no` or `default` taken off. Never empty.
 #[derive(Debug, Clone, Copy)]
-pub struct Statement<'a> {
+pub(super) struct Statement<'a> {
     pub words: &'a [Word],
     pub polarity: Polarity,
     /// File and line, for what is only found wrong when the program runs.
@@ -32,22 +32,22 @@ pub struct Statement<'a> {
 
 impl<'a> Statement<'a> {
     /// The text of a word; empty where there is none, as HAProxy sees it.
-    pub fn text(&self, index: usize) -> Cow<'a, str> {
+    pub(super) fn text(&self, index: usize) -> Cow<'a, str> {
         self.words.get(index).map_or(Cow::Borrowed(""), Word::str)
     }
 
     /// A word that is there and not empty.
-    pub fn argument(&self, index: usize) -> Option<&'a Word> {
+    pub(super) fn argument(&self, index: usize) -> Option<&'a Word> {
         self.words.get(index).filter(|word| !word.text.is_empty())
     }
 
     /// The words from `index` on.
-    pub fn rest(&self, index: usize) -> &'a [Word] {
+    pub(super) fn rest(&self, index: usize) -> &'a [Word] {
         self.words.get(index..).unwrap_or_default()
     }
 
     /// The whole statement.
-    pub fn span(&self) -> Span {
+    pub(super) fn span(&self) -> Span {
         match self.words {
             [] => Span::default(),
             [first, .., last] => first.span.to(last.span),
@@ -56,12 +56,12 @@ impl<'a> Statement<'a> {
     }
 
     /// Where a word stands, or the whole statement if it is missing.
-    pub fn span_of(&self, index: usize) -> Span {
+    pub(super) fn span_of(&self, index: usize) -> Span {
         self.words.get(index).map_or_else(|| self.span(), |word| word.span)
     }
 
     /// Reports words after the first `used`; says whether there were none.
-    pub fn no_more(&self, context: &mut Context<'_>, name: &str, used: usize) -> bool {
+    pub(super) fn no_more(&self, context: &mut Context<'_>, name: &str, used: usize) -> bool {
         let Some(surplus) = self.argument(used) else { return true };
         let message = format!("'{name}' cannot handle unexpected argument '{}'.", surplus.str());
         context.report(
@@ -72,7 +72,13 @@ impl<'a> Statement<'a> {
     }
 
     /// Reads a word as a time, and reports it if it is none.
-    pub fn time(&self, context: &mut Context<'_>, index: usize, name: &str, bare: TimeUnit) -> Option<Duration> {
+    pub(super) fn time(
+        &self,
+        context: &mut Context<'_>,
+        index: usize,
+        name: &str,
+        bare: TimeUnit,
+    ) -> Option<Duration> {
         let span = self.span_of(index);
         let Some(word) = self.argument(index) else {
             let unit = if bare == TimeUnit::Seconds { "seconds" } else { "milliseconds" };
@@ -93,7 +99,7 @@ impl<'a> Statement<'a> {
     }
 
     /// Reads a word as an integer within `range`, and reports it if it is none.
-    pub fn number<T: TryFrom<i64>>(
+    pub(super) fn number<T: TryFrom<i64>>(
         &self,
         context: &mut Context<'_>,
         index: usize,
@@ -115,7 +121,7 @@ impl<'a> Statement<'a> {
     }
 
     /// Reads a word as text, and reports `expected` if it is missing.
-    pub fn string(&self, context: &mut Context<'_>, index: usize, expected: &str) -> Option<String> {
+    pub(super) fn string(&self, context: &mut Context<'_>, index: usize, expected: &str) -> Option<String> {
         let word = self.argument(index);
         if word.is_none() {
             context.error(self.span(), expected);
@@ -125,11 +131,15 @@ impl<'a> Statement<'a> {
 }
 
 /// What to write instead of a bad time.
-pub const TIME_HELP: &str =
+pub(super) const TIME_HELP: &str =
     "write an integer with an optional unit: us, ms, s, m, h or d, such as '30s'; decimals are not taken";
 
 /// Reads a time; the second part is HAProxy's warning about letters after the unit.
-pub fn read_time(text: &str, name: &str, bare: TimeUnit) -> Result<(Duration, Option<String>), String> {
+pub(super) fn read_time(
+    text: &str,
+    name: &str,
+    bare: TimeUnit,
+) -> Result<(Duration, Option<String>), String> {
     match value::time(text, bare) {
         Ok(time) => {
             let stray = time.stray.map(|character| {
@@ -138,7 +148,9 @@ pub fn read_time(text: &str, name: &str, bare: TimeUnit) -> Result<(Duration, Op
             Ok((time.value, stray))
         }
         Err(TimeError::Empty) => Err(format!("'{name}' expects an integer value (in milliseconds)")),
-        Err(TimeError::Unexpected(character)) => Err(format!("unexpected character '{character}' in '{name}'")),
+        Err(TimeError::Unexpected(character)) => {
+            Err(format!("unexpected character '{character}' in '{name}'"))
+        }
         Err(TimeError::Overflow) => Err(format!(
             "timer overflow in argument '{text}' to '{name}' (maximum value is 2147483647 ms or ~24.8 days)"
         )),
@@ -146,7 +158,7 @@ pub fn read_time(text: &str, name: &str, bare: TimeUnit) -> Result<(Duration, Op
 }
 
 /// Reads an integer within `range`.
-pub fn read_number(text: &str, name: &str, range: RangeInclusive<i64>) -> Result<i64, String> {
+pub(super) fn read_number(text: &str, name: &str, range: RangeInclusive<i64>) -> Result<i64, String> {
     let Some(number) = value::integer(text) else {
         return Err(format!("'{name}' expects an integer, found '{text}'"));
     };
@@ -161,4 +173,4 @@ pub fn read_number(text: &str, name: &str, range: RangeInclusive<i64>) -> Result
 }
 
 /// The highest count that any keyword takes.
-pub const UNBOUNDED: i64 = u32::MAX as i64;
+pub(super) const UNBOUNDED: i64 = u32::MAX as i64;

@@ -33,16 +33,17 @@ const READERS: &[(&str, Reader)] = &[
     ("show-node", |_, stats, line| {
         stats.node = Some(line.argument(2).map(|word| word.str().into_owned()));
     }),
+    ("show-version", |_, stats, _| stats.hide_version = false),
     ("uri", |context, stats, line| {
         stats.uri = line.string(context, 2, "'uri' needs an URI prefix.").or(stats.uri.take());
     }),
 ];
 
-const EXPECTED: &str = "expects 'admin', 'uri', 'realm', 'auth', 'scope', 'enable', 'hide-version', 'show-node', \
+pub(super) const EXPECTED: &str = "expects 'admin', 'uri', 'realm', 'auth', 'scope', 'enable', 'hide-version', 'show-node', \
                         'show-desc' or 'show-legends'.";
 
 /// `stats ...` in any proxy section.
-pub fn line(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) {
+pub(super) fn line(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) {
     let Some(word) = line.argument(1) else {
         let message = format!("missing keyword in 'stats', {EXPECTED}");
         return context.report(Diagnostic::error(line.span(), message).heading(Heading::Line));
@@ -63,9 +64,11 @@ pub fn line(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) 
 fn realm(context: &mut Context<'_>, stats: &mut Stats, line: &Statement<'_>) {
     let Some(realm) = line.string(context, 2, "'realm' needs an realm name.") else { return };
     if let Some(surplus) = line.argument(3) {
-        let message = format!("'stats realm' takes one word: '{}' and what follows is ignored", surplus.str());
+        let message =
+            format!("'stats realm' takes one word: '{}' and what follows is ignored", surplus.str());
         context.report(
-            Diagnostic::warning(surplus.span, message).help("escape the blanks: 'stats realm Haproxy\\ Manager'"),
+            Diagnostic::warning(surplus.span, message)
+                .help("escape the blanks: 'stats realm Haproxy\\ Manager'"),
         );
     }
     stats.realm = Some(realm);

@@ -17,7 +17,7 @@ use crate::config::model::{CheckAction, CheckConnect, CheckRule, Secret};
 use crate::config::parser::address::{self, Address, Host, Ports};
 
 /// `tcp-check ...` in a backend, listen or defaults; the table of keywords has let the second word through.
-pub fn line(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) {
+pub(super) fn line(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) {
     let rule = match &*line.text(1) {
         "comment" => comment(context, line),
         "connect" => connect(context, proxy, line),
@@ -155,7 +155,8 @@ fn port(context: &mut Context<'_>, line: &Statement<'_>, index: usize) -> Option
     let text = line.text(index);
     let port = text.parse().ok().filter(|port| *port > 0);
     if port.is_none() {
-        let message = format!("'tcp-check connect' : expects a valid TCP port (from range 1 to 65535), got '{text}'.");
+        let message =
+            format!("'tcp-check connect' : expects a valid TCP port (from range 1 to 65535), got '{text}'.");
         context.error(line.span_of(index), message);
     }
     port
