@@ -116,6 +116,8 @@ pub struct Proxy {
     pub settings: Settings,
     pub description: Option<String>,
     pub binds: Vec<Bind>,
+    /// There is a `bind` line, be it wrong.
+    pub listens: bool,
     pub servers: Vec<Server>,
 }
 

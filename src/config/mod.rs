@@ -16,11 +16,14 @@ pub mod bundle;
 pub mod diagnostic;
 pub mod keyword;
 pub mod lexer;
+pub mod mask;
 pub mod model;
 pub mod parser;
+pub mod render;
 pub mod resolve;
 pub mod secret;
 pub mod source;
+pub mod suggest;
 
 use self::parser::context::Context;
 

@@ -12,6 +12,7 @@ mod environment;
 mod piece;
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 pub use arguments::{ArgumentFault, Call, split_arguments};
 pub use environment::{Environment, LineContext, expand_unquoted};
@@ -104,6 +105,41 @@ pub fn missing_newline(id: SourceId, source: &Source) -> Option<Diagnostic> {
             .heading(Heading::Line)
             .help("end the file with a newline"),
     )
+}
+
+/// The words of a line that need not make sense, with their places in it: a fault counts as plain text, an
+/// open quote ends with the line, variables stay as they are written. For hiding secrets, not for parsing.
+pub fn lenient_words(line: &[u8]) -> Vec<(Vec<u8>, Range<usize>)> {
+    let mut words: Vec<(Vec<u8>, Range<usize>)> = Vec::new();
+    let mut rest = line;
+    let mut quote = None;
+    let mut begun = false;
+    while let Some(first) = rest.first() {
+        let at = line.len() - rest.len();
+        let (after, piece) = piece::next(rest, quote).unwrap_or((&rest[1..], Piece::Byte(*first)));
+        let end = line.len() - after.len();
+        match piece {
+            Piece::Comment => break,
+            Piece::Gap => begun = false,
+            _ => {
+                if !begun {
+                    words.push((Vec::new(), at..end));
+                    begun = true;
+                }
+                let Some((text, place)) = words.last_mut() else { break };
+                place.end = end;
+                match piece {
+                    Piece::Text(more) => text.extend_from_slice(more),
+                    Piece::Byte(byte) => text.push(byte),
+                    Piece::Variable(_) => text.extend_from_slice(&line[at..end]),
+                    Piece::Quote(kind) => quote = if quote.is_some() { None } else { Some(kind) },
+                    Piece::Gap | Piece::Comment => {}
+                }
+            }
+        }
+        rest = after;
+    }
+    words
 }
 
 /// The words of a line while it is read.

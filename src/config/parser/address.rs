@@ -34,6 +34,14 @@ pub enum Host {
 }
 
 impl Host {
+    /// The name that has to be looked up; empty if there is none.
+    pub fn name(&self) -> &str {
+        match self {
+            Host::Name(name, _) => name,
+            Host::Any(_) | Host::Ip(_) => "",
+        }
+    }
+
     /// The address, if no name has to be looked up.
     pub fn literal(&self) -> Option<IpAddr> {
         match self {

@@ -11,6 +11,7 @@ use crate::config::diagnostic::{Diagnostic, Heading};
 use crate::config::keyword::{self, Keyword, Scope, Status};
 use crate::config::lexer::Word;
 use crate::config::source::Span;
+use crate::config::suggest;
 
 /// What becomes of a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,7 +123,8 @@ fn misplaced(context: &mut Context<'_>, proxy: &Proxy, line: &Statement<'_>) {
     let keyword = line.text(0);
     let span = line.span();
     let name = match &*keyword {
-        "timeout" | "option" => format!("{keyword} {}", line.text(1)),
+        "timeout" => format!("timeout {}", line.text(1)),
+        "option" => line.text(1).into_owned(),
         other => other.to_owned(),
     };
     if proxy.kind == ProxyKind::Defaults {
@@ -138,14 +140,14 @@ fn misplaced(context: &mut Context<'_>, proxy: &Proxy, line: &Statement<'_>) {
                 .help("make the section a 'listen', or move the servers to a 'backend'"),
         );
     }
-    let help = match &*keyword {
-        "maxconn" => Some("Maybe you want 'fullconn' instead ?"),
-        "fullconn" => Some("Maybe you want 'maxconn' instead ?"),
-        _ => None,
+    // The wording is HAProxy's, which differs by keyword.
+    let message = match &*keyword {
+        "maxconn" => format!("'{name}' ignored {because} Maybe you want 'fullconn' instead ?"),
+        "fullconn" => format!("'{name}' ignored {because} Maybe you want 'maxconn' instead ?"),
+        "timeout" => format!("'{name}' will be ignored {}", because.trim_end_matches('.')),
+        _ => format!("'{name}' ignored {because}"),
     };
-    let mut diagnostic = Diagnostic::warning(span, format!("'{name}' ignored {because}"));
-    diagnostic.help = help.map(str::to_owned);
-    context.report(diagnostic);
+    context.warning(span, message);
 }
 
 /// A keyword that no section of this kind has. Families report what their second word may be.
@@ -165,21 +167,21 @@ fn unknown(context: &mut Context<'_>, scope: Scope, line: &Statement<'_>) {
             "'stats' only supports 'socket', 'maxconn', 'bind-process' and 'timeout' (got '{}')",
             line.text(1)
         ),
+        "stats" if line.argument(1).is_none() => format!("missing keyword in 'stats', {}", stats::EXPECTED),
         "stats" => format!("unknown stats parameter '{}', {}", line.text(1), stats::EXPECTED),
         "tcp-check" => format!(
             "'tcp-check' only supports 'comment', 'connect', 'send', 'send-binary', 'expect' but got '{}'",
             line.text(1)
         ),
         other => {
-            near = nearest(scope, other);
+            near = suggest::nearest(scope, &borrowed(&first_words(line)));
             let maybe = near.map(|near| format!("; did you mean '{near}' maybe ?")).unwrap_or_default();
             format!("unknown keyword '{other}' in '{scope}' section{maybe}")
         }
     };
     let mut diagnostic = Diagnostic::error(line.span_of(0), message);
-    let home = keyword::scopes_of(&keyword).find(|home| home.is_section() && *home != Scope::File);
-    if let Some(home) = home.filter(|_| near.is_none()) {
-        diagnostic = diagnostic.help(format!("'{keyword}' belongs in a '{home}' section"));
+    if near.is_none() {
+        diagnostic.help = suggest::elsewhere(scope, &[&keyword]);
     }
     context.report(diagnostic);
 }
@@ -189,34 +191,8 @@ fn unknown_option(context: &mut Context<'_>, scope: Scope, line: &Statement<'_>)
         let message = "'option' expects an option name.";
         return context.report(Diagnostic::error(line.span(), message).heading(Heading::Line));
     };
-    let near =
-        nearest(scope, &format!("option {}", option.str())).and_then(|near| near.strip_prefix("option "));
+    let near = suggest::nearest(scope, &["option", &option.str()]);
+    let near = near.and_then(|near| near.strip_prefix("option "));
     let maybe = near.map(|near| format!("; did you mean '{near}' maybe ?")).unwrap_or_default();
     context.error(option.span, format!("unknown option '{}'{maybe}", option.str()));
-}
-
-/// The known word that was most likely meant.
-pub(super) fn nearest(scope: Scope, word: &str) -> Option<&'static str> {
-    if word.len() > LONGEST_KEYWORD {
-        return None;
-    }
-    let names = keyword::all().filter(|row| row.scopes.contains(&scope)).map(|row| row.name);
-    let most = word.len().div_ceil(4);
-    names.map(|name| (distance(word, name), name)).filter(|(far, _)| *far <= most).min().map(|(_, name)| name)
-}
-
-const LONGEST_KEYWORD: usize = 48;
-
-/// How many letters to change, add or remove.
-fn distance(from: &str, to: &str) -> usize {
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (at, byte) in from.bytes().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], at + 1);
-        for (column, other) in to.bytes().enumerate() {
-            let changed = diagonal + usize::from(byte != other);
-            diagonal = row[column + 1];
-            row[column + 1] = changed.min(diagonal + 1).min(row[column] + 1);
-        }
-    }
-    row.last().copied().unwrap_or_default()
 }

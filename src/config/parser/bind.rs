@@ -55,6 +55,7 @@ fn set(flag: &mut bool) -> Taken {
 
 /// `bind` in a frontend or listen.
 pub(super) fn line(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) {
+    proxy.listens = true;
     let Some(word) = line.argument(1) else {
         let message = "'bind' expects {<path>|[addr1]:port1[-end1]}{,[addr]:port[-end]}... as arguments.";
         return context.report(
@@ -73,6 +74,7 @@ pub(super) fn line(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statemen
 
 /// `listen NAME ADDRESS`, which HAProxy dropped: an address and nothing else.
 pub(super) fn legacy(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>, word: &Word) {
+    proxy.listens = true;
     if let Some(addresses) = addresses(context, word) {
         let bind = Bind { addresses, options: BindOptions::default(), span: word.span, origin: origin(line) };
         proxy.binds.push(bind);

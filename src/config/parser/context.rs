@@ -114,6 +114,8 @@ impl<'a> Context<'a> {
         self.diagnostics.sort_by_key(|diagnostic| {
             diagnostic.span.map_or((u32::MAX, u32::MAX), |span| (span.source.0, span.start))
         });
+        // A line of `defaults` is looked up once for each proxy that inherits it.
+        self.diagnostics.dedup();
         if self.untold > 0 {
             let message = format!("{} more warnings are not shown", self.untold);
             self.diagnostics.push(Diagnostic::notice(None, message));

@@ -4,6 +4,7 @@
 use super::context::Context;
 use super::statement::Statement;
 use crate::config::diagnostic::{Diagnostic, Heading};
+use crate::config::keyword::{self, Scope};
 
 /// Reads one directive.
 pub(super) fn read(context: &mut Context<'_>, line: &Statement<'_>) {
@@ -17,9 +18,8 @@ pub(super) fn read(context: &mut Context<'_>, line: &Statement<'_>) {
         // Printed with `-dD` only, which asks for advice on a config that is fine.
         ".diag" => return,
         ".if" | ".elif" | ".else" | ".endif" => {
-            let message = format!(
-                "'{name}' is not supported in this version of rolecall, which does not evaluate conditions"
-            );
+            let row = keyword::find(Scope::File, &[&name]).and_then(|row| row.message(Scope::File));
+            let message = row.unwrap_or_else(|| format!("'{name}' is not supported"));
             Diagnostic::error(span, message).help("keep the lines that apply here and remove the others")
         }
         other => Diagnostic::error(span, format!("unknown directive '{other}'")),

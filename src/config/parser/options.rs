@@ -12,6 +12,7 @@ use crate::config::diagnostic::{Diagnostic, Heading};
 use crate::config::keyword::Scope;
 use crate::config::lexer::Word;
 use crate::config::source::Span;
+use crate::config::suggest;
 
 /// `None` once something has been reported.
 pub(super) type Taken = Option<()>;
@@ -160,7 +161,7 @@ impl<'a> Options<'a> {
     }
 
     fn unknown(&self, context: &mut Context<'_>) {
-        let near = admit::nearest(self.scope, &self.name);
+        let near = suggest::nearest(self.scope, &[&self.name]);
         let separator = if self.scope == Scope::Bind { ":" } else { " :" };
         let maybe = near.map(|near| format!("; did you mean '{near}' maybe ?")).unwrap_or_default();
         let message = format!("{}{separator} unknown keyword '{}'{maybe}", self.subject, self.name);

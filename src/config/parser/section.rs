@@ -138,8 +138,15 @@ impl Sections {
         at += usize::from(old_address.is_some());
         let settings = self.inherited(context, line, kind, at)?;
         let name = Spanned::new(name, line.span_of(usize::from(!anonymous)));
-        let mut proxy =
-            Proxy { kind, name, settings, description: None, binds: Vec::new(), servers: Vec::new() };
+        let mut proxy = Proxy {
+            kind,
+            name,
+            settings,
+            description: None,
+            binds: Vec::new(),
+            listens: false,
+            servers: Vec::new(),
+        };
         if let Some(word) = old_address {
             let message = "please use the 'bind' keyword for listening addresses.";
             context.report(Diagnostic::warning(word.span, message).help(format!(

@@ -85,7 +85,7 @@ impl Resolver<'_, '_> {
                 }
             }
         }
-        if proxy.binds.is_empty() {
+        if !proxy.listens {
             let (noun, name) = (proxy.kind.noun(), &proxy.name.value);
             let message = format!(
                 "{noun} '{name}' has no 'bind' directive. Please declare it as a backend if this was intended."
@@ -108,9 +108,9 @@ impl Resolver<'_, '_> {
             Found::At(ip) => (first..=last).map(|port| BindAddress::Tcp(SocketAddr::new(ip, port))).collect(),
             Found::NotYet => Vec::new(),
             Found::Nowhere => {
+                let message = format!("'bind' : invalid address: '{}' does not resolve", host.name());
                 self.context.report(
-                    Diagnostic::error(address.span, "'bind' : invalid address: the name does not resolve")
-                        .help("check the name, or write its IP address"),
+                    Diagnostic::error(address.span, message).help("check the name, or write its IP address"),
                 );
                 Vec::new()
             }

@@ -72,10 +72,9 @@ impl Resolver<'_, '_> {
             Found::At(ip) => Some(LogAddress::Udp(SocketAddr::new(ip, port))),
             Found::NotYet => None,
             Found::Nowhere => {
-                self.context.report(
-                    Diagnostic::error(span, "log : invalid address: the name does not resolve")
-                        .help("check the name, or write its IP address"),
-                );
+                let message = format!("log : invalid address: '{}' does not resolve", host.name());
+                self.context
+                    .report(Diagnostic::error(span, message).help("check the name, or write its IP address"));
                 None
             }
         }

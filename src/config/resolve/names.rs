@@ -7,6 +7,7 @@ use super::Resolver;
 use crate::config::ast::Proxy;
 use crate::config::diagnostic::{Diagnostic, Heading};
 use crate::config::model::BackendId;
+use crate::config::suggest;
 
 /// Where a frontend leads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +53,7 @@ impl Names {
             let Some(named) = named else { return ids[index].filter(|_| proxy.kind.has_frontend()) };
             let found = backends.get(named.value.as_str()).and_then(|index| ids[*index]);
             if found.is_none() {
-                missing(resolver, proxy, frontends.contains_key(named.value.as_str()));
+                missing(resolver, proxy, &frontends, &backends);
             }
             found
         });
@@ -64,6 +65,9 @@ impl Names {
         self.targets.get(index).copied().flatten()
     }
 }
+
+/// Names beyond this are not searched for a likeness.
+const MOST_COMPARED: usize = 200;
 
 fn duplicate(resolver: &mut Resolver<'_, '_>, proxy: &Proxy, first: &Proxy) {
     let message = format!(
@@ -82,14 +86,22 @@ fn duplicate(resolver: &mut Resolver<'_, '_>, proxy: &Proxy, first: &Proxy) {
     );
 }
 
-fn missing(resolver: &mut Resolver<'_, '_>, proxy: &Proxy, is_frontend: bool) {
+fn missing(
+    resolver: &mut Resolver<'_, '_>,
+    proxy: &Proxy,
+    frontends: &HashMap<&str, usize>,
+    backends: &HashMap<&str, usize>,
+) {
     let Some(named) = &proxy.settings.default_backend else { return };
     let message =
         format!("Proxy '{}': unable to find required default_backend: '{}'.", proxy.name.value, named.value);
-    let help = if is_frontend {
-        format!("'{}' is a frontend: a backend has to be named", named.value)
-    } else {
-        format!("add a section 'backend {}'", named.value)
+    let known = backends.keys().copied().take(MOST_COMPARED);
+    let help = match suggest::nearest_of(&named.value, known) {
+        _ if frontends.contains_key(named.value.as_str()) => {
+            format!("'{}' is a frontend: a backend has to be named", named.value)
+        }
+        Some(near) => format!("did you mean '{near}'?"),
+        None => format!("add a section 'backend {}'", named.value),
     };
     resolver.context.report(Diagnostic::error(named.span, message).heading(Heading::Bare).help(help));
 }

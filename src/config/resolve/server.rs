@@ -144,8 +144,10 @@ impl Resolver<'_, '_> {
             Found::NotYet => None,
             Found::Nowhere => {
                 let message = format!(
-                    "'server {}/{}' : the name does not resolve",
-                    proxy.name.value, server.name.value
+                    "'server {}/{}' : could not resolve address '{}'.",
+                    proxy.name.value,
+                    server.name.value,
+                    host.name()
                 );
                 self.context.report(Diagnostic::error(address.span, message).heading(Heading::Place));
                 None
