@@ -16,8 +16,9 @@ pub(super) enum Verdict {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Miss {
-    Mismatch,
-    Unwanted,
+    /// What came does not satisfy the expect.
+    Content,
+    /// The peer closed and nothing had come.
     Empty,
 }
 
@@ -37,19 +38,11 @@ pub(super) fn evaluate(expect: &CheckExpect, replies: &Replies, ended: bool) -> 
     if !matched && !conclusive && expect.min_recv.is_none() {
         return Verdict::Wait;
     }
-    if matched != expect.inverse {
-        // The rest of a reply whose beginning matched tells more about the server, and is on its way.
-        return if replies.inside_bulk() && !ended { Verdict::Wait } else { Verdict::Pass };
+    if matched && replies.inside_bulk() && !ended {
+        // The rest of a reply that holds the pattern tells more about the server, and is on its way.
+        return Verdict::Wait;
     }
-    Verdict::Fail(if matched { Miss::Unwanted } else { Miss::Mismatch })
-}
-
-/// Whether a match is there already and only the end of its reply is missing.
-pub(super) fn awaits_rest(expect: &CheckExpect, replies: &Replies) -> bool {
-    replies.inside_bulk()
-        && !replies.input().is_empty()
-        && !expect.inverse
-        && matches(&expect.pattern, replies.input())
+    if matched != expect.inverse { Verdict::Pass } else { Verdict::Fail(Miss::Content) }
 }
 
 /// Whether the same input with another role in it would have satisfied the expect: then it is the role that
@@ -96,7 +89,7 @@ fn matches(pattern: &ExpectPattern, input: &[u8]) -> bool {
 }
 
 /// Upper-case hex dump, as HAProxy writes it.
-pub(super) fn hex(bytes: &[u8]) -> String {
+fn hex(bytes: &[u8]) -> String {
     let mut dump = String::with_capacity(bytes.len() * 2);
     for byte in bytes {
         let _ = write!(dump, "{byte:02X}");

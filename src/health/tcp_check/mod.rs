@@ -24,6 +24,9 @@ mod text;
 pub use engine::{Engine, Mode};
 pub use script::{rehearse, repeatable};
 
+#[cfg(test)]
+mod tests;
+
 use std::net::IpAddr;
 
 use crate::redis::RoleReport;

@@ -153,6 +153,11 @@ impl Replies {
             && matches!(self.scanner.unfinished(), Some(ReplyKind::Bulk | ReplyKind::Aggregate))
     }
 
+    /// From here on nothing is known of replies: HAProxy's rules alone.
+    pub(super) fn stop_counting(&mut self) {
+        self.count = None;
+    }
+
     /// The last error reply of this check, raw.
     pub(super) fn last_error(&self) -> Option<&[u8]> {
         self.last_error.as_deref()

@@ -2,7 +2,6 @@
 
 use std::fmt::Write;
 
-use super::expect::{Miss, hex};
 use crate::config::model::{CheckAction, CheckRule, ExpectPattern};
 use crate::redis::command;
 use crate::state::CheckStatus;
@@ -10,18 +9,35 @@ use crate::state::CheckStatus;
 /// HAProxy keeps so many bytes of a check's detail.
 const LONGEST: usize = 127;
 
-/// An expect that was not met.
-pub(super) fn miss(pattern: &ExpectPattern, miss: Miss, step: usize) -> String {
-    let what = match miss {
-        Miss::Empty => return format!("TCPCHK got an empty response at step {step}"),
-        Miss::Mismatch => "TCPCHK did not match content",
-        Miss::Unwanted => "TCPCHK matched unwanted content",
-    };
+/// An expect that was not met, by bytes that are missing or by bytes that are there.
+pub(super) fn miss(pattern: &ExpectPattern, unwanted: bool, step: usize) -> String {
+    let what = if unwanted { "TCPCHK matched unwanted content" } else { "TCPCHK did not match content" };
     match pattern {
-        ExpectPattern::String(text) => format!("{what} '{}' at step {step}", String::from_utf8_lossy(text)),
+        ExpectPattern::String(text) => format!("{what} '{}' at step {step}", shown(text)),
         ExpectPattern::Rstring(..) => format!("{what} (regex) at step {step}"),
         ExpectPattern::Binary(_) => format!("{what} (binary) at step {step}"),
         ExpectPattern::Rbinary(..) => format!("{what} (binary regex) at step {step}"),
+    }
+}
+
+/// The peer closed without a byte.
+pub(super) fn empty(step: usize, comment: Option<&str>) -> String {
+    let mut text = format!("TCPCHK got an empty response at step {step}");
+    quote_comment(&mut text, comment);
+    text
+}
+
+/// A miss with the rule's comment.
+pub(super) fn commented(mut text: String, comment: Option<&str>) -> String {
+    if let Some(comment) = comment {
+        let _ = write!(text, " comment: {comment}");
+    }
+    text
+}
+
+fn quote_comment(text: &mut String, comment: Option<&str>) {
+    if let Some(comment) = comment {
+        let _ = write!(text, " comment: '{comment}'");
     }
 }
 
@@ -38,17 +54,27 @@ pub(super) fn place(rule: Option<&CheckRule>, step: usize) -> String {
         CheckAction::Send(_) | CheckAction::SendBinary(_) => write!(text, " (send)"),
         CheckAction::Expect(expect) => match &expect.pattern {
             ExpectPattern::String(bytes) => {
-                write!(text, " (expect string '{}')", String::from_utf8_lossy(bytes))
+                write!(text, " (expect string '{}')", shown(bytes))
             }
-            ExpectPattern::Binary(bytes) => write!(text, " (expect binary '{}')", hex(bytes)),
+            ExpectPattern::Binary(bytes) => write!(text, " (expect binary '{}')", shown(bytes)),
             ExpectPattern::Rstring(..) => write!(text, " (expect regex)"),
             ExpectPattern::Rbinary(..) => write!(text, " (expect binary regex)"),
         },
     };
-    if let Some(comment) = &rule.comment {
-        let _ = write!(text, " comment: '{comment}'");
-    }
+    quote_comment(&mut text, rule.comment.as_deref());
     text
+}
+
+/// Bytes as HAProxy shows them in a line: what is not printable in hex, as in `<0D><0A>`.
+fn shown(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, &byte| {
+        if (0x20..0x7f).contains(&byte) {
+            text.push(char::from(byte));
+        } else {
+            let _ = write!(text, "<{byte:02X}>");
+        }
+        text
+    })
 }
 
 /// Statuses of layer 7 that HAProxy shows with a code.
@@ -58,10 +84,9 @@ pub(super) fn code(status: CheckStatus) -> Option<i32> {
 
 /// An error reply, named: its text up to where Redis repeats what it was sent.
 pub(super) fn trouble(error: &[u8], rules: &[CheckRule]) -> String {
-    let text = String::from_utf8_lossy(error);
-    let text = text.split(", with args beginning with").next().unwrap_or_default();
-    let clean: String = text.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
-    bounded(masked(clean, rules))
+    let mut text = shown(error);
+    text.truncate(text.find(", with args beginning with").unwrap_or(text.len()));
+    bounded(masked(text, rules))
 }
 
 /// `text` without any argument of AUTH or HELLO that the script sends.
