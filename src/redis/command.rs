@@ -177,3 +177,7 @@ fn number(bytes: &[u8], kind: u8) -> Option<Option<(usize, usize)>> {
     let value: usize = std::str::from_utf8(digits).ok()?.parse().ok()?;
     Some(Some((value, end + 1)))
 }
+
+#[cfg(test)]
+#[path = "command_tests.rs"]
+mod tests;

@@ -230,3 +230,7 @@ impl<'a> Cursor<'a> {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "role_tests.rs"]
+mod tests;
