@@ -12,6 +12,7 @@ pub mod frontend;
 pub mod mailbox;
 pub mod master;
 pub mod queue;
+pub mod record;
 pub mod server;
 mod snapshot;
 
@@ -21,6 +22,7 @@ pub use frontend::{FrontendKey, FrontendLive};
 pub use mailbox::{Accepted, Command, CutReason, Listener, Mailbox, SessionToken, Workers};
 pub use master::{Master, MasterWord};
 pub use queue::{Queue, Waiter};
+pub use record::{Cause, Concurrency, Phase, SessionRecord, Termination};
 pub use server::{Health, Operation, RedisView, ServerKey, ServerLive, Unselectable, admin};
 pub use snapshot::{Published, Snapshot};
 
