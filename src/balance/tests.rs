@@ -39,7 +39,7 @@ fn roundrobin_chooses_in_haproxys_order() {
         (&[1, 4, 2, 3], "bdbcdbabdcbdbcdbabdcbdbc"),
         (&[10, 7, 1], "aababacabababaababaababa"),
         (&[256, 1, 100], "aaacaacaaacaacaaacaaacaacaaacaacaaacaacaaacaacaaacaacaaacaaa"),
-        (&[128, 1, 50], "aaacaacaaacaacaaacaacaaacaaacaacaaacaacaaacaacaaacaabcaacaacaa"),
+        (&[128, 1, 50], "aaacaacaaacaacaaacaacaaacaaacaacaaacaacaaacaacaaacaabacaacaa"),
         (&[30, 20, 11], "abacababacababacababcaababcaabacbaabacbaabcabaabcabaabcabacb"),
         (&[3, 3, 1], "abababcabababcabababcaba"),
     ] {
