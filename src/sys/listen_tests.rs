@@ -119,7 +119,7 @@ fn an_inherited_socket_is_adopted_and_its_original_stays() {
 #[test]
 fn the_backlog_follows_the_line_then_the_frontend() {
     let mut line = bind(local("127.0.0.1:0"));
-    let mut frontend = crate::proxy::driver::testing::frontend("f");
+    let mut frontend = frontend();
     assert_eq!(backlog(&line, &frontend), 1024);
     frontend.maxconn = 50;
     assert_eq!(backlog(&line, &frontend), 50);

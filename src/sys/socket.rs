@@ -88,6 +88,11 @@ pub fn set_keepalive(socket: &impl AsFd, keepalive: &Keepalive) -> io::Result<()
     SockRef::from(&socket.as_fd()).set_tcp_keepalive(&options)
 }
 
+/// Turns it off.
+pub fn clear_keepalive(socket: &impl AsFd) -> io::Result<()> {
+    SockRef::from(&socket.as_fd()).set_keepalive(false)
+}
+
 /// `tcp-ut`: how long sent bytes may stay unacknowledged.
 pub fn set_user_timeout(socket: &impl AsFd, timeout: Duration) -> io::Result<()> {
     SockRef::from(&socket.as_fd()).set_tcp_user_timeout(Some(timeout))
@@ -207,5 +212,7 @@ mod tests {
         assert_eq!(socket.tcp_keepalive_interval().unwrap(), Duration::from_secs(3));
         assert_eq!(socket.tcp_keepalive_retries().unwrap(), 4);
         assert_eq!(socket.tcp_user_timeout().unwrap(), Some(Duration::from_millis(1500)));
+        clear_keepalive(&one).unwrap();
+        assert!(!socket.keepalive().unwrap());
     }
 }
