@@ -127,7 +127,7 @@ impl Sessions {
 impl Worker {
     /// Takes a connection in, whichever worker accepted it.
     pub(super) fn adopt(&mut self, mut accepted: Accepted, engine: &mut impl Engine) {
-        if accepted.generation != self.snapshot.generation && !self.translate(&mut accepted) {
+        if accepted.generation != self.snapshot.generation && !self.translate(&mut accepted, engine) {
             return self.let_go(accepted);
         }
         let slot = self.sessions.places.vacant_key() as Slot;
@@ -163,9 +163,10 @@ impl Worker {
 
     /// Accepted under another snapshot: the frontend is found again by its live half, unless a reload has
     /// removed it in that moment.
-    fn translate(&mut self, accepted: &mut Accepted) -> bool {
+    fn translate(&mut self, accepted: &mut Accepted, engine: &mut impl Engine) -> bool {
         if accepted.generation > self.snapshot.generation {
-            self.snapshot = self.shared.published.load_full();
+            self.refresh(engine);
+            self.deliver(engine);
         }
         let live = accepted.admission.frontend();
         let Some(at) = self.snapshot.frontends.iter().position(|other| std::sync::Arc::ptr_eq(other, live))

@@ -87,6 +87,3 @@ pub enum Closing {
     /// `option nolinger` of the frontend: the client's close is an RST.
     Abrupt,
 }
-
-#[cfg(test)]
-mod tests;
