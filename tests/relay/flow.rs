@@ -172,7 +172,9 @@ pub(crate) fn two_thousand_sessions_at_once(engine: EngineLoop) {
             task.await.unwrap();
         }
     };
-    runtime.block_on(tokio::time::timeout(3 * DEADLINE, work)).expect("in time");
+    runtime.block_on(async { tokio::time::timeout(3 * DEADLINE, work).await }).expect("in time");
+    // The echo server ends with it.
+    drop(runtime);
     eventually("all sessions have ended", || balancer.sessions() == 0);
     assert_eq!(balancer.records.lock().unwrap().len(), COUNT);
 }

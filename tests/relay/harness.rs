@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use rolecall::config::Config;
 use rolecall::config::model::{
-    Backend, BackendId, Balance, Bind, BindAddress, CheckMethod, Frontend, Mode, RedisOptions, Redispatch,
-    Server, ServerAddress, ServerPort, SessionLog,
+    Backend, BackendId, Balance, Bind, BindAddress, CheckMethod, Frontend, LogFormat, Mode, RedisOptions,
+    Redispatch, Server, ServerAddress, ServerPort, SessionLog,
 };
 use rolecall::proxy::service::Served;
 use rolecall::proxy::worker::{EngineLoop, Shared, WorkerHandles, start_with};
@@ -110,8 +110,8 @@ impl Balancer {
     pub(crate) fn has_ended(&mut self) -> bool {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let handles = self.handles.as_mut().unwrap();
-        let wait = tokio::time::timeout(Duration::from_millis(100), handles.ended());
-        runtime.block_on(async { wait.await.is_ok() })
+        let wait = async { tokio::time::timeout(Duration::from_millis(100), handles.ended()).await };
+        runtime.block_on(wait).is_ok()
     }
 }
 
@@ -309,7 +309,7 @@ fn frontend() -> Frontend {
         timeout_client_fin: None,
         keepalive: None,
         nolinger: false,
-        log: SessionLog::default(),
+        log: SessionLog { format: LogFormat::Tcp, ..SessionLog::default() },
         stats: None,
         monitor_uri: None,
     }
