@@ -107,11 +107,17 @@ pub fn resumed(kind: ProxyKind, name: &str) -> Sentence {
     Sentence { level: Level::Warning, text: format!("Resumed {} {name}.", kind.word()) }
 }
 
+/// Heads the dump of one proxy; without a name, the whole dump on standard error.
+pub fn dump_begins(proxy: Option<&str>) -> Sentence {
+    let of = proxy.map(|name| format!(" for proxy {name}")).unwrap_or_default();
+    Sentence { level: Level::Notice, text: format!("SIGHUP received, dumping servers states{of}.") }
+}
+
 /// A server's line of the dump that HAProxy makes at SIGHUP, and we at SIGQUIT.
 pub fn dump_server(backend: &str, server: &str, status: &str, counts: (u32, u32, u64)) -> Sentence {
     let (active, pending, total) = counts;
     let conn = format!("Conn: {active} act, {pending} pend, {total} tot.");
-    Sentence { level: Level::Warning, text: format!("SIGHUP: Server {backend}/{server} is {status}. {conn}") }
+    Sentence { level: Level::Notice, text: format!("SIGHUP: Server {backend}/{server} is {status}. {conn}") }
 }
 
 /// What the dump says of a proxy's connections.
@@ -134,14 +140,14 @@ pub fn dump_proxy(name: &str, servers: Option<(usize, usize)>, counts: ProxyCoun
          tot(FE+BE): {frontend_total}+{backend_total}."
     );
     let state = match servers {
-        None => "no servers.".to_owned(),
-        Some((0, 0)) => "no server available !".to_owned(),
-        Some((0, backup)) => format!("no active servers, {backup} backup ones available."),
+        None => "has no servers.".to_owned(),
+        Some((0, 0)) => "has no server available !".to_owned(),
+        Some((0, _)) => "is running on backup servers !".to_owned(),
         Some((active, backup)) => {
-            format!("{active} active servers and {backup} backup servers available.")
+            format!("has {active} active servers and {backup} backup servers available.")
         }
     };
-    Sentence { level: Level::Warning, text: format!("SIGHUP: Proxy {name} has {state} {conn}") }
+    Sentence { level: Level::Notice, text: format!("SIGHUP: Proxy {name} {state} {conn}") }
 }
 
 fn our_own(name: Name<'_>, what: &ServerChange) -> (Level, String) {

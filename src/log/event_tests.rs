@@ -134,6 +134,10 @@ fn the_dump_is_haproxys() {
     );
     assert_eq!(dump_proxy("l", None, none).text, format!("SIGHUP: Proxy l has no servers. {rest}"));
     assert_eq!(
+        dump_proxy("m", Some((0, 1)), none).text,
+        format!("SIGHUP: Proxy m is running on backup servers ! {rest}")
+    );
+    assert_eq!(
         dump_proxy("l", Some((0, 0)), none).text,
         format!("SIGHUP: Proxy l has no server available ! {rest}")
     );

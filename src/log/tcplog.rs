@@ -63,7 +63,7 @@ fn push_tail(text: &mut String, record: &SessionRecord) {
 /// `ADDRESS:PORT` without the brackets of IPv6, as HAProxy; a unix socket has listener 1's name.
 fn push_address(text: &mut String, address: Option<SocketAddr>) {
     let _ = match address {
-        Some(address) => write!(text, "{}:{}", address.ip().to_canonical(), address.port()),
+        Some(address) => write!(text, "{}:{}", address.ip(), address.port()),
         None => write!(text, "unix:1"),
     };
 }

@@ -73,7 +73,7 @@ fn addresses_are_written_without_brackets() {
     far.client = Some("[2001:db8::1]:6379".parse().unwrap());
     assert!(worded(&far).starts_with("2001:db8::1:6379 ["));
     far.client = Some("[::ffff:10.0.0.1]:80".parse().unwrap());
-    assert!(worded(&far).starts_with("10.0.0.1:80 ["));
+    assert!(worded(&far).starts_with("::ffff:10.0.0.1:80 ["));
     far.client = None;
     assert!(worded(&far).starts_with("unix:1 ["));
 }
