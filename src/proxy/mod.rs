@@ -1,3 +1,5 @@
 //! proxy
 
+pub mod assign;
 pub mod contract;
+pub mod session;

@@ -1,6 +1,6 @@
 //! A frontend's live half.
 
-use super::counters::{Counter, Rate, Traffic};
+use super::counters::{Counter, Gauge, Rate, Traffic};
 
 /// Names a live frontend for the life of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -23,6 +23,8 @@ pub struct FrontendLive {
     pub request_rate: Rate,
     /// `hrsp_1xx` to `hrsp_5xx`, `hrsp_other`: answers by the first digit of their status.
     pub responses: [Counter; 6],
+    /// Sessions of this frontend that wait for a first verdict or for a master.
+    pub held: Gauge,
 }
 
 impl FrontendLive {
@@ -37,6 +39,7 @@ impl FrontendLive {
             requests: Counter::default(),
             request_rate: Rate::default(),
             responses: Default::default(),
+            held: Gauge::default(),
         }
     }
 

@@ -37,6 +37,8 @@ pub struct ProcessLive {
     pub connections: super::counters::Gauge,
     pub total: super::counters::Counter,
     pub rate: super::counters::Rate,
+    /// Sessions that wait for a first verdict or for a master.
+    pub held: super::counters::Gauge,
     /// Sessions of each worker, by which accepted connections are spread.
     pub load: Vec<super::counters::Gauge>,
 }
