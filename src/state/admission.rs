@@ -6,7 +6,9 @@
 //! connection over. So a connection is counted exactly once, whatever becomes of it.
 
 use std::sync::Arc;
+use std::sync::atomic::{Ordering, fence};
 
+use super::counters::Gauge;
 use super::frontend::FrontendLive;
 use super::snapshot::{ProcessLive, Snapshot};
 use crate::config::model::FrontendId;
@@ -19,6 +21,8 @@ pub enum Full {
     Process,
     /// The frontend's `maxconn`.
     Frontend,
+    /// The bind line's `maxconn`.
+    Bind,
     /// `rate-limit sessions`.
     Rate,
 }
@@ -28,6 +32,7 @@ pub enum Full {
 pub struct Admission {
     process: Arc<ProcessLive>,
     frontend: Arc<FrontendLive>,
+    bind: Option<Arc<Gauge>>,
     held: bool,
 }
 
@@ -64,7 +69,16 @@ impl Admission {
             process.connections.leave();
             return Err(Full::Frontend);
         }
-        Ok(Admission { process: Arc::clone(process), frontend: Arc::clone(live), held: false })
+        Ok(Admission { process: Arc::clone(process), frontend: Arc::clone(live), bind: None, held: false })
+    }
+
+    /// Takes a place at a bind line as well, whose `maxconn` is `limit`, 0 for none.
+    pub fn through(mut self, bind: &Arc<Gauge>, limit: u32) -> Result<Admission, Full> {
+        if !bind.try_reserve(limit) {
+            return Err(Full::Bind);
+        }
+        self.bind = Some(Arc::clone(bind));
+        Ok(self)
     }
 
     /// Counts the connection that was accepted under it.
@@ -123,9 +137,46 @@ fn share(limit: u32) -> u32 {
     ((u64::from(limit) * HELD_PERCENT / 100) as u32).max(1)
 }
 
+/// # No lost wake-up
+///
+/// Gauges and flag are two words, written by different threads in opposite order: whoever finds no room sets
+/// the flag and then looks at the gauges once more; whoever gives a place back leaves the gauges and then
+/// looks at the flag. A fence stands between the two steps of each, so that at least one of them sees what
+/// the other did: the first finds the place, or the second finds the flag and tries to accept.
+///
+/// The flags are one bit a worker (more than 64 workers share bits, which costs a look in vain). Whoever clears
+/// a bit looks in its owner's place, and finds room or sets its own.
+impl ProcessLive {
+    /// Says that this worker found no room. It looks for room once more afterwards.
+    pub fn turn_away(&self, worker: usize) {
+        self.turned_away.fetch_or(bit(worker), Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+    }
+
+    /// To be asked after a connection ended: whether somebody found no room before. The caller, or a worker
+    /// that it tells, tries to accept then; one is enough, as every worker accepts from every listener.
+    pub fn somebody_waits(&self) -> bool {
+        fence(Ordering::SeqCst);
+        self.turned_away.load(Ordering::Relaxed) != 0 && self.turned_away.swap(0, Ordering::Relaxed) != 0
+    }
+
+    /// The same after a place was reserved in vain: whether another worker found no room meanwhile.
+    pub fn others_wait(&self, worker: usize) -> bool {
+        fence(Ordering::SeqCst);
+        let others = !bit(worker);
+        self.turned_away.load(Ordering::Relaxed) & others != 0
+            && self.turned_away.fetch_and(!others, Ordering::Relaxed) & others != 0
+    }
+}
+
+fn bit(worker: usize) -> u64 {
+    1 << (worker % 64)
+}
+
 impl Drop for Admission {
     fn drop(&mut self) {
         self.release_hold();
+        self.bind.iter().for_each(|bind| bind.leave());
         self.frontend.traffic.sessions.leave();
         self.process.connections.leave();
     }

@@ -25,7 +25,7 @@ pub use frontend::{FrontendKey, FrontendLive};
 pub use history::{MasterChange, MasterHistory};
 pub use mailbox::{Accepted, Command, CutReason, Listener, Mailbox, SessionToken, Workers};
 pub use master::{Master, MasterWord};
-pub use queue::{Queue, Waiter};
+pub use queue::{Queue, Turn, Waiter};
 pub use record::{Cause, Concurrency, Phase, SessionRecord, Termination};
 pub use server::{Health, Operation, RedisView, ServerKey, ServerLive, Unselectable, admin};
 pub use snapshot::{ProcessLive, Published, Snapshot};

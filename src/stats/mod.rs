@@ -11,6 +11,7 @@
 
 use crate::time::Tick;
 
+pub mod answer;
 pub mod auth;
 pub mod csv;
 #[cfg(test)]
@@ -19,6 +20,7 @@ pub mod field;
 pub mod html;
 pub mod http;
 pub mod json;
+mod metered;
 pub mod request;
 pub mod rows;
 pub mod status;

@@ -82,6 +82,11 @@ impl Session {
         self.origin.token
     }
 
+    /// Who the client is; `None` for unix sockets.
+    pub fn client(&self) -> Option<SocketAddr> {
+        self.origin.client
+    }
+
     /// The server whose place it holds: the one it is connecting or connected to. [`Event::Cut`] is for
     /// the sessions that have it here.
     pub fn server(&self) -> Option<ServerKey> {
