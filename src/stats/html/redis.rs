@@ -40,8 +40,8 @@ fn push_panel(text: &mut String, page: &Page<'_>, view: &BackendView, rows: &[Se
         let _ = write!(text, "<p class=\"why\">{}</p>", Escaped(&reason));
     }
     text.push_str(
-        "</header><div class=\"scroll\"><table class=\"roles\"><thead><tr><th>Server</th><th>Role</th><th>Clients</th>\
-         <th>Offset</th><th>Behind</th><th>Link</th><th>Run id</th><th>Heard</th><th>Standing</th></tr></thead><tbody>",
+        "</header><div class=\"scroll\"><table class=\"roles\"><thead><tr><th>Server</th><th>Role</th><th>Standing</th>\
+         <th>Clients</th><th>Offset</th><th>Behind</th><th>Link</th><th>Run id</th><th>Heard</th></tr></thead><tbody>",
     );
     let history = master.and_then(|row| row.redis.report.as_ref());
     rows.iter().for_each(|row| push_server(text, page, view, row, (history, master)));
@@ -133,6 +133,7 @@ fn push_server(
         let _ = write!(text, "<td data-label=\"{label}\">{value}</td>");
     };
     cell("Role", report.map_or_else(nothing, |report| role(report, is_master)));
+    cell("Standing", format!("<span>{standing}</span>"));
     cell("Clients", grouped(row.live.traffic.sessions.now().into()));
     cell("Offset", report.and_then(|report| report.offset).map_or_else(nothing, grouped));
     cell("Behind", report.map_or_else(nothing, |report| behind(report, history, is_master)));
@@ -142,7 +143,6 @@ fn push_server(
         "Heard",
         row.redis.reported_at.map_or_else(nothing, |at| ago(page.now.since(at).as_millis() as u64)),
     );
-    cell("Standing", standing);
     text.push_str("</tr>");
 }
 
@@ -167,7 +167,7 @@ fn standing(view: &BackendView, row: &ServerRow<'_>, is_master: bool) -> (&'stat
     };
     let mut html = Escaped(&words).to_string();
     if let Some(trouble) = &row.redis.trouble {
-        let _ = write!(html, " <em>{}</em>", Escaped(trouble));
+        let _ = write!(html, " \u{b7} <em>{}</em>", Escaped(trouble));
     }
     (class, html)
 }
