@@ -32,7 +32,7 @@ use crate::state::SessionRecord;
 
 pub use clock::Clock;
 pub use event::Sentence;
-pub use framing::Identity;
+pub use framing::{Identity, Line};
 pub use sink::Sinks;
 
 /// Lines that may wait; at 300 bytes a record this is some 5 MiB at worst.
@@ -167,18 +167,20 @@ impl Writer {
     fn handle(&mut self, message: Message) {
         match message {
             Message::Line { targets, tag, level, text, at } => {
-                self.send(&targets, tag.as_deref(), level, &text, at);
+                self.send(&targets, Line { tag: tag.as_deref(), level, text: &text, at });
             }
             Message::Session(record, service) => {
                 let Some((log, level)) = policy::session(&record) else { return };
                 let text = tcplog::line(&record, service, &self.clock);
-                self.send(&log.targets, log.tag.as_deref(), level, &text, SystemTime::now());
+                let (tag, at) = (log.tag.as_deref(), SystemTime::now());
+                self.send(&log.targets, Line { tag, level, text: &text, at });
             }
             Message::Connect(record) => {
                 let Some(frontend) = policy::connect(&record.config, record.frontend) else { return };
                 let text = tcplog::connect_line(frontend, record.client, record.local);
                 let log = &frontend.log;
-                self.send(&log.targets, log.tag.as_deref(), Level::Info, &text, SystemTime::now());
+                let (tag, at) = (log.tag.as_deref(), SystemTime::now());
+                self.send(&log.targets, Line { tag, level: Level::Info, text: &text, at });
             }
             Message::Reload(identity, sinks) => {
                 self.identity = *identity;
@@ -190,13 +192,10 @@ impl Writer {
         }
     }
 
-    fn send(&mut self, targets: &[LogTarget], tag: Option<&str>, level: Level, text: &str, at: SystemTime) {
+    fn send(&mut self, targets: &[LogTarget], line: Line<'_>) {
         for target in targets {
-            let Some(line) = framing::frame(target, &self.identity, &self.clock, tag, (level, text, at))
-            else {
-                continue;
-            };
-            if self.sinks.send(&target.address, &line).is_err() {
+            let Some(bytes) = framing::frame(target, &self.identity, &self.clock, line) else { continue };
+            if self.sinks.send(&target.address, &bytes).is_err() {
                 self.dropped.fetch_add(1, Relaxed);
             }
         }

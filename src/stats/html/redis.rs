@@ -137,7 +137,7 @@ fn push_server(
     cell("Clients", grouped(row.live.traffic.sessions.now().into()));
     cell("Offset", report.and_then(|report| report.offset).map_or_else(nothing, grouped));
     cell("Behind", report.map_or_else(nothing, |report| behind(report, history, is_master)));
-    cell("Link", report.map_or_else(nothing, |report| link(report)));
+    cell("Link", report.map_or_else(nothing, link));
     cell("Run id", report.and_then(|report| report.run_id.as_deref()).map_or_else(nothing, run_id));
     cell(
         "Heard",
