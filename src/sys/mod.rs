@@ -9,12 +9,14 @@
 //! | `listen` | listening sockets with every bind option |
 //! | `unix` | addresses of unix sockets, by path and abstract |
 //! | `fdpass` | descriptors through a unix socket |
+//! | `inherited` | descriptors that the process was started with |
 //! | `limits` | the limit on descriptors, a thread's cores, its signals |
 //! | `wake` | an eventfd |
 
 pub mod accept;
 pub mod connect;
 pub mod fdpass;
+pub mod inherited;
 pub mod limits;
 pub mod listen;
 pub mod socket;
