@@ -1,1 +1,10 @@
 //! guard
+pub mod decide;
+pub mod history;
+pub mod hold;
+pub mod machine;
+pub mod proof;
+pub mod words;
+
+#[cfg(test)]
+mod simulation_tests;
