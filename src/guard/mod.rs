@@ -1,4 +1,6 @@
 //! guard
+mod canned;
+pub mod classify;
 pub mod decide;
 pub mod history;
 pub mod hold;
