@@ -10,3 +10,5 @@ pub mod words;
 
 #[cfg(test)]
 mod simulation_tests;
+#[cfg(test)]
+mod trial;
