@@ -206,6 +206,8 @@ impl GuardState {
         }
         self.restate(effects);
         if watched_before == Guarding::Observe && setup.guarding == Guarding::Master {
+            let held = self.members.iter().filter(|member| member.held.is_some());
+            effects.extend(held.map(|member| Effect::Held(member.fact.key, member.held)));
             self.cut_the_others(None, effects);
         }
     }
@@ -216,9 +218,8 @@ impl GuardState {
             let (server, reason) = (self.master, Reason::Stays);
             effects.push(Effect::Master { server, previous: server, reason });
         }
-        for Member { fact, proven, held, .. } in &self.members {
+        for Member { fact, proven, .. } in &self.members {
             effects.push(if *proven { Effect::Proven(fact.key) } else { Effect::Disproven(fact.key) });
-            effects.push(Effect::Held(fact.key, *held));
         }
     }
 

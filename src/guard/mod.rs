@@ -1,4 +1,5 @@
 //! guard
+pub mod actor;
 mod canned;
 pub mod classify;
 pub mod decide;
