@@ -81,12 +81,12 @@ impl Findings {
         Some(report)
     }
 
-    /// Fills in what INFO server tells of the process, where `report` does not know it.
-    pub fn identify(&self, report: &mut RoleReport) {
+    /// Fills in what INFO server told of the process `age` ago, where `report` does not know it.
+    pub fn identify(&self, report: &mut RoleReport, age: Duration) {
         let Some(known) = &self.report else { return };
         report.run_id = report.run_id.take().or_else(|| known.run_id.clone());
         report.version = report.version.take().or_else(|| known.version.clone());
-        report.uptime = report.uptime.or(known.uptime);
+        report.uptime = report.uptime.or(known.uptime.map(|uptime| uptime + age));
         report.cluster |= known.cluster;
     }
 

@@ -1,5 +1,7 @@
 //! The machine itself: walks over the rules, stops where I/O is needed, and words the end.
 
+use std::time::Duration;
+
 use super::expect::{self, Miss, Verdict};
 use super::replies::Replies;
 use super::script::{self, Part, REDIS_CHECK};
@@ -50,6 +52,8 @@ pub struct Engine<'a> {
     replies: Replies,
     /// What INFO server said on this connection; `None`: not asked yet.
     identity: Option<Findings>,
+    /// How long ago that was.
+    identity_age: Duration,
 }
 
 impl<'a> Engine<'a> {
@@ -72,13 +76,14 @@ impl<'a> Engine<'a> {
             ended: false,
             replies: Replies::new(bufsize),
             identity: None,
+            identity_age: Duration::ZERO,
         }
     }
 
     /// Starts a check on a new connection.
     pub fn begin(&mut self) -> Step<'a> {
         self.restart(false);
-        self.identity = None;
+        (self.identity, self.identity_age) = (None, Duration::ZERO);
         let first = self.rules.iter().find(|rule| rule.action != CheckAction::Comment);
         if matches!(first.map(|rule| &rule.action), Some(CheckAction::Connect(_))) {
             return self.run();
@@ -87,10 +92,16 @@ impl<'a> Engine<'a> {
         Step::Connect { port: None, addr: None, linger: false }
     }
 
-    /// Starts a check on the connection of the last one; only after [`Engine::reusable`].
-    pub fn again(&mut self) -> Step<'a> {
+    /// Starts a check on the connection of the last one, opened `age` ago; only after [`Engine::reusable`].
+    pub fn again(&mut self, age: Duration) -> Step<'a> {
+        self.identity_age = age;
         self.restart(true);
         self.run()
+    }
+
+    /// As given to [`Engine::new`].
+    pub fn mode(&self) -> Mode {
+        self.mode
     }
 
     /// Whether the connection can be kept: the check is over and no reply is outstanding.
@@ -369,7 +380,7 @@ impl<'a> Engine<'a> {
     fn done(&mut self, mut outcome: CheckOutcome) -> Step<'a> {
         self.phase = Phase::Idle;
         if let (Some(report), Some(identity)) = (&mut outcome.role, &self.identity) {
-            identity.identify(report);
+            identity.identify(report, self.identity_age);
         }
         Step::Done(outcome)
     }

@@ -3,6 +3,8 @@
 use proptest::prelude::*;
 use regex::bytes::Regex;
 
+use std::time::Duration;
+
 use super::*;
 use crate::config::model::{
     CheckAction, CheckConnect, CheckExpect, CheckMethod, CheckRule, ExpectPattern, Secret,
@@ -534,7 +536,7 @@ fn a_kept_probe_repeats_all_but_login_and_quit() {
     let mut answer = redis(master(), ROLE_MASTER, None);
     let mut identity = bulk("# Server\r\nrun_id:feed\r\nuptime_in_seconds:7\r\n");
     for round in 0..3 {
-        let mut step = if round == 0 { engine.begin() } else { engine.again() };
+        let mut step = if round == 0 { engine.begin() } else { engine.again(Duration::ZERO) };
         let mut replies = Vec::new();
         let outcome = loop {
             step = match step {
