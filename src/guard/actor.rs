@@ -15,12 +15,13 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
 use super::decide::{HeldReason, Reason, Standing};
 use super::machine::{Effect, GuardState, Input, Observation, Seat, Setup};
-use super::words::Words;
+use super::words::{Names, Words};
 use crate::config::model::Backend;
 use crate::health::{Emitted, Report};
 use crate::state::event::{ServerChange, ServerEvent};
 use crate::state::{
-    BackendKey, BackendView, Command, CutReason, Guarding, ServerKey, ServerLive, Snapshot, Unselectable, Workers,
+    BackendKey, BackendView, Command, CutReason, Guarding, ServerKey, ServerLive, Snapshot, Unselectable,
+    Workers,
 };
 use crate::time::Tick;
 
@@ -155,7 +156,12 @@ impl Guards {
             Effect::Master { server, previous, reason } => {
                 if live.master.load().server != server {
                     let epoch = live.master.store(server).epoch;
-                    self.tell_master(watched, (server, previous), self.words(watched, now).reason(reason), epoch);
+                    self.tell_master(
+                        watched,
+                        (server, previous),
+                        self.words(watched, now).reason(reason),
+                        epoch,
+                    );
                 }
             }
             Effect::ManyMasters(found) => {
@@ -225,7 +231,13 @@ impl Guards {
     }
 
     /// While first answers are awaited, nothing is decided yet.
-    fn tell_held(&self, watched: &Watched, server: ServerKey, reason: Option<HeldReason>, text: Option<String>) {
+    fn tell_held(
+        &self,
+        watched: &Watched,
+        server: ServerKey,
+        reason: Option<HeldReason>,
+        text: Option<String>,
+    ) {
         if let Some(reason) = text.filter(|_| reason != Some(HeldReason::Undecided)) {
             self.tell(watched, server, ServerChange::Held { reason });
         }
@@ -269,7 +281,7 @@ impl Watched {
     }
 }
 
-impl super::words::Names for Watched {
+impl Names for Watched {
     fn name(&self, key: ServerKey) -> Option<String> {
         self.view.position(key).map(|at| self.view.servers[at].name.clone())
     }

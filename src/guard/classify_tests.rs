@@ -1,50 +1,6 @@
+use super::super::scripts::{backend, binary, not, rbinary, rstring, script, send, string};
 use super::*;
-use crate::config::model::{
-    Balance, CheckAction, CheckConnect, CheckExpect, CheckRule, ExpectPattern, Mode, RedisOptions,
-    Redispatch, Secret, Server, ServerCheck, ServerPort,
-};
-use crate::config::model::{OnError, ServerAddress};
-
-fn send(text: &str) -> CheckAction {
-    CheckAction::Send(Secret::new(text.as_bytes()))
-}
-
-fn expect(pattern: ExpectPattern, inverse: bool) -> CheckAction {
-    CheckAction::Expect(CheckExpect {
-        inverse,
-        pattern,
-        min_recv: None,
-        ok_status: None,
-        error_status: None,
-        tout_status: None,
-        on_success: None,
-        on_error: None,
-    })
-}
-
-fn string(text: &str) -> CheckAction {
-    expect(ExpectPattern::String(text.as_bytes().to_vec()), false)
-}
-
-fn not(text: &str) -> CheckAction {
-    expect(ExpectPattern::String(text.as_bytes().to_vec()), true)
-}
-
-fn rstring(text: &str) -> CheckAction {
-    expect(ExpectPattern::Rstring(text.to_owned(), regex::bytes::Regex::new(text).unwrap()), false)
-}
-
-fn rbinary(text: &str) -> CheckAction {
-    expect(ExpectPattern::Rbinary(text.to_owned(), regex::bytes::Regex::new(text).unwrap()), false)
-}
-
-fn binary(bytes: &[u8]) -> CheckAction {
-    expect(ExpectPattern::Binary(bytes.to_vec()), false)
-}
-
-fn script(actions: Vec<CheckAction>) -> CheckMethod {
-    CheckMethod::TcpCheck(actions.into_iter().map(|action| CheckRule { action, comment: None }).collect())
-}
+use crate::config::model::{CheckAction, CheckConnect, RedisOptions, Secret};
 
 #[test]
 fn a_script_asks_for_whom_it_accepts() {
@@ -139,61 +95,6 @@ fn a_script_asks_for_whom_it_accepts() {
     }
 }
 
-fn backend(check: CheckMethod, redis: RedisOptions) -> Backend {
-    let server = Server {
-        name: "redis1".to_owned(),
-        id: 1,
-        address: Some(ServerAddress::Ip { ip: [127, 0, 0, 1].into(), port: ServerPort::Fixed(6379) }),
-        written_address: "127.0.0.1:6379".to_owned(),
-        check: Some(ServerCheck::default()),
-        weight: 1,
-        backup: false,
-        maxconn: 0,
-        minconn: 0,
-        maxqueue: 0,
-        disabled: false,
-        on_marked_down_shutdown_sessions: false,
-        on_marked_up_shutdown_backup_sessions: false,
-        observe_layer4: false,
-        error_limit: 0,
-        on_error: OnError::default(),
-        slowstart: std::time::Duration::ZERO,
-        source: None,
-        tcp_ut: None,
-        tfo: false,
-        cookie: None,
-    };
-    Backend {
-        name: "redis".to_owned(),
-        proxy_id: 2,
-        is_listen: false,
-        mode: Mode::Tcp,
-        description: None,
-        disabled: false,
-        servers: vec![server],
-        balance: Balance::default(),
-        timeout_connect: None,
-        timeout_server: None,
-        timeout_server_fin: None,
-        timeout_tunnel: None,
-        timeout_queue: None,
-        timeout_check: None,
-        retries: 3,
-        redispatch: Redispatch::default(),
-        fullconn: None,
-        abortonclose: false,
-        allbackups: false,
-        log_health_checks: false,
-        keepalive: None,
-        nolinger: false,
-        log: Vec::new(),
-        log_tag: None,
-        check,
-        redis,
-        stats: None,
-    }
-}
-
 #[test]
 fn options_take_their_part_away() {
     let master = || script(vec![send("INFO replication\r\n"), string("role:master")]);
@@ -215,14 +116,18 @@ fn options_take_their_part_away() {
         (replica(), options(Off, true, true), Guarding::None),
         (CheckMethod::RedisCheck, options(On, true, true), Guarding::None),
     ] {
-        assert_eq!(classify(&backend(check, redis.clone()), 16384), want, "{redis:?}");
+        assert_eq!(
+            classify(&backend(&["127.0.0.1:6379".parse().unwrap()], check, redis.clone()), 16384),
+            want,
+            "{redis:?}"
+        );
     }
 }
 
 #[test]
 fn a_script_that_nobody_runs_asks_for_nothing() {
     let check = script(vec![send("INFO replication\r\n"), string("role:master")]);
-    let mut backend = backend(check, RedisOptions::default());
+    let mut backend = backend(&["127.0.0.1:6379".parse().unwrap()], check, RedisOptions::default());
     backend.servers[0].check = None;
     assert_eq!(classify(&backend, 16384), Guarding::None);
 }

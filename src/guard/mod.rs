@@ -10,6 +10,10 @@ pub mod proof;
 pub mod words;
 
 #[cfg(test)]
+mod redis_tests;
+#[cfg(test)]
+mod scripts;
+#[cfg(test)]
 mod simulation_tests;
 #[cfg(test)]
 mod trial;
