@@ -114,9 +114,9 @@ impl<'a> Pool<'a> {
 
     /// Whether proof and master word let a session go to the server; its other state apart.
     pub fn admits(&self, server: &ServerLive) -> bool {
-        match self.view.guarding {
+        match self.view.in_force() {
             Guarding::None | Guarding::Observe => true,
-            Guarding::Replicas => server.proven(),
+            Guarding::Replicas | Guarding::Masters => server.proven(),
             Guarding::Master => server.proven() && self.view.live.master.load().server == Some(server.key),
         }
     }
