@@ -288,3 +288,17 @@ async fn a_server_in_maintenance_is_not_asked() {
     assert!(bench.report().await.passed);
     assert_eq!(bench.event().await, "r1 up 1+0");
 }
+
+#[tokio::test]
+async fn whoever_asks_need_not_wait_for_the_interval() {
+    let (port, say) = redis(replica()).await;
+    let mut bench = Bench::new();
+    let mut slow = server("r1", port);
+    slow.check = Some(ServerCheck { inter: Duration::from_secs(3600), ..ServerCheck::default() });
+    bench.load(backend(role_check(), vec![slow]), Guarding::Master);
+    assert!(!bench.report().await.passed);
+    say.send(master()).unwrap();
+    let key = bench.live(0).key;
+    bench.checks.ask_now(key);
+    assert!(bench.report().await.passed);
+}
