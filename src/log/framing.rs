@@ -19,6 +19,15 @@ pub struct Identity {
     pub hostname: String,
     /// `log-send-hostname`.
     pub sent_hostname: Option<String>,
+    pub echo: Echo,
+}
+
+/// Whether events are also shown on standard error, as HAProxy does in the foreground without `-q`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Echo {
+    #[default]
+    Off,
+    Stderr,
 }
 
 /// What is to be sent.
@@ -90,7 +99,7 @@ mod tests {
     use crate::config::model::LogAddress;
 
     fn identity() -> Identity {
-        Identity { tag: "tag".into(), pid: 7, hostname: "box".into(), sent_hostname: None }
+        Identity { tag: "tag".into(), pid: 7, hostname: "box".into(), sent_hostname: None, echo: Echo::Off }
     }
 
     fn target(framing: LogFraming) -> LogTarget {
@@ -150,5 +159,17 @@ mod tests {
     fn no_text_can_begin_a_line_of_its_own() {
         let line = framed(&target(LogFraming::Raw), &identity(), Level::Info, "a\r\n<0>b\u{7f}").unwrap();
         assert_eq!(line, "a#0D#0A<0>b#7F\n");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_line_is_one_line_within_its_length(text in "(?s).{0,2000}", length in 80usize..1200) {
+            let bounded = LogTarget { length, ..target(LogFraming::Local) };
+            let at = SystemTime::UNIX_EPOCH;
+            let line = Line { tag: None, level: Level::Info, text: &text, at };
+            let bytes = frame(&bounded, &identity(), &Clock::utc(), line).unwrap();
+            proptest::prop_assert!(bytes.len() <= length + 1);
+            proptest::prop_assert_eq!(bytes.iter().position(|byte| *byte == b'\n'), Some(bytes.len() - 1));
+        }
     }
 }

@@ -10,6 +10,8 @@ use std::time::Duration;
 
 mod check;
 mod log;
+#[cfg(test)]
+pub mod samples;
 mod server;
 mod stats;
 

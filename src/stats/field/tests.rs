@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::config::Config;
-use crate::config::model::{Server, ServerCheck};
+use crate::config::model::{BackendId, Server, ServerCheck, samples};
 use crate::state::{Guarding, Operation, Snapshot};
 use crate::stats::demo::{self, Demo};
 use crate::stats::{Selection, rows};
@@ -27,13 +27,9 @@ fn the_columns_are_haproxys() {
 /// The config that was recorded: a frontend, a backend with a server in every plight, a stats proxy.
 fn recorded() -> Demo {
     let mut demo = demo::demo();
-    let template = demo.snapshot.config.backends[0].servers[0].clone();
     let server = |id: u32, name: &str, check: bool| Server {
-        id,
-        name: name.into(),
         check: check.then(ServerCheck::default),
-        maxconn: 0,
-        ..template.clone()
+        ..samples::server(name, id)
     };
     let mut servers = vec![
         server(1, "r1", true),
@@ -46,15 +42,14 @@ fn recorded() -> Demo {
     servers[0].cookie = Some("abc".into());
     servers[2].backup = true;
     servers[3].disabled = true;
-    let mut front = demo::frontend("fe", 2, Mode::Tcp);
+    let mut front = samples::frontend("fe", 2, Mode::Tcp, Some(BackendId(0)));
     front.is_listen = false;
-    let mut stats = demo::frontend("stats", 5, Mode::Http);
-    stats.default_backend = None;
-    let mut back = demo::backend("be", 3, servers);
+    let stats = samples::frontend("stats", 5, Mode::Http, None);
+    let mut back = samples::backend("be", 3, servers);
     back.is_listen = false;
     let config = Config {
         frontends: vec![front, stats],
-        backends: vec![back, demo::backend("stats", 5, Vec::new())],
+        backends: vec![back, samples::backend("stats", 5, Vec::new())],
         ..Config::default()
     };
     let empty = Snapshot::empty(1);

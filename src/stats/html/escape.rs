@@ -92,4 +92,14 @@ mod tests {
         assert_eq!(span(7200), "2h");
         assert_eq!(span(90_061), "1d1h");
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_opens_a_tag_or_ends_an_attribute(text in ".{0,200}") {
+            let escaped = Escaped(&text).to_string();
+            proptest::prop_assert!(!escaped.contains(['<', '>', '"', '\'']));
+            let back = escaped.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"");
+            proptest::prop_assert_eq!(back.replace("&#39;", "'").replace("&amp;", "&"), text);
+        }
+    }
 }
