@@ -50,7 +50,7 @@ fn exchange(engine: EngineLoop, sessions: usize, length: usize, largest: usize) 
 }
 
 pub(crate) fn both_directions_at_once_arrive_byte_for_byte(engine: EngineLoop) {
-    exchange(engine, 8, MIB, 7);
+    exchange(engine, 8, MIB / 16, 7);
     exchange(engine, 8, 2 * MIB, 200_000);
 }
 

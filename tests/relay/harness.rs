@@ -2,7 +2,8 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::ops::Range;
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -219,13 +220,22 @@ impl Noise {
     }
 }
 
-/// Bytes that depend on their place alone, so that both ends know them without sharing memory.
-pub(crate) fn byte_at(seed: u64, at: usize) -> u8 {
-    ((at as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(23) ^ seed) as u8
-}
-
-pub(crate) fn pattern(seed: u64, range: std::ops::Range<usize>) -> Vec<u8> {
-    range.map(|at| byte_at(seed, at)).collect()
+/// Bytes that depend on their place alone, so that both ends know them without sharing memory. They repeat
+/// after a length that is no multiple of any buffer's.
+pub(crate) fn pattern(seed: u64, range: Range<usize>) -> Vec<u8> {
+    const PERIOD: usize = 1_000_003;
+    static TABLE: OnceLock<Vec<u8>> = OnceLock::new();
+    let table = TABLE.get_or_init(|| {
+        let mut noise = Noise::new(11);
+        (0..PERIOD).map(|_| noise.next() as u8).collect()
+    });
+    let mut bytes = Vec::with_capacity(range.len());
+    while bytes.len() < range.len() {
+        let from = (range.start + bytes.len() + seed as usize * 1009) % PERIOD;
+        let count = (range.len() - bytes.len()).min(PERIOD - from);
+        bytes.extend_from_slice(&table[from..from + count]);
+    }
+    bytes
 }
 
 /// Sends `length` bytes of a pattern in random pieces with random pauses.
@@ -249,8 +259,7 @@ pub(crate) fn read_pattern(stream: &mut TcpStream, seed: u64, length: usize, lar
         let size = (1 + noise.below(largest)).min(length - got);
         let count = stream.read(&mut block[..size]).unwrap();
         assert!(count > 0, "the stream ended after {got} of {length} bytes");
-        let wrong = (0..count).find(|at| block[*at] != byte_at(seed, got + at));
-        assert_eq!(wrong, None, "a wrong byte in the piece at {got}");
+        assert!(block[..count] == pattern(seed, got..got + count), "a wrong byte in the piece at {got}");
         got += count;
     }
 }
