@@ -23,7 +23,7 @@ pub mod source;
 pub mod suggest;
 
 pub use bundle::{Bundle, Wanted};
-pub use diagnostic::{Diagnostic, Heading, Severity};
+pub use diagnostic::{Diagnostic, Heading, Severity, Stage};
 pub use model::Config;
 pub use source::{Source, SourceId, Sources, Span};
 
