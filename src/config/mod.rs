@@ -28,7 +28,7 @@ pub mod suggest;
 use self::parser::context::Context;
 
 pub use bundle::{Bundle, Wanted};
-pub use diagnostic::{Diagnostic, Heading, Severity};
+pub use diagnostic::{Diagnostic, Heading, Severity, Stage};
 pub use model::Config;
 pub use source::{Source, SourceId, Sources, Span};
 

@@ -133,9 +133,7 @@ mod tests {
     fn known_words_have_a_home() {
         assert_eq!(
             help(Scope::Global, &["server", "a"]).as_deref(),
-            Some(
-                "'server' belongs in a 'backend' section, in a 'listen' section, in a 'peers' section or in a 'ring' section"
-            )
+            Some("'server' belongs in a 'backend' or 'listen' section")
         );
         assert_eq!(
             help(Scope::Backend, &["chroot"]).as_deref(),
