@@ -141,3 +141,7 @@ async fn check_server(
         asked_again = lost && !asked_again;
     }
 }
+
+#[cfg(test)]
+#[path = "schedule_tests.rs"]
+mod tests;

@@ -218,3 +218,7 @@ impl ReplyScanner {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "resp_tests.rs"]
+mod tests;

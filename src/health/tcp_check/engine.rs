@@ -157,18 +157,18 @@ impl<'a> Engine<'a> {
             return self.look();
         }
         let info = format!("{error}{}", self.place());
-        self.done(self.outcome(CheckStatus::SocketError, Settled::Failure, info))
+        self.fail(CheckStatus::SocketError, info)
     }
 
     /// The connection did not come up; `error` in the system's words.
     pub fn on_connect_failed(&mut self, error: &str) -> Step<'a> {
         let info = format!("{error}{}", self.place());
-        self.done(self.outcome(CheckStatus::L4Connection, Settled::Failure, info))
+        self.fail(CheckStatus::L4Connection, info)
     }
 
     /// No socket could be had, or nothing to connect to.
     pub fn on_socket_error(&mut self, error: &str) -> Step<'a> {
-        self.done(self.outcome(CheckStatus::SocketError, Settled::Failure, error.to_owned()))
+        self.fail(CheckStatus::SocketError, error.to_owned())
     }
 
     /// The time for this check is over.
@@ -189,7 +189,7 @@ impl<'a> Engine<'a> {
             }
             _ => CheckStatus::L7Timeout,
         };
-        self.done(self.outcome(status, Settled::Failure, self.place()))
+        self.fail(status, self.place())
     }
 
     fn has_outcome(&self) -> bool {
@@ -323,8 +323,13 @@ impl<'a> Engine<'a> {
         if definite { self.conclude(outcome) } else { self.done(outcome) }
     }
 
-    fn outcome(&self, status: CheckStatus, settled: Settled, info: String) -> CheckOutcome {
-        let mut findings = self.replies.findings.clone();
+    fn fail(&mut self, status: CheckStatus, info: String) -> Step<'a> {
+        let outcome = self.outcome(status, Settled::Failure, info);
+        self.done(outcome)
+    }
+
+    fn outcome(&mut self, status: CheckStatus, settled: Settled, info: String) -> CheckOutcome {
+        let mut findings = std::mem::take(&mut self.replies.findings);
         if findings.role().is_none() {
             // A peer that speaks no RESP may still say a role.
             findings.absorb_info(self.replies.input());
@@ -338,7 +343,7 @@ impl<'a> Engine<'a> {
             code: text::code(status),
             info: text::bounded(info),
             duration_ms: 0,
-            role: findings.report(),
+            role: findings.into_report(),
             settled,
             trouble,
         }
@@ -360,7 +365,6 @@ impl<'a> Engine<'a> {
         let unknown = outcome.role.as_ref().is_some_and(|report| report.run_id.is_none());
         if unknown && self.identity.is_none() {
             self.identity = Some(Findings::default());
-            self.replies.findings = Findings::default();
             self.replies.send(ASK_IDENTITY);
             self.phase = Phase::Identifying(outcome);
             return Step::Send(ASK_IDENTITY);
@@ -386,6 +390,9 @@ impl<'a> Engine<'a> {
     }
 
     fn render(&self, format: &str) -> String {
+        if !format.contains('%') {
+            return format.to_owned();
+        }
         // What a server answers may repeat what it was sent.
         text::masked(super::format::render(format, self.replies.input()), self.rules)
     }

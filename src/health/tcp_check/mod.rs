@@ -25,7 +25,7 @@ pub use engine::{Engine, Mode};
 pub use script::{rehearse, repeatable};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::net::IpAddr;
 
@@ -33,6 +33,10 @@ use crate::redis::RoleReport;
 use crate::state::CheckStatus;
 
 /// What the shell has to do next.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one exists at a time, and a box would cost an allocation a check"
+)]
 #[derive(Debug)]
 pub enum Step<'a> {
     /// Open a connection, after closing the present one; answer with `on_connected` or `on_connect_failed`.

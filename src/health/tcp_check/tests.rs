@@ -451,6 +451,22 @@ fn a_pipelined_login_does_not_settle_the_ping_behind_it() {
 }
 
 #[test]
+fn an_answer_of_sentinel_decides_at_once() {
+    let method = script(&["send SENTINEL get-master-addr-by-name m\\r\\n", "expect string 10.0.0.1"]);
+    let said = |ip: &str| [b"*2\r\n".as_slice(), &bulk(ip), &bulk("6379")].concat();
+    assert!(play(&method, &said("10.0.0.1"), 3, End::Silence).passed());
+    let outcome = play(&method, &said("10.0.0.2"), 3, End::Silence);
+    assert_eq!((outcome.status, outcome.settled), (CheckStatus::L7Response, Settled::Failure));
+    assert_eq!(play(&method, b"*-1\r\n", 3, End::Silence).status, CheckStatus::L7Response);
+}
+
+#[test]
+fn a_command_sent_in_two_pieces_is_one_command() {
+    let method = script(&["send INFO repl", "send ication\\r\\n", "expect string role:master"]);
+    assert_eq!(play(&method, &replica(), 5, End::Silence).settled, Settled::Definite);
+}
+
+#[test]
 fn secrets_stay_out_of_texts() {
     let mut rules = [rule("send AUTH app hunter2\\r\\n"), rule("expect string +OK")];
     let CheckAction::Expect(expect) = &mut rules[1].action else { panic!("an expect") };
