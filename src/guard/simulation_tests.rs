@@ -11,7 +11,7 @@ use crate::redis::{Role, RoleReport};
 use crate::state::{CutReason, Guarding, ServerKey};
 use crate::time::Tick;
 
-const SEEDS: u64 = 1500;
+const SEEDS: u64 = 800;
 const STEPS: usize = 120;
 const NOBODY: &str = "0000000000000000000000000000000000000000";
 
