@@ -12,6 +12,7 @@
 //! [`load`] is pure: everything it depends on is in the [`Bundle`]. It reports all that is wrong in one run.
 
 pub mod bundle;
+pub mod condition;
 pub mod diagnostic;
 pub mod keyword;
 pub mod lexer;
