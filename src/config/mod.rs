@@ -13,6 +13,7 @@
 
 pub mod ast;
 pub mod bundle;
+pub mod condition;
 pub mod diagnostic;
 pub mod keyword;
 pub mod lexer;
