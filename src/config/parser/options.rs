@@ -176,7 +176,7 @@ impl<'a> Options<'a> {
 }
 
 /// How many words follow the options that are known but not read.
-const ARGUMENTS: &[(&str, usize)] = &[
+pub(super) const ARGUMENTS: &[(&str, usize)] = &[
     ("accept-netscaler-cip", 1),
     ("agent-addr", 1),
     ("agent-inter", 1),
