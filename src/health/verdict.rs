@@ -102,7 +102,12 @@ pub(super) fn conclude(
 /// The health record after a check, and whether `option log-health-checks` has something to say.
 fn absorb(health: &mut Health, operation: Operation, outcome: &CheckOutcome, now: Tick) -> (Judgement, bool) {
     let counter = Counter { value: health.counter, rise: health.rise, fall: health.fall };
-    let judged = judge(counter, operation, outcome.status, outcome.settled);
+    // `rise` asks whether a failed server is well again. One that has answered all along and was only of the
+    // other role is: a promoted replica is up with its first pass.
+    let promoted = health.other_role && outcome.passed();
+    let counted = if promoted { Counter { value: counter.rise, ..counter } } else { counter };
+    let judged = judge(counted, operation, outcome.status, outcome.settled);
+    health.other_role = outcome.settled == Settled::Definite;
     let changed = health.status != outcome.status || judged.counter != counter;
     health.counter = judged.counter.value;
     health.status = outcome.status;

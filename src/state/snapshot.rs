@@ -158,6 +158,7 @@ fn fresh_server(server: &Server, now: Tick) -> Arc<ServerLive> {
         info: String::new(),
         duration_ms: None,
         in_progress: false,
+        other_role: false,
         failed_checks: 0,
         down_transitions: 0,
         last_change: now,
