@@ -267,3 +267,7 @@ pub fn pass_on(snapshot: &Snapshot, server: ServerKey, workers: &Workers) {
         wake(snapshot, backend, workers);
     }
 }
+
+#[cfg(test)]
+#[path = "assign_tests.rs"]
+mod tests;

@@ -2,7 +2,7 @@
 
 use super::super::assign::{self, Choice, Pool, Seat};
 use super::super::contract::Op;
-use super::{Context, GONE, Membership, NEVER, NONE, Session, Stage, millis, timers};
+use super::{Context, GONE, Membership, NEVER, Session, Stage, millis, timers};
 use crate::config::model::{BackendId, Mode};
 use crate::state::{Cause, Phase, ServerKey, Termination, Waiter};
 use crate::time::Tick;
@@ -164,13 +164,6 @@ impl Session {
     pub(super) fn wake(&self, context: &Context<'_>) {
         if self.backend_at != GONE {
             assign::wake(context.snapshot, BackendId(self.backend_at as usize), context.workers);
-        }
-    }
-
-    /// The assignment is done: stops the waiting time, once.
-    pub(super) fn stop_wait_timer(&mut self, now: Tick) {
-        if self.wait == NONE {
-            self.wait = millis(now.since(self.accepted));
         }
     }
 }
