@@ -63,7 +63,7 @@ impl Session {
         let same = previous.as_ref().is_some_and(|previous| previous.key == server.key);
         if let Some(membership) = &self.backend {
             let backend = &membership.live.traffic;
-            if !same || !self.failed {
+            if !same {
                 backend.chosen.add(1);
                 server.traffic.chosen.add(1);
             }

@@ -576,3 +576,59 @@ fn a_session_that_is_refused_everywhere_counts_as_in_haproxy() {
         assert_eq!(&seen, rows, "{name}");
     }
 }
+
+/// Sessions that find the one place taken: code, Tw, Tt, positions, cli_abrt, and the rows of server and
+/// backend, as recorded from HAProxy 2.6.12.
+#[test]
+fn a_session_that_queues_in_vain_counts_as_in_haproxy() {
+    type Case = (Change, Story, &'static str, (Option<u64>, u64), [u32; 2], [Row; 2]);
+    let pinned: Change = |config| config.backends[0].balance = Balance::Source;
+    let cases: &[Case] = &[
+        (
+            |_| {},
+            |world, _| world.pass(300),
+            "sQ",
+            (Some(300), 300),
+            [0, 1],
+            [[1, 0, 0, 0, 1, 1], [1, 1, 0, 0, 1, 1]],
+        ),
+        (
+            pinned,
+            |world, _| world.pass(300),
+            "sQ",
+            (Some(300), 300),
+            [1, 0],
+            [[1, 1, 0, 0, 2, 1], [1, 1, 0, 0, 2, 1]],
+        ),
+        (
+            |config| config.backends[0].abortonclose = true,
+            |world, id| {
+                world.pass(50);
+                world.feed(id, Event::Eof(Side::Client));
+            },
+            "CQ",
+            (Some(50), 50),
+            [0, 1],
+            [[1, 0, 0, 0, 1, 1], [1, 0, 0, 0, 1, 1]],
+        ),
+    ];
+    for (at, (change, story, code, times, positions, rows)) in cases.iter().enumerate() {
+        let mut world = World::of(1, |config| {
+            config.backends[0].servers[0].maxconn = 1;
+            change(config);
+        });
+        world.open_relaying();
+        let id = world.open().unwrap();
+        story(&mut world, id);
+        let record = world.connections[&id].record.as_ref().unwrap();
+        let seen = (record.wait.map(|wait| wait.as_millis() as u64), record.total.as_millis() as u64);
+        assert_eq!((record.termination.to_string().as_str(), seen), (*code, *times), "case {at}");
+        assert_eq!([record.server_queue, record.backend_queue], *positions, "case {at}");
+        let back = &world.snapshot.backends[0].live.traffic;
+        assert_eq!(back.client_aborts.sum(), 0, "case {at}");
+        // stot of the backend counts both sessions.
+        let mut seen = [row(&world.server(0).traffic), row(back)];
+        seen[1][0] -= 1;
+        assert_eq!(seen, *rows, "case {at}");
+    }
+}
