@@ -13,6 +13,7 @@
 
 pub mod ast;
 pub mod bundle;
+pub mod condition;
 pub mod diagnostic;
 pub mod keyword;
 pub mod lexer;
@@ -30,7 +31,7 @@ mod tests;
 use self::parser::context::Context;
 
 pub use bundle::{Bundle, Wanted};
-pub use diagnostic::{Diagnostic, Heading, Severity};
+pub use diagnostic::{Diagnostic, Heading, Severity, Stage};
 pub use model::Config;
 pub use source::{Source, SourceId, Sources, Span};
 
