@@ -33,6 +33,7 @@ use super::diagnostic::{Diagnostic, Heading};
 use super::keyword::Scope;
 use super::lexer::{self, LineContext, Word};
 use super::source::{Source, SourceId, Sources, Span};
+use super::suggest;
 
 /// HAProxy lets a line grow without bound; nobody writes one of this length.
 const LONGEST_LINE: usize = 64 << 10;
@@ -88,17 +89,17 @@ fn read_line(context: &mut Context<'_>, sections: &mut Sections, words: &[Word],
     match sections.current() {
         Section::None => {
             let message = format!("unknown keyword '{keyword}' out of section.");
-            context.report(
-                Diagnostic::error(line.span_of(0), message)
-                    .heading(Heading::Line)
-                    .help("begin with 'global', 'defaults', 'frontend', 'backend' or 'listen'"),
-            );
+            let near = suggest::nearest(Scope::File, &[&keyword]);
+            let help = near.map_or(FIRST_SECTION.to_owned(), |near| format!("did you mean '{near}'?"));
+            context.report(Diagnostic::error(line.span_of(0), message).heading(Heading::Line).help(help));
         }
         Section::Skipped => {}
         Section::Global(global) => admit::global_statement(context, global, &line),
         Section::Proxy(proxy) => admit::proxy_statement(context, proxy, &line),
     }
 }
+
+const FIRST_SECTION: &str = "begin with 'global', 'defaults', 'frontend', 'backend' or 'listen'";
 
 const NEGATABLE: [&str; 7] = [
     "option",
