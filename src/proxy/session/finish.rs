@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::contract::{Close, Op, Side};
-use super::{Context, GONE, NONE, Session, Stage};
+
+use super::{Context, GONE, NONE, Session, Stage, millis};
 use crate::config::model::{FrontendId, LogFormat};
 use crate::state::counters::Traffic;
 use crate::state::{Cause, Concurrency, Phase, SessionRecord, Termination};
@@ -19,6 +20,7 @@ impl Session {
         self.leave_everything(context);
         self.termination = code;
         self.count_abort();
+        self.count_times(context);
         self.flush();
         if !self.logged && self.wants_line(context) {
             ops.push(Op::Log);
@@ -125,6 +127,18 @@ impl Session {
                 Cause::ServerAbort | Cause::ServerTimeout => traffic.server_aborts.add(1),
                 _ => {}
             }
+        }
+    }
+
+    /// `qtime`, `ctime` and `ttime`, of sessions that reached a server.
+    fn count_times(&self, context: &Context<'_>) {
+        let (true, Some(member), Some(server)) = (self.was_connected(), &self.backend, &self.server) else {
+            return;
+        };
+        for traffic in [&member.live.traffic, &server.traffic] {
+            traffic.queue_time.add(self.wait);
+            traffic.connect_time.add(self.connect);
+            traffic.total_time.add(millis(context.now.since(self.accepted)));
         }
     }
 
