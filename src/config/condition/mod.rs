@@ -4,6 +4,10 @@
 //! arguments of a predicate are quoted once more. `||` binds least, then `&&`, then `!`. Nothing at all is
 //! false. Versions compare with the HAProxy version that rolecall shows.
 
+mod blocks;
+
+pub use blocks::{Blocks, Reading};
+
 use super::lexer::{self, Environment};
 
 /// The HAProxy version that `version_atleast()` answers for.
