@@ -26,6 +26,7 @@ mod tests;
 pub mod value;
 
 use self::context::Context;
+use self::directive::Conditions;
 use self::section::{Section, Sections};
 use self::statement::{Polarity, Statement};
 use super::ast::Tree;
@@ -52,6 +53,7 @@ pub fn parse(sources: &Sources, context: &mut Context<'_>) -> Tree {
 }
 
 fn read_source(id: SourceId, source: &Source, context: &mut Context<'_>, sections: &mut Sections) {
+    let mut conditions = Conditions::default();
     for (number, start, bytes) in lexer::lines(source) {
         if context.is_full() {
             return context.report(Diagnostic::error(
@@ -70,19 +72,33 @@ fn read_source(id: SourceId, source: &Source, context: &mut Context<'_>, section
         let place = LineContext { file: &source.name, line: number, section: sections.keyword() };
         match lexer::split(id, start, bytes, &context.environment, &place) {
             Ok(words) if words.is_empty() => {}
-            Ok(words) => read_line(context, sections, &words, (&source.name, number)),
+            Ok(words) => {
+                let lines = &mut Lines { sections, conditions: &mut conditions };
+                read_line(context, lines, &words, (&source.name, number));
+            }
             Err(diagnostic) => context.report(diagnostic),
         }
     }
+    conditions.end_file(context);
 }
 
-fn read_line(context: &mut Context<'_>, sections: &mut Sections, words: &[Word], place: (&str, u32)) {
+/// What decides where a line goes.
+struct Lines<'a> {
+    sections: &'a mut Sections,
+    conditions: &'a mut Conditions,
+}
+
+fn read_line(context: &mut Context<'_>, lines: &mut Lines<'_>, words: &[Word], place: (&str, u32)) {
+    if words[0].text.starts_with(b".") {
+        return lines.conditions.read(context, &Statement { words, polarity: Polarity::Normal, place });
+    }
+    if !lines.conditions.reading() {
+        return;
+    }
+    let sections = &mut *lines.sections;
     let Some((polarity, words)) = polarity(context, words) else { return };
     let line = Statement { words, polarity, place };
     let keyword = line.text(0);
-    if keyword.starts_with('.') {
-        return directive::read(context, &line);
-    }
     if Scope::of_section(&keyword).is_some() && polarity == Polarity::Normal {
         return sections.open(context, &line);
     }
