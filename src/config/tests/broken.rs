@@ -75,6 +75,8 @@ const LINES: &[&str] = &[
     "use_backend b if { always_true }",
     "stick-table type ip size 1",
     ".if defined(X)",
+    ".endif",
+    ".fi",
     ".warning \"look here\"",
     ".alert stop",
     "a b c \"",
@@ -82,6 +84,7 @@ const LINES: &[&str] = &[
 
 const TEXTS: &[(&str, &str)] = &[
     ("nothing before a section", "bind :1\n"),
+    ("conditions", "global\n.if defined(\n.endif\n.if true\n.else\n.elif 1\n.endif\n"),
     ("no newline", "global\n daemon"),
     ("a name with a slash", "listen a/b\n bind :1\n timeout client 1s\n"),
     ("no name", "listen\n bind :1\n"),

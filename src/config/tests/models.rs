@@ -350,3 +350,21 @@ fn several_files_are_one_config() {
     assert_eq!(config.frontends[0].timeout_client, Some(Duration::from_secs(7)));
     assert_eq!(config.frontends[0].binds[0].origin, ("b.cfg".to_owned(), 2));
 }
+
+#[test]
+fn conditions_choose_lines() {
+    let table = [
+        ("defined(ROLECALL)", "a"),
+        ("defined(NOPE)", "c"),
+        ("!defined(PW) || streq(\"$PW\",hunter2)", "a"),
+        ("0\n listen wrong-$\n.elif version_atleast(2.6)", "b"),
+        ("", "c"),
+    ];
+    for (condition, expected) in table {
+        let (first, second) = if condition.contains("elif") { ("b", "b") } else { ("a", "b") };
+        let text = format!(
+            "{DEFAULTS}.if {condition}\nlisten {first}\n bind :1\n.elif 0\nlisten {second}x\n bind :1\n.else\nlisten c\n bind :1\n.if 1\n.else\n maxconn x\n.endif\n.endif\n"
+        );
+        assert_eq!(config(&text).frontends[0].name, expected, "{condition}");
+    }
+}
