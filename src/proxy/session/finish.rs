@@ -10,7 +10,7 @@ use super::super::contract::{Close, Op, Side};
 use super::{Context, GONE, NONE, Session, Stage};
 use crate::config::model::{FrontendId, LogFormat};
 use crate::state::counters::Traffic;
-use crate::state::{Cause, Concurrency, SessionRecord, Termination};
+use crate::state::{Cause, Concurrency, Phase, SessionRecord, Termination};
 
 impl Session {
     /// Ends the session with that code: everything it holds is given back, whoever waits for it is called.
@@ -113,14 +113,16 @@ impl Session {
         }
     }
 
-    /// `cli_abrt` and `srv_abrt`: timeouts of a side count as its abort, failed connects do not.
+    /// `cli_abrt` and `srv_abrt`: timeouts of a side count as its abort; failed connects, and clients that
+    /// `option abortonclose` gives up, do not.
     fn count_abort(&self) {
+        if self.termination.phase != Phase::Data {
+            return;
+        }
         for traffic in self.traffics() {
             match self.termination.cause {
                 Cause::ClientAbort | Cause::ClientTimeout => traffic.client_aborts.add(1),
-                Cause::ServerAbort | Cause::ServerTimeout if self.was_connected() => {
-                    traffic.server_aborts.add(1)
-                }
+                Cause::ServerAbort | Cause::ServerTimeout => traffic.server_aborts.add(1),
                 _ => {}
             }
         }
