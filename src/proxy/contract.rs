@@ -8,7 +8,12 @@
 //! * [`Event::Eof`] comes once a side, after every byte that side sent was written to the other side.
 //! * [`Op::Shutdown`] and [`Op::Close`] with [`Close::Fin`] act after everything on its way to that side is written.
 //! * After [`Op::End`] the session is gone; nothing is delivered to it any more.
-//! * [`Event::Timer`] comes at or shortly after the deadline that the session last asked for.
+//! * [`Event::Timer`] comes at or shortly after the deadline that the session last asked for. Activity moves
+//!   that deadline only away: a driver need not look at it after [`Event::Received`], and asks again when the
+//!   old one passes.
+//! * Before [`Op::Relay`] nothing is read from the client. Its FIN or RST is told all the same when seen, and
+//!   the FIN once more, by the rule above, after the relay began.
+//! * [`Event::Failed`] of the server comes after every byte that it sent was written to the client.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -86,13 +91,21 @@ pub enum Event {
     Eof(Side),
     /// That side is gone.
     Failed(Side, Failure),
-    /// While draining: nothing came from the server for a moment and everything was written to the client.
+    /// That side takes no more, and bytes for it wait; told again when it took some and still more wait.
+    /// Only its own timer runs meanwhile.
+    Blocked(Side),
+    /// That side has taken all that waited for it.
+    Flowing(Side),
+    /// After [`Op::ReportQuiet`]: nothing came from the server for that long (or it is gone), everything was
+    /// written to the client, and its kernel has acknowledged it.
     Quiet,
     Timer,
     /// A place was reserved for this waiting session.
     Granted(ServerKey),
-    /// Servers or the master changed while it waits.
+    /// Servers or the master changed while it waits. Told to waiting sessions; harmless to others.
     Reconsider,
+    /// The snapshot changed: told to every session, so that it obeys the new config.
+    Refreshed,
     Cut(CutReason),
     /// The process stops now.
     Stop,
@@ -126,8 +139,11 @@ pub enum Op {
     Pause(Side),
     Resume(Side),
     Close(Side, Close),
-    /// Hand the client's socket to a service; the session ends for the worker.
+    /// Hand the client's socket to a service, with what `Session::into_admission` gives; the session ends for
+    /// the worker without `End`.
     Serve,
+    /// Take `Session::record` to the log now.
+    Log,
     /// The session is over; both sides are closed by now or are closed plainly.
     End,
 }

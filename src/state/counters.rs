@@ -34,6 +34,18 @@ impl Gauge {
         entered.is_ok()
     }
 
+    /// As [`Gauge::try_enter`], but the maximum is not touched before [`Gauge::note_max`]: for a place that
+    /// may be given back unused.
+    pub fn try_reserve(&self, limit: u32) -> bool {
+        let within = |now: u32| (limit == 0 || now < limit).then_some(now + 1);
+        self.now.fetch_update(Relaxed, Relaxed, within).is_ok()
+    }
+
+    /// Lets the present count into the maximum.
+    pub fn note_max(&self) {
+        self.max.fetch_max(self.now(), Relaxed);
+    }
+
     /// One less.
     pub fn leave(&self) {
         let before = self.now.fetch_sub(1, Relaxed);

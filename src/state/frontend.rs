@@ -1,6 +1,6 @@
 //! A frontend's live half.
 
-use super::counters::{Counter, Rate, Traffic};
+use super::counters::{Counter, Gauge, Rate, Traffic};
 
 /// Names a live frontend for the life of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -19,6 +19,8 @@ pub struct FrontendLive {
     /// `intercepted`: requests answered by a page of ours; `req_tot` for `mode http`.
     pub intercepted: Counter,
     pub requests: Counter,
+    /// Sessions of this frontend that wait for a first verdict or for a master.
+    pub held: Gauge,
 }
 
 impl FrontendLive {
@@ -31,6 +33,7 @@ impl FrontendLive {
             connections: Counter::default(),
             intercepted: Counter::default(),
             requests: Counter::default(),
+            held: Gauge::default(),
         }
     }
 }

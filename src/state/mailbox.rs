@@ -5,6 +5,8 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex};
 
+use super::admission::Admission;
+use super::counters::Gauge;
 use super::lock;
 use super::server::ServerKey;
 use crate::config::model::FrontendId;
@@ -51,6 +53,7 @@ pub struct Accepted {
     pub generation: u64,
     /// Position of the bind in its frontend.
     pub bind: usize,
+    pub admission: Admission,
 }
 
 /// A listening socket that every worker accepts from. Closed when the last worker has let go of it.
@@ -59,6 +62,15 @@ pub struct Listener {
     pub socket: OwnedFd,
     /// Identity across reloads.
     pub address: crate::config::model::BindAddress,
+    /// Connections that came in here; counted against the bind line's `maxconn`.
+    pub connections: Arc<Gauge>,
+}
+
+impl Listener {
+    /// A socket that listens at `address`.
+    pub fn new(socket: OwnedFd, address: crate::config::model::BindAddress) -> Listener {
+        Listener { socket, address, connections: Arc::default() }
+    }
 }
 
 /// What a worker can be told.
@@ -73,6 +85,8 @@ pub enum Command {
     /// End the sessions on that server.
     Cut(ServerKey, CutReason),
     Adopt(Accepted),
+    /// A place became free outside of the workers: try to accept.
+    Admit,
     /// Stop accepting for a while (SIGTTOU), and go on (SIGTTIN).
     Pause,
     Resume,

@@ -4,6 +4,7 @@
 //!
 //! Sessions hold ids and counters, never the snapshot; they look up again when its generation changes.
 
+pub mod admission;
 pub mod backend;
 pub mod check;
 pub mod counters;
@@ -12,17 +13,20 @@ pub mod frontend;
 pub mod mailbox;
 pub mod master;
 pub mod queue;
+pub mod record;
 pub mod server;
 mod snapshot;
 
+pub use admission::{Admission, Full};
 pub use backend::{BackendKey, BackendLive, BackendView, Guarding};
 pub use check::CheckStatus;
 pub use frontend::{FrontendKey, FrontendLive};
 pub use mailbox::{Accepted, Command, CutReason, Listener, Mailbox, SessionToken, Workers};
 pub use master::{Master, MasterWord};
-pub use queue::{Queue, Waiter};
+pub use queue::{Queue, Turn, Waiter};
+pub use record::{Cause, Concurrency, Phase, SessionRecord, Termination};
 pub use server::{Health, Operation, RedisView, ServerKey, ServerLive, Unselectable, admin};
-pub use snapshot::{Published, Snapshot};
+pub use snapshot::{ProcessLive, Published, Snapshot};
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -37,6 +37,12 @@ pub struct ProcessLive {
     pub connections: super::counters::Gauge,
     pub total: super::counters::Counter,
     pub rate: super::counters::Rate,
+    /// Sessions that wait for a first verdict or for a master.
+    pub held: super::counters::Gauge,
+    /// Accepts that failed for want of descriptors or memory.
+    pub accept_failures: super::counters::Counter,
+    /// Who found no room: see `admission`.
+    pub(super) turned_away: std::sync::atomic::AtomicU64,
     /// Sessions of each worker, by which accepted connections are spread.
     pub load: Vec<super::counters::Gauge>,
 }

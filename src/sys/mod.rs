@@ -1,4 +1,22 @@
 //! What the kernel offers and safe crates do not: the only folder with `unsafe`. Every file hands out safe
 //! functions; each block says who owns the descriptor, buffer or pointer, and until when.
+//!
+//! | file | what |
+//! |---|---|
+//! | `socket` | receive and send, options, errors and facts of one connected socket |
+//! | `connect` | connections that come up in the background |
+//! | `accept` | taking connections from a listener, and what its errors mean |
+//! | `listen` | listening sockets with every bind option |
+//! | `unix` | addresses of unix sockets, by path and abstract |
+//! | `fdpass` | descriptors through a unix socket |
+//! | `limits` | the limit on descriptors, a thread's cores, its signals |
+//! | `wake` | an eventfd |
 
+pub mod accept;
+pub mod connect;
+pub mod fdpass;
+pub mod limits;
+pub mod listen;
+pub mod socket;
+pub mod unix;
 pub mod wake;

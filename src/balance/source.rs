@@ -1,0 +1,24 @@
+//! `balance source`: the client's address chooses, always the same way while the servers stay the same. The
+//! server may be full: the client waits for it, as it would not be served by another one.
+
+use std::net::IpAddr;
+
+use super::Slot;
+use super::map::Map;
+
+pub(super) fn find(map: &mut Map, slots: &[Slot], client: IpAddr) -> Option<usize> {
+    let entries = map.entries(slots);
+    let at = (hash(client) as usize).checked_rem(entries.len())?;
+    Some(usize::from(entries[at]))
+}
+
+/// HAProxy's: the address' 32-bit words in network order, one over the other.
+fn hash(client: IpAddr) -> u32 {
+    match client {
+        IpAddr::V4(ip) => ip.to_bits(),
+        IpAddr::V6(ip) => {
+            let bits = ip.to_bits();
+            (0..4).fold(0, |hash, word| hash ^ (bits >> (32 * word)) as u32)
+        }
+    }
+}

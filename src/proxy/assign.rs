@@ -1,0 +1,262 @@
+//! Which server a session gets, and who is called when a place becomes free.
+//!
+//! A [`Pool`] is a backend as it is at one moment: it knows who may be chosen (truth table, proof, master
+//! word, weight, active before backup) and how much each may take. [`Pool::choose`] is for a session that
+//! arrives, [`wake`] for those that wait. Both choose and take the place under the balancer's lock, so that
+//! what the algorithm counted on is still so when the place is taken.
+//!
+//! Everything that can make a place, or a master, has to call [`wake`] afterwards (see `state::queue` for why
+//! nothing is lost then): a session that leaves a server does, the guard does after it stored the master
+//! word, health does after a server came up or was proven. A waiter that is served hears
+//! [`Command::Granted`] from its own worker.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::balance::{self, Candidate, Offer, Pick, Request};
+use crate::config::model::{Backend, BackendId, Config, Server};
+use crate::state::{BackendView, Command, Guarding, ServerKey, ServerLive, Snapshot, Turn, Waiter, Workers};
+
+/// One count in a server's session gauge, left when dropped. Whoever drops it calls [`wake`] next.
+#[derive(Debug)]
+pub struct Seat(Arc<ServerLive>);
+
+impl Seat {
+    /// For a count that was entered before.
+    pub fn take_over(server: &Arc<ServerLive>) -> Seat {
+        Seat(Arc::clone(server))
+    }
+
+    /// Where the place is.
+    pub fn server(&self) -> &Arc<ServerLive> {
+        &self.0
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.0.traffic.sessions.leave();
+    }
+}
+
+/// What an arriving session finds.
+#[derive(Debug)]
+pub enum Choice {
+    Seat(Seat),
+    /// All have their fill: wait; for that server alone if there is one.
+    Wait(Option<Arc<ServerLive>>),
+    /// The one server that will do has `maxqueue` waiting already.
+    QueueFull(Arc<ServerLive>),
+    /// Nobody gets sessions.
+    Nobody,
+}
+
+/// A backend at one moment.
+#[derive(Debug, Clone, Copy)]
+pub struct Pool<'a> {
+    config: &'a Config,
+    id: BackendId,
+    backend: &'a Backend,
+    view: &'a BackendView,
+}
+
+impl<'a> Pool<'a> {
+    /// The backend of that position in the snapshot.
+    pub fn of(snapshot: &'a Snapshot, id: BackendId) -> Option<Pool<'a>> {
+        let (backend, view) = (snapshot.config.backends.get(id.0)?, snapshot.backends.get(id.0)?);
+        Some(Pool { config: &snapshot.config, id, backend, view })
+    }
+
+    pub fn backend(&self) -> &'a Backend {
+        self.backend
+    }
+
+    pub fn view(&self) -> &'a BackendView {
+        self.view
+    }
+
+    /// A place for a session that arrives. It does not overtake those that wait.
+    pub fn choose(&self, client: Option<IpAddr>, avoid: Option<ServerKey>) -> Choice {
+        let request = Request { client, avoid: avoid.map(|key| key.0) };
+        if self.view.live.queue.length.now() > 0 {
+            return if self.anybody() { Choice::Wait(None) } else { Choice::Nobody };
+        }
+        match self.pick(request, Overtaking::No) {
+            Picked::Entered(at) => Choice::Seat(Seat::take_over(&self.view.servers[at])),
+            Picked::Pinned(at) => self.line_of(at),
+            Picked::Full => Choice::Wait(None),
+            Picked::Nobody => Choice::Nobody,
+        }
+    }
+
+    /// Whether any server gets sessions, full or not.
+    pub fn anybody(&self) -> bool {
+        (0..self.view.servers.len()).any(|at| self.usable(at))
+    }
+
+    /// How many active servers get sessions: HAProxy's `srv_act`.
+    pub fn active(&self) -> usize {
+        let active = |at: &usize| !self.backend.servers[*at].backup && self.usable(*at);
+        (0..self.view.servers.len()).filter(active).count()
+    }
+
+    /// Whether this very server gets sessions.
+    pub fn usable_server(&self, key: ServerKey) -> bool {
+        self.view.position(key).is_some_and(|at| self.usable(at))
+    }
+
+    /// Whether proof and master word let a session go to the server; its other state apart.
+    pub fn admits(&self, server: &ServerLive) -> bool {
+        match self.view.guarding {
+            Guarding::None | Guarding::Observe => true,
+            Guarding::Replicas => server.proven(),
+            Guarding::Master => server.proven() && self.view.live.master.load().server == Some(server.key),
+        }
+    }
+
+    fn usable(&self, at: usize) -> bool {
+        let server = &self.view.servers[at];
+        server.weight() > 0 && self.view.unselectable(server).is_none()
+    }
+
+    fn line_of(&self, at: usize) -> Choice {
+        let (server, config) = (&self.view.servers[at], &self.backend.servers[at]);
+        if config.maxqueue > 0 && server.queued.now() >= config.maxqueue {
+            return Choice::QueueFull(Arc::clone(server));
+        }
+        Choice::Wait(Some(Arc::clone(server)))
+    }
+
+    /// Chooses and takes the place.
+    fn pick(&self, request: Request, overtaking: Overtaking) -> Picked {
+        self.view.live.with_balancer(|balancer| {
+            match balancer.pick(self.backend.balance, request, self.offers(overtaking)) {
+                Pick::Nobody => Picked::Nobody,
+                Pick::Full => Picked::Full,
+                Pick::Server(at) if self.room(at, overtaking) && self.enter(at) => Picked::Entered(at),
+                Pick::Server(at) => Picked::Pinned(at),
+            }
+        })
+    }
+
+    /// The servers as the balancer sees them. Backups count only while no active server is usable, and
+    /// without `option allbackups` only the first of them.
+    fn offers(&self, overtaking: Overtaking) -> impl Iterator<Item = Offer> {
+        let active = self.active() > 0;
+        let mut backup_found = false;
+        self.view.servers.iter().enumerate().map(move |(at, server)| {
+            let backup = self.backend.servers[at].backup;
+            let turn = !backup || (!active && (self.backend.allbackups || !backup_found));
+            let usable = turn && self.usable(at);
+            backup_found |= backup && usable;
+            let candidate = usable.then(|| Candidate {
+                weight: server.weight(),
+                load: server.traffic.sessions.now() + server.queued.now(),
+                full: !self.room(at, overtaking),
+            });
+            Offer { key: server.key.0, candidate }
+        })
+    }
+
+    /// Whether the server takes one more now.
+    fn room(&self, at: usize, overtaking: Overtaking) -> bool {
+        let server = &self.view.servers[at];
+        let limit = self.limit(at);
+        let below = limit == 0 || server.traffic.sessions.now() < limit;
+        below && (overtaking == Overtaking::Yes || server.queued.now() == 0)
+    }
+
+    fn enter(&self, at: usize) -> bool {
+        self.view.servers[at].traffic.sessions.try_enter(self.limit(at))
+    }
+
+    /// `maxconn` of a server, or what `minconn` and `fullconn` make of it under the present load; 0: none.
+    fn limit(&self, at: usize) -> u32 {
+        let Server { maxconn, minconn, .. } = self.backend.servers[at];
+        if maxconn == 0 || minconn == 0 || minconn >= maxconn {
+            return maxconn;
+        }
+        let (load, full) = (u64::from(self.view.live.traffic.sessions.now()), u64::from(self.fullconn()));
+        if full == 0 || load >= full {
+            return maxconn;
+        }
+        minconn.max((load * u64::from(maxconn) / full) as u32)
+    }
+
+    /// As set, else a tenth of what the frontends that lead here may take.
+    fn fullconn(&self) -> u32 {
+        let share = || {
+            let leads_here =
+                |frontend: &&crate::config::model::Frontend| frontend.default_backend == Some(self.id);
+            let limits = self.config.frontends.iter().filter(leads_here).map(|frontend| frontend.maxconn);
+            limits.sum::<u32>().div_ceil(10)
+        };
+        self.backend.fullconn.unwrap_or_else(share)
+    }
+
+    /// Takes a place for one that waits, if there is one.
+    fn serve(&self, waiter: &Waiter) -> Result<ServerKey, Turn> {
+        if let Some(server) = &waiter.pinned {
+            let at = self.view.position(server.key).ok_or(Turn::Pass)?;
+            let open = self.usable(at) && self.room(at, Overtaking::Yes) && self.enter(at);
+            return if open { Ok(server.key) } else { Err(Turn::Pass) };
+        }
+        match self.pick(Request { client: waiter.client, avoid: None }, Overtaking::Yes) {
+            Picked::Entered(at) => Ok(self.view.servers[at].key),
+            Picked::Pinned(_) if balance::pins(self.backend.balance, waiter.client) => Err(Turn::Pass),
+            // If nobody takes this one, then pinned ones find no place either.
+            Picked::Pinned(_) | Picked::Full | Picked::Nobody => Err(Turn::Stop),
+        }
+    }
+}
+
+/// Whether those who wait for a server stand before the session in question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Overtaking {
+    /// A newcomer: a server with a line of its own counts as full.
+    No,
+    /// A waiter, whose turn the line itself decides.
+    Yes,
+}
+
+enum Picked {
+    Entered(usize),
+    Pinned(usize),
+    Full,
+    Nobody,
+}
+
+/// Serves those who wait in a backend, in order, as long as there are places: after a server came up, was
+/// proven, was named master, or got room. Costs one load if nobody waits.
+pub fn wake(snapshot: &Snapshot, backend: BackendId, workers: &Workers) {
+    let Some(pool) = Pool::of(snapshot, backend) else { return };
+    let queue = &pool.view.live.queue;
+    if !queue.anyone() || !pool.anybody() {
+        return;
+    }
+    queue.serve(|waiter| match pool.serve(waiter) {
+        Ok(server) => {
+            workers.post(waiter.token.worker, Command::Granted(waiter.token, server));
+            Turn::Served
+        }
+        Err(turn) => turn,
+    });
+}
+
+/// Serves those who wait in any backend: for a reload, and for whoever does not know which one changed.
+pub fn wake_all(snapshot: &Snapshot, workers: &Workers) {
+    (0..snapshot.backends.len()).for_each(|at| wake(snapshot, BackendId(at), workers));
+}
+
+/// A place that was granted to a session that is gone: passes it on. For a [`Command::Granted`] whose token
+/// finds nobody. A server that a reload has removed since has no place to pass on.
+pub fn pass_on(snapshot: &Snapshot, server: ServerKey, workers: &Workers) {
+    let found = snapshot.backends.iter().enumerate().find_map(|(at, view)| {
+        let position = view.position(server)?;
+        Some((BackendId(at), &view.servers[position]))
+    });
+    if let Some((backend, live)) = found {
+        drop(Seat::take_over(live));
+        wake(snapshot, backend, workers);
+    }
+}

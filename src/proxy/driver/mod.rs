@@ -1,0 +1,92 @@
+//! What executes a session's operations on sockets.
+//!
+//! # Who does what
+//!
+//! | shared by all engines | an engine's own |
+//! |---|---|
+//! | sessions, their timers and counters ([`super::worker`]) | waiting: the thread's only blocking point |
+//! | accepting, limits, spreading ([`super::listener`]) | which descriptors are watched, and how |
+//! | commands from the mailbox | receive, send, connect, shutdown, close |
+//! | draining: quiet, an RST that waits for the client's queue | bytes that one side cannot take yet |
+//!
+//! An engine owns its loop, as an io_uring must not stand behind another wait: it waits, tells the worker
+//! what became ready (`commands`, `accept`), moves bytes, and lets the worker deliver what it reports.
+//!
+//! ```text
+//! engine loop:  wait(worker.patience) -> worker.wake -> { worker.commands | worker.accept | move bytes }*
+//!                                     -> worker.deliver(reports) -> session.handle -> ops -> engine.perform
+//! ```
+
+pub mod epoll;
+mod link;
+mod pump;
+
+use std::io;
+use std::os::fd::OwnedFd;
+
+use super::contract::{ConnectSpec, Event, Op, Side};
+use crate::state::Listener;
+
+/// Where a session stands in its worker, and in its engine.
+pub type Slot = u32;
+
+/// What an engine tells of a slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Report {
+    Event(Event),
+    /// After [`Engine::release`] said that something is still on its way: now it is not.
+    Released,
+}
+
+/// What the worker asks of an engine. Nothing here calls back: what comes of it is reported later, by
+/// [`Engine::next_report`].
+pub trait Engine {
+    /// Takes a client in. `turn` tells the slot's occupants apart.
+    fn open(&mut self, slot: Slot, turn: u32, client: OwnedFd, closing: Closing) -> io::Result<()>;
+
+    /// Begins a connection to a server; it ends as `Connected` or `ConnectFailed`.
+    fn connect(&mut self, slot: Slot, spec: &ConnectSpec);
+
+    /// Executes an operation that concerns sockets: all but `Connect`, `ReportQuiet`, `Serve`, `Log`, `End`.
+    fn perform(&mut self, slot: Slot, op: &Op);
+
+    /// Bytes on their way to that side: those that wait here, and those its kernel has not acknowledged.
+    fn outstanding(&self, slot: Slot, side: Side) -> usize;
+
+    /// Gives the client's socket out and forgets the slot.
+    fn surrender(&mut self, slot: Slot) -> Option<OwnedFd>;
+
+    /// Closes what is open. [`Release::Pending`] if bytes still have to go out first; `Released` follows.
+    fn release(&mut self, slot: Slot) -> Release;
+
+    /// Closes at once what [`Engine::release`] left open.
+    fn abandon(&mut self, slot: Slot);
+
+    /// Tells `worker.accept(gate)` whenever somebody may wait at the listener.
+    fn watch(&mut self, gate: usize, listener: &Listener) -> io::Result<()>;
+
+    /// Stops that.
+    fn ignore(&mut self, gate: usize, listener: &Listener);
+
+    /// What has happened and was not yet told, in order.
+    fn next_report(&mut self) -> Option<(Slot, Report)>;
+}
+
+/// Whether anything is left of a slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Release {
+    Done,
+    Pending,
+}
+
+/// How the sockets of a session are closed where the session does not say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Closing {
+    #[default]
+    Plain,
+    /// `option nolinger` of the frontend: the client's close is an RST.
+    Abrupt,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,379 @@
+//! A worker's sessions: where they stand, their timers, and the way of an event into one and of its
+//! operations out to the engine.
+//!
+//! What an engine cannot know by an event of its own is watched here, by a timer: whether a client's kernel
+//! has acknowledged everything. It is asked after 1, 2, 4 … 64 ms, and only in two cases, both rare and
+//! short: a server's RST that must not overtake its last reply, and a cut that waits for quiet.
+
+use std::time::{Duration, SystemTime};
+
+use slab::Slab;
+
+use super::contract::{Event, Failure, Op, Side};
+use super::driver::{Closing, Engine, Release, Report, Slot};
+use super::service::{Place, Served};
+use super::session::{Context, Session, SessionOrigin};
+use super::timers::Timers;
+use super::worker::Worker;
+use crate::state::{Accepted, SessionToken};
+use crate::time::Tick;
+
+/// How long leftovers of an ended session may take to go out.
+const LINGER: Duration = Duration::from_secs(1);
+/// How often sessions add their bytes to the counters that pages show.
+const FLUSH: Duration = Duration::from_secs(5);
+/// The longest pause between two looks at a client's unacknowledged bytes, in milliseconds.
+const LONGEST_PAUSE: u64 = 64;
+const NEVER: Tick = Tick(u64::MAX);
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Sessions {
+    places: Slab<Occupant>,
+    timers: Timers,
+    next_turn: u32,
+    /// When the counters catch up; means something while there are sessions.
+    flush_at: Tick,
+    /// Used again and again, so that no event allocates.
+    ops: Vec<Op>,
+    fired: Vec<Slot>,
+    /// A session ended: somebody may wait for its place.
+    place_freed: bool,
+}
+
+/// Who has a slot.
+#[derive(Debug)]
+struct Occupant {
+    /// `None`: the session is over, leftovers go out.
+    session: Option<Session>,
+    turn: u32,
+    /// When its timer stands.
+    armed: Tick,
+    server_gone: bool,
+    drain: Option<Box<Drain>>,
+}
+
+/// What a session waits for at its client's kernel.
+#[derive(Debug)]
+struct Drain {
+    /// The server's failure, not told yet.
+    held: Option<Failure>,
+    /// `Op::ReportQuiet`
+    quiet: Option<Duration>,
+    last_received: Tick,
+    look_at: Tick,
+    pause: u64,
+}
+
+impl Drain {
+    fn new(now: Tick) -> Drain {
+        Drain { held: None, quiet: None, last_received: now, look_at: now, pause: 1 }
+    }
+}
+
+impl Sessions {
+    pub(super) fn new(now: Tick) -> Sessions {
+        Sessions {
+            places: Slab::new(),
+            timers: Timers::new(now),
+            next_turn: 0,
+            flush_at: NEVER,
+            ops: Vec::new(),
+            fired: Vec::new(),
+            place_freed: false,
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    /// The sessions that match, by slot.
+    pub(super) fn slots(&self, matches: impl Fn(&Session) -> bool) -> Vec<Slot> {
+        let living =
+            self.places.iter().filter(|(_, occupant)| occupant.session.as_ref().is_some_and(&matches));
+        living.map(|(slot, _)| slot as Slot).collect()
+    }
+
+    /// Where that session stands, if it does.
+    pub(super) fn find(&self, token: SessionToken) -> Option<Slot> {
+        let occupant = self.places.get(token.slot as usize)?;
+        (occupant.turn == token.turn && occupant.session.is_some()).then_some(token.slot)
+    }
+
+    /// When [`Worker::timers`] has something to do.
+    pub(super) fn next_due(&self) -> Option<Tick> {
+        let flush = (!self.places.is_empty()).then_some(self.flush_at);
+        [self.timers.next(), flush].into_iter().flatten().min()
+    }
+
+    fn arm(&mut self, slot: Slot, due: Tick) {
+        let Some(occupant) = self.places.get_mut(slot as usize) else { return };
+        if due < occupant.armed {
+            occupant.armed = due;
+            self.timers.set(slot, due);
+        }
+    }
+
+    fn remove(&mut self, slot: Slot) {
+        self.timers.clear(slot);
+        self.places.try_remove(slot as usize);
+        if self.places.is_empty() {
+            self.places.shrink_to_fit();
+        }
+    }
+}
+
+impl Worker {
+    /// Takes a connection in, whichever worker accepted it.
+    pub(super) fn adopt(&mut self, mut accepted: Accepted, engine: &mut impl Engine) {
+        if accepted.generation != self.snapshot.generation && !self.translate(&mut accepted) {
+            return self.let_go(accepted);
+        }
+        let slot = self.sessions.places.vacant_key() as Slot;
+        let turn = self.sessions.next_turn;
+        self.sessions.next_turn = turn.wrapping_add(1);
+        let frontend = &self.snapshot.config.frontends[accepted.frontend.0];
+        let closing = if frontend.nolinger { Closing::Abrupt } else { Closing::Plain };
+        if engine.open(slot, turn, accepted.socket, closing).is_err() {
+            self.snapshot.process.accept_failures.add(1);
+            self.leave_load();
+            return;
+        }
+        let origin = SessionOrigin {
+            token: SessionToken { worker: self.index, slot, turn },
+            frontend: accepted.frontend,
+            bind: accepted.bind,
+            client: accepted.client,
+            accepted: self.now,
+            accepted_at: SystemTime::now(),
+        };
+        if self.sessions.places.is_empty() {
+            self.sessions.flush_at = self.now + FLUSH;
+        }
+        let context = Context { snapshot: &self.snapshot, now: self.now, workers: &self.shared.workers };
+        let mut session = Session::new(origin, accepted.admission, &context);
+        session.start(&context, &mut self.sessions.ops);
+        let occupant =
+            Occupant { session: Some(session), turn, armed: NEVER, server_gone: false, drain: None };
+        self.sessions.places.insert(occupant);
+        self.perform(slot, engine);
+        self.rearm(slot);
+    }
+
+    /// Accepted under another snapshot: the frontend is found again by its live half, unless a reload has
+    /// removed it in that moment.
+    fn translate(&mut self, accepted: &mut Accepted) -> bool {
+        if accepted.generation > self.snapshot.generation {
+            self.snapshot = self.shared.published.load_full();
+        }
+        let live = accepted.admission.frontend();
+        let Some(at) = self.snapshot.frontends.iter().position(|other| std::sync::Arc::ptr_eq(other, live))
+        else {
+            return false;
+        };
+        accepted.frontend = crate::config::model::FrontendId(at);
+        let binds = self.snapshot.config.frontends[at].binds.len();
+        accepted.bind = accepted.bind.min(binds.saturating_sub(1));
+        accepted.generation = self.snapshot.generation;
+        binds > 0
+    }
+
+    fn let_go(&mut self, accepted: Accepted) {
+        drop(accepted);
+        self.leave_load();
+    }
+
+    fn leave_load(&mut self) {
+        if let Some(load) = self.snapshot.process.load.get(self.index) {
+            load.leave();
+        }
+        self.sessions.place_freed = true;
+    }
+
+    /// Delivers what the engine has to report, until there is nothing more; then gives places that became
+    /// free to those who wait for one.
+    pub fn deliver(&mut self, engine: &mut impl Engine) {
+        loop {
+            while let Some((slot, report)) = engine.next_report() {
+                match report {
+                    Report::Event(event) => self.handle(slot, event, engine),
+                    Report::Released => self.sessions.remove(slot),
+                }
+            }
+            if !std::mem::take(&mut self.sessions.place_freed) {
+                return;
+            }
+            if self.gates.has_full() || self.snapshot.process.somebody_waits() {
+                self.look_for_clients(engine);
+            }
+        }
+    }
+
+    /// One event into one session.
+    pub(super) fn handle(&mut self, slot: Slot, event: Event, engine: &mut impl Engine) {
+        let Some(occupant) = self.sessions.places.get_mut(slot as usize) else { return };
+        let Some(session) = &mut occupant.session else { return };
+        let context = Context { snapshot: &self.snapshot, now: self.now, workers: &self.shared.workers };
+        if let Event::Received(side, _) = event {
+            if side == Side::Server
+                && let Some(drain) = &mut occupant.drain
+            {
+                drain.last_received = self.now;
+            }
+            session.handle(event, &context, &mut self.sessions.ops);
+            if !self.sessions.ops.is_empty() {
+                self.perform(slot, engine);
+                self.rearm(slot);
+            }
+            return;
+        }
+        occupant.server_gone |= matches!(event, Event::Eof(Side::Server) | Event::Failed(Side::Server, _));
+        if let Event::Failed(Side::Server, failure) = event
+            && engine.outstanding(slot, Side::Client) > 0
+        {
+            let drain = occupant.drain.get_or_insert_with(|| Box::new(Drain::new(self.now)));
+            drain.held = Some(failure);
+            (drain.pause, drain.look_at) = (1, self.now + Duration::from_millis(1));
+        } else {
+            session.handle(event, &context, &mut self.sessions.ops);
+            self.perform(slot, engine);
+        }
+        self.rearm(slot);
+    }
+
+    /// Executes what a session asked for.
+    fn perform(&mut self, slot: Slot, engine: &mut impl Engine) {
+        let mut ops = std::mem::take(&mut self.sessions.ops);
+        for op in ops.drain(..) {
+            match op {
+                Op::Connect(spec) => engine.connect(slot, &spec),
+                Op::ReportQuiet(pause) => self.await_quiet(slot, pause),
+                Op::Log => self.log(slot),
+                Op::Serve => self.serve(slot, engine),
+                Op::End => self.end(slot, engine),
+                op => engine.perform(slot, &op),
+            }
+        }
+        self.sessions.ops = ops;
+    }
+
+    fn log(&mut self, slot: Slot) {
+        let Some(occupant) = self.sessions.places.get(slot as usize) else { return };
+        let Some(session) = &occupant.session else { return };
+        let context = Context { snapshot: &self.snapshot, now: self.now, workers: &self.shared.workers };
+        (self.shared.records)(session.record(&context));
+    }
+
+    fn serve(&mut self, slot: Slot, engine: &mut impl Engine) {
+        let session =
+            self.sessions.places.get_mut(slot as usize).and_then(|occupant| occupant.session.take());
+        let (Some(session), Some(socket)) = (session, engine.surrender(slot)) else { return };
+        let (service, client) = (session.service(), session.client());
+        let place = Place::new(session.into_admission(), self.shared.workers.clone());
+        let generation = self.snapshot.generation;
+        // A control side that is gone has no use for clients: they are closed.
+        let _ = self.shared.services.send(Served { socket, client, service, generation, place });
+        self.sessions.remove(slot);
+        self.leave_load();
+    }
+
+    fn end(&mut self, slot: Slot, engine: &mut impl Engine) {
+        let Some(occupant) = self.sessions.places.get_mut(slot as usize) else { return };
+        if occupant.session.take().is_none() {
+            return;
+        }
+        occupant.drain = None;
+        self.leave_load();
+        match engine.release(slot) {
+            Release::Done => self.sessions.remove(slot),
+            Release::Pending => {
+                let due = self.now + LINGER;
+                self.sessions.timers.set(slot, due);
+                self.sessions.places[slot as usize].armed = due;
+            }
+        }
+    }
+
+    fn await_quiet(&mut self, slot: Slot, pause: Duration) {
+        let Some(occupant) = self.sessions.places.get_mut(slot as usize) else { return };
+        let gone = occupant.server_gone;
+        let drain = occupant.drain.get_or_insert_with(|| Box::new(Drain::new(self.now)));
+        drain.quiet = Some(pause);
+        drain.last_received = self.now;
+        drain.pause = 1;
+        drain.look_at = if gone { self.now } else { self.now + pause };
+    }
+
+    /// Sets the timer if the session, or its drain, is due before it stands.
+    fn rearm(&mut self, slot: Slot) {
+        let Some(occupant) = self.sessions.places.get(slot as usize) else { return };
+        let Some(session) = &occupant.session else { return };
+        let drain = occupant.drain.as_ref().map_or(NEVER, |drain| drain.look_at);
+        let due = session.deadline().unwrap_or(NEVER).min(drain);
+        self.sessions.arm(slot, due);
+    }
+
+    /// Everything whose moment has come.
+    pub fn timers(&mut self, engine: &mut impl Engine) {
+        if self.gates.next_retry().is_some_and(|due| due <= self.now) {
+            self.look_for_clients(engine);
+            self.deliver(engine);
+        }
+        if self.sessions.next_due().is_none_or(|due| due > self.now) {
+            return;
+        }
+        let mut fired = std::mem::take(&mut self.sessions.fired);
+        self.sessions.timers.advance(self.now, &mut fired);
+        for slot in fired.drain(..) {
+            self.timer(slot, engine);
+            self.deliver(engine);
+        }
+        self.sessions.fired = fired;
+        if self.sessions.flush_at <= self.now {
+            self.sessions.flush_at = self.now + FLUSH;
+            let living = self.sessions.places.iter_mut().filter_map(|(_, place)| place.session.as_mut());
+            living.for_each(Session::flush);
+        }
+    }
+
+    fn timer(&mut self, slot: Slot, engine: &mut impl Engine) {
+        let Some(occupant) = self.sessions.places.get_mut(slot as usize) else { return };
+        // An earlier one of this round may have freed the slot, and another session taken and armed it.
+        if occupant.armed > self.now {
+            return;
+        }
+        occupant.armed = NEVER;
+        let Some(session) = &occupant.session else {
+            engine.abandon(slot);
+            return self.sessions.remove(slot);
+        };
+        if session.deadline().is_some_and(|due| due <= self.now) {
+            self.handle(slot, Event::Timer, engine);
+        }
+        self.look_at_drain(slot, engine);
+        self.rearm(slot);
+    }
+
+    fn look_at_drain(&mut self, slot: Slot, engine: &mut impl Engine) {
+        let Some(occupant) = self.sessions.places.get_mut(slot as usize) else { return };
+        let Some(drain) = occupant.drain.as_mut().filter(|drain| drain.look_at <= self.now) else { return };
+        let quiet_at = drain.quiet.map_or(self.now, |pause| drain.last_received + pause);
+        if drain.held.is_none() && !occupant.server_gone && quiet_at > self.now {
+            drain.look_at = quiet_at;
+            return;
+        }
+        if engine.outstanding(slot, Side::Client) > 0 {
+            drain.look_at = self.now + Duration::from_millis(drain.pause);
+            drain.pause = (drain.pause * 2).min(LONGEST_PAUSE);
+            return;
+        }
+        let Some(drain) = occupant.drain.take() else { return };
+        if let Some(failure) = drain.held {
+            self.handle(slot, Event::Failed(Side::Server, failure), engine);
+        }
+        if drain.quiet.is_some() {
+            self.handle(slot, Event::Quiet, engine);
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! A worker: one thread that owns its sessions and their sockets. Shared by all engines; the engine owns the
+//! loop and calls in here (see [`super::driver`]).
+//!
+//! | call | when |
+//! |---|---|
+//! | `wake` | after every wait, with the present moment |
+//! | `commands` | the mailbox rang |
+//! | `accept` (in `listener`) | somebody may wait at a listener |
+//! | `deliver` (in `sessions`) | after anything that can have made reports |
+//! | `timers` (in `sessions`) | once a round |
+//!
+//! A worker ends after [`Command::Stop`], or after [`Command::SoftStop`] when its last session has ended and
+//! its last byte is on its way. Whoever sends `SoftStop` publishes a snapshot without listeners first, for the
+//! snapshot keeps their sockets open.
+
+use std::io;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use super::assign;
+use super::contract::Event;
+use super::driver::{Engine, Slot, epoll};
+use super::listener::Gates;
+use super::service::ServiceSink;
+use super::sessions::Sessions;
+use crate::state::{Command, Mailbox, Published, ServerKey, SessionRecord, Snapshot, Workers};
+use crate::sys::limits;
+use crate::time::Tick;
+
+/// Where session records go; must not block.
+pub type RecordSink = Arc<dyn Fn(SessionRecord) + Send + Sync>;
+
+/// What all workers share with the control side.
+#[derive(Clone)]
+pub struct Shared {
+    pub published: Arc<Published>,
+    pub workers: Workers,
+    pub records: RecordSink,
+    pub services: ServiceSink,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").field("workers", &self.workers).finish_non_exhaustive()
+    }
+}
+
+/// Running workers.
+#[derive(Debug)]
+pub struct WorkerHandles {
+    threads: Vec<JoinHandle<()>>,
+    ends: UnboundedReceiver<WorkerEnd>,
+}
+
+/// A worker's last word.
+#[derive(Debug)]
+pub struct WorkerEnd {
+    pub worker: usize,
+    /// An error only if the kernel took the engine's means away.
+    pub result: io::Result<()>,
+}
+
+impl WorkerHandles {
+    /// The next worker that has ended; `None` when all have.
+    pub async fn ended(&mut self) -> Option<WorkerEnd> {
+        self.ends.recv().await
+    }
+
+    /// Waits for all of them.
+    pub fn join(self) -> io::Result<()> {
+        for thread in self.threads {
+            thread.join().map_err(|_| io::Error::other("a worker panicked"))?;
+        }
+        let mut ends = self.ends;
+        while let Ok(end) = ends.try_recv() {
+            end.result?;
+        }
+        Ok(())
+    }
+}
+
+/// Starts a thread for every letter box in `shared.workers`. They take their listeners from the published
+/// snapshot at once, and again at every [`Command::Refresh`].
+pub fn start(shared: &Shared) -> io::Result<WorkerHandles> {
+    let (ended, ends) = unbounded_channel();
+    let mut threads = Vec::new();
+    for index in 0..shared.workers.count() {
+        let (shared, ended) = (shared.clone(), ended.clone());
+        let body = move || run(index, shared, &ended);
+        threads.push(std::thread::Builder::new().name(format!("worker {index}")).spawn(body)?);
+    }
+    Ok(WorkerHandles { threads, ends })
+}
+
+fn run(index: usize, shared: Shared, ended: &UnboundedSender<WorkerEnd>) {
+    let result = limits::block_signals().and_then(|()| epoll::run(Worker::new(index, shared)));
+    // Nobody may wait for it any more.
+    let _ = ended.send(WorkerEnd { worker: index, result });
+}
+
+/// Where a worker is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Life {
+    Serving,
+    /// Between SIGTTOU and SIGTTIN.
+    Paused,
+    /// No listeners any more; the sessions go on.
+    Leaving,
+    Stopped,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Worker {
+    pub(super) index: usize,
+    pub(super) shared: Shared,
+    mailbox: Arc<Mailbox>,
+    /// The snapshot as of the last command that said it changed.
+    pub(super) snapshot: Arc<Snapshot>,
+    pub(super) now: Tick,
+    pub(super) life: Life,
+    pub(super) gates: Gates,
+    pub(super) sessions: Sessions,
+    letters: Vec<Command>,
+}
+
+impl Worker {
+    /// A worker that has not begun yet; to be made in its own thread.
+    pub fn new(index: usize, shared: Shared) -> Worker {
+        let now = Tick::now();
+        Worker {
+            index,
+            mailbox: Arc::clone(shared.workers.mailbox(index)),
+            snapshot: shared.published.load_full(),
+            shared,
+            now,
+            life: Life::Serving,
+            gates: Gates::default(),
+            sessions: Sessions::new(now),
+            letters: Vec::new(),
+        }
+    }
+
+    /// For the engine to watch.
+    pub fn mailbox(&self) -> &Mailbox {
+        &self.mailbox
+    }
+
+    /// Opens the listeners.
+    pub fn begin(&mut self, engine: &mut impl Engine) {
+        self.take_listeners(engine);
+        self.deliver(engine);
+    }
+
+    /// After a wait: what time it is.
+    pub fn wake(&mut self, now: Tick) {
+        self.now = now;
+    }
+
+    /// How many milliseconds a wait may take; `None`: until something happens.
+    pub fn patience(&self) -> Option<u64> {
+        let due = [self.sessions.next_due(), self.gates.next_retry()].into_iter().flatten().min()?;
+        Some(due.0.saturating_sub(Tick::now().0))
+    }
+
+    /// Whether it has nothing left to do for ever.
+    pub fn finished(&self) -> bool {
+        match self.life {
+            Life::Serving | Life::Paused => false,
+            Life::Leaving => self.sessions.is_empty(),
+            Life::Stopped => true,
+        }
+    }
+
+    /// Does what the mailbox says.
+    pub fn commands(&mut self, engine: &mut impl Engine) {
+        let mut letters = std::mem::take(&mut self.letters);
+        self.mailbox.take(&mut letters);
+        for command in letters.drain(..) {
+            self.obey(command, engine);
+            // Before the next one: a slot must not get a new occupant while reports of the old one stand.
+            self.deliver(engine);
+        }
+        self.letters = letters;
+    }
+
+    fn obey(&mut self, command: Command, engine: &mut impl Engine) {
+        match command {
+            Command::Refresh => self.refresh(engine),
+            Command::Reconsider => {
+                assign::wake_all(&self.snapshot, &self.shared.workers);
+                let waiting = self.sessions.slots(|session| session.is_waiting());
+                self.tell(&waiting, Event::Reconsider, engine);
+            }
+            Command::Granted(token, server) => match self.sessions.find(token) {
+                Some(slot) => self.handle(slot, Event::Granted(server), engine),
+                None => assign::pass_on(&self.snapshot, server, &self.shared.workers),
+            },
+            Command::Cut(server, reason) => {
+                let served = self.served_by(server);
+                self.tell(&served, Event::Cut(reason), engine);
+            }
+            Command::Adopt(accepted) => self.adopt(accepted, engine),
+            Command::Admit => self.look_for_clients(engine),
+            Command::Pause => self.pause(engine),
+            Command::Resume => self.resume(engine),
+            Command::SoftStop => {
+                self.snapshot = self.shared.published.load_full();
+                self.gates.close(engine);
+                self.life = Life::Leaving;
+            }
+            Command::Stop => {
+                self.gates.close(engine);
+                let all = self.sessions.slots(|_| true);
+                self.tell(&all, Event::Stop, engine);
+                self.deliver(engine);
+                self.life = Life::Stopped;
+            }
+        }
+    }
+
+    /// A scan, not an index by server: a cut comes once a failover, and a thousand sessions are read in
+    /// microseconds, while an index would cost every connection its entry and its removal.
+    fn served_by(&self, server: ServerKey) -> Vec<Slot> {
+        self.sessions.slots(|session| session.server() == Some(server))
+    }
+
+    fn tell(&mut self, slots: &[Slot], event: Event, engine: &mut impl Engine) {
+        for slot in slots {
+            self.handle(*slot, event, engine);
+        }
+    }
+
+    fn refresh(&mut self, engine: &mut impl Engine) {
+        self.snapshot = self.shared.published.load_full();
+        self.take_listeners(engine);
+        let all = self.sessions.slots(|_| true);
+        self.tell(&all, Event::Refreshed, engine);
+    }
+
+    fn pause(&mut self, engine: &mut impl Engine) {
+        if self.life == Life::Serving {
+            self.life = Life::Paused;
+            self.gates.close(engine);
+        }
+    }
+
+    fn resume(&mut self, engine: &mut impl Engine) {
+        if self.life == Life::Paused {
+            self.life = Life::Serving;
+            self.take_listeners(engine);
+        }
+    }
+}

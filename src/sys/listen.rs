@@ -1,0 +1,210 @@
+#![allow(unsafe_code)]
+//! Listening sockets: a [`Bind`] in, a socket that clients can connect to out, or an error that says where
+//! the line stands and what to do.
+//!
+//! Addresses are bound with SO_REUSEADDR and SO_REUSEPORT as HAProxy binds them, so that a successor can
+//! bind beside its predecessor. A socket file that nobody listens on any more is replaced, one in use is not.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::unix::fs::FileTypeExt;
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::socket::{getsockopt, sockopt};
+use socket2::{Domain, SockAddr, SockRef, Socket, Type};
+
+use super::{connect, socket, unix};
+use crate::config::model::{Bind, BindAddress, Frontend};
+
+/// A bind line that could not be honoured.
+#[derive(Debug, thiserror::Error)]
+#[error("{file}:{line}: cannot {step} {address}: {error}")]
+pub struct ListenError {
+    pub file: String,
+    pub line: u32,
+    /// What failed: "bind", "listen on", "set mss of".
+    pub step: &'static str,
+    /// As [`show`] writes it.
+    pub address: String,
+    pub error: io::Error,
+}
+
+impl ListenError {
+    /// What to do about it, if that is known.
+    pub fn help(&self) -> Option<&'static str> {
+        match Errno::from_raw(self.error.raw_os_error()?) {
+            Errno::EADDRINUSE => Some("something else listens there: stop it, or choose another port"),
+            Errno::EACCES | Errno::EPERM => Some(
+                "this needs more rights: start as root, grant CAP_NET_BIND_SERVICE, or use a port above 1023",
+            ),
+            Errno::EADDRNOTAVAIL => {
+                Some("no interface has this address: add it, or write 'transparent' if it will come later")
+            }
+            Errno::ENODEV => Some("there is no such interface"),
+            Errno::EBADF => Some("the parent process passed no such descriptor"),
+            Errno::EINVAL | Errno::ENOTSOCK if self.step == "adopt" => {
+                Some("the descriptor must be a listening stream socket")
+            }
+            _ => None,
+        }
+    }
+}
+
+/// How long the kernel's queue of a bind is: its own `backlog`, its frontend's, else as many as may be
+/// connected at once, else 1024 (HAProxy's order).
+pub fn backlog(bind: &Bind, frontend: &Frontend) -> u32 {
+    let limit = Some(frontend.maxconn).filter(|maxconn| *maxconn > 0);
+    bind.backlog.or(frontend.backlog).or(bind.maxconn).or(limit).unwrap_or(1024)
+}
+
+/// An address as the config writes it.
+pub fn show(address: &BindAddress) -> String {
+    match address {
+        BindAddress::Tcp(address) => address.to_string(),
+        BindAddress::Unix(path) => path.display().to_string(),
+        BindAddress::Abstract(name) => format!("abns@{name}"),
+        BindAddress::Fd(number) => format!("fd@{number}"),
+    }
+}
+
+/// A non-blocking listening socket for a bind line.
+pub fn listen(bind: &Bind, backlog: u32) -> Result<OwnedFd, ListenError> {
+    let made = match &bind.address {
+        BindAddress::Tcp(address) => tcp(*address, bind, backlog),
+        BindAddress::Unix(path) => unix_file(path, backlog),
+        BindAddress::Abstract(name) => {
+            step("use", unix::abstract_name(name)).and_then(|address| unix_socket(&address, backlog))
+        }
+        BindAddress::Fd(number) => step("adopt", adopt(*number, backlog)),
+    };
+    made.map_err(|(step, error)| ListenError {
+        file: bind.origin.0.clone(),
+        line: bind.origin.1,
+        step,
+        address: show(&bind.address),
+        error,
+    })
+}
+
+type Step<T> = Result<T, (&'static str, io::Error)>;
+
+fn step<T>(name: &'static str, result: io::Result<T>) -> Step<T> {
+    result.map_err(|error| (name, error))
+}
+
+fn tcp(address: SocketAddr, bind: &Bind, backlog: u32) -> Step<OwnedFd> {
+    let kind = Type::STREAM.nonblocking().cloexec();
+    let socket = step("open a socket for", Socket::new(Domain::for_address(address), kind, None))?;
+    step("reuse", socket.set_reuse_address(true).and_then(|()| socket.set_reuse_port(true)))?;
+    before_bind(&socket, address, bind)?;
+    step("bind", socket.bind(&SockAddr::from(address)))?;
+    after_bind(&socket, bind, backlog)?;
+    step("listen on", socket.listen(as_int(backlog)))?;
+    Ok(socket.into())
+}
+
+fn before_bind(socket: &Socket, address: SocketAddr, bind: &Bind) -> Step<()> {
+    if address.is_ipv6() && (bind.v6only || bind.v4v6) {
+        step("choose the IP versions of", socket.set_only_v6(bind.v6only))?;
+    }
+    if bind.transparent {
+        let set = match address {
+            SocketAddr::V4(_) => socket.set_ip_transparent_v4(true),
+            SocketAddr::V6(_) => socket.set_ip_transparent_v6(true),
+        };
+        // Without the right to be transparent, listening on an address that is not here yet may do.
+        let set = set.or_else(|_| match address {
+            SocketAddr::V4(_) => socket.set_freebind_v4(true),
+            SocketAddr::V6(_) => socket.set_freebind_v6(true),
+        });
+        step("make transparent", set)?;
+    }
+    if let Some(interface) = &bind.interface {
+        step("keep to its interface", socket.bind_device(Some(interface.as_bytes())))?;
+    }
+    if let Some(mss) = bind.mss {
+        step("set mss of", socket.set_tcp_mss(mss))?;
+    }
+    Ok(())
+}
+
+fn after_bind(socket: &Socket, bind: &Bind, backlog: u32) -> Step<()> {
+    // Inherited by every connection that is accepted.
+    step("set nodelay of", socket.set_tcp_nodelay(true))?;
+    if let Some(timeout) = bind.tcp_ut {
+        step("set tcp-ut of", socket.set_tcp_user_timeout(Some(timeout)))?;
+    }
+    if bind.tfo {
+        step("set tfo of", socket::set_int(socket, libc::IPPROTO_TCP, libc::TCP_FASTOPEN, as_int(backlog)))?;
+    }
+    if bind.defer_accept {
+        step("set defer-accept of", socket::set_int(socket, libc::IPPROTO_TCP, libc::TCP_DEFER_ACCEPT, 1))?;
+    }
+    Ok(())
+}
+
+fn unix_file(path: &Path, backlog: u32) -> Step<OwnedFd> {
+    let address = step("use", unix::path(path))?;
+    step("replace", remove_stale(path, &address))?;
+    unix_socket(&address, backlog)
+}
+
+fn unix_socket(address: &SockAddr, backlog: u32) -> Step<OwnedFd> {
+    let kind = Type::STREAM.nonblocking().cloexec();
+    let socket = step("open a socket for", Socket::new(Domain::UNIX, kind, None))?;
+    step("bind", socket.bind(address))?;
+    step("listen on", socket.listen(as_int(backlog)))?;
+    Ok(socket.into())
+}
+
+/// Removes a socket file that nobody listens on. Anything else that has the name is left alone, and the
+/// bind will say so.
+fn remove_stale(path: &Path, address: &SockAddr) -> io::Result<()> {
+    let Ok(found) = std::fs::symlink_metadata(path) else { return Ok(()) };
+    if !found.file_type().is_socket() {
+        return Ok(());
+    }
+    match connect::unix(address) {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => std::fs::remove_file(path),
+        _ => Ok(()),
+    }
+}
+
+/// A copy of an inherited descriptor, which itself stays open for the next reload.
+fn adopt(number: RawFd, backlog: u32) -> io::Result<OwnedFd> {
+    if number < 0 {
+        return Err(Errno::EBADF.into());
+    }
+    // SAFETY: the number is only asked for a copy, which fails if nothing is open under it; nothing of this
+    // process closes inherited descriptors meanwhile, as they are named by the config alone.
+    let inherited = unsafe { BorrowedFd::borrow_raw(number) };
+    let copy = inherited.try_clone_to_owned()?;
+    let socket = SockRef::from(&copy);
+    if socket.r#type()? != Type::STREAM {
+        return Err(Errno::EINVAL.into());
+    }
+    set_nonblocking(&copy)?;
+    if !getsockopt(&copy, sockopt::AcceptConn)? {
+        socket.listen(as_int(backlog))?;
+    }
+    socket::set_nodelay(&copy);
+    Ok(copy)
+}
+
+fn set_nonblocking(fd: &impl AsFd) -> io::Result<()> {
+    let flags = OFlag::from_bits_retain(fcntl(fd, FcntlArg::F_GETFL)?);
+    fcntl(fd, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
+    Ok(())
+}
+
+/// The kernel takes an `int`, and cuts it to `net.core.somaxconn` anyway.
+fn as_int(value: u32) -> i32 {
+    i32::try_from(value).unwrap_or(i32::MAX)
+}
+
+#[cfg(test)]
+#[path = "listen_tests.rs"]
+mod tests;
