@@ -1,1 +1,207 @@
-//! log
+//! What the program says of itself while it runs: session lines and state lines, to syslog receivers.
+//!
+//! Enters: records and events, as values. Leaves: lines, framed as the receiver wants them, to the byte as
+//! HAProxy's, because halog and people's syslog rules read them.
+//!
+//! Pure: [`tcplog`] and [`event`] word, [`policy`] decides what is logged, [`framing`] puts the header on,
+//! [`clock`] writes local time. The shell: [`sink`] owns the descriptors, [`Logger`] is the queue before them.
+//!
+//! # The queue
+//!
+//! Workers hand a record over with one non-blocking push and go on; one thread words, frames and sends. The
+//! queue is bounded: if a receiver is slower than the traffic, lines are dropped and counted, and what was
+//! lost is said as soon as there is room. The thread never waits longer than a moment for one receiver.
+
+pub mod clock;
+pub mod event;
+pub mod framing;
+pub mod policy;
+pub mod sink;
+pub mod tcplog;
+pub mod termination;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::time::{Duration, SystemTime};
+
+use crate::config::Config;
+use crate::config::model::{FrontendId, LogTarget};
+use crate::state::SessionRecord;
+
+pub use clock::Clock;
+pub use event::Sentence;
+pub use framing::Identity;
+pub use sink::Sinks;
+
+/// Lines that may wait; at 300 bytes a record this is some 5 MiB at worst.
+const QUEUE: usize = 16 * 1024;
+
+/// Severity as in syslog; the number is on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Level {
+    Emergency = 0,
+    Alert = 1,
+    Critical = 2,
+    Error = 3,
+    Warning = 4,
+    Notice = 5,
+    Info = 6,
+    Debug = 7,
+}
+
+/// A connection that a frontend without `option tcplog` accepted.
+#[derive(Debug, Clone)]
+pub struct ConnectRecord {
+    pub config: Arc<Config>,
+    pub frontend: FrontendId,
+    /// `None` for unix sockets.
+    pub client: Option<SocketAddr>,
+    /// The address that the client came to.
+    pub local: Option<SocketAddr>,
+}
+
+#[derive(Debug)]
+enum Message {
+    Line { targets: Vec<LogTarget>, tag: Option<String>, level: Level, text: String, at: SystemTime },
+    Session(Box<SessionRecord>, Option<&'static str>),
+    Connect(Box<ConnectRecord>),
+    Reload(Box<Identity>, Sinks),
+    Flush(SyncSender<()>),
+}
+
+/// The handle that everybody who logs has a clone of.
+#[derive(Debug, Clone)]
+pub struct Logger {
+    queue: SyncSender<Message>,
+    dropped: Arc<AtomicU64>,
+}
+
+impl Logger {
+    /// Starts the log thread. `sinks` were opened while there were still privileges and a file system; the
+    /// local time zone, in `clock`, likewise.
+    pub fn start(identity: Identity, clock: Clock, sinks: Sinks) -> std::io::Result<Logger> {
+        let (queue, messages) = sync_channel(QUEUE);
+        let dropped = Arc::new(AtomicU64::new(0));
+        let writer = Writer { identity, clock, sinks, dropped: Arc::clone(&dropped) };
+        std::thread::Builder::new().name("log".to_owned()).spawn(move || writer.run(&messages))?;
+        Ok(Logger { queue, dropped })
+    }
+
+    /// Sends one line to every target that takes its level. `tag` is the proxy's own `log-tag`.
+    pub fn line(&self, targets: &[LogTarget], tag: Option<&str>, level: Level, text: impl Into<String>) {
+        if targets.is_empty() {
+            return;
+        }
+        let (targets, tag) = (targets.to_vec(), tag.map(str::to_owned));
+        self.push(Message::Line { targets, tag, level, text: text.into(), at: SystemTime::now() });
+    }
+
+    /// Logs a session if its frontend wants to.
+    pub fn session(&self, record: SessionRecord) {
+        if policy::session(&record).is_some() {
+            self.push(Message::Session(Box::new(record), None));
+        }
+    }
+
+    /// Logs a session that a service of ours answered: `<STATS>`.
+    pub fn service(&self, record: SessionRecord, name: &'static str) {
+        if policy::session(&record).is_some() {
+            self.push(Message::Session(Box::new(record), Some(name)));
+        }
+    }
+
+    /// Logs an accepted connection if its frontend logs connects.
+    pub fn connect(&self, record: ConnectRecord) {
+        if policy::connect(&record.config, record.frontend).is_some() {
+            self.push(Message::Connect(Box::new(record)));
+        }
+    }
+
+    /// After a reload: descriptors for new targets replace those of the same address, the others stay.
+    pub fn reload(&self, identity: Identity, sinks: Sinks) {
+        // Waits for room: losing this would leave the thread with the old descriptors for good.
+        let _ = self.queue.send(Message::Reload(Box::new(identity), sinks));
+    }
+
+    /// Waits until everything queued so far is sent, at most `limit`; `false` if it was not.
+    pub fn flush(&self, limit: Duration) -> bool {
+        let (done, wait) = sync_channel(1);
+        self.queue.try_send(Message::Flush(done)).is_ok() && wait.recv_timeout(limit).is_ok()
+    }
+
+    /// Lines lost to a full queue or a receiver that took none (`DroppedLogs`).
+    pub fn dropped(&self) -> u64 {
+        self.dropped.load(Relaxed)
+    }
+
+    fn push(&self, message: Message) {
+        match self.queue.try_send(message) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
+                self.dropped.fetch_add(1, Relaxed);
+            }
+        }
+    }
+}
+
+/// The thread's half.
+#[derive(Debug)]
+struct Writer {
+    identity: Identity,
+    clock: Clock,
+    sinks: Sinks,
+    dropped: Arc<AtomicU64>,
+}
+
+impl Writer {
+    /// Until the last handle is gone.
+    fn run(mut self, messages: &Receiver<Message>) {
+        while let Ok(message) = messages.recv() {
+            self.handle(message);
+        }
+    }
+
+    fn handle(&mut self, message: Message) {
+        match message {
+            Message::Line { targets, tag, level, text, at } => {
+                self.send(&targets, tag.as_deref(), level, &text, at);
+            }
+            Message::Session(record, service) => {
+                let Some((log, level)) = policy::session(&record) else { return };
+                let text = tcplog::line(&record, service, &self.clock);
+                self.send(&log.targets, log.tag.as_deref(), level, &text, SystemTime::now());
+            }
+            Message::Connect(record) => {
+                let Some(frontend) = policy::connect(&record.config, record.frontend) else { return };
+                let text = tcplog::connect_line(frontend, record.client, record.local);
+                let log = &frontend.log;
+                self.send(&log.targets, log.tag.as_deref(), Level::Info, &text, SystemTime::now());
+            }
+            Message::Reload(identity, sinks) => {
+                self.identity = *identity;
+                self.sinks.adopt(sinks);
+            }
+            Message::Flush(done) => {
+                let _ = done.send(()); // Who asked has stopped waiting: nobody is left to tell.
+            }
+        }
+    }
+
+    fn send(&mut self, targets: &[LogTarget], tag: Option<&str>, level: Level, text: &str, at: SystemTime) {
+        for target in targets {
+            let Some(line) = framing::frame(target, &self.identity, &self.clock, tag, (level, text, at))
+            else {
+                continue;
+            };
+            if self.sinks.send(&target.address, &line).is_err() {
+                self.dropped.fetch_add(1, Relaxed);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

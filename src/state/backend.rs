@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use super::counters::Traffic;
+use super::history::MasterHistory;
 use super::lock;
 use super::master::MasterWord;
 use super::queue::Queue;
@@ -50,6 +51,8 @@ pub struct BackendLive {
     /// The algorithm's memory, shared by the workers: one short lock per connection, so that the order in
     /// which servers are chosen does not depend on which worker accepted.
     pub balancer: Mutex<crate::balance::Balancer>,
+    /// The last changes of the master, for pages; written by the guard.
+    pub history: MasterHistory,
 }
 
 impl BackendLive {
@@ -66,6 +69,7 @@ impl BackendLive {
             last_change: AtomicU64::new(now.0),
             downtime_ms: super::counters::Counter::default(),
             balancer: Mutex::new(crate::balance::Balancer::default()),
+            history: MasterHistory::default(),
         }
     }
 

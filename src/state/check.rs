@@ -71,6 +71,11 @@ impl CheckStatus {
         self.row().passed
     }
 
+    /// Whether the server's answer carried a code (`check_code`): the statuses that come from its data.
+    pub fn reports_code(self) -> bool {
+        matches!(self, CheckStatus::L7Ok | CheckStatus::L7OkConditional | CheckStatus::L7Status)
+    }
+
     /// The status of that CSV name.
     pub fn from_name(name: &str) -> Option<CheckStatus> {
         TABLE.iter().find(|row| row.name == name).map(|row| row.status)

@@ -121,6 +121,37 @@ impl Counter {
     }
 }
 
+/// The mean over the last [`Average::SAMPLES`] values, without keeping them, and the most there was: each
+/// new value takes the place of one of average size. As HAProxy's, it starts from zero.
+#[derive(Debug, Default)]
+pub struct Average {
+    sum: AtomicU64,
+    max: AtomicU32,
+}
+
+impl Average {
+    /// HAProxy's window for times.
+    pub const SAMPLES: u64 = 512;
+
+    /// Takes one value in.
+    pub fn add(&self, value: u32) {
+        let slide = |sum: u64| Some(sum - sum.div_ceil(Self::SAMPLES) + u64::from(value));
+        // `slide` never refuses.
+        let _ = self.sum.fetch_update(Relaxed, Relaxed, slide);
+        self.max.fetch_max(value, Relaxed);
+    }
+
+    /// The mean, rounded up.
+    pub fn mean(&self) -> u32 {
+        u32::try_from(self.sum.load(Relaxed).div_ceil(Self::SAMPLES)).unwrap_or(u32::MAX)
+    }
+
+    /// The most there was.
+    pub fn max(&self) -> u32 {
+        self.max.load(Relaxed)
+    }
+}
+
 /// What is counted at a frontend, a backend and a server alike. Names are the CSV's.
 #[derive(Debug, Default)]
 pub struct Traffic {
@@ -152,6 +183,10 @@ pub struct Traffic {
     pub connects: Counter,
     /// Tick of the last session plus one; 0 is none yet (`lastsess`).
     pub last_session: AtomicU64,
+    /// `qtime`, `ctime`, `ttime` and their `_max`, in milliseconds, of sessions that reached a server.
+    pub queue_time: Average,
+    pub connect_time: Average,
+    pub total_time: Average,
 }
 
 #[cfg(test)]
@@ -165,6 +200,15 @@ mod tests {
         gauge.leave();
         assert_eq!((gauge.now(), gauge.max()), (1, 2));
         assert!(gauge.try_enter(0));
+    }
+
+    #[test]
+    fn an_average_follows_its_values() {
+        let average = Average::default();
+        average.add(777);
+        assert_eq!((average.mean(), average.max()), (2, 777));
+        (0..5000).for_each(|_| average.add(10));
+        assert_eq!((average.mean(), average.max()), (10, 777));
     }
 
     #[test]

@@ -19,6 +19,10 @@ pub struct FrontendLive {
     /// `intercepted`: requests answered by a page of ours; `req_tot` for `mode http`.
     pub intercepted: Counter,
     pub requests: Counter,
+    /// `req_rate`, `req_rate_max`
+    pub request_rate: Rate,
+    /// `hrsp_1xx` to `hrsp_5xx`, `hrsp_other`: answers by the first digit of their status.
+    pub responses: [Counter; 6],
     /// Sessions of this frontend that wait for a first verdict or for a master.
     pub held: Gauge,
 }
@@ -33,7 +37,18 @@ impl FrontendLive {
             connections: Counter::default(),
             intercepted: Counter::default(),
             requests: Counter::default(),
+            request_rate: Rate::default(),
+            responses: Default::default(),
             held: Gauge::default(),
         }
+    }
+
+    /// Counts one answer by its status.
+    pub fn count_response(&self, status: u16) {
+        let class = match status / 100 {
+            class @ 1..=5 => usize::from(class) - 1,
+            _ => 5,
+        };
+        self.responses[class].add(1);
     }
 }

@@ -15,6 +15,7 @@
 pub mod accept;
 pub mod connect;
 pub mod fdpass;
+pub mod inherited;
 pub mod limits;
 pub mod listen;
 pub mod socket;

@@ -1,0 +1,245 @@
+//! What happened to servers and proxies, in words. HAProxy's sentences to the character, because syslog
+//! rules match on them; ours, for what HAProxy does not know, in the same style. Pure.
+//!
+//! HAProxy also prints state changes on its standard error while in the foreground, with a severity of its
+//! own: [`on_stderr`].
+
+use std::fmt::Write as _;
+
+use super::Level;
+use crate::state::CheckStatus;
+use crate::state::event::{CheckSummary, Left, ServerChange, ServerEvent};
+
+/// A line without its header.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sentence {
+    pub level: Level,
+    pub text: String,
+}
+
+/// The two halves of a proxy's name in HAProxy's mouth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProxyKind {
+    /// `listen`: both halves.
+    Proxy,
+    Frontend,
+    Backend,
+}
+
+impl ProxyKind {
+    fn word(self) -> &'static str {
+        match self {
+            ProxyKind::Proxy => "proxy",
+            ProxyKind::Frontend => "frontend",
+            ProxyKind::Backend => "backend",
+        }
+    }
+}
+
+/// The log line of an event.
+pub fn server(event: &ServerEvent) -> Sentence {
+    let name = Name(event);
+    let (level, text) = match &event.what {
+        ServerChange::Checked { check, shown, up, draining } => {
+            (Level::Notice, checked(name, check, *shown, health_word(*up, *draining)))
+        }
+        ServerChange::Down { reason, left } => {
+            (Level::Alert, format!("{name} is DOWN{}. {}", because(reason.as_ref()), fewer(*left)))
+        }
+        ServerChange::Up { reason, left } => {
+            (Level::Notice, format!("{name} is UP{}. {}", because(reason.as_ref()), more(*left)))
+        }
+        ServerChange::Stopping { reason, left } => {
+            (Level::Notice, format!("{name} is stopping{}. {}", because(reason.as_ref()), more(*left)))
+        }
+        ServerChange::NoServerLeft { is_listen } => {
+            let kind = if *is_listen { ProxyKind::Proxy } else { ProxyKind::Backend };
+            (Level::Emergency, format!("{} {} has no server available!", kind.word(), event.backend))
+        }
+        ours => our_own(name, ours),
+    };
+    Sentence { level, text }
+}
+
+/// The same on standard error: `[WARNING]  (pid) : Server b/s is DOWN...`, with a line feed.
+pub fn on_stderr(event: &ServerEvent, pid: u32) -> String {
+    let text = server(event).text;
+    if let ServerChange::NoServerLeft { is_listen } = &event.what {
+        let kind = if *is_listen { ProxyKind::Proxy } else { ProxyKind::Backend };
+        let quoted = format!("{} '{}' has no server available!", kind.word(), event.backend);
+        return stderr_line(Level::Alert, pid, &quoted);
+    }
+    match &event.what {
+        // Only what only we say is a notice: HAProxy prints all of its own as warnings.
+        ServerChange::IsReplica | ServerChange::Master { .. } => stderr_line(Level::Notice, pid, &text),
+        _ => stderr_line(Level::Warning, pid, &text),
+    }
+}
+
+/// A message as HAProxy prefixes it on standard error.
+pub fn stderr_line(level: Level, pid: u32, text: &str) -> String {
+    let prefix = match level {
+        Level::Emergency | Level::Alert | Level::Critical | Level::Error => "[ALERT]   ",
+        Level::Warning => "[WARNING] ",
+        Level::Notice | Level::Info | Level::Debug => "[NOTICE]  ",
+    };
+    format!("{prefix} ({pid}) : {text}\n")
+}
+
+/// At the start of every proxy (only HAProxy's older versions put it in the log, at notice).
+pub fn proxy_started(name: &str) -> Sentence {
+    Sentence { level: Level::Notice, text: format!("Proxy {name} started.") }
+}
+
+/// At a soft stop, with the connections and sessions that the two halves have had.
+pub fn proxy_stopped(name: &str, frontend: u64, backend: u64) -> Sentence {
+    let text = format!("Proxy {name} stopped (cumulated conns: FE: {frontend}, BE: {backend}).");
+    Sentence { level: Level::Warning, text }
+}
+
+/// SIGTTOU.
+pub fn paused(kind: ProxyKind, name: &str) -> Sentence {
+    Sentence { level: Level::Warning, text: format!("Paused {} {name}.", kind.word()) }
+}
+
+/// SIGTTIN.
+pub fn resumed(kind: ProxyKind, name: &str) -> Sentence {
+    Sentence { level: Level::Warning, text: format!("Resumed {} {name}.", kind.word()) }
+}
+
+/// Heads the dump of one proxy; without a name, the whole dump on standard error.
+pub fn dump_begins(proxy: Option<&str>) -> Sentence {
+    let of = proxy.map(|name| format!(" for proxy {name}")).unwrap_or_default();
+    Sentence { level: Level::Notice, text: format!("SIGHUP received, dumping servers states{of}.") }
+}
+
+/// A server's line of the dump that HAProxy makes at SIGHUP, and we at SIGQUIT.
+pub fn dump_server(backend: &str, server: &str, status: &str, counts: (u32, u32, u64)) -> Sentence {
+    let (active, pending, total) = counts;
+    let conn = format!("Conn: {active} act, {pending} pend, {total} tot.");
+    Sentence { level: Level::Notice, text: format!("SIGHUP: Server {backend}/{server} is {status}. {conn}") }
+}
+
+/// What the dump says of a proxy's connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ProxyCounts {
+    pub frontend_now: u32,
+    pub backend_now: u32,
+    pub queued: u32,
+    /// Of `queued`, those that wait for no particular server.
+    pub unassigned: u32,
+    pub frontend_total: u64,
+    pub backend_total: u64,
+}
+
+/// A proxy's line of the dump; `servers` are usable active and backup ones, `None` without any server line.
+pub fn dump_proxy(name: &str, servers: Option<(usize, usize)>, counts: ProxyCounts) -> Sentence {
+    let ProxyCounts { frontend_now, backend_now, queued, unassigned, frontend_total, backend_total } = counts;
+    let conn = format!(
+        "Conn: act(FE+BE): {frontend_now}+{backend_now}, {queued} pend ({unassigned} unass), \
+         tot(FE+BE): {frontend_total}+{backend_total}."
+    );
+    let state = match servers {
+        None => "has no servers.".to_owned(),
+        Some((0, 0)) => "has no server available !".to_owned(),
+        Some((0, _)) => "is running on backup servers !".to_owned(),
+        Some((active, backup)) => {
+            format!("has {active} active servers and {backup} backup servers available.")
+        }
+    };
+    Sentence { level: Level::Notice, text: format!("SIGHUP: Proxy {name} {state} {conn}") }
+}
+
+fn our_own(name: Name<'_>, what: &ServerChange) -> (Level, String) {
+    match what {
+        ServerChange::IsReplica => (Level::Notice, format!("{name} is a replica.")),
+        ServerChange::Held { reason } => (Level::Warning, format!("{name} is held: {reason}.")),
+        ServerChange::Master { reason, previous, epoch } => {
+            let after = previous.as_ref().map(|previous| format!(", after {previous}")).unwrap_or_default();
+            (Level::Notice, format!("{name} is master{after}, reason: {reason}, change {epoch}."))
+        }
+        ServerChange::Cut { sessions, reason } => {
+            (Level::Warning, format!("{name} lost its clients, reason: {reason}. {sessions} sessions cut."))
+        }
+        ServerChange::Trouble { text } => (Level::Warning, format!("{name} refuses its check: {text}.")),
+        // Worded by the caller; a new change that nobody words must still leave a trace.
+        other => (Level::Notice, format!("{name} changed: {other:?}.")),
+    }
+}
+
+fn checked(name: Name<'_>, check: &CheckSummary, (at, of): (u32, u32), state: &str) -> String {
+    let Name(event) = name;
+    let which = if event.backup { "backup server" } else { "server" };
+    let conditionally = if check.status == CheckStatus::L7OkConditional { "conditionally " } else { "" };
+    let outcome = if check.status.passed() { "succeeded" } else { "failed" };
+    let because = because(Some(check));
+    format!(
+        "Health check for {which} {}/{} {conditionally}{outcome}{because}, status: {at}/{of} {state}.",
+        event.backend, event.server
+    )
+}
+
+fn health_word(up: bool, draining: bool) -> &'static str {
+    match (up, draining) {
+        (true, true) => "DRAIN",
+        (true, false) => "UP",
+        (false, _) => "DOWN",
+    }
+}
+
+/// `, reason: Layer7 check passed, code: 0, info: "PONG", check duration: 1ms`
+fn because(check: Option<&CheckSummary>) -> String {
+    let Some(check) = check else { return String::new() };
+    let mut text = format!(", reason: {}", check.status.description());
+    if check.status.reports_code() {
+        let _ = write!(text, ", code: {}", check.code.unwrap_or(0));
+    }
+    if !check.info.is_empty() {
+        let _ = write!(text, ", info: \"{}\"", check.info);
+    }
+    let _ = write!(text, ", check duration: {}ms", check.duration_ms);
+    text
+}
+
+fn fewer(left: Left) -> String {
+    format!(
+        "{} active and {} backup servers left.{} {} sessions active, {} requeued, {} remaining in queue.",
+        left.active,
+        left.backup,
+        on_backup(left),
+        left.sessions_active,
+        left.requeued,
+        left.queued
+    )
+}
+
+fn more(left: Left) -> String {
+    format!(
+        "{} active and {} backup servers online.{} {} sessions requeued, {} total in queue.",
+        left.active,
+        left.backup,
+        on_backup(left),
+        left.requeued,
+        left.queued
+    )
+}
+
+fn on_backup(left: Left) -> &'static str {
+    if left.active == 0 && left.backup > 0 { " Running on backup." } else { "" }
+}
+
+/// `Server b/s`, `Backup Server b/s`
+#[derive(Clone, Copy)]
+struct Name<'a>(&'a ServerEvent);
+
+impl std::fmt::Display for Name<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Name(event) = self;
+        let backup = if event.backup { "Backup " } else { "" };
+        write!(f, "{backup}Server {}/{}", event.backend, event.server)
+    }
+}
+
+#[cfg(test)]
+#[path = "event_tests.rs"]
+mod tests;
