@@ -1,1 +1,6 @@
 //! process
+pub mod frame;
+pub mod gather;
+pub mod message;
+pub mod reload;
+pub mod settings;

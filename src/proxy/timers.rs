@@ -159,7 +159,7 @@ mod tests {
             let mut timers = Timers::new(Tick(1_000));
             timers.set(3, Tick(1_000 + due));
             assert!(timers.next().unwrap().0 <= 1_000 + due);
-            assert_eq!(fired(&mut timers, 1_000 + due - 1), [], "{due}");
+            assert_eq!(fired(&mut timers, 1_000 + due - 1), Vec::<u32>::new(), "{due}");
             assert_eq!(fired(&mut timers, 1_000 + due), [3], "{due}");
             assert_eq!(timers.next(), None);
         }
@@ -175,7 +175,7 @@ mod tests {
         timers.clear(2);
         timers.clear(2);
         assert_eq!(fired(&mut timers, 100), [0]);
-        assert_eq!(fired(&mut timers, 8_999), []);
+        assert_eq!(fired(&mut timers, 8_999), Vec::<u32>::new());
         assert_eq!(fired(&mut timers, 9_000), [1]);
     }
 

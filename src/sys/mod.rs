@@ -10,6 +10,8 @@
 //! | `unix` | addresses of unix sockets, by path and abstract |
 //! | `fdpass` | descriptors through a unix socket |
 //! | `limits` | the limit on descriptors, a thread's cores, its signals |
+//! | `inherited` | descriptors that the process was started with |
+//! | `process` | fork, privileges, dispositions of signals, standard streams |
 //! | `wake` | an eventfd |
 
 pub mod accept;
@@ -18,6 +20,7 @@ pub mod fdpass;
 pub mod inherited;
 pub mod limits;
 pub mod listen;
+pub mod process;
 pub mod socket;
 pub mod unix;
 pub mod wake;
