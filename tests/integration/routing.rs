@@ -87,10 +87,15 @@ fn clients_that_come_before_the_first_verdict_wait_for_it() {
     master.process.signal("STOP");
     let _rolecall =
         Rolecall::start(&redis_config(port, &[replica.port, master.port], "    timeout check 5s\n"), port);
-    let waiting =
-        std::thread::spawn(move || Client::connect(port).and_then(|mut client| client.server_port()));
+    let ask = move || Client::connect(port).and_then(|mut client| client.server_port());
+    let waiting: Vec<_> = (0..4).map(|_| std::thread::spawn(ask)).collect();
     std::thread::sleep(Duration::from_millis(300));
-    assert!(!waiting.is_finished(), "a client was served, or refused, before the first verdict");
+    assert!(
+        !waiting.iter().any(|client| client.is_finished()),
+        "a client was served before the first verdict"
+    );
     master.process.signal("CONT");
-    assert_eq!(waiting.join().expect("the client ends").expect("a server answers"), master.port);
+    for client in waiting {
+        assert_eq!(client.join().expect("the client ends").expect("a server answers"), master.port);
+    }
 }
