@@ -13,12 +13,30 @@ pub enum Severity {
     Error,
 }
 
+/// What HAProxy's line has between `config : ` and the message. Tools match on it, so each fault has the one
+/// that HAProxy gives it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Heading {
+    /// `parsing [file:line] : `; what a keyword says.
+    #[default]
+    Statement,
+    /// `parsing [file:line]: `; what the lexical layer and the sections say.
+    Line,
+    /// As `Line`; the source line and a caret follow.
+    Excerpt,
+    /// `[file:line] : `; what is found once everything has been read.
+    Place,
+    /// Nothing: the message names the proxy.
+    Bare,
+}
+
 /// One thing to tell the user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
     pub severity: Severity,
     /// Where; `None` for what has no place (a file that cannot be read).
     pub span: Option<Span>,
+    pub heading: Heading,
     pub message: String,
     /// Other places that matter: "first defined here".
     pub labels: Vec<(Span, String)>,
@@ -48,6 +66,12 @@ impl Diagnostic {
         self
     }
 
+    /// Says how HAProxy introduces it.
+    pub fn heading(mut self, heading: Heading) -> Diagnostic {
+        self.heading = heading;
+        self
+    }
+
     /// Adds another place.
     pub fn label(mut self, span: Span, text: impl Into<String>) -> Diagnostic {
         self.labels.push((span, text.into()));
@@ -55,6 +79,13 @@ impl Diagnostic {
     }
 
     fn new(severity: Severity, span: impl Into<Option<Span>>, message: impl Into<String>) -> Diagnostic {
-        Diagnostic { severity, span: span.into(), message: message.into(), labels: Vec::new(), help: None }
+        Diagnostic {
+            severity,
+            span: span.into(),
+            heading: Heading::default(),
+            message: message.into(),
+            labels: Vec::new(),
+            help: None,
+        }
     }
 }

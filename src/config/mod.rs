@@ -13,12 +13,17 @@
 
 pub mod bundle;
 pub mod diagnostic;
+pub mod keyword;
+pub mod lexer;
+pub mod mask;
 pub mod model;
+pub mod render;
 pub mod secret;
 pub mod source;
+pub mod suggest;
 
 pub use bundle::{Bundle, Wanted};
-pub use diagnostic::{Diagnostic, Severity};
+pub use diagnostic::{Diagnostic, Heading, Severity};
 pub use model::Config;
 pub use source::{Source, SourceId, Sources, Span};
 

@@ -1,0 +1,109 @@
+//! Section keywords, the directives that may stand anywhere, and the small sections. The statements of a
+//! section that is accepted or rejected as a whole are listed for completeness; nothing reads them.
+
+use super::Scope::{self, Cache, File, HttpErrors, Mailers, Peers, Resolvers, Ring, Userlist};
+use super::{Keyword, accepted, because, honoured, rejected};
+
+const ANYWHERE: &[Scope] = &[File];
+const DNS: &[Scope] = &[Resolvers];
+const PEERS: &[Scope] = &[Peers];
+const USERS: &[Scope] = &[Userlist];
+const MAIL: &[Scope] = &[Mailers];
+const CACHE: &[Scope] = &[Cache];
+const RING: &[Scope] = &[Ring];
+const ERRORS: &[Scope] = &[HttpErrors];
+
+const NO_USERS: &str =
+    "has no effect: nothing in this version of rolecall asks a userlist; 'stats auth' does";
+const NO_RING: &str = "has no effect: rolecall has no ring buffers; log to an address instead";
+
+pub(super) static KEYWORDS: &[Keyword] = &[
+    honoured("global", ANYWHERE, "opens the section of process-wide settings; may be repeated"),
+    honoured(
+        "defaults",
+        ANYWHERE,
+        "opens a section of settings for the proxies after it, or for those that name it",
+    ),
+    honoured("frontend", ANYWHERE, "opens a proxy that accepts clients"),
+    honoured("backend", ANYWHERE, "opens a proxy that has servers"),
+    honoured("listen", ANYWHERE, "opens a frontend and a backend in one"),
+    rejected("resolvers", ANYWHERE, because::RESOLVERS, "opens a set of name servers"),
+    accepted("peers", ANYWHERE, because::PEERS, "opens a set of load balancers that share stick tables"),
+    accepted("userlist", ANYWHERE, NO_USERS, "opens a list of users and groups"),
+    accepted("mailers", ANYWHERE, because::MAIL, "opens a set of mail servers for alerts"),
+    accepted("cache", ANYWHERE, because::HTTP, "opens an HTTP cache"),
+    accepted("ring", ANYWHERE, NO_RING, "opens a ring buffer for logs"),
+    accepted("http-errors", ANYWHERE, because::HTTP, "opens a set of HTTP error pages"),
+    accepted("fcgi-app", ANYWHERE, because::HTTP, "opens the settings of a FastCGI application"),
+    accepted("log-profile", ANYWHERE, because::LOG_FORMAT, "opens a set of log formats by event"),
+    accepted("traces", ANYWHERE, because::TUNING, "opens the settings of developer traces"),
+    accepted("crt-store", ANYWHERE, because::NO_TLS_SETTING, "opens a set of certificates"),
+    accepted("acme", ANYWHERE, because::NO_TLS_SETTING, "opens the settings of a certificate authority"),
+    rejected("program", ANYWHERE, because::SCRIPT, "opens a program that the master process would run"),
+    rejected(
+        "log-forward",
+        ANYWHERE,
+        "is not supported: rolecall relays no logs",
+        "opens a relay of syslog messages",
+    ),
+    rejected("healthcheck", ANYWHERE, because::CHECK_TYPE, "opens a named health check"),
+    rejected(
+        "sentinels",
+        ANYWHERE,
+        "is not supported in this version of rolecall, which does not ask Sentinels",
+        "opens a set of Sentinels that know who is master",
+    ),
+    honoured(".if", ANYWHERE, "reads the lines up to '.endif' only if a condition holds"),
+    honoured(".elif", ANYWHERE, "reads the lines after it if no earlier condition held and this one does"),
+    honoured(".else", ANYWHERE, "reads the lines after it if no earlier condition held"),
+    honoured(".endif", ANYWHERE, "ends a '.if' block"),
+    honoured(".notice", ANYWHERE, "prints a notice while the file is read"),
+    honoured(".warning", ANYWHERE, "prints a warning while the file is read"),
+    honoured(".alert", ANYWHERE, "prints an error while the file is read, and refuses it"),
+    honoured(".diag", ANYWHERE, "prints a message with '-dD'"),
+    rejected("nameserver", DNS, because::RESOLVERS, "a name server's address"),
+    rejected("parse-resolv-conf", DNS, because::RESOLVERS, "takes the name servers of /etc/resolv.conf"),
+    rejected("hold valid", DNS, because::RESOLVERS, "how long a good answer is kept"),
+    rejected(
+        "hold obsolete",
+        DNS,
+        because::RESOLVERS,
+        "how long an address is kept that is no more in the answer",
+    ),
+    rejected("hold refused", DNS, because::RESOLVERS, "how long a refusal is kept"),
+    rejected("hold timeout", DNS, because::RESOLVERS, "how long a missing answer is kept"),
+    rejected("hold nx", DNS, because::RESOLVERS, "how long an unknown name is kept"),
+    rejected("hold other", DNS, because::RESOLVERS, "how long any other error is kept"),
+    rejected("resolve_retries", DNS, because::RESOLVERS, "how often a query is repeated"),
+    rejected("timeout resolve", DNS, because::RESOLVERS, "the time between two resolutions of a name"),
+    rejected("timeout retry", DNS, because::RESOLVERS, "the time between two queries without an answer"),
+    rejected("accepted_payload_size", DNS, because::RESOLVERS, "the largest answer over UDP"),
+    accepted("bind", PEERS, because::PEERS, "where this peer listens"),
+    accepted("default-bind", PEERS, because::PEERS, "options for 'bind'"),
+    accepted("default-server", PEERS, because::PEERS, "options for 'server'"),
+    accepted("disabled", PEERS, because::PEERS, "switches the section off"),
+    accepted("enabled", PEERS, because::PEERS, "switches the section on"),
+    accepted("log", PEERS, because::PEERS, "where the section logs to"),
+    accepted("peer", PEERS, because::PEERS, "a peer's name and address"),
+    accepted("server", PEERS, because::PEERS, "a peer as a server line"),
+    accepted("shards", PEERS, because::PEERS, "over how many peers a table is spread"),
+    accepted("table", PEERS, because::PEERS, "a stick table of the section's own"),
+    accepted("user", USERS, NO_USERS, "a user and the password"),
+    accepted("group", USERS, NO_USERS, "a group and its users"),
+    accepted("mailer", MAIL, because::MAIL, "a mail server"),
+    accepted("timeout mail", MAIL, because::MAIL, "how long a mail server may take"),
+    accepted("total-max-size", CACHE, because::HTTP, "size of the cache"),
+    accepted("max-object-size", CACHE, because::HTTP, "largest object in the cache"),
+    accepted("max-age", CACHE, because::HTTP, "longest stay in the cache"),
+    accepted("max-secondary-entries", CACHE, because::HTTP, "variants of one object"),
+    accepted("process-vary", CACHE, because::HTTP, "whether Vary headers count"),
+    accepted("backing-file", RING, NO_RING, "a file that keeps the ring"),
+    accepted("description", RING, NO_RING, "a text for the ring"),
+    accepted("format", RING, NO_RING, "how messages are framed"),
+    accepted("maxlen", RING, NO_RING, "longest message"),
+    accepted("server", RING, NO_RING, "a server that gets the messages"),
+    accepted("size", RING, NO_RING, "size of the ring"),
+    accepted("timeout connect", RING, NO_RING, "how long a connection to the server may take"),
+    accepted("timeout server", RING, NO_RING, "how long the server may be silent"),
+    accepted("errorfile", ERRORS, because::HTTP, "a file that answers for a status"),
+];
