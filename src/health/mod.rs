@@ -1,1 +1,29 @@
-//! health
+//! Checks: one task a checked server asks, judges, and tells.
+//!
+//! ```text
+//! Snapshot --jobs--> Job --+                        +--> ServerLive (counter, state, what Redis says)
+//!                          v                        |
+//!           task: probe -> engine -> CheckOutcome --+--> events to the log, commands to the workers
+//!            ^                                      |
+//!            +---- interval, lost connection -------+--> Report to the guard
+//! ```
+//!
+//! Decisions are pure: [`tcp_check`] runs the script, [`rise_fall`] counts, [`timing`] says when and how long.
+//! [`probe`] and [`kept`] move bytes; `verdict` carries out what an end means. Health decides whether a server is
+//! up, never who is master: that is the guard's, which sees every check of a role-checked server.
+//!
+//! A task's loop: one check, then the interval that its counter asks for (plus `spread-checks`), or less if
+//! a kept connection ends meanwhile or somebody asks with [`Checks::ask_now`].
+
+pub mod job;
+pub mod kept;
+pub mod observe;
+pub mod probe;
+pub mod rise_fall;
+mod schedule;
+pub mod tcp_check;
+pub mod timing;
+mod verdict;
+
+pub use schedule::Checks;
+pub use verdict::{Emitted, Report, Sinks};

@@ -1,0 +1,279 @@
+//! The shell around the check engine: opens the socket, moves bytes, keeps the time. No policy.
+//!
+//! A probe has one socket at most. Unless its script says `linger` the socket is closed by RST, as HAProxy
+//! does: a check every few milliseconds must not leave a trail of TIME_WAIT on either side. The socket is
+//! told so when it is opened, so that a probe that is dropped half-way leaves nothing behind either.
+
+use std::future::poll_fn;
+use std::io;
+use std::mem::MaybeUninit;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
+use tokio::net::{TcpSocket, TcpStream, UnixStream};
+use tokio::time::{Instant, timeout_at};
+
+use super::tcp_check::{CheckOutcome, Engine, Step};
+use super::timing::Patience;
+use crate::config::model::{Server, ServerAddress, ServerPort};
+
+/// Bytes taken from the socket at a time; on the stack, and only while they are handed over.
+const READ: usize = 4096;
+
+/// Why a probe has no connection.
+#[derive(Debug, thiserror::Error)]
+pub enum ProbeError {
+    #[error("the server has no address")]
+    NoAddress,
+    /// A port that follows the client's, and no `port` for checks.
+    #[error("the server has neither service port nor check port")]
+    NoPort,
+    #[error("cannot create a socket: {0}")]
+    Socket(io::Error),
+    /// The server refused or could not be reached.
+    #[error("cannot connect: {0}")]
+    Connect(io::Error),
+}
+
+/// Where a server is checked, before a script's own `connect port` and `addr`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    Tcp {
+        ip: IpAddr,
+        port: Option<u16>,
+        source: Option<IpAddr>,
+    },
+    /// A path, or an abstract name with a NUL in front.
+    Unix(PathBuf),
+    None,
+}
+
+impl Target {
+    /// The server's address, with `addr` and `port` of its line put over it.
+    pub fn of(server: &Server) -> Target {
+        let check = server.check.as_ref();
+        let (addr, port) = check.map_or((None, None), |check| (check.addr, check.port));
+        match &server.address {
+            Some(ServerAddress::Ip { ip, port: own }) => {
+                let own = match own {
+                    ServerPort::Fixed(port) => Some(*port),
+                    ServerPort::Mapped(_) => None,
+                };
+                Target::Tcp { ip: addr.unwrap_or(*ip), port: port.or(own), source: server.source }
+            }
+            Some(ServerAddress::Unix(path)) => Target::Unix(path.clone()),
+            Some(ServerAddress::Abstract(name)) => Target::Unix(PathBuf::from(format!("\0{name}"))),
+            None => Target::None,
+        }
+    }
+}
+
+/// An open connection of either kind.
+#[derive(Debug)]
+enum Connection {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+/// How one run of the engine ended.
+#[derive(Debug)]
+pub(super) struct Run {
+    pub(super) outcome: CheckOutcome,
+    /// The peer closed or broke the connection meanwhile.
+    pub(super) lost: bool,
+}
+
+/// One check from connect to close.
+pub async fn check_once(engine: &mut Engine<'_>, target: &Target, patience: Patience) -> CheckOutcome {
+    let first = engine.begin();
+    Line::new(target, patience).run(engine, first).await.outcome
+}
+
+/// A server's check address, and the connection to it while there is one.
+#[derive(Debug)]
+pub(super) struct Line<'a> {
+    target: &'a Target,
+    patience: Patience,
+    connection: Option<Connection>,
+    /// When the present phase of the run has to be over.
+    deadline: Instant,
+    /// The peer has closed or broken the connection.
+    lost: bool,
+}
+
+impl<'a> Line<'a> {
+    pub(super) fn new(target: &'a Target, patience: Patience) -> Line<'a> {
+        Line { target, patience, connection: None, deadline: Instant::now(), lost: false }
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.connection.is_some()
+    }
+
+    pub(super) fn hang_up(&mut self) {
+        self.connection = None;
+    }
+
+    /// Carries out steps until the engine is done. The connection is left open for the caller to keep.
+    pub(super) async fn run<'s>(&mut self, engine: &mut Engine<'s>, first: Step<'s>) -> Run {
+        let started = Instant::now();
+        self.deadline = started + self.patience.answer.unwrap_or(self.patience.connect);
+        self.lost = false;
+        let mut step = first;
+        loop {
+            step = match step {
+                Step::Done(mut outcome) => {
+                    outcome.duration_ms = started.elapsed().as_millis() as u64;
+                    return Run { outcome, lost: self.lost };
+                }
+                Step::Connect { port, addr, linger } => {
+                    self.connection = None;
+                    self.connect(engine, open(self.target, port, addr, linger)).await
+                }
+                Step::Send(bytes) => self.send(engine, bytes).await,
+                Step::Wait => self.receive(engine).await,
+            };
+        }
+    }
+
+    async fn connect<'s>(
+        &mut self,
+        engine: &mut Engine<'s>,
+        opening: impl Future<Output = Result<Connection, ProbeError>>,
+    ) -> Step<'s> {
+        let until = match self.patience.answer {
+            Some(_) => Instant::now() + self.patience.connect,
+            None => self.deadline,
+        };
+        match timeout_at(until, opening).await {
+            Err(_) => engine.on_timeout(),
+            Ok(Err(ProbeError::Connect(error))) => engine.on_connect_failed(&words(&error)),
+            Ok(Err(ProbeError::Socket(error))) => engine.on_socket_error(&words(&error)),
+            Ok(Err(error)) => engine.on_socket_error(&error.to_string()),
+            Ok(Ok(opened)) => {
+                self.connection = Some(opened);
+                self.lost = false;
+                if let Some(answer) = self.patience.answer {
+                    self.deadline = Instant::now() + answer;
+                }
+                engine.on_connected()
+            }
+        }
+    }
+
+    async fn send<'s>(&mut self, engine: &mut Engine<'s>, bytes: &[u8]) -> Step<'s> {
+        let Some(connection) = &mut self.connection else {
+            return engine.on_io_error(Errno::ENOTCONN.desc());
+        };
+        match timeout_at(self.deadline, connection.write_all(bytes)).await {
+            Err(_) => engine.on_timeout(),
+            Ok(Ok(())) => engine.on_sent(),
+            Ok(Err(error)) => {
+                self.lost = true;
+                engine.on_io_error(&words(&error))
+            }
+        }
+    }
+
+    /// Waits for bytes and hands them to the engine.
+    async fn receive<'s>(&mut self, engine: &mut Engine<'s>) -> Step<'s> {
+        let Some(connection) = &mut self.connection else {
+            return engine.on_io_error(Errno::ENOTCONN.desc());
+        };
+        if self.lost {
+            // Nothing more can come, so there is nothing left to wait for.
+            return engine.on_timeout();
+        }
+        let arrival = poll_fn(|cx| {
+            let mut space = [const { MaybeUninit::uninit() }; READ];
+            let mut buffer = ReadBuf::uninit(&mut space);
+            let read = ready!(connection.poll_read(cx, &mut buffer));
+            Poll::Ready(read.map(|()| {
+                let bytes = buffer.filled();
+                (!bytes.is_empty()).then(|| engine.on_bytes(bytes))
+            }))
+        });
+        let arrived = timeout_at(self.deadline, arrival).await;
+        self.lost |= matches!(arrived, Ok(Ok(None) | Err(_)));
+        match arrived {
+            Err(_) => engine.on_timeout(),
+            Ok(Ok(Some(step))) => step,
+            Ok(Ok(None)) => engine.on_eof(),
+            Ok(Err(error)) => engine.on_io_error(&words(&error)),
+        }
+    }
+
+    /// Resolves when the peer closes, breaks the connection, or speaks unasked; never without a connection.
+    pub(super) async fn disturbed(&mut self) {
+        let Some(connection) = &mut self.connection else { return std::future::pending().await };
+        poll_fn(|cx| {
+            let mut space = [const { MaybeUninit::uninit() }; 1];
+            connection.poll_read(cx, &mut ReadBuf::uninit(&mut space)).map(drop)
+        })
+        .await;
+    }
+}
+
+async fn open(
+    target: &Target,
+    port: Option<u16>,
+    addr: Option<IpAddr>,
+    linger: bool,
+) -> Result<Connection, ProbeError> {
+    match target {
+        Target::None => Err(ProbeError::NoAddress),
+        Target::Unix(path) => {
+            UnixStream::connect(path).await.map(Connection::Unix).map_err(ProbeError::Connect)
+        }
+        Target::Tcp { ip, port: own, source } => {
+            let port = port.or(*own).ok_or(ProbeError::NoPort)?;
+            let to = SocketAddr::new(addr.unwrap_or(*ip), port);
+            let socket = if to.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
+            let socket = socket.map_err(ProbeError::Socket)?;
+            if let Some(source) = source {
+                socket.bind(SocketAddr::new(*source, 0)).map_err(ProbeError::Socket)?;
+            }
+            if !linger {
+                SockRef::from(&socket).set_linger(Some(Duration::ZERO)).map_err(ProbeError::Socket)?;
+            }
+            let stream = socket.connect(to).await.map_err(ProbeError::Connect)?;
+            // A request is one write; waiting for another would only delay it. Without it checks still work.
+            let _ = stream.set_nodelay(true);
+            Ok(Connection::Tcp(stream))
+        }
+    }
+}
+
+impl Connection {
+    async fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Connection::Tcp(stream) => stream.write_all(bytes).await,
+            Connection::Unix(stream) => stream.write_all(bytes).await,
+        }
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Connection::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Connection::Unix(stream) => Pin::new(stream).poll_read(cx, buffer),
+        }
+    }
+}
+
+/// An error in the system's words, without its number.
+fn words(error: &io::Error) -> String {
+    match error.raw_os_error() {
+        Some(number) => Errno::from_raw(number).desc().to_owned(),
+        None => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+#[path = "probe_tests.rs"]
+mod tests;

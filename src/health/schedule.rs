@@ -1,0 +1,147 @@
+//! Which servers are checked: starts, keeps and stops one task a server as snapshots come and go.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tokio::time::{Duration, Instant, sleep, sleep_until};
+
+use super::job::{Job, jobs};
+use super::kept::{Probe, Waited};
+use super::tcp_check::Engine;
+use super::timing::{Dice, first_delay, interval, pace, spread};
+use super::verdict::{Said, Sinks, begin, conclude};
+use crate::state::{ServerKey, ServerLive, Snapshot, admin};
+use crate::time::Tick;
+
+/// All check tasks. Dropping it stops them.
+#[derive(Debug)]
+pub struct Checks {
+    sinks: Sinks,
+    tasks: HashMap<ServerKey, Task>,
+}
+
+#[derive(Debug)]
+struct Task {
+    job: Arc<Job>,
+    hurry: Arc<Notify>,
+    handle: JoinHandle<()>,
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.handle.abort();
+    }
+}
+
+impl Checks {
+    /// Checks nothing yet.
+    pub fn new(sinks: Sinks) -> Checks {
+        Checks { sinks, tasks: HashMap::new() }
+    }
+
+    /// Makes the tasks those of `snapshot`, which is published already: called at start and after every
+    /// reload, inside the tokio runtime. A task whose job is the same goes on undisturbed.
+    pub fn apply(&mut self, snapshot: &Arc<Snapshot>) {
+        let jobs = jobs(snapshot);
+        let mut before = std::mem::take(&mut self.tasks);
+        let mut fresh = Vec::new();
+        for job in jobs {
+            match before.remove(&job.server) {
+                Some(task) if *task.job == job => {
+                    self.tasks.insert(job.server, task);
+                }
+                _ => fresh.push(job),
+            }
+        }
+        drop(before);
+        self.start(fresh, snapshot);
+    }
+
+    /// Has a server asked now instead of at the end of its interval; no effect while it is being asked.
+    pub fn ask_now(&self, server: ServerKey) {
+        if let Some(task) = self.tasks.get(&server) {
+            task.hurry.notify_one();
+        }
+    }
+
+    /// How many servers are checked.
+    pub fn len(&self) -> usize {
+        self.tasks.len()
+    }
+
+    /// Whether nothing is checked.
+    pub fn is_empty(&self) -> bool {
+        self.tasks.is_empty()
+    }
+
+    fn start(&mut self, fresh: Vec<Job>, snapshot: &Snapshot) {
+        let pace = pace(fresh.iter().map(Job::inter));
+        let cap = snapshot.config.global.max_spread_checks;
+        let count = u32::try_from(fresh.len()).unwrap_or(u32::MAX);
+        for (position, job) in (0..).zip(fresh) {
+            let delay = match job.is_urgent() {
+                true => Duration::ZERO,
+                false => first_delay(pace, job.inter(), cap, position, count),
+            };
+            let Some(live) = live(snapshot, &job) else { continue };
+            let (job, hurry) = (Arc::new(job), Arc::new(Notify::new()));
+            let task = check_server(Arc::clone(&job), live, self.sinks.clone(), Arc::clone(&hurry), delay);
+            let handle = tokio::spawn(task);
+            self.tasks.insert(job.server, Task { job, hurry, handle });
+        }
+    }
+}
+
+fn live(snapshot: &Snapshot, job: &Job) -> Option<Arc<ServerLive>> {
+    let view = snapshot.backends.iter().find(|view| view.live.key == job.backend)?;
+    view.servers.iter().find(|server| server.key == job.server).cloned()
+}
+
+/// The life of one check task.
+async fn check_server(
+    job: Arc<Job>,
+    live: Arc<ServerLive>,
+    sinks: Sinks,
+    hurry: Arc<Notify>,
+    delay: Duration,
+) {
+    let mut dice = Dice::new(u64::from(job.server.0) + 1);
+    let mut said = Said::default();
+    let engine = Engine::new(&job.method, job.bufsize, job.mode);
+    let mut probe = Probe::new(engine, &job.target, job.patience);
+    // A peer that hangs up every time is asked again at once only once an interval.
+    let mut asked_again = false;
+    sleep(delay).await;
+    loop {
+        let pause = if live.admin() & admin::MAINT == 0 {
+            begin(&live);
+            let outcome = probe.check().await;
+            match conclude(&job, &sinks, &mut said, outcome, Tick::now()) {
+                Some(counter) => {
+                    spread(interval(&job.check, counter, live.operation()), job.spread, dice.roll())
+                }
+                // Between two snapshots; `apply` decides whether this task goes on.
+                None => job.inter(),
+            }
+        } else {
+            probe.hang_up();
+            job.inter()
+        };
+        let due = Instant::now() + pause;
+        let waited = tokio::select! {
+            waited = probe.wait(due) => waited,
+            () = hurry.notified() => Waited::Due,
+        };
+        let lost = waited == Waited::Lost;
+        if lost && asked_again {
+            sleep_until(due).await;
+        }
+        asked_again = lost && !asked_again;
+    }
+}
+
+#[cfg(test)]
+#[path = "schedule_tests.rs"]
+mod tests;

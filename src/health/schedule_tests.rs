@@ -1,0 +1,241 @@
+//! Whole check tasks: a config and played servers in, live state, events and reports out.
+
+use std::net::Ipv4Addr;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::sync::watch;
+
+use super::*;
+use crate::config::model::{
+    Backend, Balance, CheckMethod, Config, OnError, RedisOptions, Redispatch, Server, ServerAddress,
+    ServerCheck, ServerPort,
+};
+use crate::health::tcp_check::tests::{master, replica, script};
+use crate::health::{Emitted, Report};
+use crate::state::event::ServerChange;
+use crate::state::{CheckStatus, Command, Guarding, Published, Workers};
+
+fn server(name: &str, port: u16) -> Server {
+    Server {
+        name: name.to_owned(),
+        id: 1,
+        address: Some(ServerAddress::Ip { ip: Ipv4Addr::LOCALHOST.into(), port: ServerPort::Fixed(port) }),
+        written_address: String::new(),
+        check: Some(ServerCheck { inter: Duration::from_millis(20), ..ServerCheck::default() }),
+        weight: 1,
+        backup: false,
+        maxconn: 0,
+        minconn: 0,
+        maxqueue: 0,
+        disabled: false,
+        on_marked_down_shutdown_sessions: true,
+        on_marked_up_shutdown_backup_sessions: false,
+        observe_layer4: false,
+        error_limit: 10,
+        on_error: OnError::FailCheck,
+        slowstart: Duration::ZERO,
+        source: None,
+        tcp_ut: None,
+        tfo: false,
+        cookie: None,
+    }
+}
+
+fn backend(check: CheckMethod, servers: Vec<Server>) -> Backend {
+    Backend {
+        name: "be".to_owned(),
+        proxy_id: 2,
+        is_listen: false,
+        mode: crate::config::model::Mode::Tcp,
+        description: None,
+        disabled: false,
+        servers,
+        balance: Balance::RoundRobin,
+        timeout_connect: None,
+        timeout_server: None,
+        timeout_server_fin: None,
+        timeout_tunnel: None,
+        timeout_queue: None,
+        timeout_check: None,
+        retries: 3,
+        redispatch: Redispatch::Off,
+        fullconn: None,
+        abortonclose: false,
+        allbackups: false,
+        log_health_checks: false,
+        keepalive: None,
+        nolinger: false,
+        log: Vec::new(),
+        log_tag: None,
+        check,
+        redis: RedisOptions::default(),
+        stats: None,
+    }
+}
+
+/// A Redis whose INFO replication can be changed; an empty one closes every connection.
+async fn redis(first: Vec<u8>) -> (u16, watch::Sender<Vec<u8>>) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (say, says) = watch::channel(first);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let says = says.clone();
+            tokio::spawn(async move {
+                let mut space = [0; 512];
+                while let Ok(1..) = stream.read(&mut space).await {
+                    let reply = says.borrow().clone();
+                    if reply.is_empty() || stream.write_all(&reply).await.is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    (port, say)
+}
+
+struct Bench {
+    checks: Checks,
+    workers: Workers,
+    snapshot: Arc<Snapshot>,
+    reports: mpsc::UnboundedReceiver<Report>,
+    events: mpsc::UnboundedReceiver<Emitted>,
+    published: Arc<Published>,
+}
+
+impl Bench {
+    fn new() -> Bench {
+        let (reports_in, reports) = mpsc::unbounded_channel();
+        let (events_in, events) = mpsc::unbounded_channel();
+        let workers = Workers::new(1).unwrap();
+        let snapshot = Arc::new(Snapshot::empty(1));
+        let published = Arc::new(Published::new(Arc::clone(&snapshot)));
+        let sinks = Sinks {
+            reports: reports_in,
+            events: events_in,
+            workers: workers.clone(),
+            published: Arc::clone(&published),
+        };
+        Bench { checks: Checks::new(sinks), workers, snapshot, reports, events, published }
+    }
+
+    fn load(&mut self, backend: Backend, guarding: Guarding) {
+        let config = Arc::new(Config { backends: vec![backend], ..Config::default() });
+        let snapshot = Snapshot::build(config, Vec::new(), &[guarding], &self.snapshot, Tick::now());
+        self.snapshot = Arc::new(snapshot);
+        self.published.store(Arc::clone(&self.snapshot));
+        self.checks.apply(&self.snapshot);
+    }
+
+    fn live(&self, at: usize) -> &Arc<ServerLive> {
+        &self.snapshot.backends[0].servers[at]
+    }
+
+    async fn event(&mut self) -> String {
+        let emitted =
+            tokio::time::timeout(Duration::from_secs(5), self.events.recv()).await.unwrap().unwrap();
+        let event = emitted.event;
+        match event.what {
+            ServerChange::Down { reason, left } => {
+                let status = reason.map_or("-", |check| check.status.name());
+                format!("{} down {status} {}+{}", event.server, left.active, left.backup)
+            }
+            ServerChange::Up { left, .. } => format!("{} up {}+{}", event.server, left.active, left.backup),
+            ServerChange::Checked { check, shown, up, .. } => {
+                format!("{} checked {} {}/{} {up}", event.server, check.status.name(), shown.0, shown.1)
+            }
+            other => format!("{} {other:?}", event.server),
+        }
+    }
+
+    async fn report(&mut self) -> Report {
+        tokio::time::timeout(Duration::from_secs(5), self.reports.recv()).await.unwrap().unwrap()
+    }
+
+    fn commands(&self) -> Vec<String> {
+        let mut taken = Vec::new();
+        self.workers.mailbox(0).take(&mut taken);
+        taken
+            .iter()
+            .map(|command| match command {
+                Command::Cut(_, reason) => format!("cut {reason:?}"),
+                other => format!("{other:?}"),
+            })
+            .collect()
+    }
+}
+
+fn role_check() -> CheckMethod {
+    script(&["send INFO replication\\r\\n", "expect string role:master"])
+}
+
+#[tokio::test]
+async fn a_replica_is_down_at_once_and_said_once() {
+    let (port, say) = redis(master()).await;
+    let mut bench = Bench::new();
+    bench.load(backend(role_check(), vec![server("r1", port)]), Guarding::Master);
+    let first = bench.report().await;
+    assert!(first.passed && first.outcome.role.is_some());
+    assert_eq!(bench.live(0).health().counter, 4);
+    say.send(replica()).unwrap();
+    assert_eq!(bench.event().await, "r1 down L7RSP 0+0");
+    assert_eq!(bench.event().await, "r1 NoServerLeft { is_listen: false }");
+    assert_eq!(bench.event().await, "r1 IsReplica");
+    assert_eq!(bench.commands(), ["cut MarkedDown", "Reconsider"]);
+    say.send(master()).unwrap();
+    assert_eq!(bench.event().await, "r1 up 1+0");
+    let health = bench.live(0).health();
+    assert_eq!((health.status, health.failed_checks, health.down_transitions), (CheckStatus::L7Ok, 1, 1));
+    assert!(bench.events.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn troubles_are_named_once_and_count_towards_fall() {
+    let (port, say) = redis(master()).await;
+    let mut bench = Bench::new();
+    bench.load(backend(role_check(), vec![server("r1", port)]), Guarding::Master);
+    assert!(bench.report().await.passed);
+    say.send(b"-LOADING Redis is loading\r\n".to_vec()).unwrap();
+    assert_eq!(bench.event().await, "r1 Trouble { text: \"LOADING Redis is loading\" }");
+    assert_eq!(bench.live(0).redis().trouble.as_deref(), Some("LOADING Redis is loading"));
+    assert_eq!(bench.event().await, "r1 down L7RSP 0+0");
+    assert_eq!(bench.live(0).health().failed_checks, 3);
+}
+
+#[tokio::test]
+async fn plain_backends_tell_their_checks_as_haproxy() {
+    let closed = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap().port();
+    let (port, _say) = redis(b"+PONG\r\n".to_vec()).await;
+    let mut bench = Bench::new();
+    let mut backup = server("b", closed);
+    backup.backup = true;
+    let mut plain = backend(CheckMethod::RedisCheck, vec![server("a", port), backup]);
+    plain.log_health_checks = true;
+    bench.load(plain, Guarding::None);
+    let mut told = [bench.event().await, bench.event().await, bench.event().await];
+    told.sort();
+    assert_eq!(told, ["a checked L7OK 3/3 true", "b checked L4CON 0/2 false", "b down - 1+0"]);
+    assert!(bench.reports.try_recv().is_err(), "no guard there");
+}
+
+#[tokio::test]
+async fn a_reload_keeps_tasks_whose_job_is_the_same() {
+    let (port, _say) = redis(master()).await;
+    let mut bench = Bench::new();
+    bench.load(backend(role_check(), vec![server("r1", port), server("r2", port)]), Guarding::Master);
+    let before: Vec<_> = bench.checks.tasks.values().map(|task| task.handle.id()).collect();
+    bench.load(backend(role_check(), vec![server("r2", port), server("r1", port)]), Guarding::Master);
+    assert!(before.iter().all(|id| bench.checks.tasks.values().any(|task| task.handle.id() == *id)));
+    let mut changed = server("r1", port);
+    changed.check = Some(ServerCheck::default());
+    bench.load(backend(role_check(), vec![changed]), Guarding::Master);
+    assert_eq!(bench.checks.len(), 1);
+    assert!(bench.checks.tasks.values().all(|task| !before.contains(&task.handle.id())));
+    let mut unchecked = server("r1", port);
+    unchecked.check = None;
+    bench.load(backend(role_check(), vec![unchecked]), Guarding::Master);
+    assert!(bench.checks.is_empty());
+}

@@ -1,0 +1,98 @@
+//! One expect against what has come: HAProxy's rules of matching and waiting, and whether it is the role
+//! that a miss is about.
+
+use std::fmt::Write;
+
+use super::replies::Replies;
+use crate::config::model::{CheckExpect, ExpectPattern};
+
+/// What an expect says of the input so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Pass,
+    Wait,
+    Fail(Miss),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Miss {
+    /// What came does not satisfy the expect.
+    Content,
+    /// The peer closed and nothing had come.
+    Empty,
+}
+
+/// Decides `expect`. `ended`: the peer has closed.
+pub(super) fn evaluate(expect: &CheckExpect, replies: &Replies, ended: bool) -> Verdict {
+    let input = replies.input();
+    let ended = ended || replies.is_full();
+    if input.is_empty() {
+        return if ended { Verdict::Fail(Miss::Empty) } else { Verdict::Wait };
+    }
+    let settled = replies.settled();
+    let conclusive = ended || settled;
+    if !conclusive && input.len() < shortest(expect).max(expect.min_recv.unwrap_or(0)) {
+        return Verdict::Wait;
+    }
+    let matched = matches(&expect.pattern, input);
+    if !matched && !conclusive && expect.min_recv.is_none() {
+        return Verdict::Wait;
+    }
+    if matched && replies.inside_bulk() && !ended {
+        // The rest of a reply that holds the pattern tells more about the server, and is on its way.
+        return Verdict::Wait;
+    }
+    if matched != expect.inverse { Verdict::Pass } else { Verdict::Fail(Miss::Content) }
+}
+
+/// Whether the same input with another role in it would have satisfied the expect: then it is the role that
+/// the script refuses, however it words that.
+pub(super) fn refuses_role(expect: &CheckExpect, input: &[u8]) -> bool {
+    let Some((start, end)) = role_in(input) else { return false };
+    let others: [&[u8]; 4] = [b"master", b"slave", b"replica", b"active-replica"];
+    others.iter().any(|other| {
+        let swapped = [&input[..start], other, &input[end..]].concat();
+        matches(&expect.pattern, &swapped) != expect.inverse
+    })
+}
+
+/// Where the role stands: after `role:` at the start of a line, or first in a ROLE array.
+fn role_in(input: &[u8]) -> Option<(usize, usize)> {
+    let after = |at: usize, skip: usize| {
+        let start = at + skip;
+        let length = input[start..].iter().position(|byte| matches!(byte, b'\r' | b'\n'))?;
+        Some((start, start + length))
+    };
+    let at_line_start = |at: &usize| *at == 0 || input[at - 1] == b'\n';
+    if let Some(at) = memchr::memmem::find_iter(input, b"role:").find(at_line_start) {
+        return after(at, 5);
+    }
+    let word = [b"$6\r\nmaster\r\n".as_slice(), b"$5\r\nslave\r\n"];
+    word.iter().find_map(|word| memchr::memmem::find(input, word)).and_then(|at| after(at, 4))
+}
+
+fn shortest(expect: &CheckExpect) -> usize {
+    match &expect.pattern {
+        ExpectPattern::String(bytes) | ExpectPattern::Binary(bytes) => bytes.len(),
+        ExpectPattern::Rstring(..) | ExpectPattern::Rbinary(..) => 0,
+    }
+}
+
+fn matches(pattern: &ExpectPattern, input: &[u8]) -> bool {
+    match pattern {
+        ExpectPattern::String(bytes) | ExpectPattern::Binary(bytes) => {
+            memchr::memmem::find(input, bytes).is_some()
+        }
+        ExpectPattern::Rstring(_, regex) => regex.is_match(input),
+        ExpectPattern::Rbinary(_, regex) => regex.is_match(hex(input).as_bytes()),
+    }
+}
+
+/// Upper-case hex dump, as HAProxy writes it.
+fn hex(bytes: &[u8]) -> String {
+    let mut dump = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        let _ = write!(dump, "{byte:02X}");
+    }
+    dump
+}

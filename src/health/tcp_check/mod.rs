@@ -1,0 +1,91 @@
+//! A check as a machine without I/O: what the connection did goes in, what to do next comes out.
+//!
+//! ```text
+//! begin() -> Connect -> on_connected() -> Send -> on_sent() -> Wait -> on_bytes() ... -> Done(outcome)
+//! ```
+//!
+//! The rules are HAProxy's (manual section 4.2, `tcp-check`): input is kept across consecutive expects and
+//! discarded by each send and connect, a match may stand anywhere and consumes nothing, a miss waits for
+//! more unless `min-recv` is set, the peer closed or the buffer is full. Plain checks and `option redis-check`
+//! run through the same machine as scripts of their own.
+//!
+//! One difference is intended. **When every command that was sent has its complete reply, nothing more will
+//! come**, so an expect is decided then: a replica that says `role:slave` to a script which wants
+//! `role:master` is refused in the moment it answers and not at `timeout check`, and an inverse expect passes.
+//! Where the number of replies is not certain, or the peer speaks no RESP, HAProxy's waiting stays.
+
+mod engine;
+mod expect;
+mod format;
+mod replies;
+mod script;
+mod text;
+
+pub use engine::{Engine, Mode};
+pub use script::{rehearse, repeatable};
+
+#[cfg(test)]
+pub(crate) mod tests;
+
+use std::net::IpAddr;
+
+use crate::redis::RoleReport;
+use crate::state::CheckStatus;
+
+/// What the shell has to do next.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one exists at a time, and a box would cost an allocation a check"
+)]
+#[derive(Debug)]
+pub enum Step<'a> {
+    /// Open a connection, after closing the present one; answer with `on_connected` or `on_connect_failed`.
+    Connect {
+        /// `None`: the server's check port.
+        port: Option<u16>,
+        /// `None`: the server's check address.
+        addr: Option<IpAddr>,
+        /// Close this connection cleanly instead of by RST.
+        linger: bool,
+    },
+    /// Write all of it; answer with `on_sent` or `on_io_error`. May hold a password.
+    Send(&'a [u8]),
+    /// Answer with `on_bytes`, `on_eof`, `on_io_error` or `on_timeout`.
+    Wait,
+    /// The check is over.
+    Done(CheckOutcome),
+}
+
+/// How far an outcome reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settled {
+    Pass,
+    /// The server answered completely, and it is its role that the script refuses.
+    Definite,
+    /// Anything else that is not a pass; counts towards `fall`.
+    Failure,
+}
+
+/// How a check ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckOutcome {
+    pub status: CheckStatus,
+    /// Only with the statuses that have one.
+    pub code: Option<i32>,
+    /// HAProxy's detail, at most 127 bytes; empty if there is none. Never holds a password.
+    pub info: String,
+    /// Set by the shell.
+    pub duration_ms: u64,
+    /// What the replies said of the server's role, whether the check passed or not.
+    pub role: Option<RoleReport>,
+    pub settled: Settled,
+    /// The error reply behind a failure: `NOAUTH Authentication required.`
+    pub trouble: Option<String>,
+}
+
+impl CheckOutcome {
+    /// Whether it counts towards `rise`.
+    pub fn passed(&self) -> bool {
+        self.status.passed()
+    }
+}

@@ -1,0 +1,110 @@
+//! What can be said of a script without running it against a server.
+
+use std::sync::LazyLock;
+
+use super::{CheckOutcome, Engine, Mode, Step};
+use crate::config::model::{CheckAction, CheckExpect, CheckMethod, CheckRule, ExpectPattern, Secret};
+use crate::redis::command::{self, Purpose};
+
+/// What a rule is to a probe that keeps its connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    /// Repeated every time.
+    Every,
+    /// Connecting, AUTH and HELLO, and what is expected of them: once a connection.
+    Login,
+    /// QUIT and what is expected of it: never.
+    Quit,
+}
+
+/// The part of each rule; an expect belongs to the send before it.
+pub(super) fn parts(rules: &[CheckRule]) -> Vec<Part> {
+    let mut part = Part::Every;
+    let of = |rule: &CheckRule| {
+        part = match &rule.action {
+            CheckAction::Connect(_) => Part::Login,
+            CheckAction::Send(bytes) | CheckAction::SendBinary(bytes) => {
+                match command::purpose(bytes.expose()) {
+                    Purpose::Login => Part::Login,
+                    Purpose::Quit => Part::Quit,
+                    Purpose::Ask => Part::Every,
+                }
+            }
+            CheckAction::Expect(_) | CheckAction::Comment => part,
+        };
+        part
+    };
+    rules.iter().map(of).collect()
+}
+
+/// Whether a script can be asked again and again on one connection: it connects once and first, each send
+/// is whole commands that bring one reply each, and something is left to ask beside the login.
+pub fn repeatable(method: &CheckMethod) -> bool {
+    let rules: &[CheckRule] = match method {
+        CheckMethod::Layer4 => return false,
+        CheckMethod::RedisCheck => return true,
+        CheckMethod::TcpCheck(rules) => rules,
+    };
+    let mut asks = 0;
+    let mut sent = false;
+    for (rule, part) in rules.iter().zip(parts(rules)) {
+        match &rule.action {
+            CheckAction::Comment => {}
+            CheckAction::Connect(_) if sent => return false,
+            CheckAction::Connect(_) => sent = true,
+            CheckAction::Send(bytes) | CheckAction::SendBinary(bytes) => {
+                sent = true;
+                let whole = |commands: command::Commands| commands.complete > 0 && commands.unfinished == 0;
+                if !command::count(bytes.expose()).is_some_and(whole) {
+                    return false;
+                }
+            }
+            CheckAction::Expect(_) if !sent => return false,
+            CheckAction::Expect(_) => asks += usize::from(part == Part::Every),
+        }
+    }
+    asks > 0
+}
+
+/// `option redis-check` as a script: exactly what HAProxy sends, expects and reports.
+pub(super) static REDIS_CHECK: LazyLock<[CheckRule; 2]> = LazyLock::new(|| {
+    let expect = CheckExpect {
+        inverse: false,
+        pattern: ExpectPattern::String(b"+PONG\r\n".to_vec()),
+        min_recv: None,
+        ok_status: None,
+        error_status: Some("L7STS"),
+        tout_status: None,
+        on_success: Some("Redis server is ok".to_owned()),
+        on_error: Some("%[res.payload(0,0),cut_crlf]".to_owned()),
+    };
+    let send = CheckAction::Send(Secret::new(*b"*1\r\n$4\r\nPING\r\n"));
+    [send, CheckAction::Expect(expect)].map(|action| CheckRule { action, comment: None })
+});
+
+/// Runs a script against a peer that is played by `answer`: called with each send, it gives the bytes that
+/// come back. When the script waits for more than that, the timeout strikes.
+pub fn rehearse(
+    method: &CheckMethod,
+    bufsize: usize,
+    mut answer: impl FnMut(&[u8]) -> Vec<u8>,
+) -> CheckOutcome {
+    let mut engine = Engine::new(method, bufsize, Mode::Once);
+    let mut pending = Vec::new();
+    let mut step = engine.begin();
+    loop {
+        step = match step {
+            Step::Done(outcome) => return outcome,
+            Step::Connect { .. } => {
+                pending.clear();
+                engine.on_connected()
+            }
+            Step::Send(bytes) => {
+                pending.extend(answer(bytes));
+                engine.on_sent()
+            }
+            Step::Wait if pending.is_empty() => engine.on_timeout(),
+            Step::Wait => engine.on_bytes(&std::mem::take(&mut pending)),
+        };
+    }
+}

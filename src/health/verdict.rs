@@ -1,0 +1,276 @@
+//! From the end of a check to everything that follows from it: the live server's words, the events for the
+//! log, the commands for the workers, the report for the guard.
+//!
+//! The order is HAProxy's: the check itself is told first, then the change of state, then that the backend
+//! has nobody left.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::job::Job;
+use super::rise_fall::{Counter, Judgement, Transition, judge};
+use super::tcp_check::{CheckOutcome, Settled};
+use crate::redis::Role;
+use crate::state::event::{CheckSummary, Left, ServerChange, ServerEvent};
+use crate::state::{
+    BackendKey, BackendView, Command, CutReason, Guarding, Health, Operation, Published, ServerKey,
+    ServerLive, Snapshot, Workers,
+};
+use crate::time::Tick;
+
+/// The end of one check, for the guard.
+#[derive(Debug, Clone)]
+pub struct Report {
+    pub backend: BackendKey,
+    pub server: ServerKey,
+    pub at: Tick,
+    pub passed: bool,
+    pub outcome: CheckOutcome,
+}
+
+/// An event with the backend whose log targets it belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Emitted {
+    pub backend: BackendKey,
+    pub event: ServerEvent,
+}
+
+/// Where the ends of checks go. Sending never blocks; a receiver that is gone means that the process ends,
+/// and then nobody misses what is dropped.
+#[derive(Debug, Clone)]
+pub struct Sinks {
+    /// To the guard: every check of a server in a role-checked or replica backend.
+    pub reports: UnboundedSender<Report>,
+    /// To the log.
+    pub events: UnboundedSender<Emitted>,
+    pub workers: Workers,
+    pub published: Arc<Published>,
+}
+
+/// What is remembered of one server, so that a state is said once and not at every check.
+#[derive(Debug, Default)]
+pub(super) struct Said {
+    replica: bool,
+    trouble: Option<String>,
+}
+
+/// Marks a check as running.
+pub(super) fn begin(live: &ServerLive) {
+    live.update_health(|health| health.in_progress = true);
+}
+
+/// Carries out what the end of a check means. Returns the counter that the next interval depends on; `None`
+/// if the published snapshot does not have the server.
+pub(super) fn conclude(
+    job: &Job,
+    sinks: &Sinks,
+    said: &mut Said,
+    outcome: CheckOutcome,
+    now: Tick,
+) -> Option<Counter> {
+    let snapshot = sinks.published.load();
+    let view = snapshot.backends.iter().find(|view| view.live.key == job.backend)?;
+    let live = &view.servers[view.position(job.server)?];
+    let verdict = Verdict { job, sinks, view, live, now };
+    let operation = live.operation();
+    let (judged, changed) = live.update_health(|health| absorb(health, operation, &outcome, now));
+    if changed && job.log_checks {
+        verdict.tell_check(&outcome, judged.counter);
+    }
+    verdict.remember(&outcome);
+    if let Some(transition) = judged.transition {
+        let before = usable(view, job, &snapshot);
+        live.set_operation(transition.operation());
+        verdict.turn(transition, before, usable(view, job, &snapshot), &outcome);
+    }
+    verdict.tell_once(said, &outcome);
+    if job.guarding != Guarding::None {
+        let passed = outcome.passed();
+        let report = Report { backend: job.backend, server: job.server, at: now, passed, outcome };
+        let _ = sinks.reports.send(report);
+    }
+    Some(judged.counter)
+}
+
+/// The health record after a check, and whether `option log-health-checks` has something to say.
+fn absorb(health: &mut Health, operation: Operation, outcome: &CheckOutcome, now: Tick) -> (Judgement, bool) {
+    let counter = Counter { value: health.counter, rise: health.rise, fall: health.fall };
+    let judged = judge(counter, operation, outcome.status, outcome.settled);
+    let changed = health.status != outcome.status || judged.counter != counter;
+    health.counter = judged.counter.value;
+    health.status = outcome.status;
+    health.code = outcome.code;
+    health.info.clone_from(&outcome.info);
+    health.duration_ms = Some(outcome.duration_ms);
+    health.in_progress = false;
+    health.failed_checks += u64::from(judged.counts_as_failed);
+    match judged.transition {
+        Some(Transition::Down) => {
+            health.down_transitions += 1;
+            health.last_change = now;
+        }
+        Some(Transition::Up) if operation == Operation::Stopped => {
+            health.downtime_ms += now.since(health.last_change).as_millis() as u64;
+            health.last_change = now;
+        }
+        Some(Transition::Up | Transition::Stopping) => health.last_change = now,
+        None => {}
+    }
+    (judged, changed)
+}
+
+/// Servers that HAProxy counts as usable: held and unproven ones too, which are rolecall's own matter.
+fn usable(view: &BackendView, job: &Job, snapshot: &Snapshot) -> Usable {
+    let config = snapshot.backends.iter().position(|other| other.live.key == job.backend);
+    let servers =
+        config.and_then(|at| snapshot.config.backends.get(at)).map_or(&[][..], |backend| &backend.servers);
+    let mut usable = Usable::default();
+    for (server, live) in servers.iter().zip(&view.servers) {
+        if live.weight() == 0 || live.unselectable(false).is_some() {
+            continue;
+        }
+        if server.backup {
+            usable.backup += 1;
+        } else {
+            usable.active += 1;
+        }
+    }
+    usable
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Usable {
+    active: usize,
+    backup: usize,
+}
+
+impl Usable {
+    fn is_none(self) -> bool {
+        self.active + self.backup == 0
+    }
+}
+
+/// One check's end with everything it may have to be told to.
+struct Verdict<'a> {
+    job: &'a Job,
+    sinks: &'a Sinks,
+    view: &'a BackendView,
+    live: &'a ServerLive,
+    now: Tick,
+}
+
+impl Verdict<'_> {
+    fn emit(&self, what: ServerChange) {
+        let event = ServerEvent {
+            backend: self.job.backend_name.clone(),
+            server: self.job.server_name.clone(),
+            backup: self.job.backup,
+            what,
+        };
+        let _ = self.sinks.events.send(Emitted { backend: self.job.backend, event });
+    }
+
+    fn tell_check(&self, outcome: &CheckOutcome, counter: Counter) {
+        self.emit(ServerChange::Checked {
+            check: summary(outcome),
+            shown: counter.shown(),
+            up: counter.is_up(),
+            draining: self.live.weight() == 0,
+        });
+    }
+
+    /// What the server says of itself, for pages.
+    fn remember(&self, outcome: &CheckOutcome) {
+        if self.job.guarding == Guarding::None && outcome.role.is_none() && outcome.trouble.is_none() {
+            return;
+        }
+        self.live.update_redis(|redis| {
+            if outcome.role.is_some() {
+                redis.report.clone_from(&outcome.role);
+                redis.reported_at = Some(self.now);
+            }
+            if outcome.trouble.is_some() || outcome.settled != Settled::Failure {
+                redis.trouble.clone_from(&outcome.trouble);
+            }
+        });
+    }
+
+    /// The server has changed its state.
+    fn turn(&self, transition: Transition, before: Usable, after: Usable, outcome: &CheckOutcome) {
+        let reason = (!self.job.log_checks).then(|| summary(outcome));
+        let left = Left {
+            active: after.active,
+            backup: after.backup,
+            sessions_active: self.live.traffic.sessions.now(),
+            requeued: 0,
+            queued: self.live.queued.now(),
+        };
+        self.emit(match transition {
+            Transition::Down => ServerChange::Down { reason, left },
+            Transition::Up => ServerChange::Up { reason, left },
+            Transition::Stopping => ServerChange::Stopping { reason, left },
+        });
+        self.turn_backend(before, after);
+        self.cut(transition);
+        self.sinks.workers.broadcast(|| Command::Reconsider);
+    }
+
+    /// The backend's own up and down.
+    fn turn_backend(&self, before: Usable, after: Usable) {
+        let backend = &self.view.live;
+        if before.is_none() == after.is_none() {
+            return;
+        }
+        let since = Tick(backend.last_change.swap(self.now.0, Relaxed));
+        if after.is_none() {
+            backend.down_transitions.add(1);
+            self.emit(ServerChange::NoServerLeft { is_listen: self.job.backend_is_listen });
+        } else {
+            backend.downtime_ms.add(self.now.since(since).as_millis() as u64);
+        }
+    }
+
+    fn cut(&self, transition: Transition) {
+        match transition {
+            Transition::Down if self.job.cut_when_down => {
+                self.sinks.workers.broadcast(|| Command::Cut(self.job.server, CutReason::MarkedDown));
+            }
+            Transition::Up if !self.job.backups_to_cut.is_empty() && self.live.weight() > 0 => {
+                for backup in &self.job.backups_to_cut {
+                    self.sinks.workers.broadcast(|| Command::Cut(*backup, CutReason::BackupRelieved));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// What rolecall says beside HAProxy, once a change: that a server is a replica, and named trouble.
+    fn tell_once(&self, said: &mut Said, outcome: &CheckOutcome) {
+        if self.job.guarding == Guarding::None {
+            return;
+        }
+        if outcome.settled != Settled::Failure {
+            said.trouble = None;
+            let role = outcome.role.as_ref().map(|report| report.role);
+            let refused = outcome.settled == Settled::Definite && role == Some(Role::Replica);
+            if refused && !said.replica {
+                self.emit(ServerChange::IsReplica);
+            }
+            said.replica = refused;
+        } else if outcome.trouble.is_some() && outcome.trouble != said.trouble {
+            said.trouble.clone_from(&outcome.trouble);
+            self.emit(ServerChange::Trouble { text: outcome.trouble.clone().unwrap_or_default() });
+        }
+    }
+}
+
+fn summary(outcome: &CheckOutcome) -> CheckSummary {
+    CheckSummary {
+        status: outcome.status,
+        code: outcome.code,
+        info: outcome.info.clone(),
+        duration_ms: outcome.duration_ms,
+    }
+}
