@@ -216,10 +216,8 @@ impl Worker {
         let before = std::mem::replace(&mut gate.state, state);
         match (before == GateState::Open, state == GateState::Open) {
             (true, false) => engine.ignore(id, &gate.listener),
-            (false, true) => {
-                if engine.watch(id, &gate.listener).is_err() {
-                    gate.state = GateState::Until(self.now + BACK_OFF);
-                }
+            (false, true) if engine.watch(id, &gate.listener).is_err() => {
+                gate.state = GateState::Until(self.now + BACK_OFF);
             }
             _ => {}
         }

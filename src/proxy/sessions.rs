@@ -1,16 +1,16 @@
 //! A worker's sessions: where they stand, their timers, and the way of an event into one and of its
 //! operations out to the engine.
 //!
-//! What an engine cannot know by an event of its own is watched here, by a timer: whether a client's kernel
-//! has acknowledged everything. It is asked after 1, 2, 4 … 64 ms, and only in two cases, both rare and
-//! short: a server's RST that must not overtake its last reply, and a cut that waits for quiet.
+//! What no engine gets an event for is watched here, by a timer: whether a client's kernel has acknowledged
+//! everything ([`Op::ReportQuiet`]). It is asked after 1, 2, 4 … 64 ms, while a session is being cut or its
+//! server's RST must not overtake the last reply.
 
 use std::time::{Duration, SystemTime};
 
 use slab::Slab;
 
-use super::contract::{Event, Failure, Op, Side};
-use super::driver::{Closing, Engine, Release, Report, Slot};
+use super::contract::{Event, Op, Side};
+use super::driver::{Engine, Release, Report, Slot};
 use super::service::{Place, Served};
 use super::session::{Context, Session, SessionOrigin};
 use super::timers::Timers;
@@ -53,22 +53,13 @@ struct Occupant {
     drain: Option<Box<Drain>>,
 }
 
-/// What a session waits for at its client's kernel.
+/// `Op::ReportQuiet`
 #[derive(Debug)]
 struct Drain {
-    /// The server's failure, not told yet.
-    held: Option<Failure>,
-    /// `Op::ReportQuiet`
-    quiet: Option<Duration>,
+    silence: Duration,
     last_received: Tick,
     look_at: Tick,
     pause: u64,
-}
-
-impl Drain {
-    fn new(now: Tick) -> Drain {
-        Drain { held: None, quiet: None, last_received: now, look_at: now, pause: 1 }
-    }
 }
 
 impl Sessions {
@@ -127,15 +118,13 @@ impl Sessions {
 impl Worker {
     /// Takes a connection in, whichever worker accepted it.
     pub(super) fn adopt(&mut self, mut accepted: Accepted, engine: &mut impl Engine) {
-        if accepted.generation != self.snapshot.generation && !self.translate(&mut accepted) {
+        if accepted.generation != self.snapshot.generation && !self.translate(&mut accepted, engine) {
             return self.let_go(accepted);
         }
         let slot = self.sessions.places.vacant_key() as Slot;
         let turn = self.sessions.next_turn;
         self.sessions.next_turn = turn.wrapping_add(1);
-        let frontend = &self.snapshot.config.frontends[accepted.frontend.0];
-        let closing = if frontend.nolinger { Closing::Abrupt } else { Closing::Plain };
-        if engine.open(slot, turn, accepted.socket, closing).is_err() {
+        if engine.open(slot, turn, accepted.socket).is_err() {
             self.snapshot.process.accept_failures.add(1);
             self.leave_load();
             return;
@@ -163,9 +152,10 @@ impl Worker {
 
     /// Accepted under another snapshot: the frontend is found again by its live half, unless a reload has
     /// removed it in that moment.
-    fn translate(&mut self, accepted: &mut Accepted) -> bool {
+    fn translate(&mut self, accepted: &mut Accepted, engine: &mut impl Engine) -> bool {
         if accepted.generation > self.snapshot.generation {
-            self.snapshot = self.shared.published.load_full();
+            self.refresh(engine);
+            self.deliver(engine);
         }
         let live = accepted.admission.frontend();
         let Some(at) = self.snapshot.frontends.iter().position(|other| std::sync::Arc::ptr_eq(other, live))
@@ -229,16 +219,8 @@ impl Worker {
             return;
         }
         occupant.server_gone |= matches!(event, Event::Eof(Side::Server) | Event::Failed(Side::Server, _));
-        if let Event::Failed(Side::Server, failure) = event
-            && engine.outstanding(slot, Side::Client) > 0
-        {
-            let drain = occupant.drain.get_or_insert_with(|| Box::new(Drain::new(self.now)));
-            drain.held = Some(failure);
-            (drain.pause, drain.look_at) = (1, self.now + Duration::from_millis(1));
-        } else {
-            session.handle(event, &context, &mut self.sessions.ops);
-            self.perform(slot, engine);
-        }
+        session.handle(event, &context, &mut self.sessions.ops);
+        self.perform(slot, engine);
         self.rearm(slot);
     }
 
@@ -248,7 +230,7 @@ impl Worker {
         for op in ops.drain(..) {
             match op {
                 Op::Connect(spec) => engine.connect(slot, &spec),
-                Op::ReportQuiet(pause) => self.await_quiet(slot, pause),
+                Op::ReportQuiet(silence) => self.await_quiet(slot, silence),
                 Op::Log => self.log(slot),
                 Op::Serve => self.serve(slot, engine),
                 Op::End => self.end(slot, engine),
@@ -295,14 +277,10 @@ impl Worker {
         }
     }
 
-    fn await_quiet(&mut self, slot: Slot, pause: Duration) {
+    fn await_quiet(&mut self, slot: Slot, silence: Duration) {
         let Some(occupant) = self.sessions.places.get_mut(slot as usize) else { return };
-        let gone = occupant.server_gone;
-        let drain = occupant.drain.get_or_insert_with(|| Box::new(Drain::new(self.now)));
-        drain.quiet = Some(pause);
-        drain.last_received = self.now;
-        drain.pause = 1;
-        drain.look_at = if gone { self.now } else { self.now + pause };
+        let look_at = if occupant.server_gone { self.now } else { self.now + silence };
+        occupant.drain = Some(Box::new(Drain { silence, last_received: self.now, look_at, pause: 1 }));
     }
 
     /// Sets the timer if the session, or its drain, is due before it stands.
@@ -358,8 +336,8 @@ impl Worker {
     fn look_at_drain(&mut self, slot: Slot, engine: &mut impl Engine) {
         let Some(occupant) = self.sessions.places.get_mut(slot as usize) else { return };
         let Some(drain) = occupant.drain.as_mut().filter(|drain| drain.look_at <= self.now) else { return };
-        let quiet_at = drain.quiet.map_or(self.now, |pause| drain.last_received + pause);
-        if drain.held.is_none() && !occupant.server_gone && quiet_at > self.now {
+        let quiet_at = drain.last_received + drain.silence;
+        if !occupant.server_gone && quiet_at > self.now {
             drain.look_at = quiet_at;
             return;
         }
@@ -368,12 +346,7 @@ impl Worker {
             drain.pause = (drain.pause * 2).min(LONGEST_PAUSE);
             return;
         }
-        let Some(drain) = occupant.drain.take() else { return };
-        if let Some(failure) = drain.held {
-            self.handle(slot, Event::Failed(Side::Server, failure), engine);
-        }
-        if drain.quiet.is_some() {
-            self.handle(slot, Event::Quiet, engine);
-        }
+        occupant.drain = None;
+        self.handle(slot, Event::Quiet, engine);
     }
 }

@@ -15,6 +15,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -81,23 +82,50 @@ impl WorkerHandles {
     }
 }
 
+/// An engine's loop.
+pub type EngineLoop = fn(Worker) -> io::Result<()>;
+
 /// Starts a thread for every letter box in `shared.workers`. They take their listeners from the published
 /// snapshot at once, and again at every [`Command::Refresh`].
 pub fn start(shared: &Shared) -> io::Result<WorkerHandles> {
+    start_with(epoll::run, shared)
+}
+
+/// The same with an engine of choice.
+pub fn start_with(engine: EngineLoop, shared: &Shared) -> io::Result<WorkerHandles> {
     let (ended, ends) = unbounded_channel();
+    let accepting = Arc::new(AtomicUsize::new(shared.workers.count()));
     let mut threads = Vec::new();
     for index in 0..shared.workers.count() {
         let (shared, ended) = (shared.clone(), ended.clone());
-        let body = move || run(index, shared, &ended);
+        let accepting = Accepting { count: Arc::clone(&accepting), workers: shared.workers.clone() };
+        let body = move || run(engine, Worker::new(index, shared, accepting), &ended);
         threads.push(std::thread::Builder::new().name(format!("worker {index}")).spawn(body)?);
     }
     Ok(WorkerHandles { threads, ends })
 }
 
-fn run(index: usize, shared: Shared, ended: &UnboundedSender<WorkerEnd>) {
-    let result = limits::block_signals().and_then(|()| epoll::run(Worker::new(index, shared)));
+fn run(engine: EngineLoop, worker: Worker, ended: &UnboundedSender<WorkerEnd>) {
+    let index = worker.index;
+    let result = limits::block_signals().and_then(|()| engine(worker));
     // Nobody may wait for it any more.
     let _ = ended.send(WorkerEnd { worker: index, result });
+}
+
+/// One of the workers that accept. As long as there is one, it may pass a connection on to any other, so
+/// that none may end before; the last to go wakes those who wait for that.
+#[derive(Debug)]
+pub(super) struct Accepting {
+    count: Arc<AtomicUsize>,
+    workers: Workers,
+}
+
+impl Drop for Accepting {
+    fn drop(&mut self) {
+        if self.count.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.workers.broadcast(|| Command::Admit);
+        }
+    }
 }
 
 /// Where a worker is in its life.
@@ -124,11 +152,14 @@ pub struct Worker {
     pub(super) gates: Gates,
     pub(super) sessions: Sessions,
     letters: Vec<Command>,
+    /// `None` from the soft stop on.
+    accepting: Option<Accepting>,
+    accepting_workers: Arc<AtomicUsize>,
 }
 
 impl Worker {
     /// A worker that has not begun yet; to be made in its own thread.
-    pub fn new(index: usize, shared: Shared) -> Worker {
+    fn new(index: usize, shared: Shared, accepting: Accepting) -> Worker {
         let now = Tick::now();
         Worker {
             index,
@@ -140,6 +171,8 @@ impl Worker {
             gates: Gates::default(),
             sessions: Sessions::new(now),
             letters: Vec::new(),
+            accepting_workers: Arc::clone(&accepting.count),
+            accepting: Some(accepting),
         }
     }
 
@@ -169,7 +202,11 @@ impl Worker {
     pub fn finished(&self) -> bool {
         match self.life {
             Life::Serving | Life::Paused => false,
-            Life::Leaving => self.sessions.is_empty(),
+            Life::Leaving => {
+                self.sessions.is_empty()
+                    && self.accepting_workers.load(Ordering::Acquire) == 0
+                    && self.mailbox.is_empty()
+            }
             Life::Stopped => true,
         }
     }
@@ -209,6 +246,7 @@ impl Worker {
             Command::SoftStop => {
                 self.snapshot = self.shared.published.load_full();
                 self.gates.close(engine);
+                self.accepting = None;
                 self.life = Life::Leaving;
             }
             Command::Stop => {
@@ -233,7 +271,7 @@ impl Worker {
         }
     }
 
-    fn refresh(&mut self, engine: &mut impl Engine) {
+    pub(super) fn refresh(&mut self, engine: &mut impl Engine) {
         self.snapshot = self.shared.published.load_full();
         self.take_listeners(engine);
         let all = self.sessions.slots(|_| true);

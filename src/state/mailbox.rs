@@ -117,6 +117,11 @@ impl Mailbox {
         }
     }
 
+    /// Whether nothing is in it.
+    pub fn is_empty(&self) -> bool {
+        lock(&self.queue).is_empty()
+    }
+
     /// Takes everything out, into `into`.
     pub fn take(&self, into: &mut Vec<Command>) {
         self.wake.clear();

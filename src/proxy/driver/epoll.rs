@@ -17,7 +17,7 @@ use super::super::contract::{ConnectSpec, Event, Op, Side, Target};
 use super::super::worker::Worker;
 use super::link::{End, Flags, Link, Stage, connect_error};
 use super::pump::{Pump, Turn};
-use super::{Closing, Engine, Release, Report, Slot};
+use super::{Engine, Release, Report, Slot};
 use crate::state::Listener;
 use crate::sys::connect::{self, Outgoing};
 use crate::sys::{socket, unix};
@@ -219,7 +219,7 @@ impl Readiness {
 }
 
 impl Engine for Readiness {
-    fn open(&mut self, slot: Slot, turn: u32, client: OwnedFd, closing: Closing) -> io::Result<()> {
+    fn open(&mut self, slot: Slot, turn: u32, client: OwnedFd) -> io::Result<()> {
         let at = slot as usize;
         let link = Link {
             client: End::default(),
@@ -228,7 +228,6 @@ impl Engine for Readiness {
             attempt: 0,
             stage: Stage::Waiting,
             queued: false,
-            closing,
         };
         self.register(&client, Token::Socket { slot, stamp: stamp(&link), side: Side::Client })?;
         if self.links.len() <= at {
@@ -251,7 +250,7 @@ impl Engine for Readiness {
         let Some(link) = self.links.get_mut(slot as usize).and_then(Option::as_mut) else { return };
         match op {
             Op::Relay => link.stage = Stage::Relaying,
-            Op::Discard(side) => link.end_mut(*side).flags.set(Flags::DISCARD),
+            Op::Discard(side) => self.pump.discard(link, *side),
             Op::Pause(side) => link.end_mut(*side).flags.set(Flags::PAUSED),
             Op::Resume(side) => link.end_mut(*side).flags.unset(Flags::PAUSED),
             _ => return self.pump.finish(link, op),

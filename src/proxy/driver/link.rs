@@ -8,7 +8,6 @@ use std::os::fd::OwnedFd;
 use nix::errno::Errno;
 
 use super::super::contract::{ConnectError, Failure, Side};
-use super::Closing;
 
 /// What is known of one side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -103,7 +102,6 @@ pub(super) struct Link {
     pub(super) stage: Stage,
     /// Stands in the list of those that have more to move than one turn allows.
     pub(super) queued: bool,
-    pub(super) closing: Closing,
 }
 
 /// How far a link is.

@@ -7,7 +7,7 @@
 //! | sessions, their timers and counters ([`super::worker`]) | waiting: the thread's only blocking point |
 //! | accepting, limits, spreading ([`super::listener`]) | which descriptors are watched, and how |
 //! | commands from the mailbox | receive, send, connect, shutdown, close |
-//! | draining: quiet, an RST that waits for the client's queue | bytes that one side cannot take yet |
+//! | whether a client has acknowledged everything | bytes that one side cannot take yet |
 //!
 //! An engine owns its loop, as an io_uring must not stand behind another wait: it waits, tells the worker
 //! what became ready (`commands`, `accept`), moves bytes, and lets the worker deliver what it reports.
@@ -42,7 +42,7 @@ pub enum Report {
 /// [`Engine::next_report`].
 pub trait Engine {
     /// Takes a client in. `turn` tells the slot's occupants apart.
-    fn open(&mut self, slot: Slot, turn: u32, client: OwnedFd, closing: Closing) -> io::Result<()>;
+    fn open(&mut self, slot: Slot, turn: u32, client: OwnedFd) -> io::Result<()>;
 
     /// Begins a connection to a server; it ends as `Connected` or `ConnectFailed`.
     fn connect(&mut self, slot: Slot, spec: &ConnectSpec);
@@ -78,15 +78,3 @@ pub enum Release {
     Done,
     Pending,
 }
-
-/// How the sockets of a session are closed where the session does not say.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Closing {
-    #[default]
-    Plain,
-    /// `option nolinger` of the frontend: the client's close is an RST.
-    Abrupt,
-}
-
-#[cfg(test)]
-mod tests;

@@ -199,11 +199,7 @@ impl Pump {
                 }
             }
             Op::Close(side, Close::Fin) => {
-                let closing = link.closing;
                 let end = link.end_mut(*side);
-                if *side == Side::Client && closing == super::Closing::Abrupt {
-                    end.socket.iter().for_each(socket::reset_on_close);
-                }
                 if end.leftover.is_some() {
                     end.flags.set(Flags::CLOSE_AFTER);
                 } else {
@@ -217,6 +213,18 @@ impl Pump {
             }
             Op::DropServer => link.server.close(),
             _ => {}
+        }
+    }
+
+    /// `Op::Discard`: what that side sent and the other one could not take yet is thrown away as well, so
+    /// that a server that is cut off gets no further command.
+    pub(super) fn discard(&mut self, link: &mut Link, side: Side) {
+        let (from, to) = link.ends(side);
+        from.flags.set(Flags::DISCARD);
+        to.leftover = None;
+        if to.flags.has(Flags::SHUT_AFTER) {
+            to.flags.unset(Flags::SHUT_AFTER);
+            self.shut(to);
         }
     }
 

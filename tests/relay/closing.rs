@@ -1,0 +1,167 @@
+//! FIN and RST: passed on, and only after the last byte.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use rolecall::proxy::worker::EngineLoop;
+use rolecall::state::{Command, CutReason};
+use rolecall::sys::socket::{reset_on_close, unacknowledged};
+
+use super::harness::{
+    Balancer, DEADLINE, Fake, Wish, close_writing, eventually, expect_end, expect_reset, read_pattern,
+    write_pattern,
+};
+
+const SIZES: [usize; 4] = [0, 1, 5_000, 3_000_000];
+
+pub(crate) fn a_client_that_half_closes_gets_the_whole_answer(engine: EngineLoop) {
+    for request in SIZES {
+        for answer in SIZES {
+            let server = Fake::start(1, move |mut stream| {
+                read_pattern(&mut stream, 1, request, 100_000);
+                expect_end(&mut stream);
+                write_pattern(&mut stream, 2, answer, 100_000);
+            });
+            let balancer = Balancer::start(engine, Wish::of(&[server.address]));
+            let mut client = balancer.connect();
+            write_pattern(&mut client, 1, request, 100_000);
+            close_writing(&client);
+            read_pattern(&mut client, 2, answer, 100_000);
+            expect_end(&mut client);
+            server.join();
+            eventually("the session has ended", || balancer.sessions() == 0);
+        }
+    }
+}
+
+pub(crate) fn a_server_that_half_closes_still_gets_the_rest(engine: EngineLoop) {
+    for greeting in SIZES {
+        for rest in SIZES {
+            let server = Fake::start(1, move |mut stream| {
+                write_pattern(&mut stream, 1, greeting, 100_000);
+                close_writing(&stream);
+                read_pattern(&mut stream, 2, rest, 100_000);
+                expect_end(&mut stream);
+            });
+            let balancer = Balancer::start(engine, Wish::of(&[server.address]));
+            let mut client = balancer.connect();
+            read_pattern(&mut client, 1, greeting, 100_000);
+            expect_end(&mut client);
+            write_pattern(&mut client, 2, rest, 100_000);
+            drop(client);
+            server.join();
+            eventually("the session has ended", || balancer.sessions() == 0);
+        }
+    }
+}
+
+pub(crate) fn sessions_without_a_byte_end(engine: EngineLoop) {
+    let server = Fake::echo(50);
+    let balancer = Balancer::start(engine, Wish::of(&[server.address]));
+    for _ in 0..50 {
+        let mut client = balancer.connect();
+        close_writing(&client);
+        expect_end(&mut client);
+    }
+    server.join();
+    eventually("all are logged", || balancer.records.lock().unwrap().len() == 50);
+    assert_eq!(balancer.sessions(), 0);
+}
+
+/// Resets once everything has reached the other machine, so that the kernel here throws nothing away.
+fn reset_after_delivery(stream: TcpStream) {
+    eventually("everything is acknowledged", || unacknowledged(&stream) == 0);
+    reset_on_close(&stream);
+}
+
+pub(crate) fn a_servers_reset_follows_its_last_byte(engine: EngineLoop) {
+    for answer in [0, 1, 400_000, 3_000_000] {
+        let server = Fake::start(1, move |mut stream| {
+            stream.read_exact(&mut [0; 2]).unwrap();
+            write_pattern(&mut stream, 1, answer, 50_000);
+            reset_after_delivery(stream);
+        });
+        let balancer = Balancer::start(engine, Wish::of(&[server.address]));
+        let mut client = balancer.connect();
+        client.write_all(b"go").unwrap();
+        server_is_done_or_blocked();
+        read_pattern(&mut client, 1, answer, 30_000);
+        expect_reset(&mut client);
+        server.join();
+        eventually("the session has ended", || balancer.sessions() == 0);
+    }
+}
+
+/// Lets the reset arrive before the client reads; without it the test is weaker, not wrong.
+fn server_is_done_or_blocked() {
+    std::thread::sleep(Duration::from_millis(50));
+}
+
+pub(crate) fn a_clients_reset_reaches_the_server(engine: EngineLoop) {
+    let server = Fake::start(1, |mut stream| {
+        read_pattern(&mut stream, 1, 1000, 1000);
+        expect_reset(&mut stream);
+    });
+    let balancer = Balancer::start(engine, Wish::of(&[server.address]));
+    let mut client = balancer.connect();
+    write_pattern(&mut client, 1, 1000, 1000);
+    reset_after_delivery(client);
+    server.join();
+    eventually("the session has ended", || balancer.sessions() == 0);
+}
+
+/// Redis at its `maxclients`: an error line and a close that finds the request unread, which is an RST.
+pub(crate) fn a_servers_last_words_before_a_reset_are_delivered(engine: EngineLoop) {
+    const WORDS: &[u8] = b"-ERR max number of clients reached\r\n";
+    for _ in 0..20 {
+        let server = Fake::start(1, |mut stream| {
+            stream.write_all(WORDS).unwrap();
+            stream.peek(&mut [0; 1]).unwrap();
+        });
+        let balancer = Balancer::start(engine, Wish::of(&[server.address]));
+        let mut client = balancer.connect();
+        client.write_all(b"PING\r\n").unwrap();
+        let mut words = vec![0; WORDS.len()];
+        client.read_exact(&mut words).unwrap();
+        assert_eq!(words, WORDS);
+        server.join();
+        // The session is gone even though the client goes on talking.
+        let _ = client.write_all(b"PING\r\n");
+        eventually("the session has ended", || balancer.sessions() == 0);
+    }
+}
+
+pub(crate) fn a_cut_delivers_the_reply_in_flight_to_a_slow_reader(engine: EngineLoop) {
+    const LENGTH: usize = 4_000_000;
+    let (sent, all_sent) = std::sync::mpsc::channel();
+    let (go, gate) = std::sync::mpsc::channel::<()>();
+    let gate = std::sync::Mutex::new(gate);
+    let server = Fake::start(1, move |mut stream| {
+        stream.read_exact(&mut [0; 4]).unwrap();
+        write_pattern(&mut stream, 1, LENGTH, 100_000);
+        sent.send(()).unwrap();
+        // Stays open, as a demoted Redis does.
+        let _ = gate.lock().unwrap().recv_timeout(DEADLINE);
+    });
+    let balancer = Balancer::start(engine, Wish::of(&[server.address]));
+    let mut client = balancer.connect();
+    client.write_all(b"GET\n").unwrap();
+    read_pattern(&mut client, 1, 1, 1);
+    // Requests that are never read must not turn the close into an RST that loses the reply.
+    client.write_all(&[b'x'; 1000]).unwrap();
+    let key = balancer.server_key(0);
+    balancer.workers.broadcast(|| Command::Cut(key, CutReason::Succeeded));
+    let mut got = vec![0; LENGTH - 1];
+    for piece in got.chunks_mut(50_000) {
+        client.read_exact(piece).unwrap();
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert!(got == super::harness::pattern(1, 1..LENGTH));
+    expect_end(&mut client);
+    all_sent.recv_timeout(DEADLINE).unwrap();
+    drop(client);
+    eventually("the session has ended", || balancer.sessions() == 0);
+    go.send(()).unwrap();
+    server.join();
+}

@@ -1,0 +1,374 @@
+//! A balancer in this process: real workers, real sockets on loopback, a config made of model values.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use rolecall::config::Config;
+use rolecall::config::model::{
+    Backend, BackendId, Balance, Bind, BindAddress, CheckMethod, Frontend, Mode, RedisOptions, Redispatch,
+    Server, ServerAddress, ServerPort, SessionLog,
+};
+use rolecall::proxy::service::Served;
+use rolecall::proxy::worker::{EngineLoop, Shared, WorkerHandles, start_with};
+use rolecall::state::{Command, Guarding, Listener, Published, ServerKey, SessionRecord, Snapshot, Workers};
+use rolecall::sys;
+use rolecall::time::Tick;
+
+/// Nothing here takes longer, or it hangs.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+
+/// What a test asks for beyond one frontend, one backend and its servers.
+pub(crate) struct Wish {
+    pub(crate) workers: usize,
+    pub(crate) servers: Vec<SocketAddr>,
+    pub(crate) change: fn(&mut Config),
+}
+
+impl Wish {
+    pub(crate) fn of(servers: &[SocketAddr]) -> Wish {
+        Wish { workers: 2, servers: servers.to_vec(), change: |_| () }
+    }
+}
+
+/// See the module.
+pub(crate) struct Balancer {
+    pub(crate) address: SocketAddr,
+    pub(crate) published: Arc<Published>,
+    pub(crate) workers: Workers,
+    pub(crate) records: Arc<Mutex<Vec<SessionRecord>>>,
+    pub(crate) services: tokio::sync::mpsc::UnboundedReceiver<Served>,
+    handles: Option<WorkerHandles>,
+}
+
+impl Balancer {
+    pub(crate) fn start(engine: EngineLoop, wish: Wish) -> Balancer {
+        let mut config = config(&wish.servers);
+        (wish.change)(&mut config);
+        let bind = config.frontends[0].binds[0].clone();
+        let socket = sys::listen::listen(&bind, 1024).unwrap();
+        let address = socket2::SockRef::from(&socket).local_addr().unwrap().as_socket().unwrap();
+        let listeners = vec![vec![Some(Arc::new(Listener::new(socket, bind.address)))]];
+        let empty = Snapshot::empty(wish.workers);
+        let snapshot = Snapshot::build(Arc::new(config), listeners, &[Guarding::None], &empty, Tick::now());
+        let published = Arc::new(ArcSwap::from_pointee(snapshot));
+        let workers = Workers::new(wish.workers).unwrap();
+        let records: Arc<Mutex<Vec<SessionRecord>>> = Arc::default();
+        let (services, served) = tokio::sync::mpsc::unbounded_channel();
+        let sink = Arc::clone(&records);
+        let shared = Shared {
+            published: Arc::clone(&published),
+            workers: workers.clone(),
+            records: Arc::new(move |record| sink.lock().unwrap().push(record)),
+            services,
+        };
+        let handles = Some(start_with(engine, &shared).unwrap());
+        Balancer { address, published, workers, records, services: served, handles }
+    }
+
+    pub(crate) fn connect(&self) -> TcpStream {
+        prepared(TcpStream::connect(self.address).unwrap())
+    }
+
+    pub(crate) fn sessions(&self) -> u32 {
+        self.published.load().process.connections.now()
+    }
+
+    pub(crate) fn loads(&self) -> Vec<u32> {
+        self.published.load().process.load.iter().map(|gauge| gauge.now()).collect()
+    }
+
+    pub(crate) fn server_key(&self, at: usize) -> ServerKey {
+        self.published.load().backends[0].servers[at].key
+    }
+
+    /// Publishes the same config without listeners, as a process that stops does.
+    pub(crate) fn withdraw_listeners(&self) {
+        let old = self.published.load_full();
+        let listeners = old.listeners.iter().map(|binds| binds.iter().map(|_| None).collect()).collect();
+        let config = Arc::clone(&old.config);
+        self.published.store(Arc::new(Snapshot::build(
+            config,
+            listeners,
+            &[Guarding::None],
+            &old,
+            Tick::now(),
+        )));
+    }
+
+    /// Waits for workers that were told to end.
+    pub(crate) fn join(&mut self) {
+        let handles = self.handles.take().unwrap();
+        let (done, ended) = std::sync::mpsc::channel();
+        std::thread::spawn(move || done.send(handles.join()));
+        ended.recv_timeout(DEADLINE).expect("the workers did not end").unwrap();
+    }
+
+    pub(crate) fn has_ended(&mut self) -> bool {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let handles = self.handles.as_mut().unwrap();
+        let wait = tokio::time::timeout(Duration::from_millis(100), handles.ended());
+        runtime.block_on(async { wait.await.is_ok() })
+    }
+}
+
+impl Drop for Balancer {
+    fn drop(&mut self) {
+        if self.handles.is_some() {
+            self.workers.broadcast(|| Command::Stop);
+            self.join();
+        }
+    }
+}
+
+/// Blocking calls on it give up at the deadline.
+pub(crate) fn prepared(stream: TcpStream) -> TcpStream {
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    stream.set_write_timeout(Some(DEADLINE)).unwrap();
+    stream.set_nodelay(true).unwrap();
+    stream
+}
+
+/// Waits until something holds.
+pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < DEADLINE, "not within the deadline: {what}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// A server that gives each connection to a thread.
+pub(crate) struct Fake {
+    pub(crate) address: SocketAddr,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Fake {
+    /// Takes `count` connections; each is served by `serve`, at the same time.
+    pub(crate) fn start(count: usize, serve: impl Fn(TcpStream) + Send + Sync + 'static) -> Fake {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let serve = Arc::new(serve);
+        let thread = std::thread::spawn(move || {
+            let mut threads = Vec::new();
+            for _ in 0..count {
+                let (stream, _) = listener.accept().unwrap();
+                let serve = Arc::clone(&serve);
+                threads.push(std::thread::spawn(move || serve(prepared(stream))));
+            }
+            for thread in threads {
+                thread.join().unwrap();
+            }
+        });
+        Fake { address, thread: Some(thread) }
+    }
+
+    /// Gives back every byte.
+    pub(crate) fn echo(count: usize) -> Fake {
+        Fake::start(count, |mut stream| {
+            let mut block = vec![0; 65536];
+            loop {
+                match stream.read(&mut block) {
+                    Ok(0) | Err(_) => break,
+                    Ok(count) => {
+                        if stream.write_all(&block[..count]).is_err() {
+                            break;
+                        }
+                    }
+                }
+            }
+        })
+    }
+
+    /// Its connections have all come and were served.
+    pub(crate) fn join(mut self) {
+        let thread = self.thread.take().unwrap();
+        let (done, ended) = std::sync::mpsc::channel();
+        std::thread::spawn(move || done.send(thread.join()));
+        ended.recv_timeout(DEADLINE).expect("the fake server did not end").unwrap();
+    }
+}
+
+/// A port at which nobody listens.
+pub(crate) fn closed_port() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+/// A reproducible stream of bytes.
+#[derive(Clone)]
+pub(crate) struct Noise(u64);
+
+impl Noise {
+    pub(crate) fn new(seed: u64) -> Noise {
+        Noise(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
+        (self.next() % bound as u64) as usize
+    }
+}
+
+/// Bytes that depend on their place alone, so that both ends know them without sharing memory.
+pub(crate) fn byte_at(seed: u64, at: usize) -> u8 {
+    ((at as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(23) ^ seed) as u8
+}
+
+pub(crate) fn pattern(seed: u64, range: std::ops::Range<usize>) -> Vec<u8> {
+    range.map(|at| byte_at(seed, at)).collect()
+}
+
+/// Sends `length` bytes of a pattern in random pieces with random pauses.
+pub(crate) fn write_pattern(stream: &mut TcpStream, seed: u64, length: usize, largest: usize) {
+    let (mut noise, mut sent) = (Noise::new(seed), 0);
+    while sent < length {
+        let size = (1 + noise.below(largest)).min(length - sent);
+        stream.write_all(&pattern(seed, sent..sent + size)).unwrap();
+        sent += size;
+        if noise.below(16) == 0 {
+            std::thread::sleep(Duration::from_micros(noise.below(500) as u64));
+        }
+    }
+}
+
+/// Reads a pattern of that length and nothing else, up to `largest` bytes at a time.
+pub(crate) fn read_pattern(stream: &mut TcpStream, seed: u64, length: usize, largest: usize) {
+    let (mut noise, mut got) = (Noise::new(seed ^ 5), 0);
+    let mut block = vec![0; largest];
+    while got < length {
+        let size = (1 + noise.below(largest)).min(length - got);
+        let count = stream.read(&mut block[..size]).unwrap();
+        assert!(count > 0, "the stream ended after {got} of {length} bytes");
+        let wrong = (0..count).find(|at| block[*at] != byte_at(seed, got + at));
+        assert_eq!(wrong, None, "a wrong byte in the piece at {got}");
+        got += count;
+    }
+}
+
+/// Nothing more comes but a FIN.
+pub(crate) fn expect_end(stream: &mut TcpStream) {
+    let mut rest = [0; 16];
+    assert_eq!(stream.read(&mut rest).expect("a FIN, not an error"), 0, "more than expected: {rest:?}");
+}
+
+/// Nothing more comes but an RST.
+pub(crate) fn expect_reset(stream: &mut TcpStream) {
+    let error = stream.read(&mut [0; 16]).expect_err("an RST, not a FIN or bytes");
+    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+}
+
+pub(crate) fn close_writing(stream: &TcpStream) {
+    stream.shutdown(Shutdown::Write).unwrap();
+}
+
+fn config(servers: &[SocketAddr]) -> Config {
+    let servers = servers.iter().enumerate().map(|(at, address)| server(at, *address)).collect();
+    Config { frontends: vec![frontend()], backends: vec![backend(servers)], ..Config::default() }
+}
+
+fn frontend() -> Frontend {
+    let bind = Bind {
+        id: 1,
+        name: None,
+        address: BindAddress::Tcp("127.0.0.1:0".parse().unwrap()),
+        backlog: None,
+        maxconn: None,
+        v4v6: false,
+        v6only: false,
+        transparent: false,
+        tfo: false,
+        defer_accept: false,
+        interface: None,
+        mss: None,
+        tcp_ut: None,
+        origin: ("test.cfg".to_owned(), 1),
+    };
+    Frontend {
+        name: "front".to_owned(),
+        proxy_id: 2,
+        is_listen: false,
+        mode: Mode::Tcp,
+        description: None,
+        disabled: false,
+        binds: vec![bind],
+        maxconn: 0,
+        backlog: None,
+        rate_limit_sessions: None,
+        default_backend: Some(BackendId(0)),
+        timeout_client: Some(Duration::from_secs(60)),
+        timeout_client_fin: None,
+        keepalive: None,
+        nolinger: false,
+        log: SessionLog::default(),
+        stats: None,
+        monitor_uri: None,
+    }
+}
+
+fn backend(servers: Vec<Server>) -> Backend {
+    Backend {
+        name: "back".to_owned(),
+        proxy_id: 3,
+        is_listen: false,
+        mode: Mode::Tcp,
+        description: None,
+        disabled: false,
+        servers,
+        balance: Balance::RoundRobin,
+        timeout_connect: Some(Duration::from_secs(5)),
+        timeout_server: Some(Duration::from_secs(60)),
+        timeout_server_fin: None,
+        timeout_tunnel: None,
+        timeout_queue: None,
+        timeout_check: None,
+        retries: 0,
+        redispatch: Redispatch::Off,
+        fullconn: None,
+        abortonclose: false,
+        allbackups: false,
+        log_health_checks: false,
+        keepalive: None,
+        nolinger: false,
+        log: Vec::new(),
+        log_tag: None,
+        check: CheckMethod::Layer4,
+        redis: RedisOptions::default(),
+        stats: None,
+    }
+}
+
+fn server(at: usize, address: SocketAddr) -> Server {
+    Server {
+        name: format!("s{at}"),
+        id: at as u32 + 1,
+        address: Some(ServerAddress::Ip { ip: address.ip(), port: ServerPort::Fixed(address.port()) }),
+        written_address: address.to_string(),
+        check: None,
+        weight: 1,
+        backup: false,
+        maxconn: 0,
+        minconn: 0,
+        maxqueue: 0,
+        disabled: false,
+        on_marked_down_shutdown_sessions: false,
+        on_marked_up_shutdown_backup_sessions: false,
+        observe_layer4: false,
+        error_limit: 10,
+        on_error: rolecall::config::model::OnError::default(),
+        slowstart: Duration::ZERO,
+        source: None,
+        tcp_ut: None,
+        tfo: false,
+        cookie: None,
+    }
+}

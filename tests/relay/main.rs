@@ -1,0 +1,55 @@
+//! What a client and a server see of each other through the workers, over real sockets. One suite, run
+//! against every engine: a test takes the engine's loop and knows nothing else of it.
+
+mod closing;
+mod flow;
+mod harness;
+mod life;
+mod room;
+
+/// Runs every test of the suite with one engine.
+macro_rules! suite {
+    ($engine:ident, $run:path, { $($module:ident: $($test:ident)*;)* }) => {
+        mod $engine {
+            $($(
+                #[test]
+                fn $test() {
+                    super::$module::$test($run);
+                }
+            )*)*
+        }
+    };
+}
+
+suite!(epoll, rolecall::proxy::driver::epoll::run, {
+    flow:
+        both_directions_at_once_arrive_byte_for_byte
+        bulk_of_64_mib_arrives_both_ways
+        a_client_that_reads_slowly_holds_the_server_back
+        a_server_that_reads_slowly_holds_the_client_back
+        pipelined_requests_come_back_in_order
+        two_thousand_sessions_at_once;
+    closing:
+        a_client_that_half_closes_gets_the_whole_answer
+        a_server_that_half_closes_still_gets_the_rest
+        sessions_without_a_byte_end
+        a_servers_reset_follows_its_last_byte
+        a_clients_reset_reaches_the_server
+        a_servers_last_words_before_a_reset_are_delivered
+        a_cut_delivers_the_reply_in_flight_to_a_slow_reader;
+    life:
+        a_refused_connect_closes_the_client
+        a_connect_that_hangs_times_out
+        silence_times_out
+        a_soft_stop_ends_with_its_last_session
+        a_stop_ends_sessions
+        a_pause_keeps_clients_waiting
+        an_http_proxy_hands_its_client_over
+        a_listener_that_is_added_serves_and_one_removed_does_not;
+    room:
+        few_connections_are_spread_evenly
+        the_frontends_maxconn_makes_the_next_one_wait
+        the_binds_maxconn_makes_the_next_one_wait
+        the_processs_maxconn_loses_no_wake_up
+        a_rate_limit_delays_but_serves;
+});
