@@ -1,0 +1,167 @@
+//! What a request to a `mode http` proxy is answered with: `monitor-uri`, the stats page, or HAProxy's 503 of
+//! a proxy without servers. Pure: request in, reply out.
+
+use std::time::SystemTime;
+
+use super::request::{Format, Refresh, View};
+use super::{ProcessFacts, auth, csv, html, json, rows};
+use crate::config::model::{BackendId, FrontendId, StatsPage};
+use crate::log::Clock;
+use crate::state::Snapshot;
+use crate::time::Tick;
+
+/// What there is to answer with.
+#[derive(Debug)]
+pub struct World<'a> {
+    pub snapshot: &'a Snapshot,
+    pub facts: &'a ProcessFacts,
+    pub clock: &'a Clock,
+    pub now: Tick,
+    pub wall: SystemTime,
+}
+
+/// What matters of a request.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    pub method: Method,
+    /// As in the request line.
+    pub target: &'a str,
+    pub authorization: Option<&'a [u8]>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// GET or HEAD: the shell leaves the body out for HEAD.
+    Read,
+    Post,
+    Other,
+}
+
+/// An answer. The shell adds the length and what the protocol version asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    pub status: u16,
+    pub headers: Vec<(&'static str, String)>,
+    pub body: String,
+    pub by: Answerer,
+    /// After a refused login HAProxy closes.
+    pub then: Then,
+}
+
+/// Who answered: for counters and for the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answerer {
+    /// `monitor-uri`: never logged.
+    Monitor,
+    /// `<STATS>`
+    Stats,
+    /// Nobody: there is no server.
+    NoServer,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Then {
+    KeepAlive,
+    Close,
+}
+
+/// Answers one request that came to `frontend` and, if it led there, `backend`.
+pub fn answer(
+    world: &World<'_>,
+    (frontend, backend): (FrontendId, Option<BackendId>),
+    nonce: &str,
+    request: Request<'_>,
+) -> Reply {
+    let config = &world.snapshot.config;
+    let Some(front) = config.frontends.get(frontend.0) else { return no_server() };
+    let target = super::request::origin_form(request.target);
+    if front.monitor_uri.as_deref() == Some(target) && request.method == Method::Read {
+        return monitor();
+    }
+    let back = backend.or(front.default_backend).and_then(|BackendId(at)| config.backends.get(at));
+    let page = front.stats.as_ref().or_else(|| back.and_then(|back| back.stats.as_ref()));
+    let Some(page) = page else { return no_server() };
+    let Some(view) = View::parse(&page.uri, target) else { return no_server() };
+    if !auth::allowed(request.authorization, &page.users) {
+        return unauthorized(&page.realm);
+    }
+    match request.method {
+        Method::Read => show(world, page, &view, nonce),
+        // The page only shows: HAProxy without `stats admin` denies likewise.
+        Method::Post => denied(page),
+        Method::Other => no_server(),
+    }
+}
+
+fn show(world: &World<'_>, settings: &StatsPage, view: &View, nonce: &str) -> Reply {
+    let World { snapshot, facts, clock, now, wall } = *world;
+    let page = html::Page { snapshot, facts, settings, view, clock, now, wall };
+    let table = || rows(snapshot, facts, &page.selection(), now);
+    let (kind, body) = match view.format {
+        Format::Html => ("text/html; charset=utf-8", html::document(&page, nonce)),
+        Format::Fragment => ("text/html; charset=utf-8", html::fragment(&page)),
+        Format::Csv => ("text/plain", csv::render(&table())),
+        Format::Json => ("application/json", json::render(&table())),
+    };
+    let mut reply = reply(200, kind, body, Answerer::Stats);
+    match view.format {
+        // The document refreshes itself: by its script, or by its own meta element without scripts.
+        Format::Html => reply.headers.extend(document_headers(nonce)),
+        Format::Fragment => {}
+        Format::Csv | Format::Json => {
+            let every = settings.refresh.filter(|_| view.refresh == Refresh::AsConfigured);
+            reply.headers.extend(every.map(|every| ("refresh", every.as_secs().max(1).to_string())));
+        }
+    }
+    reply.headers.push(("x-content-type-options", "nosniff".to_owned()));
+    reply
+}
+
+/// Nothing from elsewhere, no script but ours, no frame around it.
+fn document_headers(nonce: &str) -> [(&'static str, String); 2] {
+    let policy = format!(
+        "default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; connect-src 'self'; \
+         img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    );
+    [("content-security-policy", policy), ("referrer-policy", "no-referrer".to_owned())]
+}
+
+fn monitor() -> Reply {
+    let body = "<html><body><h1>200 OK</h1>\nService ready.\n</body></html>\n";
+    reply(200, "text/html", body.to_owned(), Answerer::Monitor)
+}
+
+fn no_server() -> Reply {
+    let body = "<html><body><h1>503 Service Unavailable</h1>\nNo server is available to handle this request.\n\
+                </body></html>\n";
+    reply(503, "text/html", body.to_owned(), Answerer::NoServer)
+}
+
+fn unauthorized(realm: &str) -> Reply {
+    let body = "<html><body><h1>401 Unauthorized</h1>\nYou need a valid user and password to access this \
+                content.\n</body></html>\n";
+    let mut reply = reply(401, "text/html", body.to_owned(), Answerer::Stats);
+    reply.headers.push(("www-authenticate", format!("Basic realm=\"{}\"", quoted(realm))));
+    reply.then = Then::Close;
+    reply
+}
+
+fn denied(page: &StatsPage) -> Reply {
+    let mut reply = reply(303, "text/plain", String::new(), Answerer::Stats);
+    reply.headers.push(("location", format!("{};st=DENY", page.uri)));
+    reply
+}
+
+fn reply(status: u16, kind: &str, body: String, by: Answerer) -> Reply {
+    let headers = vec![("cache-control", "no-cache".to_owned()), ("content-type", kind.to_owned())];
+    Reply { status, headers, body, by, then: Then::KeepAlive }
+}
+
+/// A quoted-string of RFC 9110: quotes and backslashes escaped.
+fn quoted(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"")
+}
+
+#[cfg(test)]
+#[path = "answer_tests.rs"]
+mod tests;

@@ -1,0 +1,243 @@
+//! A state of the world for tests: a guarded backend with a server in every plight, and a stats proxy.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, SystemTime};
+
+use super::ProcessFacts;
+use crate::config::Config;
+use crate::config::model::{
+    Backend, BackendId, Balance, CheckMethod, Frontend, Global, Mode, OnError, RedisOptions, Redispatch,
+    Secret, Server, ServerAddress, ServerCheck, ServerPort, SessionLog, StatsPage, StatsUser,
+};
+use crate::redis::{Role, RoleReport};
+use crate::state::{CheckStatus, Guarding, MasterChange, Operation, ServerLive, Snapshot};
+use crate::time::Tick;
+
+const REPLID: &str = "8371445ee67d3a4c4a3a2f4b1b5f0c9d8e7f6a5b";
+
+/// What a renderer needs.
+#[derive(Debug)]
+pub struct Demo {
+    pub snapshot: Snapshot,
+    pub facts: ProcessFacts,
+    pub page: StatsPage,
+    pub now: Tick,
+    pub wall: SystemTime,
+}
+
+/// A guarded backend: `redis1` is master, `redis2` its replica, `redis3` says master too and is held,
+/// `redis4` is down, `redis5` in maintenance, `redis6` has not proved itself yet.
+pub fn demo() -> Demo {
+    let now = Tick(754_000);
+    let wall = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_236_237);
+    let config = Config {
+        global: Global { node: Some("edge1".into()), ..Global::default() },
+        frontends: vec![frontend("redis", 2, Mode::Tcp), frontend("stats", 3, Mode::Http)],
+        backends: vec![backend("redis", 2, servers()), backend("stats", 3, Vec::new())],
+    };
+    let empty = Snapshot::empty(2);
+    let guarding = [Guarding::Master, Guarding::None];
+    let listeners = vec![Vec::new(), Vec::new()];
+    let snapshot = Snapshot::build(Arc::new(config), listeners, &guarding, &empty, Tick(4_000));
+    live(&snapshot, wall);
+    let facts = ProcessFacts {
+        version: "0.1.0".into(),
+        pid: 4242,
+        threads: 2,
+        maxconn: 4000,
+        hostname: "box".into(),
+        started: Tick(0),
+    };
+    let page = StatsPage {
+        uri: "/stats".into(),
+        realm: "HAProxy Statistics".into(),
+        users: vec![StatsUser { name: "admin".into(), password: Secret::new("pa:ss") }],
+        refresh: Some(Duration::from_secs(5)),
+        hide_version: false,
+        show_legends: true,
+        node: None,
+        description: None,
+        scope: Vec::new(),
+        admin: false,
+    };
+    Demo { snapshot, facts, page, now, wall }
+}
+
+/// A frontend with nothing unusual.
+pub fn frontend(name: &str, proxy_id: u32, mode: Mode) -> Frontend {
+    Frontend {
+        name: name.into(),
+        proxy_id,
+        is_listen: true,
+        mode,
+        description: None,
+        disabled: false,
+        binds: Vec::new(),
+        maxconn: 500,
+        backlog: None,
+        rate_limit_sessions: None,
+        default_backend: Some(BackendId(proxy_id as usize - 2)),
+        timeout_client: None,
+        timeout_client_fin: None,
+        keepalive: None,
+        nolinger: false,
+        log: SessionLog::default(),
+        stats: None,
+        monitor_uri: None,
+    }
+}
+
+/// A backend with nothing unusual.
+pub fn backend(name: &str, proxy_id: u32, servers: Vec<Server>) -> Backend {
+    Backend {
+        name: name.into(),
+        proxy_id,
+        is_listen: true,
+        mode: if servers.is_empty() { Mode::Http } else { Mode::Tcp },
+        description: None,
+        disabled: false,
+        servers,
+        balance: Balance::RoundRobin,
+        timeout_connect: None,
+        timeout_server: None,
+        timeout_server_fin: None,
+        timeout_tunnel: None,
+        timeout_queue: None,
+        timeout_check: None,
+        retries: 3,
+        redispatch: Redispatch::Off,
+        fullconn: None,
+        abortonclose: false,
+        allbackups: false,
+        log_health_checks: false,
+        keepalive: None,
+        nolinger: false,
+        log: Vec::new(),
+        log_tag: None,
+        check: CheckMethod::Layer4,
+        redis: RedisOptions::default(),
+        stats: None,
+    }
+}
+
+fn servers() -> Vec<Server> {
+    (1..=6)
+        .map(|number| Server {
+            name: format!("redis{number}"),
+            id: number,
+            address: Some(ServerAddress::Ip {
+                ip: format!("10.0.0.{number}").parse().unwrap(),
+                port: ServerPort::Fixed(6379),
+            }),
+            written_address: format!("10.0.0.{number}:6379"),
+            check: Some(ServerCheck::default()),
+            weight: 1,
+            backup: number == 6,
+            maxconn: if number == 1 { 200 } else { 0 },
+            minconn: 0,
+            maxqueue: 0,
+            disabled: number == 5,
+            on_marked_down_shutdown_sessions: false,
+            on_marked_up_shutdown_backup_sessions: false,
+            observe_layer4: false,
+            error_limit: 10,
+            on_error: OnError::default(),
+            slowstart: Duration::ZERO,
+            source: None,
+            tcp_ut: None,
+            tfo: false,
+            cookie: None,
+        })
+        .collect()
+}
+
+/// Lets things have happened.
+fn live(snapshot: &Snapshot, wall: SystemTime) {
+    let view = &snapshot.backends[0];
+    let [master, replica, held, down, _, fresh] = &view.servers[..] else { panic!("six servers") };
+    passed(master);
+    report(master, RoleReport { connected_replicas: Some(1), ..said(Role::Master, 7_340_032) });
+    master.set_proven(true);
+    let traffic = &master.traffic;
+    for _ in 0..42 {
+        traffic.sessions.enter();
+    }
+    traffic.total.add(1337);
+    traffic.bytes_in.add(48_211_034);
+    traffic.bytes_out.add(1_220_345_871);
+    traffic.chosen.add(1337);
+    traffic.connects.add(1337);
+    traffic.last_session.store(753_001, Relaxed);
+
+    replica.set_operation(Operation::Stopped);
+    replica.update_health(|health| {
+        (health.counter, health.status) = (0, CheckStatus::L7Response);
+        (health.duration_ms, health.down_transitions) = (Some(1), 1);
+        health.info = "TCPCHK did not match content 'role:master' at step 5".into();
+    });
+    let follows = RoleReport {
+        link_up: Some(true),
+        follows: Some(("10.0.0.1".into(), 6379)),
+        ..said(Role::Replica, 7_339_008)
+    };
+    report(replica, follows);
+
+    passed(held);
+    held.set_proven(true);
+    let other = RoleReport { replid: Some("ffffffff00000000".into()), ..said(Role::Master, 6_100_000) };
+    report(held, other);
+    held.update_redis(|redis| {
+        redis.held = Some("role:master, but redis1 succeeded it at 04:41:07".into());
+    });
+
+    down.set_operation(Operation::Stopped);
+    down.update_health(|health| {
+        (health.counter, health.status) = (0, CheckStatus::L4Connection);
+        (health.duration_ms, health.failed_checks, health.down_transitions) = (Some(0), 3, 1);
+        health.info = "Connection refused at step 1 of tcp-check (connect)".into();
+    });
+    down.update_redis(|redis| redis.trouble = Some("connection refused".into()));
+    fresh.update_health(|health| health.in_progress = true);
+
+    let epoch = view.live.master.store(Some(master.key)).epoch;
+    view.live.set_masterless_since(None);
+    view.live.history.push(MasterChange {
+        epoch,
+        server: Some("redis1".into()),
+        previous: Some("redis3".into()),
+        reason: "was a replica of redis3 and now says role:master".into(),
+        at: wall - Duration::from_secs(170),
+        since: Tick(584_000),
+    });
+    let front = &snapshot.frontends[0].traffic;
+    for _ in 0..42 {
+        front.sessions.enter();
+    }
+    front.total.add(1401);
+    snapshot.frontends[1].intercepted.add(12);
+}
+
+fn passed(server: &ServerLive) {
+    server.update_health(|health| {
+        (health.counter, health.status, health.code) = (4, CheckStatus::L7Ok, Some(0));
+        (health.duration_ms, health.info) = (Some(0), "(tcp-check)".into());
+    });
+}
+
+fn said(role: Role, offset: u64) -> RoleReport {
+    RoleReport {
+        offset: Some(offset),
+        replid: Some(REPLID.into()),
+        run_id: Some("c0ffee5ee67d3a4c4a3a2f4b1b5f0c9d8e7f6a5b".into()),
+        version: Some("7.0.15".into()),
+        ..RoleReport::of(role)
+    }
+}
+
+fn report(server: &ServerLive, report: RoleReport) {
+    server.update_redis(|redis| {
+        redis.report = Some(report);
+        redis.reported_at = Some(Tick(753_800));
+    });
+}

@@ -1,0 +1,260 @@
+//! The Redis panel: for every backend that asks for roles, who is master since when and why, and how each of
+//! its servers stands: role, offset, how far behind, link, proof, and why it gets no clients.
+
+use std::fmt::Write as _;
+
+use super::Page;
+use super::escape::{Escaped, bytes, grouped, span};
+use crate::config::model::BackendId;
+use crate::redis::{Role, RoleReport};
+use crate::state::{BackendView, Guarding, MasterChange, Unselectable};
+use crate::stats::rows::{Details, Selection, ServerRow, servers};
+
+/// Changes of the master that are listed.
+const LISTED_CHANGES: usize = 8;
+
+/// One panel a role-checked backend of the selection.
+pub(super) fn push_panels(text: &mut String, page: &Page<'_>, selection: &Selection) {
+    for (at, (config, view)) in page.snapshot.config.backends.iter().zip(&page.snapshot.backends).enumerate()
+    {
+        if view.guarding == Guarding::None || config.disabled || !selection.takes(&config.name) {
+            continue;
+        }
+        let rows: Vec<_> = servers(page.snapshot, BackendId(at), Details::Plain, page.now).collect();
+        push_panel(text, page, view, &rows);
+    }
+}
+
+fn push_panel(text: &mut String, page: &Page<'_>, view: &BackendView, rows: &[ServerRow<'_>]) {
+    let name = Escaped(&view.live.name);
+    let master = view.live.master.load().server;
+    let master = rows.iter().find(|row| Some(row.live.key) == master);
+    let changes = view.live.history.changes();
+    let verdict = Verdict::of(page, view, rows, master, changes.last());
+    let _ = write!(
+        text,
+        "<section class=\"redis {}\"><header><h2><a href=\"#{name}\">{name}</a></h2><p class=\"verdict\">{}</p>",
+        verdict.class, verdict.text
+    );
+    if let Some(reason) = verdict.reason {
+        let _ = write!(text, "<p class=\"why\">{}</p>", Escaped(&reason));
+    }
+    text.push_str(
+        "</header><div class=\"scroll\"><table class=\"roles\"><thead><tr><th>Server</th><th>Role</th><th>Clients</th>\
+         <th>Offset</th><th>Behind</th><th>Link</th><th>Run id</th><th>Heard</th><th>Standing</th></tr></thead><tbody>",
+    );
+    let history = master.and_then(|row| row.redis.report.as_ref());
+    rows.iter().for_each(|row| push_server(text, page, view, row, (history, master)));
+    text.push_str("</tbody></table></div>");
+    push_changes(text, page, view, &changes);
+    text.push_str("</section>");
+}
+
+/// The panel's headline.
+struct Verdict {
+    class: &'static str,
+    text: String,
+    reason: Option<String>,
+}
+
+impl Verdict {
+    fn of(
+        page: &Page<'_>,
+        view: &BackendView,
+        rows: &[ServerRow<'_>],
+        master: Option<&ServerRow<'_>>,
+        last: Option<&MasterChange>,
+    ) -> Verdict {
+        let last = last.filter(|change| change.epoch == view.live.master.load().epoch);
+        match (view.guarding, master) {
+            (Guarding::Replicas | Guarding::None, _) => Verdict::of_replicas(rows),
+            (guarding, Some(row)) => {
+                let since = last.map(|change| {
+                    let at = page.clock.time_of_day(change.at);
+                    format!(" since {at} <small>({})</small>", span(page.now.since(change.since).as_secs()))
+                });
+                let observed = if guarding == Guarding::Observe { " (only observed)" } else { "" };
+                Verdict {
+                    class: "good",
+                    text: format!(
+                        "<b>{}</b> is master{observed}{}",
+                        Escaped(&row.config.name),
+                        since.unwrap_or_default()
+                    ),
+                    reason: last.map(|change| change.reason.clone()),
+                }
+            }
+            (_, None) => Verdict::without_master(page, view, last),
+        }
+    }
+
+    fn of_replicas(rows: &[ServerRow<'_>]) -> Verdict {
+        let usable = rows.iter().filter(|row| row.excluded.is_none()).count();
+        let class = if usable > 0 { "good" } else { "bad" };
+        let text = format!("<b>{usable}</b> of {} replicas get clients", rows.len());
+        Verdict { class, text, reason: None }
+    }
+
+    fn without_master(page: &Page<'_>, view: &BackendView, last: Option<&MasterChange>) -> Verdict {
+        let waiting = view.live.queue.length.now();
+        let since = view.live.masterless_since().map(|since| page.now.since(since).as_secs());
+        let for_how_long = since.map(|seconds| format!(" for {}", span(seconds))).unwrap_or_default();
+        let held = if waiting > 0 {
+            format!(", <b>{}</b> clients are held", grouped(waiting.into()))
+        } else {
+            String::new()
+        };
+        Verdict {
+            class: "bad",
+            text: format!("<b>no master</b>{for_how_long}{held}"),
+            reason: last.map(|change| change.reason.clone()),
+        }
+    }
+}
+
+fn push_server(
+    text: &mut String,
+    page: &Page<'_>,
+    view: &BackendView,
+    row: &ServerRow<'_>,
+    (history, master): (Option<&RoleReport>, Option<&ServerRow<'_>>),
+) {
+    let is_master = master.is_some_and(|master| master.live.key == row.live.key);
+    let report = row.redis.report.as_ref();
+    let (class, standing) = standing(view, row, is_master);
+    let _ = write!(
+        text,
+        "<tr class=\"{class}\"><th scope=\"row\"><a href=\"#{}/{}\">{}</a></th>",
+        Escaped(&view.live.name),
+        Escaped(&row.config.name),
+        Escaped(&row.config.name)
+    );
+    let mut cell = |label: &str, value: String| {
+        let _ = write!(text, "<td data-label=\"{label}\">{value}</td>");
+    };
+    cell("Role", report.map_or_else(nothing, |report| role(report, is_master)));
+    cell("Clients", grouped(row.live.traffic.sessions.now().into()));
+    cell("Offset", report.and_then(|report| report.offset).map_or_else(nothing, grouped));
+    cell("Behind", report.map_or_else(nothing, |report| behind(report, history, is_master)));
+    cell("Link", report.map_or_else(nothing, |report| link(report)));
+    cell("Run id", report.and_then(|report| report.run_id.as_deref()).map_or_else(nothing, run_id));
+    cell(
+        "Heard",
+        row.redis.reported_at.map_or_else(nothing, |at| ago(page.now.since(at).as_millis() as u64)),
+    );
+    cell("Standing", standing);
+    text.push_str("</tr>");
+}
+
+/// What decides whether the server gets clients, in words, and the colour for it.
+fn standing(view: &BackendView, row: &ServerRow<'_>, is_master: bool) -> (&'static str, String) {
+    let replica = row.redis.report.as_ref().is_some_and(|report| report.role == Role::Replica);
+    let (class, words) = match row.excluded {
+        None if is_master => ("good", "gets the clients".to_owned()),
+        None if view.guarding == Guarding::Replicas => ("good", "gets clients".to_owned()),
+        None => ("calm", "may get clients".to_owned()),
+        Some(Unselectable::Maintenance) => ("off", "in maintenance".to_owned()),
+        Some(Unselectable::Draining) => ("off", "drains: no new clients".to_owned()),
+        Some(Unselectable::Down) if replica && view.guarding != Guarding::Replicas => {
+            ("calm", "stands by".to_owned())
+        }
+        Some(Unselectable::Down) => ("bad", format!("down: {}", row.health.status.description())),
+        Some(Unselectable::Unproven) => ("wait", "not proven yet: no check has passed".to_owned()),
+        Some(Unselectable::Held) => {
+            let why = row.redis.held.clone().unwrap_or_else(|| "not chosen as master".to_owned());
+            ("warn", format!("held: {why}"))
+        }
+    };
+    let mut html = Escaped(&words).to_string();
+    if let Some(trouble) = &row.redis.trouble {
+        let _ = write!(html, " <em>{}</em>", Escaped(trouble));
+    }
+    (class, html)
+}
+
+fn role(report: &RoleReport, is_master: bool) -> String {
+    match report.role {
+        Role::Master if is_master => "<b>master</b>".to_owned(),
+        Role::Master => "says master".to_owned(),
+        Role::Replica => "replica".to_owned(),
+        Role::ActiveReplica => "active replica".to_owned(),
+    }
+}
+
+/// Bytes behind the master, where both count in one history.
+fn behind(report: &RoleReport, master: Option<&RoleReport>, is_master: bool) -> String {
+    if is_master {
+        return nothing();
+    }
+    let same_history = master.filter(|master| master.replid.is_some() && master.replid == report.replid);
+    match same_history.and_then(|master| Some((master.offset?, report.offset?))) {
+        Some((master, own)) if own >= master => "<b>in step</b>".to_owned(),
+        Some((master, own)) => {
+            format!("<span title=\"{} bytes\">{}</span>", grouped(master - own), bytes(master - own))
+        }
+        None if report.replid.is_some() && master.is_some_and(|master| master.replid.is_some()) => {
+            "<span title=\"its replication id is not the master's\">other history</span>".to_owned()
+        }
+        None => nothing(),
+    }
+}
+
+fn link(report: &RoleReport) -> String {
+    let whom = report.follows.as_ref().map(|(host, port)| format!("{}:{port}", Escaped(host)));
+    let replicas = report.connected_replicas;
+    match (report.link_up, whom) {
+        (Some(true), Some(whom)) => format!("up, follows {whom}"),
+        (Some(false), Some(whom)) => format!("<em>down</em>, follows {whom}"),
+        (Some(true), None) => "up".to_owned(),
+        (Some(false), None) => "<em>down</em>".to_owned(),
+        (None, Some(whom)) => format!("follows {whom}"),
+        (None, None) => match replicas {
+            Some(1) => "1 replica".to_owned(),
+            Some(count) => format!("{count} replicas"),
+            None => nothing(),
+        },
+    }
+}
+
+fn run_id(id: &str) -> String {
+    let short: String = id.chars().take(8).collect();
+    format!("<code title=\"{}\">{}</code>", Escaped(id), Escaped(&short))
+}
+
+fn ago(milliseconds: u64) -> String {
+    if milliseconds < 1000 {
+        format!("{milliseconds}\u{a0}ms ago")
+    } else {
+        format!("{} ago", span(milliseconds / 1000))
+    }
+}
+
+fn nothing() -> String {
+    "<span class=\"none\">\u{2013}</span>".to_owned()
+}
+
+fn push_changes(text: &mut String, page: &Page<'_>, view: &BackendView, changes: &[MasterChange]) {
+    if changes.is_empty() {
+        return;
+    }
+    let _ = write!(
+        text,
+        "<details id=\"changes/{}\"><summary>changes of the master ({})</summary><ol>",
+        Escaped(&view.live.name),
+        changes.len()
+    );
+    for change in changes.iter().rev().take(LISTED_CHANGES) {
+        let server = |name: &Option<String>| {
+            name.as_ref().map_or_else(|| "no master".to_owned(), |name| format!("<b>{}</b>", Escaped(name)))
+        };
+        let _ = write!(
+            text,
+            "<li><time>{}</time> {} \u{2192} {}: {}</li>",
+            page.clock.time_of_day(change.at),
+            server(&change.previous),
+            server(&change.server),
+            Escaped(&change.reason)
+        );
+    }
+    text.push_str("</ol></details>");
+}

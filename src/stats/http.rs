@@ -1,0 +1,218 @@
+//! The shell that serves `mode http` proxies on the control side: connections that workers handed over, an
+//! HTTP/1 server on each, and [`answer`](super::answer) for what is said.
+//!
+//! Bounds: [`MOST_CONNECTIONS`] at a time, 16 KiB of request head, 10 s to send it, 30 s of silence in either
+//! direction (which also ends an idle kept connection), and no request body is read. The control thread also
+//! runs checks and guards, so a page is rendered in one go (a millisecond for hundreds of servers) and
+//! written without blocking.
+
+use std::collections::hash_map::RandomState;
+use std::convert::Infallible;
+use std::hash::BuildHasher;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::time::{Duration, Instant, SystemTime};
+
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{AUTHORIZATION, CONNECTION, HeaderName, HeaderValue};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use super::ProcessFacts;
+use super::answer::{Answerer, Method, Reply, Request, Then, World, answer};
+use super::metered::Metered;
+use crate::config::model::{BackendId, FrontendId};
+use crate::log::{Clock, Logger};
+use crate::proxy::service::Served;
+use crate::state::{
+    Cause, Concurrency, FrontendLive, Phase, Published, SessionRecord, Snapshot, Termination,
+};
+use crate::time::Tick;
+
+/// More than people and exporters open; the rest is closed at once.
+const MOST_CONNECTIONS: usize = 256;
+const HEAD_LIMIT: usize = 16 * 1024;
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+const SILENCE: Duration = Duration::from_secs(30);
+
+/// What every connection is served with.
+#[derive(Debug, Clone)]
+pub struct Service {
+    pub published: Arc<Published>,
+    pub facts: Arc<ProcessFacts>,
+    pub logger: Logger,
+    pub clock: Clock,
+}
+
+/// Serves until the last worker has let go of its sender. To be spawned on the control runtime.
+pub async fn serve_loop(mut served: UnboundedReceiver<Served>, service: Service) {
+    let open = Arc::new(AtomicUsize::new(0));
+    while let Some(Served { socket, client, service: asked, generation, place }) = served.recv().await {
+        let snapshot = service.published.load_full();
+        // A reload may have come between: positions would then mean other proxies. Such a client, one in a
+        // million, is closed and comes again.
+        let Some(front) =
+            snapshot.frontends.get(asked.frontend.0).filter(|_| snapshot.generation == generation)
+        else {
+            continue;
+        };
+        if open.fetch_add(1, Relaxed) >= MOST_CONNECTIONS {
+            open.fetch_sub(1, Relaxed);
+            continue;
+        }
+        let visit = Visit {
+            service: service.clone(),
+            frontend: Arc::clone(front),
+            backend: asked.backend.map(|id| snapshot.backends[id.0].live.name.clone()),
+            client,
+        };
+        let open = Arc::clone(&open);
+        tokio::spawn(async move {
+            // A client that goes away in the middle is normal, and is not worth a line.
+            let _ = visit.serve(socket, Vec::new()).await;
+            open.fetch_sub(1, Relaxed);
+            drop(place);
+        });
+    }
+}
+
+/// One connection.
+#[derive(Debug)]
+pub struct Visit {
+    pub service: Service,
+    pub frontend: Arc<FrontendLive>,
+    /// The `mode http` backend that the frontend led to.
+    pub backend: Option<String>,
+    pub client: Option<SocketAddr>,
+}
+
+impl Visit {
+    /// Answers until one side closes. `already_read` was taken off the socket before.
+    pub async fn serve(self, socket: OwnedFd, already_read: Vec<u8>) -> io::Result<()> {
+        let traffic = Arc::clone(&self.frontend);
+        let stream = Metered::new(socket, already_read, traffic, SILENCE)?;
+        let mut server = http1::Builder::new();
+        server.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(HEAD_LIMIT);
+        server.auto_date_header(false);
+        let visit = Arc::new(self);
+        let handler = service_fn(move |request| {
+            let visit = Arc::clone(&visit);
+            async move { Ok::<_, Infallible>(visit.respond(&request)) }
+        });
+        server.serve_connection(TokioIo::new(stream), handler).await.map_err(io::Error::other)
+    }
+
+    fn respond(&self, request: &hyper::Request<Incoming>) -> hyper::Response<Full<Bytes>> {
+        let began = (Instant::now(), SystemTime::now());
+        let now = Tick::now();
+        self.frontend.requests.add(1);
+        self.frontend.request_rate.hit(now);
+        let snapshot = self.service.published.load_full();
+        let reply = self.answer(&snapshot, request, now);
+        self.frontend.count_response(reply.status);
+        if reply.by != Answerer::NoServer {
+            self.frontend.intercepted.add(1);
+        }
+        if reply.by != Answerer::Monitor {
+            self.log(&snapshot, &reply, began);
+        }
+        response(reply)
+    }
+
+    fn answer(&self, snapshot: &Snapshot, request: &hyper::Request<Incoming>, now: Tick) -> Reply {
+        let Service { facts, clock, .. } = &self.service;
+        let world = World { snapshot, facts, clock, now, wall: SystemTime::now() };
+        let target = request.uri().to_string();
+        let asked = Request {
+            method: match *request.method() {
+                hyper::Method::GET | hyper::Method::HEAD => Method::Read,
+                hyper::Method::POST => Method::Post,
+                _ => Method::Other,
+            },
+            target: &target,
+            authorization: request.headers().get(AUTHORIZATION).map(HeaderValue::as_bytes),
+        };
+        answer(&world, self.place(snapshot), &nonce(), asked)
+    }
+
+    /// Where the connection's proxies stand in this snapshot; names outlive reloads. A frontend that is gone
+    /// has no position, and its clients no page.
+    fn place(&self, snapshot: &Snapshot) -> (FrontendId, Option<BackendId>) {
+        let frontend = snapshot.frontend(&self.frontend.name).unwrap_or(FrontendId(usize::MAX));
+        (frontend, self.backend.as_deref().and_then(|name| snapshot.backend(name)))
+    }
+
+    /// As HAProxy: one line a request, with `<STATS>` for a server.
+    fn log(&self, snapshot: &Snapshot, reply: &Reply, (began, accepted): (Instant, SystemTime)) {
+        let (FrontendId(at), backend) = self.place(snapshot);
+        let backend = backend.or_else(|| snapshot.config.frontends.get(at)?.default_backend);
+        let served = reply.by == Answerer::Stats;
+        let timer = served.then_some(Duration::ZERO);
+        let termination = match served {
+            true => Termination::new(Cause::Local, Phase::Request),
+            false => Termination::new(Cause::ServerAbort, Phase::Connect),
+        };
+        let record = SessionRecord {
+            config: Arc::clone(&snapshot.config),
+            frontend_id: (at != usize::MAX).then_some(FrontendId(at)),
+            frontend: Arc::clone(&self.frontend),
+            backend: backend.and_then(|BackendId(at)| Some(Arc::clone(&snapshot.backends.get(at)?.live))),
+            server: None,
+            client: self.client,
+            accepted,
+            wait: timer,
+            connect: timer,
+            total: began.elapsed(),
+            bytes_in: 1,
+            bytes_out: reply.body.len() as u64,
+            termination,
+            concurrency: Concurrency {
+                process: snapshot.process.connections.now(),
+                frontend: self.frontend.traffic.sessions.now(),
+                backend: 0,
+                server: 0,
+            },
+            retries: 0,
+            redispatched: false,
+            server_queue: 0,
+            backend_queue: 0,
+            as_soon_as_possible: false,
+        };
+        self.service.logger.service(record, if served { "<STATS>" } else { "<NOSRV>" });
+    }
+}
+
+fn response(reply: Reply) -> hyper::Response<Full<Bytes>> {
+    let mut response = hyper::Response::new(Full::new(Bytes::from(reply.body)));
+    *response.status_mut() =
+        hyper::StatusCode::from_u16(reply.status).unwrap_or(hyper::StatusCode::INTERNAL_SERVER_ERROR);
+    for (name, value) in reply.headers {
+        // A realm or an address with bytes that no header may hold goes without.
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            response.headers_mut().insert(HeaderName::from_static(name), value);
+        }
+    }
+    if reply.then == Then::Close {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+/// Unpredictable to whoever could plant text on the page: the standard library's hash keys come from the
+/// kernel's random source, which `chroot` does not hide.
+fn nonce() -> String {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let count = COUNT.fetch_add(1, Relaxed);
+    let state = RandomState::new();
+    format!("{:016x}{:016x}", state.hash_one((count, 0)), state.hash_one((count, 1)))
+}
+
+#[cfg(test)]
+#[path = "http_tests.rs"]
+mod tests;

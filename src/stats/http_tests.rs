@@ -1,0 +1,97 @@
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+
+use super::*;
+use crate::log::{Identity, Sinks};
+use crate::stats::demo;
+
+const LIMIT: Duration = Duration::from_secs(5);
+
+/// A client whose other end is served with the demo's page at `/`, and the frontend it is counted at.
+struct Served {
+    client: TcpStream,
+    frontend: Arc<FrontendLive>,
+    thread: std::thread::JoinHandle<io::Result<()>>,
+}
+
+fn served(already_read: &[u8]) -> Served {
+    let demo = demo::demo();
+    let mut config = (*demo.snapshot.config).clone();
+    let page = crate::config::model::StatsPage { uri: "/".into(), users: Vec::new(), ..demo.page };
+    config.frontends[1].stats = Some(page);
+    let snapshot = Snapshot { config: config.into(), ..demo.snapshot };
+    let frontend = Arc::clone(&snapshot.frontends[1]);
+    let identity = Identity { tag: "t".into(), pid: 1, hostname: "h".into(), sent_hostname: None };
+    let service = Service {
+        published: Arc::new(Published::from_pointee(snapshot)),
+        facts: Arc::new(demo.facts),
+        logger: Logger::start(identity, Clock::utc(), Sinks::default()).unwrap(),
+        clock: Clock::utc(),
+    };
+    let visit = Visit { service, frontend: Arc::clone(&frontend), backend: None, client: None };
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    client.set_read_timeout(Some(LIMIT)).unwrap();
+    let (socket, _) = listener.accept().unwrap();
+    let already_read = already_read.to_vec();
+    let thread = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(visit.serve(socket.into(), already_read))
+    });
+    Served { client, frontend, thread }
+}
+
+fn until_close(mut client: &TcpStream) -> String {
+    let mut text = String::new();
+    client.read_to_string(&mut text).unwrap();
+    text
+}
+
+#[test]
+fn http_1_0_is_answered_and_closed() {
+    let mut served = served(b"");
+    served.client.write_all(b"GET /;csv HTTP/1.0\r\n\r\n").unwrap();
+    let text = until_close(&served.client);
+    assert!(text.contains("200 OK\r\n") && text.contains("\r\n\r\n# pxname,svname"), "{text}");
+    served.thread.join().unwrap().unwrap();
+    assert_eq!(served.frontend.requests.sum(), 1);
+    assert_eq!(served.frontend.intercepted.sum(), 13);
+    assert_eq!(served.frontend.responses[1].sum(), 1);
+    assert_eq!(served.frontend.traffic.bytes_in.sum(), 22);
+    assert_eq!(served.frontend.traffic.bytes_out.sum(), text.len() as u64);
+}
+
+#[test]
+fn a_kept_connection_answers_again_and_bytes_read_before_come_first() {
+    let mut served = served(b"GET /;csv HTT");
+    served.client.write_all(b"P/1.1\r\nHost: x\r\n\r\nHEAD / HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    served.client.write_all(b"GET /;json HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+    let text = until_close(&served.client);
+    assert_eq!(text.matches("HTTP/1.1 200 OK").count(), 3, "{text}");
+    assert!(!text.contains("<main"), "HEAD has no body");
+    served.thread.join().unwrap().unwrap();
+}
+
+#[test]
+fn what_is_not_http_ends_the_connection() {
+    let mut served = served(b"");
+    served.client.write_all(b"*1\r\n$4\r\nPING\r\n\r\n").unwrap();
+    assert!(until_close(&served.client).starts_with("HTTP/1.1 400 "));
+    assert!(served.thread.join().unwrap().is_err());
+}
+
+#[test]
+fn a_head_without_end_is_not_kept() {
+    let mut served = served(b"");
+    let line = [b"X: ", &[b'y'; 1000][..], b"\r\n"].concat();
+    served.client.write_all(b"GET / HTTP/1.1\r\n").unwrap();
+    // It may close before all of it is written.
+    let _ = (0..64).try_for_each(|_| served.client.write_all(&line));
+    assert!(served.thread.join().unwrap().is_err());
+}
+
+#[test]
+fn nonces_do_not_repeat() {
+    assert_ne!(nonce(), nonce());
+    assert_eq!(nonce().len(), 32);
+}

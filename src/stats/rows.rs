@@ -1,0 +1,271 @@
+//! Which frontends, backends and servers are shown, in HAProxy's order (a proxy's frontend, its servers, its
+//! backend; proxies by id), each with what its columns need at hand. Pure over the live objects and `now`.
+
+use super::ProcessFacts;
+use super::status::Standing;
+use crate::config::model::{Backend, BackendId, Frontend, FrontendId, Server};
+use crate::state::{
+    BackendView, FrontendLive, Health, Operation, RedisView, ServerLive, Snapshot, Unselectable,
+};
+use crate::time::Tick;
+
+/// What the reader wants to see.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// `stats scope`: only these proxies; none: all.
+    pub scope: Vec<String>,
+    /// `;scope=TEXT`: only proxies whose name contains it.
+    pub filter: Option<String>,
+    pub hide: Hide,
+    pub details: Details,
+}
+
+/// `;up`, `;no-maint`
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Hide {
+    #[default]
+    Nothing,
+    Maintenance,
+    Down,
+}
+
+/// `stats show-legends`: whether addresses, cookies and algorithms are shown.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Details {
+    #[default]
+    Plain,
+    Legends,
+}
+
+/// One row.
+#[derive(Debug)]
+pub enum Row<'a> {
+    Frontend(FrontendRow<'a>),
+    Server(Box<ServerRow<'a>>),
+    Backend(BackendRow<'a>),
+}
+
+#[derive(Debug)]
+pub struct FrontendRow<'a> {
+    pub config: &'a Frontend,
+    pub live: &'a FrontendLive,
+    /// Whether it has a socket: `OPEN`, else `STOP`.
+    pub open: bool,
+    pub limit: u32,
+    pub now: Tick,
+}
+
+#[derive(Debug)]
+pub struct BackendRow<'a> {
+    pub config: &'a Backend,
+    pub view: &'a BackendView,
+    pub tally: Tally,
+    pub fullconn: u32,
+    pub details: Details,
+    pub now: Tick,
+}
+
+#[derive(Debug)]
+pub struct ServerRow<'a> {
+    pub config: &'a Server,
+    pub backend: &'a Backend,
+    pub live: &'a ServerLive,
+    pub health: Health,
+    pub redis: RedisView,
+    /// Why it gets no clients.
+    pub excluded: Option<Unselectable>,
+    pub standing: Standing,
+    pub details: Details,
+    pub now: Tick,
+}
+
+/// What a backend can offer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    pub active: u32,
+    pub backup: u32,
+    pub weight: u32,
+}
+
+/// The rows of a selection.
+pub fn rows<'a>(
+    snapshot: &'a Snapshot,
+    facts: &ProcessFacts,
+    selection: &Selection,
+    now: Tick,
+) -> Vec<Row<'a>> {
+    let mut rows = Vec::new();
+    for half in halves(snapshot, selection) {
+        match half {
+            Half::Front(FrontendId(at)) => {
+                rows.push(Row::Frontend(FrontendRow::new(snapshot, at, facts.maxconn, now)));
+            }
+            Half::Back(id) => {
+                let details = selection.details;
+                let shown = servers(snapshot, id, details, now).filter(|row| selection.shows(row));
+                rows.extend(shown.map(|row| Row::Server(Box::new(row))));
+                rows.push(Row::Backend(BackendRow::new(snapshot, id, (facts.maxconn, details), now)));
+            }
+        }
+    }
+    rows
+}
+
+/// The servers of a backend, none left out.
+pub fn servers<'a>(
+    snapshot: &'a Snapshot,
+    BackendId(at): BackendId,
+    details: Details,
+    now: Tick,
+) -> impl Iterator<Item = ServerRow<'a>> {
+    let (backend, view) = (&snapshot.config.backends[at], &snapshot.backends[at]);
+    backend.servers.iter().zip(&view.servers).map(move |(config, live)| {
+        let (health, redis, excluded) = (live.health(), live.redis(), view.unselectable(live));
+        let standing = Standing::of(config, live, &health, excluded);
+        ServerRow { config, backend, live, health, redis, excluded, standing, details, now }
+    })
+}
+
+impl Selection {
+    /// Whether a proxy of that name is shown.
+    pub fn takes(&self, name: &str) -> bool {
+        let in_scope = self.scope.is_empty() || self.scope.iter().any(|scope| scope == name);
+        in_scope && self.filter.as_ref().is_none_or(|part| name.contains(part.as_str()))
+    }
+
+    fn shows(&self, row: &ServerRow<'_>) -> bool {
+        match self.hide {
+            Hide::Nothing => true,
+            Hide::Maintenance => row.standing != Standing::Maintenance,
+            Hide::Down => !row.standing.is_down(),
+        }
+    }
+}
+
+impl<'a> FrontendRow<'a> {
+    fn new(snapshot: &'a Snapshot, at: usize, maxconn: u32, now: Tick) -> FrontendRow<'a> {
+        let (config, live) = (&snapshot.config.frontends[at], &*snapshot.frontends[at]);
+        let sockets = snapshot.listeners.get(at).map_or(&[][..], Vec::as_slice);
+        let open = config.binds.is_empty() || sockets.iter().any(Option::is_some);
+        FrontendRow { config, live, open, limit: frontend_limit(config, maxconn), now }
+    }
+}
+
+impl<'a> BackendRow<'a> {
+    fn new(
+        snapshot: &'a Snapshot,
+        id: BackendId,
+        (maxconn, details): (u32, Details),
+        now: Tick,
+    ) -> BackendRow<'a> {
+        let (config, view) = (&snapshot.config.backends[id.0], &snapshot.backends[id.0]);
+        let fullconn = config.fullconn.unwrap_or_else(|| derived_fullconn(snapshot, id, maxconn));
+        BackendRow { config, view, tally: Tally::of(config, view), fullconn, details, now }
+    }
+
+    /// Up with a usable server, or without any server line.
+    pub fn is_up(&self) -> bool {
+        self.config.servers.is_empty() || self.tally.active + self.tally.backup > 0
+    }
+
+    /// Milliseconds without a usable server, the present spell included.
+    pub fn downtime_ms(&self) -> u64 {
+        let past = self.view.live.downtime_ms.sum();
+        let present = if self.is_up() { 0 } else { self.unchanged_ms() };
+        past + present
+    }
+
+    /// Milliseconds since it last went up or down.
+    pub fn unchanged_ms(&self) -> u64 {
+        let since = self.view.live.last_change.load(std::sync::atomic::Ordering::Relaxed);
+        self.now.0.saturating_sub(since)
+    }
+}
+
+impl ServerRow<'_> {
+    /// Whether checks run on it now.
+    pub fn is_checked(&self) -> bool {
+        self.config.check.is_some() && self.standing != Standing::Maintenance
+    }
+
+    /// Milliseconds down, the present spell included.
+    pub fn downtime_ms(&self) -> u64 {
+        let down = self.live.operation() == Operation::Stopped;
+        let present = if down { self.unchanged_ms() } else { 0 };
+        self.health.downtime_ms + present
+    }
+
+    /// Milliseconds since it last went up or down.
+    pub fn unchanged_ms(&self) -> u64 {
+        self.now.0.saturating_sub(self.health.last_change.0)
+    }
+
+    /// `slowstart`, in percent of the way; `None` when it is over or there is none.
+    pub fn throttle(&self) -> Option<u32> {
+        let whole = self.config.slowstart.as_millis() as u64;
+        if self.live.operation() != Operation::Starting || whole == 0 {
+            return None;
+        }
+        Some((self.unchanged_ms() * 100 / whole).clamp(1, 100) as u32)
+    }
+}
+
+impl Tally {
+    fn of(config: &Backend, view: &BackendView) -> Tally {
+        let mut tally = Tally::default();
+        let mut weights = (0, 0);
+        for (server, live) in config.servers.iter().zip(&view.servers) {
+            let weight = live.weight();
+            if view.unselectable(live).is_some() || weight == 0 {
+                continue;
+            }
+            if !server.backup {
+                tally.active += 1;
+                weights.0 += weight;
+            } else {
+                tally.backup += 1;
+                // Without `allbackups` only the first backup is used.
+                weights.1 =
+                    if config.allbackups || tally.backup == 1 { weights.1 + weight } else { weights.1 };
+            }
+        }
+        tally.weight = if tally.active > 0 { weights.0 } else { weights.1 };
+        tally
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Half {
+    Front(FrontendId),
+    Back(BackendId),
+}
+
+/// The shown halves of proxies, by proxy id, the frontend first.
+fn halves(snapshot: &Snapshot, selection: &Selection) -> Vec<Half> {
+    let config = &snapshot.config;
+    let shown = |name: &str, disabled: bool| !disabled && selection.takes(name);
+    let fronts = config.frontends.iter().enumerate().filter(|(_, proxy)| shown(&proxy.name, proxy.disabled));
+    let backs = config.backends.iter().enumerate().filter(|(_, proxy)| shown(&proxy.name, proxy.disabled));
+    let mut halves: Vec<(u32, Half)> = fronts
+        .map(|(at, proxy)| (proxy.proxy_id, Half::Front(FrontendId(at))))
+        .chain(backs.map(|(at, proxy)| (proxy.proxy_id, Half::Back(BackendId(at)))))
+        .collect();
+    // A stable sort: with one id for both halves of a `listen`, the frontend stays first.
+    halves.sort_by_key(|(id, _)| *id);
+    halves.into_iter().map(|(_, half)| half).collect()
+}
+
+fn frontend_limit(config: &Frontend, maxconn: u32) -> u32 {
+    if config.maxconn == 0 { maxconn } else { config.maxconn }
+}
+
+/// Without `fullconn`: a tenth of the connections that may come from the frontends leading here, rounded up.
+fn derived_fullconn(snapshot: &Snapshot, id: BackendId, maxconn: u32) -> u32 {
+    let backend = &snapshot.config.backends[id.0];
+    let leads_here = |frontend: &&Frontend| {
+        frontend.default_backend == Some(id) || (frontend.is_listen && frontend.name == backend.name)
+    };
+    let limits = snapshot.config.frontends.iter().filter(leads_here);
+    let sum: u64 = limits.map(|frontend| u64::from(frontend_limit(frontend, maxconn))).sum();
+    u32::try_from(sum.div_ceil(10)).unwrap_or(u32::MAX).max(1)
+}
