@@ -94,6 +94,25 @@ fn is_syntax(word: &[u8]) -> bool {
     word.len() < 2 || word.eq_ignore_ascii_case(b"auth") || word.eq_ignore_ascii_case(b"setname")
 }
 
+/// The words of the complete commands in `bytes`, and how many bytes at the end are the beginning of another.
+/// Bytes that are no commands end the list.
+pub fn split(bytes: &[u8]) -> (Vec<Vec<&[u8]>>, usize) {
+    let mut commands = Vec::new();
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        match next(rest) {
+            Some(Next::Command { used, words }) => {
+                commands.push(words);
+                rest = &rest[used..];
+            }
+            Some(Next::Blank { used }) => rest = &rest[used..],
+            Some(Next::Unfinished) => return (commands, rest.len()),
+            None => break,
+        }
+    }
+    (commands, 0)
+}
+
 fn for_each_command(bytes: &[u8], mut each: impl FnMut(&[&[u8]])) {
     let mut rest = bytes;
     while !rest.is_empty() {

@@ -24,10 +24,24 @@ pub enum Guarding {
     None,
     /// A script that accepts only replicas: proof and cut on role change, no master.
     Replicas,
+    /// A script that accepts only masters, of which there may be several: proof and cut on role change.
+    Masters,
     /// A script that accepts only the master: proof, one master, cut, hold.
     Master,
     /// As `Master`, but only said, not done.
     Observe,
+}
+
+impl Guarding {
+    /// Whether a server gets its first client only after a check has passed (`option redis-proof`).
+    pub fn needs_proof(self) -> bool {
+        matches!(self, Guarding::Replicas | Guarding::Masters | Guarding::Master)
+    }
+
+    /// Whether a guard watches over the backend at all.
+    pub fn is_guarded(self) -> bool {
+        self != Guarding::None
+    }
 }
 
 /// One backend, for as long as the config has it.
@@ -42,6 +56,9 @@ pub struct BackendLive {
     pub master: MasterWord,
     /// Set once every server has had its first verdict, or the wait for it is over (`option redis-proof`).
     pub judged: AtomicBool,
+    /// Set by the guard of a backend that holds a cluster or active replicas: the rule of the one master is
+    /// off by itself there.
+    pub many_masters: AtomicBool,
     /// Tick since which there is no usable master, plus one; 0: there is one. The hold's clock.
     masterless_since: AtomicU64,
     /// `chkdown` and `lastchg` of the backend row.
@@ -64,6 +81,7 @@ impl BackendLive {
             queue: Queue::default(),
             master: MasterWord::default(),
             judged: AtomicBool::new(false),
+            many_masters: AtomicBool::new(false),
             masterless_since: AtomicU64::new(now.0 + 1),
             down_transitions: super::counters::Counter::default(),
             last_change: AtomicU64::new(now.0),
@@ -98,12 +116,19 @@ pub struct BackendView {
 }
 
 impl BackendView {
+    /// What is in force: the config's answer, but for what the guard found out about the servers.
+    pub fn in_force(&self) -> Guarding {
+        match self.guarding {
+            Guarding::Master if self.live.many_masters.load(Relaxed) => Guarding::Masters,
+            guarding => guarding,
+        }
+    }
+
     /// Why the server gets no clients, the master word included; `None` if it does (its weight apart).
     pub fn unselectable(&self, server: &ServerLive) -> Option<Unselectable> {
-        let needs_proof = matches!(self.guarding, Guarding::Replicas | Guarding::Master);
-        server.unselectable(needs_proof).or_else(|| {
-            let held =
-                self.guarding == Guarding::Master && self.live.master.load().server != Some(server.key);
+        let guarding = self.in_force();
+        server.unselectable(guarding.needs_proof()).or_else(|| {
+            let held = guarding == Guarding::Master && self.live.master.load().server != Some(server.key);
             held.then_some(Unselectable::Held)
         })
     }

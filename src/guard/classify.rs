@@ -1,0 +1,64 @@
+//! What a check script asks for, found out by asking it: the engine that checks the servers runs the script
+//! against a canned master and a canned replica, and whom it accepts says what the backend is. So every way
+//! to ask counts (inline or RESP, text or binary, a pattern or its inverse, INFO, ROLE or a write), and
+//! nobody has to understand the script, its password least of all.
+//!
+//! | accepts the master | accepts the replica | the backend is |
+//! |---|---|---|
+//! | yes | no | one for the master |
+//! | no | yes | one for replicas |
+//! | yes | yes | plain: PING, a connect |
+//! | no | no | plain: it asks for something else, such as a Sentinel |
+//!
+//! Generations of Redis word things differently; one of them in which the script tells the two apart is
+//! enough.
+
+use super::canned::{Canned, Dialect};
+use crate::config::model::{Backend, CheckMethod, GuardMode};
+use crate::health::tcp_check::rehearse;
+use crate::redis::Role;
+use crate::state::Guarding;
+
+/// What applies to a backend, by its check and its `option redis-*`. `bufsize` is `tune.bufsize`.
+///
+/// One master includes proof: nobody is master unproven, so `no option redis-proof` alone changes nothing
+/// there. Without both of them the backend is as HAProxy's.
+pub fn classify(backend: &Backend, bufsize: usize) -> Guarding {
+    let options = &backend.redis;
+    let is_checked = backend.servers.iter().any(|server| server.check.is_some());
+    if options.guard == GuardMode::Off || !is_checked {
+        return Guarding::None;
+    }
+    let Some(role) = asked_for(&backend.check, bufsize) else { return Guarding::None };
+    let wants_one_master = role == Role::Master && options.single_master;
+    match (options.guard, wants_one_master) {
+        (GuardMode::Observe, true) => Guarding::Observe,
+        // Only choices are worth watching.
+        (GuardMode::Observe, false) => Guarding::None,
+        (_, true) => Guarding::Master,
+        (_, false) if !options.proof => Guarding::None,
+        (_, false) if role == Role::Master => Guarding::Masters,
+        (_, false) => Guarding::Replicas,
+    }
+}
+
+/// The role that the script accepts while it refuses the other; `None` if it does not ask for one.
+pub fn asked_for(check: &CheckMethod, bufsize: usize) -> Option<Role> {
+    if !matches!(check, CheckMethod::TcpCheck(_)) {
+        return None;
+    }
+    let accepts = |role, dialect| {
+        let mut canned = Canned::new(role, dialect);
+        rehearse(check, bufsize, |sent| canned.answer(sent)).passed()
+    };
+    let verdicts =
+        Dialect::ALL.map(|dialect| (accepts(Role::Master, dialect), accepts(Role::Replica, dialect)));
+    if verdicts.contains(&(true, false)) {
+        return Some(Role::Master);
+    }
+    verdicts.contains(&(false, true)).then_some(Role::Replica)
+}
+
+#[cfg(test)]
+#[path = "classify_tests.rs"]
+mod tests;

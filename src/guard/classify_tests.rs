@@ -1,0 +1,133 @@
+use super::super::scripts::{backend, binary, not, rbinary, rstring, script, send, string};
+use super::*;
+use crate::config::model::{CheckAction, CheckConnect, RedisOptions, Secret};
+
+#[test]
+fn a_script_asks_for_whom_it_accepts() {
+    let info = || send("INFO replication\r\n");
+    let connect = |port| CheckAction::Connect(CheckConnect { port: Some(port), ..CheckConnect::default() });
+    let resp = "*2\r\n$4\r\nINFO\r\n$11\r\nreplication\r\n";
+    let rows: Vec<(&str, CheckMethod, Option<Role>)> = vec![
+        (
+            "the usual one",
+            script(vec![
+                CheckAction::Connect(CheckConnect::default()),
+                send("AUTH my-redis-password\r\n"),
+                string("+OK"),
+                send("PING\r\n"),
+                string("+PONG"),
+                send("INFO REPLICATION\r\n"),
+                string("role:master"),
+                send("QUIT\r\n"),
+                string("+OK"),
+            ]),
+            Some(Role::Master),
+        ),
+        ("bare INFO", script(vec![send("info\r\n"), string("role:master")]), Some(Role::Master)),
+        ("rstring", script(vec![info(), rstring("role:(master|leader)")]), Some(Role::Master)),
+        ("inverse", script(vec![info(), not("role:slave")]), Some(Role::Master)),
+        ("inverse, new word", script(vec![info(), not("role:replica")]), Some(Role::Master)),
+        ("ROLE", script(vec![send("ROLE\r\n"), string("master")]), Some(Role::Master)),
+        ("ROLE, rbinary", script(vec![send("ROLE\r\n"), rbinary("6D6173746572")]), Some(Role::Master)),
+        ("RESP", script(vec![send(resp), string("role:master")]), Some(Role::Master)),
+        (
+            "binary",
+            script(vec![
+                CheckAction::SendBinary(Secret::new(*b"info replication\r\n")),
+                binary(b"role:master"),
+            ]),
+            Some(Role::Master),
+        ),
+        (
+            "split over two sends",
+            script(vec![send("INFO "), send("replication\r\n"), string("role:master")]),
+            Some(Role::Master),
+        ),
+        (
+            "pipelined",
+            script(vec![send("AUTH a b\r\nPING\r\nINFO replication\r\n"), string("role:master")]),
+            Some(Role::Master),
+        ),
+        (
+            "RESP3",
+            script(vec![
+                send("HELLO 3 AUTH default pw\r\n"),
+                send("INFO replication\r\n"),
+                string("role:master"),
+            ]),
+            Some(Role::Master),
+        ),
+        ("HELLO alone", script(vec![send("HELLO\r\n"), rstring("role\r\n.*\r\nmaster")]), Some(Role::Master)),
+        ("a write", script(vec![send("SET probe 1\r\n"), string("+OK")]), Some(Role::Master)),
+        (
+            "a master with replicas that is not loading",
+            script(vec![
+                send("INFO replication\r\n"),
+                rstring("role:master\r\nconnected_slaves:[1-9]"),
+                send("INFO persistence\r\n"),
+                string("loading:0"),
+            ]),
+            Some(Role::Master),
+        ),
+        ("replica", script(vec![info(), string("role:slave")]), Some(Role::Replica)),
+        ("replica, new word", script(vec![info(), rstring("role:(slave|replica)")]), Some(Role::Replica)),
+        ("link", script(vec![info(), string("master_link_status:up")]), Some(Role::Replica)),
+        ("PING", script(vec![send("PING\r\n"), string("+PONG")]), None),
+        ("any role", script(vec![info(), string("role:")]), None),
+        ("loading", script(vec![send("INFO persistence\r\n"), string("loading:0")]), None),
+        (
+            "a Sentinel",
+            script(vec![
+                connect(26379),
+                send("SENTINEL get-master-addr-by-name mymaster\r\n"),
+                string("10.9.9.9"),
+            ]),
+            None,
+        ),
+        ("a Sentinel's flags", script(vec![send("SENTINEL master mymaster\r\n"), string("flags")]), None),
+        ("a typo", script(vec![send("INFO replicationrn"), string("role:master")]), None),
+        ("no rule", script(Vec::new()), None),
+        ("redis-check", CheckMethod::RedisCheck, None),
+        ("connect", CheckMethod::Layer4, None),
+    ];
+    for (name, check, want) in rows {
+        assert_eq!(asked_for(&check, 16384), want, "{name}");
+    }
+}
+
+#[test]
+fn options_take_their_part_away() {
+    let master = || script(vec![send("INFO replication\r\n"), string("role:master")]);
+    let replica = || script(vec![send("INFO replication\r\n"), string("role:slave")]);
+    let options =
+        |guard, proof, single_master| RedisOptions { guard, proof, single_master, ..RedisOptions::default() };
+    use GuardMode::{Observe, Off, On};
+    for (check, redis, want) in [
+        (master(), options(On, true, true), Guarding::Master),
+        (master(), options(On, false, true), Guarding::Master),
+        (master(), options(On, true, false), Guarding::Masters),
+        (master(), options(On, false, false), Guarding::None),
+        (master(), options(Observe, true, true), Guarding::Observe),
+        (master(), options(Observe, true, false), Guarding::None),
+        (master(), options(Off, true, true), Guarding::None),
+        (replica(), options(On, true, true), Guarding::Replicas),
+        (replica(), options(On, false, true), Guarding::None),
+        (replica(), options(Observe, true, true), Guarding::None),
+        (replica(), options(Off, true, true), Guarding::None),
+        (CheckMethod::RedisCheck, options(On, true, true), Guarding::None),
+    ] {
+        assert_eq!(
+            classify(&backend(&["127.0.0.1:6379".parse().unwrap()], check, redis.clone()), 16384),
+            want,
+            "{redis:?}"
+        );
+    }
+}
+
+#[test]
+fn a_script_that_nobody_runs_asks_for_nothing() {
+    let check = script(vec![send("INFO replication\r\n"), string("role:master")]);
+    let mut backend = backend(&["127.0.0.1:6379".parse().unwrap()], check, RedisOptions::default());
+    backend.servers[0].check = None;
+    assert_eq!(classify(&backend, 16384), Guarding::None);
+}

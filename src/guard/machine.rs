@@ -1,0 +1,378 @@
+//! The guard of one backend as a state machine: an [`Input`] goes in, [`Effect`]s come out, to be executed in
+//! their order. It remembers what [`super::decide`] must not: facts, the histories, who holds the word.
+//!
+//! The order of the effects is part of the promise. The master's word comes first, so that whoever hears of
+//! anything that follows already finds the right master; the sessions of a server that lost are cut after
+//! that, and clients that wait are told to look again last of all.
+
+use std::time::Duration;
+
+use super::decide::{Fact, HeldReason, Hold, Reason, Says, Standing, View, Window, decide};
+use super::history::History;
+use super::hold::HoldClock;
+use super::proof::{Verdict, verdict};
+use crate::redis::{Role, RoleReport};
+use crate::state::{CutReason, Guarding, ServerKey};
+use crate::time::Tick;
+
+/// What the config says, resolved to keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setup {
+    pub guarding: Guarding,
+    /// `option redis-hold`
+    pub hold: Option<Duration>,
+    /// How long first verdicts are awaited.
+    pub window: Duration,
+    /// In the config's order.
+    pub seats: Vec<Seat>,
+}
+
+/// One server of the config.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seat {
+    pub key: ServerKey,
+    pub standing: Standing,
+    /// Whether it has `check`; one without never gets a verdict.
+    pub is_checked: bool,
+}
+
+/// One finished check.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Observation {
+    pub server: ServerKey,
+    pub passed: bool,
+    pub report: Option<RoleReport>,
+}
+
+/// What can happen to a guard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input {
+    /// A start or a reload.
+    Apply(Setup),
+    Checked(Observation),
+    /// Health or the operator moved a server.
+    Moved(ServerKey, Standing),
+    Timer,
+}
+
+/// Why the rule of the one master is off by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ManyMasters {
+    /// `redis_mode:cluster`
+    Cluster,
+    /// KeyDB's `role:active-replica`.
+    ActiveReplica,
+}
+
+/// What a guard does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Store the master word.
+    Master {
+        server: Option<ServerKey>,
+        previous: Option<ServerKey>,
+        reason: Reason,
+    },
+    /// Switch the rule of the one master off, or on again after a reload; the server gave the reason.
+    ManyMasters(Option<(ServerKey, ManyMasters)>),
+    Proven(ServerKey),
+    Disproven(ServerKey),
+    /// Say why the server gets no clients although it says that it is master; `None`: it does, or does not.
+    Held(ServerKey, Option<HeldReason>),
+    /// Since when there is no usable master.
+    Masterless(Option<Tick>),
+    Cut(ServerKey, CutReason),
+    /// Both say that they are master, both have replicas, and nothing relates them.
+    Rivals(ServerKey, ServerKey),
+    /// First verdicts are awaited (`false`), or not any more.
+    Judged(bool),
+    /// Waiting sessions look again.
+    Reconsider,
+}
+
+#[derive(Debug, Clone)]
+struct Member {
+    fact: Fact,
+    is_checked: bool,
+    has_verdict: bool,
+    proven: bool,
+    held: Option<HeldReason>,
+}
+
+/// See the module.
+#[derive(Debug, Clone)]
+pub struct GuardState {
+    guarding: Guarding,
+    hold: Option<Duration>,
+    members: Vec<Member>,
+    history: History,
+    /// Who holds the word.
+    master: Option<ServerKey>,
+    clock: HoldClock,
+    window_closes: Tick,
+    judged: bool,
+    many_masters: Option<ManyMasters>,
+    rivals_named: bool,
+}
+
+impl GuardState {
+    /// A guard that knows nothing yet; [`Input::Apply`] comes first.
+    pub fn new(now: Tick) -> GuardState {
+        GuardState {
+            guarding: Guarding::None,
+            hold: None,
+            members: Vec::new(),
+            history: History::default(),
+            master: None,
+            clock: HoldClock::started(now),
+            window_closes: now,
+            judged: false,
+            many_masters: None,
+            rivals_named: false,
+        }
+    }
+
+    /// Who holds the word.
+    pub fn master(&self) -> Option<ServerKey> {
+        self.master
+    }
+
+    /// Whether a server has passed.
+    pub fn is_proven(&self, server: ServerKey) -> bool {
+        self.members.iter().any(|member| member.fact.key == server && member.proven)
+    }
+
+    /// When [`Input::Timer`] is due; `None` if only a report can change anything.
+    pub fn next_wake(&self, now: Tick) -> Option<Tick> {
+        let window = (!self.judged || self.history.line().is_none()).then_some(self.window_closes);
+        let hold = self.clock.ends(self.hold);
+        [window, hold].into_iter().flatten().filter(|due| *due > now).min()
+    }
+
+    /// One thing happened.
+    pub fn step(&mut self, input: Input, now: Tick) -> Vec<Effect> {
+        let (mut effects, mut after) = (Vec::new(), Vec::new());
+        match input {
+            Input::Apply(setup) => self.apply(setup, now, &mut effects),
+            Input::Checked(observation) => self.observe(&observation, &mut after),
+            Input::Moved(server, standing) => {
+                if let Some(member) = self.member(server) {
+                    member.fact.standing = standing;
+                }
+            }
+            Input::Timer => {}
+        }
+        if self.has_one_master() {
+            self.decide(now, &mut effects, &mut after);
+        }
+        // The word first, then what the report itself brought, then what follows from both.
+        effects.append(&mut after);
+        self.watch_clock(now, &mut effects);
+        self.watch_judgement(now, &mut effects);
+        if effects.iter().any(wakes_waiters) {
+            effects.push(Effect::Reconsider);
+        }
+        effects
+    }
+
+    fn has_one_master(&self) -> bool {
+        matches!(self.guarding, Guarding::Master | Guarding::Observe) && self.many_masters.is_none()
+    }
+
+    fn member(&mut self, server: ServerKey) -> Option<&mut Member> {
+        self.members.iter_mut().find(|member| member.fact.key == server)
+    }
+
+    fn apply(&mut self, setup: Setup, now: Tick, effects: &mut Vec<Effect>) {
+        let old = std::mem::take(&mut self.members);
+        let carry = |seat: &Seat| {
+            let kept = old.iter().find(|member| member.fact.key == seat.key).cloned();
+            let mut member = kept.unwrap_or_else(|| Member::new(seat));
+            (member.fact.standing, member.is_checked) = (seat.standing, seat.is_checked);
+            member
+        };
+        self.members = setup.seats.iter().map(carry).collect();
+        self.history.retain(|key| setup.seats.iter().any(|seat| seat.key == key));
+        let watched_before = std::mem::replace(&mut self.guarding, setup.guarding);
+        self.hold = setup.hold;
+        self.many_masters = None;
+        effects.push(Effect::ManyMasters(None));
+        let is_new = !self.members.iter().any(|member| member.has_verdict);
+        if is_new {
+            // Also after every address changed: clients wait for first verdicts again.
+            self.window_closes = now + setup.window;
+            self.judged = false;
+            effects.push(Effect::Judged(false));
+        }
+        self.restate(effects);
+        if watched_before == Guarding::Observe && setup.guarding == Guarding::Master {
+            let held = self.members.iter().filter(|member| member.held.is_some());
+            effects.extend(held.map(|member| Effect::Held(member.fact.key, member.held)));
+            self.cut_the_others(None, effects);
+        }
+    }
+
+    /// What was only observed, or forgotten by a change of the config, becomes true again.
+    fn restate(&self, effects: &mut Vec<Effect>) {
+        if self.guarding == Guarding::Master {
+            let (server, reason) = (self.master, Reason::Stays);
+            effects.push(Effect::Master { server, previous: server, reason });
+        }
+        for Member { fact, proven, .. } in &self.members {
+            effects.push(if *proven { Effect::Proven(fact.key) } else { Effect::Disproven(fact.key) });
+        }
+    }
+
+    fn observe(&mut self, observation: &Observation, effects: &mut Vec<Effect>) {
+        let guarding = self.guarding;
+        let Some(member) = self.member(observation.server) else { return };
+        let verdict = verdict(guarding, observation.passed, observation.report.as_ref());
+        member.take(verdict, observation, effects);
+        let Some(report) = &observation.report else { return };
+        self.history.observe(observation.server, report);
+        let found = match report {
+            RoleReport { cluster: true, .. } => ManyMasters::Cluster,
+            RoleReport { role: Role::ActiveReplica, .. } => ManyMasters::ActiveReplica,
+            _ => return,
+        };
+        if self.has_one_master() {
+            self.many_masters = Some(found);
+            effects.push(Effect::ManyMasters(Some((observation.server, found))));
+            for member in &mut self.members {
+                if member.held.take().is_some() {
+                    effects.push(Effect::Held(member.fact.key, None));
+                }
+            }
+        }
+    }
+
+    fn decide(&mut self, now: Tick, effects: &mut Vec<Effect>, after: &mut Vec<Effect>) {
+        let awaits = |member: &Member| {
+            member.is_checked && !member.has_verdict && member.fact.standing != Standing::Out
+        };
+        let is_open = now < self.window_closes && self.members.iter().any(awaits);
+        let is_held = self.clock.ends(self.hold).is_none_or(|end| now < end);
+        let facts: Vec<Fact> = self.members.iter().map(|member| member.fact).collect();
+        let view = View {
+            servers: &facts,
+            history: &self.history,
+            window: if is_open { Window::Open } else { Window::Closed },
+            hold: if is_held { Hold::Running } else { Hold::Over },
+        };
+        let decision = decide(&view, self.master, now);
+        self.history.set_line(decision.line);
+        if decision.master != self.master {
+            let previous = std::mem::replace(&mut self.master, decision.master);
+            effects.push(Effect::Master { server: self.master, previous, reason: decision.reason });
+            self.cut_the_others(previous, after);
+        }
+        self.hold_back(&decision.held, after);
+    }
+
+    /// After a choice nobody else keeps a client: neither the master before, nor one that clients reached
+    /// while the guard only observed. A server that reports another role was cut when it did.
+    fn cut_the_others(&self, previous: Option<ServerKey>, effects: &mut Vec<Effect>) {
+        let Some(master) = self.master else { return };
+        let is_member = |key: ServerKey| self.members.iter().any(|member| member.fact.key == key);
+        let removed = previous.filter(|key| !is_member(*key));
+        let masters = self.members.iter().map(|member| member.fact).filter(|fact| fact.says == Says::Master);
+        let others = masters.map(|fact| fact.key).filter(|key| *key != master);
+        effects.extend(others.chain(removed).map(|key| Effect::Cut(key, CutReason::Succeeded)));
+    }
+
+    fn hold_back(&mut self, held: &[(ServerKey, HeldReason)], effects: &mut Vec<Effect>) {
+        for member in &mut self.members {
+            let key = member.fact.key;
+            let reason = held.iter().find(|(held, _)| *held == key).map(|(_, reason)| *reason);
+            if member.held != reason {
+                member.held = reason;
+                effects.push(Effect::Held(key, reason));
+            }
+        }
+        let has_replicas = |member: &&Member| member.fact.passing && member.fact.connected_replicas > 0;
+        let master = self.members.iter().filter(has_replicas).find(|m| Some(m.fact.key) == self.master);
+        let is_rival = |member: &&Member| matches!(member.held, Some(HeldReason::Another(_)));
+        let rival = self.members.iter().filter(has_replicas).find(is_rival);
+        if let (Some(master), Some(rival), false) = (master, rival, self.rivals_named) {
+            self.rivals_named = true;
+            effects.push(Effect::Rivals(master.fact.key, rival.fact.key));
+        }
+    }
+
+    fn watch_clock(&mut self, now: Tick, effects: &mut Vec<Effect>) {
+        let serves = |member: &Member| member.proven && member.fact.standing == Standing::Up;
+        let is_chosen = |member: &&Member| !self.has_one_master() || Some(member.fact.key) == self.master;
+        let usable = self.members.iter().filter(is_chosen).any(serves);
+        if let Some(since) = self.clock.observe(usable, now) {
+            effects.push(Effect::Masterless(since));
+        }
+    }
+
+    fn watch_judgement(&mut self, now: Tick, effects: &mut Vec<Effect>) {
+        let awaited = |member: &Member| {
+            member.is_checked && !member.has_verdict && member.fact.standing != Standing::Out
+        };
+        let is_over = now >= self.window_closes || !self.members.iter().any(awaited);
+        if !self.judged && (is_over || self.has_one_master() && self.master.is_some()) {
+            self.judged = true;
+            effects.push(Effect::Judged(true));
+        }
+    }
+}
+
+impl Member {
+    fn new(seat: &Seat) -> Member {
+        let fact = Fact {
+            key: seat.key,
+            says: Says::Nothing,
+            passing: false,
+            standing: seat.standing,
+            connected_replicas: 0,
+            uptime: Duration::ZERO,
+        };
+        Member { fact, is_checked: seat.is_checked, has_verdict: false, proven: false, held: None }
+    }
+
+    fn take(&mut self, verdict: Verdict, observation: &Observation, effects: &mut Vec<Effect>) {
+        let key = self.fact.key;
+        self.has_verdict = true;
+        self.fact.passing = verdict == Verdict::Accepted;
+        let said = self.fact.says;
+        match verdict {
+            Verdict::Silent => return,
+            Verdict::Accepted => {
+                self.fact.says = Says::Master;
+                if !std::mem::replace(&mut self.proven, true) {
+                    effects.push(Effect::Proven(key));
+                }
+            }
+            Verdict::OtherRole => {
+                self.fact.says = Says::Other;
+                if std::mem::take(&mut self.proven) {
+                    effects.push(Effect::Disproven(key));
+                }
+                if said != Says::Other {
+                    effects.push(Effect::Cut(key, CutReason::RoleChanged));
+                }
+            }
+        }
+        let report = observation.report.as_ref();
+        self.fact.connected_replicas = report.and_then(|report| report.connected_replicas).unwrap_or(0);
+        self.fact.uptime = report.and_then(|report| report.uptime).unwrap_or_default();
+    }
+}
+
+/// Whether a session that waits might now be served, or refused.
+fn wakes_waiters(effect: &Effect) -> bool {
+    match effect {
+        Effect::Master { server, .. } => server.is_some(),
+        Effect::Masterless(since) => since.is_none(),
+        Effect::Judged(judged) => *judged,
+        Effect::Proven(_) | Effect::ManyMasters(Some(_)) => true,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+#[path = "machine_tests.rs"]
+mod tests;
