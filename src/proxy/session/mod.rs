@@ -1,11 +1,59 @@
-//! The life of a session, without a socket: events in, operations out.
+//! The life of a session, without a socket: events in, operations out ([`super::contract`]).
+//!
+//! ```text
+//!  start -> [waiting] -> connecting <-> pausing -> relaying -> (both sides closed) -> over
+//!              ^  place or master   | failed: retry, redispatch      | cut: draining -> lingering -> over
+//!              '--------------------'                                | server's RST: resetting -> over
+//! ```
+//!
+//! | in stage | event | operations | then |
+//! |---|---|---|---|
+//! | new | `start` | `Serve` (stats), `Connect`, or none | connecting or waiting; no server at all: over |
+//! | waiting | `Granted` | `Connect` | connecting |
+//! | waiting | `Timer` | `End` | over: `sQ` for want of a place, `SC` for want of a server |
+//! | connecting | `Connected` | `Relay` | relaying; `DropServer` and assigned anew if the server lost its role meanwhile |
+//! | connecting | `ConnectFailed`, `Timer` | `DropServer`, `Connect` | the rule of [`connecting`]: same server at once or after a pause, another one, or over |
+//! | connecting, pausing | `Cut` | `DropServer` | assigned anew: it waits for the new master |
+//! | relaying | `Received` | none: two additions and a time stamp | |
+//! | relaying | `Eof` of one side | `Shutdown` of the other | relaying; over when both have come |
+//! | relaying | `Failed(Client)` | `Close(Server, Reset)`, `End` | over: `CD` |
+//! | relaying | `Failed(Server)` | `DropServer`, `Discard(Client)`, `ReportQuiet` | resetting |
+//! | resetting | `Quiet`, `Timer` | `Close(Client, Reset)`, `End` | over: `SD` |
+//! | relaying | `Cut`, replies to be delivered | `Discard(Client)`, `ReportQuiet` | draining |
+//! | draining | `Quiet`, `Timer`, server's end | `DropServer`, `Shutdown(Client)` | lingering |
+//! | lingering | client's FIN or end, `Timer` | `End` | over: `D-` |
+//! | any | client gone | `End` | over: `CD` |
+//!
+//! What a session owns of the counted things, it owns as values that count down when dropped: its
+//! [`Admission`] (process, frontend, held), its membership in a backend, its [`Seat`] at a server. So each is
+//! left once, in whatever order events come; only the calling of those who wait has to be done by hand, and
+//! there is one place for that: [`Session::leave_server`].
+//!
+//! Positions in the config are cached together with the snapshot's generation and found again by identity
+//! when that changes. A session whose frontend or backend a reload has removed goes on with the timeouts it
+//! had.
+
+mod assigning;
+mod connecting;
+mod cutting;
+mod finish;
+#[cfg(test)]
+pub(crate) mod model;
+mod relaying;
+#[cfg(test)]
+mod tests;
+mod timers;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::SystemTime;
 
+use super::assign::{self, Pool, Seat};
 use super::contract::{Event, Op, Side};
-use crate::config::model::{BackendId, FrontendId};
-use crate::state::{Admission, ServerKey, SessionRecord, SessionToken, Snapshot, Workers};
+use crate::config::model::{BackendId, BindAddress, Frontend, FrontendId};
+use crate::state::{
+    Admission, BackendLive, ServerKey, ServerLive, SessionToken, Snapshot, Termination, Workers,
+};
 use crate::time::Tick;
 
 /// Where a session came from.
@@ -38,48 +86,171 @@ pub struct Service {
     pub backend: Option<BackendId>,
 }
 
-/// See the module.
+/// Where a session stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    New,
+    /// In the backend's queue. `until` is looked at again whenever servers change.
+    Waiting {
+        since: Tick,
+        until: Tick,
+        ticket: u32,
+        pinned: bool,
+    },
+    Connecting {
+        until: Tick,
+    },
+    /// Between two attempts; at the same server if it still has its seat.
+    Pausing {
+        until: Tick,
+    },
+    Relaying,
+    /// Cut: replies still go out. `left` is what remained in milliseconds when the client stopped taking.
+    Draining {
+        until: Tick,
+        left: u32,
+    },
+    /// Cut: everything went out; the client has been told by FIN.
+    Lingering {
+        until: Tick,
+    },
+    /// The server is gone; the client is reset as soon as it has everything.
+    Resetting {
+        until: Tick,
+    },
+    Over,
+}
+
+/// No deadline.
+const NEVER: Tick = Tick(u64::MAX);
+/// A time in milliseconds that is not there.
+const NONE: u32 = u32::MAX;
+/// A position that a reload has removed.
+const GONE: u32 = u32::MAX;
+
+/// See the module. Kept small: an idle connection costs this much.
 #[derive(Debug)]
 pub struct Session {
-    origin: SessionOrigin,
+    token: SessionToken,
+    client: Option<SocketAddr>,
+    accepted: Tick,
+    accepted_at: SystemTime,
     admission: Admission,
+    backend: Option<Membership>,
+    seat: Option<Seat>,
+    /// The server tried last, or waited for; for names and counters.
+    server: Option<Arc<ServerLive>>,
+    /// Generation of the snapshot in which the positions hold.
+    generation: u64,
+    frontend_at: u32,
+    backend_at: u32,
+    stage: Stage,
+    /// From the client, from the server; and what of it the counters know already.
     bytes: [u64; 2],
+    flushed: [u64; 2],
+    /// The last activity.
     last: Tick,
+    /// How long each side may be idle, in milliseconds; `NONE`: for ever.
+    limits: [u32; 2],
+    /// Milliseconds until a server was assigned, and from there until it answered.
+    wait: u32,
+    connect: u32,
+    retries: u32,
+    /// Positions in the queue of a server and of the backend, for the log.
+    server_queue: u32,
+    backend_queue: u32,
+    /// The port the client came to, for servers without one of their own.
+    port: u16,
+    termination: Termination,
+    eof: [bool; 2],
+    blocked: [bool; 2],
+    redispatched: bool,
+    /// The server tried last has failed: another one is preferred.
+    failed: bool,
+    /// Its log line is written at the connect.
+    logged: bool,
 }
 
 impl Session {
     /// A session that has just been accepted (or adopted); [`Session::start`] comes next.
     pub fn new(origin: SessionOrigin, admission: Admission, context: &Context<'_>) -> Session {
-        let _ = context;
-        let last = origin.accepted;
-        Session { origin, admission, bytes: [0; 2], last }
-    }
-
-    /// Chooses a backend and sets out.
-    pub fn start(&mut self, context: &Context<'_>, ops: &mut Vec<Op>) {
-        let _ = context;
-        ops.push(Op::End);
+        let frontend = &context.snapshot.config.frontends[origin.frontend.0];
+        let port = match frontend.binds.get(origin.bind).map(|bind| &bind.address) {
+            Some(BindAddress::Tcp(address)) => address.port(),
+            _ => 0,
+        };
+        Session {
+            token: origin.token,
+            client: origin.client,
+            accepted: origin.accepted,
+            accepted_at: origin.accepted_at,
+            admission,
+            backend: None,
+            seat: None,
+            server: None,
+            generation: context.snapshot.generation,
+            frontend_at: origin.frontend.0 as u32,
+            backend_at: GONE,
+            stage: Stage::New,
+            bytes: [0; 2],
+            flushed: [0; 2],
+            last: origin.accepted,
+            limits: [NONE; 2],
+            wait: NONE,
+            connect: NONE,
+            retries: 0,
+            server_queue: 0,
+            backend_queue: 0,
+            port,
+            termination: Termination::NORMAL,
+            eof: [false; 2],
+            blocked: [false; 2],
+            redispatched: false,
+            failed: false,
+            logged: false,
+        }
     }
 
     /// Takes one event; appends what the driver has to do, in order.
     #[inline]
     pub fn handle(&mut self, event: Event, context: &Context<'_>, ops: &mut Vec<Op>) {
         if let Event::Received(side, bytes) = event {
-            self.bytes[(side == Side::Server) as usize] += bytes;
+            self.bytes[index(side)] += bytes;
             self.last = context.now;
             return;
         }
-        ops.push(Op::End);
+        self.react(event, context, ops);
     }
 
-    /// When [`Event::Timer`] is due next; `None`: never.
-    pub fn deadline(&self) -> Option<Tick> {
-        None
+    #[inline(never)]
+    fn react(&mut self, event: Event, context: &Context<'_>, ops: &mut Vec<Op>) {
+        self.look_up(context);
+        match event {
+            _ if self.stage == Stage::Over => {
+                if let Event::Granted(server) = event {
+                    assign::pass_on(context.snapshot, server, context.workers);
+                }
+            }
+            Event::Received(..) => {}
+            Event::Connected => self.connected(context, ops),
+            Event::ConnectFailed(error) => self.connect_failed(error.into(), context, ops),
+            Event::Eof(side) => self.ended(side, context, ops),
+            Event::Failed(Side::Client, _) => self.client_failed(context, ops),
+            Event::Failed(Side::Server, _) => self.server_failed(context, ops),
+            Event::Blocked(side) => self.blocked(side, true, context.now),
+            Event::Flowing(side) => self.blocked(side, false, context.now),
+            Event::Quiet => self.quiet(context, ops),
+            Event::Timer => self.timer(context, ops),
+            Event::Granted(server) => self.granted(server, context, ops),
+            Event::Reconsider | Event::Refreshed => self.reconsider(context, ops),
+            Event::Cut(reason) => self.cut(reason, context, ops),
+            Event::Stop => self.stop(context, ops),
+        }
     }
 
     /// The name by which messages find it.
     pub fn token(&self) -> SessionToken {
-        self.origin.token
+        self.token
     }
 
     /// Who the client is; `None` for unix sockets.
@@ -90,21 +261,18 @@ impl Session {
     /// The server whose place it holds: the one it is connecting or connected to. [`Event::Cut`] is for
     /// the sessions that have it here.
     pub fn server(&self) -> Option<ServerKey> {
-        None
+        self.seat.as_ref().map(|seat| seat.server().key)
     }
 
     /// Whether it stands in a queue: [`Event::Reconsider`] is for these.
     pub fn is_waiting(&self) -> bool {
-        false
+        matches!(self.stage, Stage::Waiting { .. })
     }
-
-    /// Lets the byte counters of frontend, backend and server catch up; call it for every session about every
-    /// five seconds. The end of a session does it too.
-    pub fn flush(&mut self) {}
 
     /// After [`Op::Serve`]: who serves.
     pub fn service(&self) -> Service {
-        Service { frontend: self.origin.frontend, backend: None }
+        let backend = self.backend.as_ref().map(|_| BackendId(self.backend_at as usize));
+        Service { frontend: FrontendId(self.frontend_at as usize), backend }
     }
 
     /// After [`Op::Serve`]: the right to be connected, which the service keeps as long as the connection.
@@ -112,28 +280,77 @@ impl Session {
         self.admission
     }
 
-    /// What the log needs; asked for by [`Op::Log`].
-    pub fn record(&self, context: &Context<'_>) -> SessionRecord {
-        SessionRecord {
-            config: context.snapshot.config.clone(),
-            frontend_id: Some(self.origin.frontend),
-            frontend: self.admission.frontend().clone(),
-            backend: None,
-            server: None,
-            client: self.origin.client,
-            accepted: self.origin.accepted_at,
-            wait: None,
-            connect: None,
-            total: context.now.since(self.origin.accepted),
-            bytes_in: self.bytes[0],
-            bytes_out: self.bytes[1],
-            termination: Default::default(),
-            concurrency: Default::default(),
-            retries: 0,
-            redispatched: false,
-            server_queue: 0,
-            backend_queue: 0,
-            as_soon_as_possible: false,
+    /// Finds the positions again if the snapshot is another one.
+    fn look_up(&mut self, context: &Context<'_>) {
+        let snapshot = context.snapshot;
+        if self.generation == snapshot.generation {
+            return;
+        }
+        self.generation = snapshot.generation;
+        let frontend = self.admission.frontend();
+        let at = snapshot.frontends.iter().position(|live| Arc::ptr_eq(live, frontend));
+        self.frontend_at = at.map_or(GONE, |at| at as u32);
+        if let Some(Membership { live: own, .. }) = &self.backend {
+            let at = snapshot.backends.iter().position(|view| Arc::ptr_eq(&view.live, own));
+            self.backend_at = at.map_or(GONE, |at| at as u32);
+        }
+        self.set_limits(context);
+    }
+
+    fn frontend<'a>(&self, context: &Context<'a>) -> Option<&'a Frontend> {
+        context.snapshot.config.frontends.get(self.frontend_at as usize)
+    }
+
+    fn pool<'a>(&self, context: &Context<'a>) -> Option<Pool<'a>> {
+        Pool::of(context.snapshot, BackendId(self.backend_at as usize))
+    }
+
+    /// Gives the seat up, if it has one, and calls whoever waits for it.
+    fn leave_server(&mut self, context: &Context<'_>) {
+        if self.seat.take().is_some() {
+            assign::wake(context.snapshot, BackendId(self.backend_at as usize), context.workers);
         }
     }
+}
+
+/// Being counted in a backend, until left or dropped.
+#[derive(Debug)]
+struct Membership {
+    live: Arc<BackendLive>,
+    inside: bool,
+}
+
+impl Membership {
+    /// `stot`, `rate` and `scur` of the backend.
+    fn enter(live: &Arc<BackendLive>, now: Tick) -> Membership {
+        live.traffic.total.add(1);
+        live.traffic.rate.hit(now);
+        live.traffic.sessions.enter();
+        Membership { live: Arc::clone(live), inside: true }
+    }
+
+    /// Counts no more, but still has its name.
+    fn leave(&mut self) {
+        if std::mem::take(&mut self.inside) {
+            self.live.traffic.sessions.leave();
+        }
+    }
+}
+
+impl Drop for Membership {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
+fn index(side: Side) -> usize {
+    match side {
+        Side::Client => 0,
+        Side::Server => 1,
+    }
+}
+
+/// Milliseconds, for the small fields.
+fn millis(duration: std::time::Duration) -> u32 {
+    u32::try_from(duration.as_millis()).unwrap_or(NONE).min(NONE - 1)
 }

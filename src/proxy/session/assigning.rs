@@ -1,0 +1,176 @@
+//! From the accept to a seat at a server: which backend, which server, and the waiting in between.
+
+use super::super::assign::{self, Choice, Pool, Seat};
+use super::super::contract::Op;
+use super::{Context, GONE, Membership, NEVER, NONE, Session, Stage, millis, timers};
+use crate::config::model::{BackendId, Mode};
+use crate::state::{Cause, Phase, ServerKey, Termination, Waiter};
+use crate::time::Tick;
+
+/// No server: HAProxy's code for it.
+const REFUSED: Termination = Termination::new(Cause::ServerAbort, Phase::Connect);
+
+impl Session {
+    /// Chooses a backend and sets out.
+    pub fn start(&mut self, context: &Context<'_>, ops: &mut Vec<Op>) {
+        let Some(frontend) = self.frontend(context) else { return self.end(REFUSED, context, ops) };
+        if frontend.mode == Mode::Http {
+            return ops.push(Op::Serve);
+        }
+        let enabled = |id: &BackendId| !context.snapshot.config.backends[id.0].disabled;
+        let Some(BackendId(at)) = frontend.default_backend.filter(enabled) else {
+            return self.end(REFUSED, context, ops);
+        };
+        self.backend_at = at as u32;
+        self.backend = Some(Membership::enter(&context.snapshot.backends[at].live, context.now));
+        if context.snapshot.config.backends[at].mode == Mode::Http {
+            return ops.push(Op::Serve);
+        }
+        self.assign(context, ops);
+    }
+
+    /// Looks for a seat: the first time, after a redispatch, after a cut.
+    pub(super) fn assign(&mut self, context: &Context<'_>, ops: &mut Vec<Op>) {
+        let Some(pool) = self.pool(context) else { return self.end(REFUSED, context, ops) };
+        let avoid = self.server.as_ref().filter(|_| self.failed).map(|server| server.key);
+        match pool.choose(self.client.map(|client| client.ip()), avoid) {
+            Choice::Seat(seat) => self.connect(seat, context, ops),
+            Choice::QueueFull(server) => {
+                server.traffic.connect_errors.add(1);
+                self.server = Some(server);
+                self.refuse(Termination::new(Cause::ServerAbort, Phase::Queue), context, ops);
+            }
+            Choice::Wait(pinned) => {
+                let until = timers::place_deadline(pool.backend(), context.now);
+                self.server = pinned;
+                self.stand_in_line(until, context);
+            }
+            Choice::Nobody => self.hold(&pool, context, ops),
+        }
+    }
+
+    /// No server gets sessions: waits if one may be expected, is refused otherwise.
+    fn hold(&mut self, pool: &Pool<'_>, context: &Context<'_>, ops: &mut Vec<Op>) {
+        let until = timers::hold_deadline(pool, context.now).filter(|until| *until > context.now);
+        let limit = context.snapshot.config.global.maxconn.unwrap_or(0);
+        let own_limit = self.frontend(context).map_or(0, |frontend| frontend.maxconn);
+        self.server = None;
+        match until {
+            Some(until) if self.admission.hold(limit, own_limit) => self.stand_in_line(until, context),
+            _ => self.refuse(REFUSED, context, ops),
+        }
+    }
+
+    fn stand_in_line(&mut self, until: Tick, context: &Context<'_>) {
+        let Some(membership) = &self.backend else { return };
+        let pinned = self.server.clone();
+        let client = self.client.map(|client| client.ip());
+        let is_pinned = pinned.is_some();
+        let ticket = membership.live.queue.push(Waiter { token: self.token, client, pinned });
+        self.stage = Stage::Waiting { since: context.now, until, ticket, pinned: is_pinned };
+        self.wake(context);
+    }
+
+    /// A place was taken for it by somebody else.
+    pub(super) fn granted(&mut self, key: ServerKey, context: &Context<'_>, ops: &mut Vec<Op>) {
+        let Stage::Waiting { ticket, pinned, .. } = self.stage else {
+            return assign::pass_on(context.snapshot, key, context.workers);
+        };
+        // The count of the served has grown by this very session.
+        self.left_line(ticket, pinned, 0);
+        let Some(pool) = self.pool(context) else { return self.end(REFUSED, context, ops) };
+        let Some(at) = pool.view().position(key) else { return self.assign(context, ops) };
+        let seat = Seat::take_over(&pool.view().servers[at]);
+        if pool.usable_server(key) {
+            return self.connect(seat, context, ops);
+        }
+        drop(seat);
+        self.wake(context);
+        self.assign(context, ops);
+    }
+
+    /// Servers, the master or the config changed.
+    pub(super) fn reconsider(&mut self, context: &Context<'_>, ops: &mut Vec<Op>) {
+        let Stage::Waiting { pinned, .. } = self.stage else { return };
+        let Some(pool) = self.pool(context) else {
+            return self.give_up(REFUSED, context, ops);
+        };
+        let lost = |key| pinned && !pool.usable_server(key);
+        if self.server.as_ref().is_some_and(|server| lost(server.key)) {
+            if self.leave_line(context) {
+                self.assign(context, ops);
+            }
+            return;
+        }
+        self.wake(context);
+        self.waited_enough(context, ops);
+    }
+
+    /// Ends the waiting if its time is over under what is true now.
+    pub(super) fn waited_enough(&mut self, context: &Context<'_>, ops: &mut Vec<Op>) {
+        let Stage::Waiting { since, ticket, pinned, .. } = self.stage else { return };
+        let Some(pool) = self.pool(context) else {
+            return self.give_up(REFUSED, context, ops);
+        };
+        let held = if pool.anybody() { None } else { timers::hold_deadline(&pool, since) };
+        let until = held.unwrap_or_else(|| timers::place_deadline(pool.backend(), since));
+        self.stage = Stage::Waiting { since, until, ticket, pinned };
+        if context.now < until {
+            return;
+        }
+        let code =
+            if held.is_some() { REFUSED } else { Termination::new(Cause::ServerTimeout, Phase::Queue) };
+        self.give_up(code, context, ops);
+    }
+
+    /// Leaves the line and ends; if its turn has come just now, the seat is on its way and is awaited.
+    fn give_up(&mut self, code: Termination, context: &Context<'_>, ops: &mut Vec<Op>) {
+        if self.leave_line(context) {
+            self.wait = millis(context.now.since(self.accepted));
+            self.refuse(code, context, ops);
+        }
+    }
+
+    /// `false` if it was served already: then [`crate::proxy::contract::Event::Granted`] is to come.
+    pub(super) fn leave_line(&mut self, context: &Context<'_>) -> bool {
+        let Stage::Waiting { ticket, pinned, since, .. } = self.stage else { return true };
+        let Some(membership) = &self.backend else { return true };
+        if !membership.live.queue.remove(self.token) {
+            self.stage = Stage::Waiting { since, until: NEVER, ticket, pinned };
+            return false;
+        }
+        self.left_line(ticket, pinned, 1);
+        // Those behind it may have waited only for it to move.
+        self.wake(context);
+        true
+    }
+
+    fn left_line(&mut self, ticket: u32, pinned: bool, itself: u32) {
+        self.admission.release_hold();
+        let served = self.backend.as_ref().map_or(0, |member| member.live.queue.served_since(ticket));
+        let position = if pinned { &mut self.server_queue } else { &mut self.backend_queue };
+        *position = served + itself;
+        self.stage = Stage::New;
+    }
+
+    /// Ends a session that never got a server; counts that.
+    pub(super) fn refuse(&mut self, code: Termination, context: &Context<'_>, ops: &mut Vec<Op>) {
+        if let Some(membership) = &self.backend {
+            membership.live.traffic.connect_errors.add(1);
+        }
+        self.end(code, context, ops);
+    }
+
+    pub(super) fn wake(&self, context: &Context<'_>) {
+        if self.backend_at != GONE {
+            assign::wake(context.snapshot, BackendId(self.backend_at as usize), context.workers);
+        }
+    }
+
+    /// The assignment is done: stops the waiting time, once.
+    pub(super) fn stop_wait_timer(&mut self, now: Tick) {
+        if self.wait == NONE {
+            self.wait = millis(now.since(self.accepted));
+        }
+    }
+}

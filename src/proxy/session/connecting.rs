@@ -1,0 +1,243 @@
+//! From a seat to a connection: attempts, retries and redispatches.
+//!
+//! `retries` attempts follow the first one. The same server is tried again at once after a timeout or for
+//! want of local resources, and after a pause of at most a second when it refused: it would most likely
+//! refuse again. With `option redispatch` another server is chosen instead
+//!
+//! * at the very first failure, if the algorithm takes turns and there is another active server: the session
+//!   does not care which one it gets;
+//! * if the server went down meanwhile;
+//! * otherwise at the retries that the option names: the last one unless told otherwise.
+//!
+//! A server that refused because it is no longer master or no longer proven costs no retry: that is found out
+//! after the connect and before the first byte (see `state::master`).
+
+use std::time::Duration;
+
+use super::super::assign::{Pool, Seat};
+use super::super::contract::{ConnectError, ConnectSpec, Op, Target};
+use super::timers::after;
+use super::{Context, NONE, Session, Stage, millis};
+use crate::config::model::{Backend, Balance, Redispatch, Server, ServerAddress, ServerPort};
+use crate::state::{Cause, Operation, Phase, Termination};
+
+/// Longest pause before a server that refused is tried again.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// How an attempt failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Failed {
+    Refused,
+    TimedOut,
+    /// Not the server's fault.
+    Resources,
+}
+
+impl From<ConnectError> for Failed {
+    fn from(error: ConnectError) -> Failed {
+        match error {
+            ConnectError::Refused | ConnectError::Unreachable | ConnectError::Other => Failed::Refused,
+            ConnectError::Resources => Failed::Resources,
+        }
+    }
+}
+
+impl Failed {
+    fn termination(self) -> Termination {
+        let cause = match self {
+            Failed::Refused => Cause::ServerAbort,
+            Failed::TimedOut => Cause::ServerTimeout,
+            Failed::Resources => Cause::Resource,
+        };
+        Termination::new(cause, Phase::Connect)
+    }
+}
+
+impl Session {
+    /// A seat was found: counts it and connects.
+    pub(super) fn connect(&mut self, seat: Seat, context: &Context<'_>, ops: &mut Vec<Op>) {
+        self.stop_wait_timer(context.now);
+        let server = seat.server();
+        let previous = self.server.replace(server.clone());
+        let same = previous.as_ref().is_some_and(|previous| previous.key == server.key);
+        if let Some(membership) = &self.backend {
+            let backend = &membership.live.traffic;
+            if !same || !self.failed {
+                backend.chosen.add(1);
+                server.traffic.chosen.add(1);
+            }
+            match previous.filter(|_| self.failed) {
+                Some(previous) if same => {
+                    backend.retries.add(1);
+                    previous.traffic.retries.add(1);
+                }
+                Some(previous) => {
+                    self.redispatched = true;
+                    backend.redispatches.add(1);
+                    previous.traffic.redispatches.add(1);
+                }
+                None => {}
+            }
+        }
+        self.seat = Some(seat);
+        self.failed = false;
+        self.attempt(context, ops);
+    }
+
+    /// One attempt at the server whose seat it has.
+    fn attempt(&mut self, context: &Context<'_>, ops: &mut Vec<Op>) {
+        let (Some(pool), Some(seat)) = (self.pool(context), &self.seat) else {
+            return self.end(Failed::Refused.termination(), context, ops);
+        };
+        let live = seat.server();
+        let server = pool.view().position(live.key).map(|at| &pool.backend().servers[at]);
+        let spec = server.and_then(|server| {
+            Some(ConnectSpec {
+                server: live.key,
+                target: target(server, self.port)?,
+                source: server.source,
+                keepalive: pool.backend().keepalive,
+                user_timeout: server.tcp_ut,
+            })
+        });
+        // Removed by a reload while this session paused, or without an address for now.
+        let Some(spec) = spec else { return self.connect_failed(Failed::Refused, context, ops) };
+        live.traffic.connects.add(1);
+        live.traffic.total.add(1);
+        live.traffic.rate.hit(context.now);
+        let last = context.now.0 + 1;
+        live.traffic.last_session.store(last, std::sync::atomic::Ordering::Relaxed);
+        pool.view().live.traffic.connects.add(1);
+        self.stage = Stage::Connecting { until: after(context.now, pool.backend().timeout_connect) };
+        ops.push(Op::Connect(Box::new(spec)));
+    }
+
+    /// The connection stands; the last look before bytes may go there.
+    pub(super) fn connected(&mut self, context: &Context<'_>, ops: &mut Vec<Op>) {
+        let (Stage::Connecting { .. }, Some(seat)) = (self.stage, &self.seat) else { return };
+        seat.server().connect_failures.store(0, std::sync::atomic::Ordering::Relaxed);
+        if self.pool(context).is_some_and(|pool| !pool.admits(seat.server())) {
+            return self.assign_anew(context, ops);
+        }
+        self.connect = millis(context.now.since(self.accepted)).saturating_sub(self.wait);
+        self.last = context.now;
+        self.stage = Stage::Relaying;
+        self.set_limits(context);
+        if let Some(membership) = &self.backend {
+            let last = context.now.0 + 1;
+            membership.live.traffic.last_session.store(last, std::sync::atomic::Ordering::Relaxed);
+        }
+        ops.push(Op::Relay);
+        self.log_at_connect(context, ops);
+    }
+
+    /// Leaves the server it was about to use, which costs no retry, and looks for another.
+    pub(super) fn assign_anew(&mut self, context: &Context<'_>, ops: &mut Vec<Op>) {
+        ops.push(Op::DropServer);
+        self.leave_server(context);
+        self.server = None;
+        self.failed = false;
+        self.assign(context, ops);
+    }
+
+    pub(super) fn connect_timed_out(&mut self, context: &Context<'_>, ops: &mut Vec<Op>) {
+        ops.push(Op::DropServer);
+        self.connect_failed(Failed::TimedOut, context, ops);
+    }
+
+    /// An attempt failed: again here, elsewhere, or not at all.
+    pub(super) fn connect_failed(&mut self, how: Failed, context: &Context<'_>, ops: &mut Vec<Op>) {
+        let attempting = matches!(self.stage, Stage::Connecting { .. } | Stage::Pausing { .. } | Stage::New);
+        let (true, Some(seat)) = (attempting, &self.seat) else { return };
+        let live = seat.server().clone();
+        if how != Failed::Resources {
+            live.connect_failures.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        }
+        let pool = self.pool(context);
+        let Some(pool) = pool.filter(|pool| self.retries < pool.backend().retries) else {
+            live.traffic.connect_errors.add(1);
+            return self.refuse(how.termination(), context, ops);
+        };
+        self.retries += 1;
+        let elsewhere = redispatches(&pool, self.retries, live.operation());
+        // A pause is for a server that will be tried again, not for another one.
+        let another = elsewhere && takes_turns(pool.backend().balance) && pool.active() > 1;
+        let pause = how == Failed::Refused && !another;
+        if elsewhere {
+            self.leave_server(context);
+            self.failed = true;
+        } else {
+            live.traffic.retries.add(1);
+            pool.view().live.traffic.retries.add(1);
+        }
+        match (pause, elsewhere) {
+            (true, _) => {
+                let pause = pool.backend().timeout_connect.map_or(PAUSE, |time| time.min(PAUSE));
+                self.stage = Stage::Pausing { until: context.now + pause };
+            }
+            (false, true) => self.assign(context, ops),
+            (false, false) => self.attempt(context, ops),
+        }
+    }
+
+    /// The pause is over: the same server if it still has its seat and its role, else another one.
+    pub(super) fn pause_over(&mut self, context: &Context<'_>, ops: &mut Vec<Op>) {
+        let admitted = |seat: &Seat| self.pool(context).is_none_or(|pool| pool.admits(seat.server()));
+        match self.seat.as_ref().map(admitted) {
+            Some(true) => self.attempt(context, ops),
+            Some(false) => self.assign_anew(context, ops),
+            None => self.assign(context, ops),
+        }
+    }
+
+    /// Whether a server was ever reached.
+    pub(super) fn was_connected(&self) -> bool {
+        self.connect != NONE
+    }
+}
+
+/// Whether the retry of that number (from 1) goes to another server.
+fn redispatches(pool: &Pool<'_>, retry: u32, operation: Operation) -> bool {
+    let backend = pool.backend();
+    if backend.redispatch == Redispatch::Off {
+        return false;
+    }
+    if matches!(operation, Operation::Stopped | Operation::Starting) {
+        return true;
+    }
+    if takes_turns(backend.balance) && pool.active() > 1 {
+        return true;
+    }
+    let period = redispatch_period(backend);
+    period == 0 || retry.is_multiple_of(period)
+}
+
+/// Every how many retries another server is chosen.
+fn redispatch_period(backend: &Backend) -> u32 {
+    match backend.redispatch {
+        Redispatch::Off => NONE,
+        Redispatch::EveryNth(n) => n,
+        Redispatch::LastRetry => backend.retries,
+        Redispatch::FromLast(n) => (backend.retries + 1).saturating_sub(n),
+    }
+}
+
+/// Algorithms for which one server is as good as another.
+fn takes_turns(balance: Balance) -> bool {
+    matches!(balance, Balance::RoundRobin | Balance::StaticRr | Balance::Random(_))
+}
+
+/// Where the server listens; a port of its own, or the client's and an offset.
+fn target(server: &Server, client_port: u16) -> Option<Target> {
+    match server.address.as_ref()? {
+        ServerAddress::Unix(path) => Some(Target::Unix(path.clone())),
+        ServerAddress::Abstract(name) => Some(Target::Abstract(name.clone())),
+        ServerAddress::Ip { ip, port } => {
+            let port = match port {
+                ServerPort::Fixed(port) => *port,
+                ServerPort::Mapped(offset) => u16::try_from(i32::from(client_port) + offset).ok()?,
+            };
+            Some(Target::Tcp((*ip, port).into()))
+        }
+    }
+}

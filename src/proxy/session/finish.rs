@@ -1,0 +1,139 @@
+//! The end of a session: what it leaves in the counters and in the log.
+//!
+//! As in HAProxy a session has left its server and its backend when its log line is written, and is still in
+//! its frontend and in the process.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::super::contract::{Close, Op, Side};
+use super::{Context, GONE, NONE, Session, Stage};
+use crate::config::model::{FrontendId, LogFormat};
+use crate::state::counters::Traffic;
+use crate::state::{Cause, Concurrency, SessionRecord, Termination};
+
+impl Session {
+    /// Ends the session with that code: everything it holds is given back, whoever waits for it is called.
+    pub(super) fn end(&mut self, code: Termination, context: &Context<'_>, ops: &mut Vec<Op>) {
+        self.linger_off(context, ops);
+        self.leave_everything(context);
+        self.termination = code;
+        self.count_abort();
+        self.flush();
+        if !self.logged && self.wants_line(context) {
+            ops.push(Op::Log);
+        }
+        ops.push(Op::End);
+        self.stage = Stage::Over;
+    }
+
+    /// The process stops: no line, as in HAProxy.
+    pub(super) fn stop(&mut self, context: &Context<'_>, ops: &mut Vec<Op>) {
+        self.logged = true;
+        self.end(Termination::NORMAL, context, ops);
+    }
+
+    /// `option logasap`: the line goes out when the server has answered.
+    pub(super) fn log_at_connect(&mut self, context: &Context<'_>, ops: &mut Vec<Op>) {
+        let asap = self.frontend(context).is_some_and(|frontend| frontend.log.as_soon_as_possible);
+        if asap && self.wants_line(context) {
+            self.logged = true;
+            ops.push(Op::Log);
+        }
+    }
+
+    /// Lets the byte counters of frontend, backend and server catch up; call it for every session about every
+    /// five seconds. The end of a session does it too.
+    pub fn flush(&mut self) {
+        let new = [self.bytes[0] - self.flushed[0], self.bytes[1] - self.flushed[1]];
+        if new == [0; 2] {
+            return;
+        }
+        self.flushed = self.bytes;
+        for traffic in self.traffics() {
+            traffic.bytes_in.add(new[0]);
+            traffic.bytes_out.add(new[1]);
+        }
+    }
+
+    /// What the log needs; asked for by [`Op::Log`].
+    pub fn record(&self, context: &Context<'_>) -> SessionRecord {
+        let sessions = |traffic: Option<&Traffic>| traffic.map_or(0, |traffic| traffic.sessions.now());
+        let member = self.backend.as_ref().map(|membership| &membership.live);
+        let time = |millis: u32| (millis != NONE).then(|| Duration::from_millis(u64::from(millis)));
+        SessionRecord {
+            config: Arc::clone(&context.snapshot.config),
+            frontend_id: (self.frontend_at != GONE).then_some(FrontendId(self.frontend_at as usize)),
+            frontend: Arc::clone(self.admission.frontend()),
+            backend: member.cloned(),
+            server: self.server.clone(),
+            client: self.client,
+            accepted: self.accepted_at,
+            wait: time(self.wait),
+            connect: time(self.connect),
+            total: context.now.since(self.accepted),
+            bytes_in: self.bytes[0],
+            bytes_out: self.bytes[1],
+            termination: self.termination,
+            concurrency: Concurrency {
+                process: self.admission.process().connections.now(),
+                frontend: self.admission.frontend().traffic.sessions.now(),
+                backend: sessions(member.map(|live| &live.traffic)),
+                server: sessions(self.server.as_ref().map(|live| &live.traffic)),
+            },
+            retries: self.retries,
+            redispatched: self.redispatched,
+            server_queue: self.server_queue,
+            backend_queue: self.backend_queue,
+            as_soon_as_possible: self.stage != Stage::Over,
+        }
+    }
+
+    /// `option nolinger`: what the kernel still has for a side is dropped with the connection.
+    fn linger_off(&self, context: &Context<'_>, ops: &mut Vec<Op>) {
+        if self.seat.is_some()
+            && self.was_connected()
+            && self.pool(context).is_some_and(|p| p.backend().nolinger)
+        {
+            ops.push(Op::Close(Side::Server, Close::Reset));
+        }
+        if self.frontend(context).is_some_and(|frontend| frontend.nolinger) {
+            ops.push(Op::Close(Side::Client, Close::Reset));
+        }
+    }
+
+    fn leave_everything(&mut self, context: &Context<'_>) {
+        if self.is_waiting() {
+            self.leave_line(context);
+        }
+        self.leave_server(context);
+        self.admission.release_hold();
+        if let Some(membership) = &mut self.backend {
+            membership.leave();
+        }
+    }
+
+    /// `cli_abrt` and `srv_abrt`: timeouts of a side count as its abort, failed connects do not.
+    fn count_abort(&self) {
+        for traffic in self.traffics() {
+            match self.termination.cause {
+                Cause::ClientAbort | Cause::ClientTimeout => traffic.client_aborts.add(1),
+                Cause::ServerAbort | Cause::ServerTimeout if self.was_connected() => {
+                    traffic.server_aborts.add(1)
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn traffics(&self) -> impl Iterator<Item = &Traffic> {
+        let frontend = Some(&self.admission.frontend().traffic);
+        let backend = self.backend.as_ref().map(|membership| &membership.live.traffic);
+        let server = self.server.as_ref().map(|server| &server.traffic);
+        [frontend, backend, server].into_iter().flatten()
+    }
+
+    fn wants_line(&self, context: &Context<'_>) -> bool {
+        self.frontend(context).is_none_or(|frontend| frontend.log.format == LogFormat::Tcp)
+    }
+}

@@ -1,0 +1,102 @@
+//! While bytes flow: FIN and RST of either side, and the end.
+//!
+//! Half-close is kept: a side's FIN is passed on, and the session lives until the other side has closed too or
+//! its timer runs out. A reset is passed on as a reset: to the server at once; to the client when it has
+//! every byte that the server sent before.
+
+use std::time::Duration;
+
+use super::super::contract::{Close, Op, Side};
+use super::{Context, Session, Stage, index, millis};
+use crate::state::{Cause, Phase, Termination};
+
+/// How long a client may take what is on its way to it before it is reset all the same.
+const LAST_BYTES: Duration = Duration::from_secs(1);
+
+const CLIENT_GONE: Termination = Termination::new(Cause::ClientAbort, Phase::Data);
+
+impl Session {
+    /// A side's FIN.
+    pub(super) fn ended(&mut self, side: Side, context: &Context<'_>, ops: &mut Vec<Op>) {
+        match self.stage {
+            Stage::Relaying => self.half_closed(side, context, ops),
+            Stage::Draining { .. } => {
+                self.eof[index(side)] = true;
+                if side == Side::Server {
+                    self.drained(context, ops);
+                }
+            }
+            Stage::Lingering { .. } if side == Side::Client => self.cut_ended(context, ops),
+            Stage::Resetting { .. } => self.eof[index(side)] = true,
+            _ if side == Side::Client => self.client_closed_early(context, ops),
+            _ => {}
+        }
+    }
+
+    fn half_closed(&mut self, side: Side, context: &Context<'_>, ops: &mut Vec<Op>) {
+        self.eof[index(side)] = true;
+        self.blocked[index(side.peer())] = false;
+        self.last = context.now;
+        if self.eof == [true; 2] {
+            return self.end(Termination::NORMAL, context, ops);
+        }
+        ops.push(Op::Shutdown(side.peer()));
+        self.set_limits(context);
+    }
+
+    /// A client's FIN while it has no server yet: it may still read, unless `option abortonclose` says that it
+    /// is gone.
+    fn client_closed_early(&mut self, context: &Context<'_>, ops: &mut Vec<Op>) {
+        if !self.pool(context).is_some_and(|pool| pool.backend().abortonclose) {
+            return;
+        }
+        let phase = if self.is_waiting() { Phase::Queue } else { Phase::Connect };
+        self.abandon(Termination::new(Cause::ClientAbort, phase), context, ops);
+    }
+
+    /// The client's RST, or what amounts to it.
+    pub(super) fn client_failed(&mut self, context: &Context<'_>, ops: &mut Vec<Op>) {
+        match self.stage {
+            Stage::Relaying => {
+                ops.push(Op::Close(Side::Server, Close::Reset));
+                self.end(CLIENT_GONE, context, ops);
+            }
+            Stage::Draining { .. } | Stage::Lingering { .. } => self.cut_ended(context, ops),
+            Stage::Resetting { .. } => {
+                self.end(Termination::new(Cause::ServerAbort, Phase::Data), context, ops);
+            }
+            _ => self.abandon(CLIENT_GONE, context, ops),
+        }
+    }
+
+    /// The client is gone before it had a server. A seat that is on its way to it is passed on by the worker.
+    fn abandon(&mut self, code: Termination, context: &Context<'_>, ops: &mut Vec<Op>) {
+        if self.is_waiting() {
+            self.wait = millis(context.now.since(self.accepted));
+            self.leave_line(context);
+        }
+        self.end(code, context, ops);
+    }
+
+    /// The server's RST, or what amounts to it.
+    pub(super) fn server_failed(&mut self, context: &Context<'_>, ops: &mut Vec<Op>) {
+        match self.stage {
+            Stage::Draining { .. } => self.drained(context, ops),
+            Stage::Relaying => {
+                ops.extend([Op::DropServer, Op::Discard(Side::Client), Op::ReportQuiet(Duration::ZERO)]);
+                self.leave_server(context);
+                self.stage = Stage::Resetting { until: context.now + LAST_BYTES };
+            }
+            _ => {}
+        }
+    }
+
+    /// Everything that the server sent has reached the client.
+    pub(super) fn quiet(&mut self, context: &Context<'_>, ops: &mut Vec<Op>) {
+        match self.stage {
+            Stage::Draining { .. } => self.drained(context, ops),
+            Stage::Resetting { .. } => self.reset_client(context, ops),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,522 @@
+use std::time::Duration;
+
+use super::model::World;
+use super::*;
+use crate::config::Config;
+use crate::config::model::{Balance, Redispatch};
+use crate::proxy::contract::{Close, ConnectError, Failure};
+use crate::state::{Command, CutReason, Guarding, Operation};
+
+fn seconds(n: u64) -> Option<Duration> {
+    Some(Duration::from_secs(n))
+}
+
+#[test]
+fn an_idle_session_is_small() {
+    let size = size_of::<Session>();
+    assert!(size < 300, "{size} bytes");
+}
+
+/// What happens to one session, and the code its line gets.
+type Story = fn(&mut World, u32);
+
+/// Every termination code of TCP mode, and how it comes about, once a session is relayed.
+#[test]
+fn codes_of_a_relayed_session() {
+    let stories: &[(&str, Story)] = &[
+        ("--", |world, id| {
+            assert_eq!(world.feed(id, Event::Eof(Side::Client)), [Op::Shutdown(Side::Server)]);
+            assert_eq!(world.feed(id, Event::Eof(Side::Server)), [Op::Log, Op::End]);
+        }),
+        ("CD", |world, id| {
+            let ops = world.feed(id, Event::Failed(Side::Client, Failure::Reset));
+            assert_eq!(ops, [Op::Close(Side::Server, Close::Reset), Op::Log, Op::End]);
+        }),
+        ("SD", |world, id| {
+            let ops = world.feed(id, Event::Failed(Side::Server, Failure::Reset));
+            let quiet = Op::ReportQuiet(Duration::ZERO);
+            assert_eq!(ops, [Op::DropServer, Op::Discard(Side::Client), quiet]);
+            let ops = world.feed(id, Event::Quiet);
+            assert_eq!(ops, [Op::Close(Side::Client, Close::Reset), Op::Log, Op::End]);
+        }),
+        // A client that does not take its last bytes is reset after a second.
+        ("SD", |world, id| {
+            world.feed(id, Event::Failed(Side::Server, Failure::Reset));
+            world.pass(1000);
+        }),
+        // Ties go to the client's side.
+        ("cD", |world, _| world.pass(10_000)),
+        ("cD", |world, id| {
+            world.feed(id, Event::Blocked(Side::Client));
+            world.pass(10_000);
+        }),
+        ("sD", |world, id| {
+            world.feed(id, Event::Blocked(Side::Server));
+            world.pass(10_000);
+        }),
+        ("sD", |world, id| {
+            world.feed(id, Event::Eof(Side::Client));
+            world.pass(10_000);
+        }),
+        ("cD", |world, id| {
+            world.feed(id, Event::Eof(Side::Server));
+            world.pass(10_000);
+        }),
+        ("D-", |world, id| assert_eq!(cut(world, id, CutReason::MarkedDown), [Op::Log, Op::End])),
+        ("U-", |world, id| assert_eq!(cut(world, id, CutReason::BackupRelieved), [Op::Log, Op::End])),
+        ("K-", |world, id| assert_eq!(cut(world, id, CutReason::Admin), [Op::Log, Op::End])),
+        ("D-", |world, id| {
+            drop(cut(world, id, CutReason::RoleChanged));
+            world.feed(id, Event::Quiet);
+            world.feed(id, Event::Eof(Side::Client));
+        }),
+    ];
+    for (at, (code, story)) in stories.iter().enumerate() {
+        let mut world = World::of(1, |_| {});
+        let id = world.open_relaying();
+        world.feed(id, Event::Received(Side::Client, 14));
+        world.feed(id, Event::Received(Side::Server, 7));
+        story(&mut world, id);
+        let connection = &world.connections[&id];
+        assert_eq!(connection.code(), *code, "story {at}: {:?}", connection.ops);
+        let record = connection.record.as_ref().unwrap();
+        assert_eq!((record.bytes_in, record.bytes_out), (14, 7), "story {at}");
+        assert_eq!(record.server.as_ref().unwrap().name, "s0");
+        let concurrency = record.concurrency;
+        assert_eq!((concurrency.process, concurrency.frontend), (1, 1), "counted while it is logged");
+        assert_eq!((concurrency.backend, concurrency.server), (0, 0), "has left already");
+        world.check_empty();
+        assert_eq!(world.server(0).traffic.bytes_out.sum(), 7);
+    }
+}
+
+fn cut(world: &mut World, id: u32, reason: CutReason) -> Vec<Op> {
+    let server = world.server(0).key;
+    world.workers.post(0, Command::Cut(server, reason));
+    let before = world.connections[&id].ops.len();
+    world.deliver();
+    world.connections[&id].ops[before..].to_vec()
+}
+
+/// Codes of sessions that never got as far, with HAProxy's timers (Tw, Tc, Tt), retries and queue position.
+#[test]
+fn codes_of_a_session_without_a_connection() {
+    type Line = (&'static str, Option<u64>, u64, u32, u32);
+    let stories: &[(Line, fn(&mut Config), Story)] = &[
+        (
+            ("SC", Some(0), 900, 3, 0),
+            |_| {},
+            |world, id| {
+                for _ in 0..4 {
+                    world.refuse(id);
+                    world.pass(300);
+                }
+            },
+        ),
+        (("sC", Some(0), 600, 1, 0), |config| config.backends[0].retries = 1, |world, _| world.pass(600)),
+        (("SC", None, 0, 0, 0), |config| config.backends[0].servers[0].disabled = true, |_, _| {}),
+        (("SC", None, 0, 0, 0), |config| config.frontends[0].default_backend = None, |_, _| {}),
+        (
+            ("CD", Some(0), 100, 0, 0),
+            |_| {},
+            |world, id| {
+                world.pass(100);
+                world.feed(id, Event::Failed(Side::Client, Failure::Reset));
+            },
+        ),
+        (
+            ("CC", Some(0), 100, 0, 0),
+            |config| config.backends[0].abortonclose = true,
+            |world, id| {
+                world.pass(100);
+                world.feed(id, Event::Eof(Side::Client));
+            },
+        ),
+        (
+            ("RC", Some(0), 0, 3, 0),
+            |_| {},
+            |world, id| {
+                for _ in 0..4 {
+                    world.feed(id, Event::ConnectFailed(ConnectError::Resources));
+                }
+            },
+        ),
+    ];
+    for (at, (line, change, story)) in stories.iter().enumerate() {
+        let mut world = World::of(1, change);
+        let id = world.open().unwrap();
+        story(&mut world, id);
+        assert_line(&world, id, line, at);
+        world.check_empty();
+    }
+}
+
+fn assert_line(world: &World, id: u32, line: &(&str, Option<u64>, u64, u32, u32), at: usize) {
+    let connection = &world.connections[&id];
+    let Some(record) = &connection.record else { panic!("story {at} has no line: {:?}", connection.ops) };
+    let wait = record.wait.map(|wait| wait.as_millis() as u64);
+    let total = record.total.as_millis() as u64 - record.wait.map_or(0, |_| 0);
+    let code = record.termination.to_string();
+    let seen = (code.as_str(), wait, total, record.retries, record.backend_queue);
+    assert_eq!(seen, *line, "story {at}: {:?}", connection.ops);
+    assert_eq!(record.connect, None, "story {at}");
+}
+
+/// One server with one place: the second session waits.
+#[test]
+fn codes_of_a_queued_session() {
+    type Line = (&'static str, Option<u64>, u64, u32, u32);
+    let stories: &[(Line, Story)] = &[
+        (("sQ", Some(300), 300, 0, 1), |world, _| world.pass(300)),
+        (("CD", Some(100), 100, 0, 1), |world, id| {
+            world.pass(100);
+            world.feed(id, Event::Failed(Side::Client, Failure::Reset));
+        }),
+    ];
+    for (at, (line, story)) in stories.iter().enumerate() {
+        let mut world = World::of(1, |config| config.backends[0].servers[0].maxconn = 1);
+        let first = world.open_relaying();
+        let second = world.open().unwrap();
+        assert!(world.connections[&second].session().is_waiting());
+        world.feed(second, Event::Eof(Side::Client));
+        story(&mut world, second);
+        assert_line(&world, second, line, at);
+        let record = world.connections[&second].record.as_ref().unwrap();
+        assert!(record.server.is_none());
+        assert_eq!(record.concurrency.backend, 1);
+        world.feed(first, Event::Failed(Side::Client, Failure::Reset));
+        world.check_empty();
+    }
+}
+
+#[test]
+fn a_place_goes_to_who_came_first() {
+    let mut world = World::of(1, |config| config.backends[0].servers[0].maxconn = 1);
+    let first = world.open_relaying();
+    let waiting: Vec<u32> = (0..3).map(|_| world.open().unwrap()).collect();
+    world.feed(waiting[1], Event::Failed(Side::Client, Failure::Reset));
+    world.feed(first, Event::Failed(Side::Client, Failure::Reset));
+    world.deliver();
+    assert!(world.connections[&waiting[0]].connecting);
+    assert!(world.connections[&waiting[2]].session().is_waiting());
+    world.feed(waiting[0], Event::Connected);
+    world.feed(waiting[0], Event::Failed(Side::Client, Failure::Reset));
+    world.deliver();
+    assert!(world.connections[&waiting[2]].connecting);
+    world.feed(waiting[2], Event::Connected);
+    world.feed(waiting[2], Event::Failed(Side::Client, Failure::Reset));
+    assert_eq!(world.connections[&waiting[2]].record.as_ref().unwrap().backend_queue, 2);
+    world.check_empty();
+}
+
+/// The place was granted, and the client is gone before it hears of it.
+#[test]
+fn a_granted_place_is_passed_on() {
+    let mut world = World::of(1, |config| config.backends[0].servers[0].maxconn = 1);
+    let first = world.open_relaying();
+    let waiting: Vec<u32> = (0..2).map(|_| world.open().unwrap()).collect();
+    world.feed(first, Event::Failed(Side::Client, Failure::Reset));
+    world.feed(waiting[0], Event::Failed(Side::Client, Failure::Reset));
+    world.check();
+    world.deliver();
+    assert!(world.connections[&waiting[1]].connecting);
+    world.feed(waiting[1], Event::Failed(Side::Client, Failure::Reset));
+    world.check_empty();
+}
+
+/// Where a session goes after its first, second ... refusal: the server, and the milliseconds it waits.
+#[test]
+fn retries_and_redispatches_go_by_haproxys_rules() {
+    type Attempts = &'static [(usize, u64)];
+    let cases: &[(&str, fn(&mut Config), usize, Attempts)] = &[
+        ("no redispatch", |_| {}, 2, &[(0, 0), (0, 300), (0, 300), (0, 300)]),
+        (
+            "at once",
+            |c| c.backends[0].redispatch = Redispatch::LastRetry,
+            2,
+            &[(0, 0), (1, 0), (0, 0), (1, 0)],
+        ),
+        (
+            "one server",
+            |c| c.backends[0].redispatch = Redispatch::LastRetry,
+            1,
+            &[(0, 0), (0, 300), (0, 300), (0, 300)],
+        ),
+        (
+            "leastconn, last",
+            |c| {
+                c.backends[0].redispatch = Redispatch::LastRetry;
+                c.backends[0].balance = Balance::LeastConn;
+            },
+            2,
+            &[(0, 0), (0, 300), (0, 300), (1, 300)],
+        ),
+        (
+            "leastconn, every second",
+            |c| {
+                c.backends[0].redispatch = Redispatch::EveryNth(2);
+                c.backends[0].balance = Balance::LeastConn;
+            },
+            2,
+            &[(0, 0), (0, 300), (1, 300), (1, 300)],
+        ),
+        (
+            "pause of a second at most",
+            |c| c.backends[0].timeout_connect = seconds(5),
+            1,
+            &[(0, 0), (0, 1000)],
+        ),
+    ];
+    for (name, change, servers, attempts) in cases {
+        let mut world = World::of(*servers, change);
+        let mut last = world.now;
+        let id = world.open().unwrap();
+        let mut seen = Vec::new();
+        for _ in *attempts {
+            for _ in 0..20 {
+                if world.connections[&id].connecting {
+                    break;
+                }
+                world.pass(100);
+            }
+            let at = world.connections[&id].server.and_then(|key| world.snapshot.backends[0].position(key));
+            seen.push((at.unwrap(), world.now.since(last).as_millis() as u64));
+            last = world.now;
+            world.refuse(id);
+        }
+        assert_eq!(seen, *attempts, "{name}");
+        world.feed(id, Event::Failed(Side::Client, Failure::Reset));
+        world.check_empty();
+    }
+}
+
+#[test]
+fn a_redispatch_is_counted_at_the_server_that_failed() {
+    let mut world = World::of(2, |config| config.backends[0].redispatch = Redispatch::LastRetry);
+    let id = world.open().unwrap();
+    world.refuse(id);
+    world.feed(id, Event::Connected);
+    world.feed(id, Event::Failed(Side::Client, Failure::Reset));
+    let record = world.connections[&id].record.as_ref().unwrap();
+    assert_eq!((record.retries, record.redispatched), (1, true));
+    let sums = |at: usize| {
+        let traffic = &world.server(at).traffic;
+        (traffic.redispatches.sum(), traffic.retries.sum(), traffic.chosen.sum(), traffic.connects.sum())
+    };
+    assert_eq!((sums(0), sums(1)), ((1, 0, 1, 1), (0, 0, 1, 1)));
+    let back = &world.snapshot.backends[0].live.traffic;
+    assert_eq!((back.redispatches.sum(), back.retries.sum(), back.connect_errors.sum()), (1, 0, 0));
+}
+
+#[test]
+fn a_timeout_is_retried_at_once() {
+    let mut world = World::of(1, |_| {});
+    let id = world.open().unwrap();
+    world.pass(300);
+    assert!(world.connections[&id].connecting);
+    assert_eq!(world.connections[&id].ops.len(), 3);
+}
+
+#[test]
+fn a_server_that_went_down_is_left() {
+    let mut world = World::of(2, |config| {
+        config.backends[0].redispatch = Redispatch::LastRetry;
+        config.backends[0].balance = Balance::LeastConn;
+    });
+    let id = world.open().unwrap();
+    world.server(0).set_operation(Operation::Stopped);
+    world.refuse(id);
+    world.pass(300);
+    assert_eq!(world.connections[&id].server, Some(world.server(1).key));
+}
+
+fn guarded(servers: usize, change: impl FnOnce(&mut Config)) -> World {
+    let mut config = model::config(servers);
+    change(&mut config);
+    World::new(config, Guarding::Master)
+}
+
+fn name_master(world: &mut World, at: Option<usize>) {
+    let server = at.map(|at| world.server(at).clone());
+    let live = &world.snapshot.backends[0].live;
+    live.judged.store(true, std::sync::atomic::Ordering::Relaxed);
+    live.set_masterless_since(at.is_none().then_some(world.now));
+    if let Some(server) = &server {
+        server.set_proven(true);
+    }
+    live.master.store(server.map(|server| server.key));
+    world.wake();
+}
+
+#[test]
+fn clients_wait_for_the_first_verdict_and_go_in_order() {
+    let mut world = guarded(2, |_| {});
+    let ids: Vec<u32> = (0..3).map(|_| world.open().unwrap()).collect();
+    assert!(ids.iter().all(|id| world.connections[id].session().is_waiting()));
+    name_master(&mut world, Some(1));
+    assert!(ids.iter().all(|id| world.connections[id].server == Some(world.server(1).key)));
+    assert_eq!(world.snapshot.process.held.now(), 0);
+    world.check();
+}
+
+#[test]
+fn the_holds_clock_runs_since_the_master_is_lost() {
+    let mut world = guarded(1, |_| {});
+    name_master(&mut world, Some(0));
+    name_master(&mut world, None);
+    world.pass(4000);
+    let early = world.open().unwrap();
+    assert!(world.connections[&early].session().is_waiting());
+    world.pass(999);
+    assert!(!world.connections[&early].is_over());
+    world.pass(1);
+    assert_eq!(world.connections[&early].code(), "SC");
+    assert!(world.connections[&early].record.as_ref().unwrap().server.is_none());
+    let late = world.open().unwrap();
+    assert_eq!(world.connections[&late].code(), "SC");
+    world.check_empty();
+}
+
+#[test]
+fn held_clients_leave_a_fifth_of_the_places() {
+    let mut world = guarded(1, |config| config.frontends[0].maxconn = 10);
+    let held = (0..8).filter(|_| world.open().is_some_and(|id| !world.connections[&id].is_over()));
+    let _ = held;
+    let mut world = guarded(1, |config| config.frontends[0].maxconn = 10);
+    let ids: Vec<u32> = (0..9).map(|_| world.open().unwrap()).collect();
+    let over: Vec<bool> = ids.iter().map(|id| world.connections[id].is_over()).collect();
+    assert_eq!(over, [false, false, false, false, false, false, false, false, true]);
+}
+
+/// The master changed between the choice and the connect: no byte goes to the old one, and it is no retry.
+#[test]
+fn the_word_is_read_again_after_the_connect() {
+    let mut world = guarded(2, |_| {});
+    name_master(&mut world, Some(0));
+    let id = world.open().unwrap();
+    name_master(&mut world, Some(1));
+    let ops = world.feed(id, Event::Connected);
+    assert_eq!(ops[0], Op::DropServer);
+    let Op::Connect(spec) = &ops[1] else { panic!("{ops:?}") };
+    assert_eq!(spec.server, world.server(1).key);
+    world.feed(id, Event::Connected);
+    world.feed(id, Event::Failed(Side::Client, Failure::Reset));
+    assert_eq!(world.connections[&id].record.as_ref().unwrap().retries, 0);
+    world.check_empty();
+}
+
+#[test]
+fn a_cut_while_connecting_waits_for_the_next_master() {
+    let mut world = guarded(2, |_| {});
+    name_master(&mut world, Some(0));
+    let id = world.open().unwrap();
+    name_master(&mut world, None);
+    assert_eq!(cut(&mut world, id, CutReason::RoleChanged), [Op::DropServer]);
+    assert!(world.connections[&id].session().is_waiting());
+    name_master(&mut world, Some(1));
+    assert_eq!(world.connections[&id].server, Some(world.server(1).key));
+}
+
+#[test]
+fn a_cut_delivers_every_reply() {
+    let mut world = World::of(1, |_| {});
+    let id = world.open_relaying();
+    let ops = cut(&mut world, id, CutReason::Succeeded);
+    assert_eq!(ops, [Op::Discard(Side::Client), Op::ReportQuiet(Duration::from_millis(10))]);
+    world.feed(id, Event::Received(Side::Server, 1000));
+    // A client that takes nothing gets its own timeout; the second does not run.
+    world.feed(id, Event::Blocked(Side::Client));
+    world.pass(5000);
+    assert!(!world.connections[&id].is_over());
+    world.feed(id, Event::Flowing(Side::Client));
+    assert_eq!(world.feed(id, Event::Quiet), [Op::Shutdown(Side::Client), Op::DropServer]);
+    assert_eq!(world.server(0).traffic.sessions.now(), 0);
+    world.pass(1000);
+    assert_eq!(world.connections[&id].code(), "D-");
+    assert_eq!(world.connections[&id].record.as_ref().unwrap().bytes_out, 1000);
+    world.check_empty();
+}
+
+#[test]
+fn a_server_that_goes_on_talking_is_cut_after_a_second() {
+    let mut world = World::of(1, |_| {});
+    let id = world.open_relaying();
+    cut(&mut world, id, CutReason::Succeeded);
+    for _ in 0..10 {
+        world.feed(id, Event::Received(Side::Server, 10));
+        world.pass(100);
+    }
+    assert!(world.connections[&id].ops.contains(&Op::Shutdown(Side::Client)));
+}
+
+#[test]
+fn fin_timeouts_and_tunnel_replace_the_others() {
+    let cases: &[(fn(&mut Config), Option<Side>, u64, &str)] = &[
+        (|c| c.backends[0].timeout_tunnel = seconds(60), None, 60, "cD"),
+        (|c| c.backends[0].timeout_server = seconds(5), None, 5, "sD"),
+        (|c| c.backends[0].timeout_server_fin = seconds(2), Some(Side::Client), 2, "sD"),
+        (|c| c.frontends[0].timeout_client_fin = seconds(2), Some(Side::Server), 2, "cD"),
+    ];
+    for (at, (change, half_closed, after, code)) in cases.iter().enumerate() {
+        let mut world = World::of(1, change);
+        let id = world.open_relaying();
+        if let Some(side) = half_closed {
+            world.feed(id, Event::Eof(*side));
+        }
+        world.pass(after * 1000 - 1);
+        assert!(!world.connections[&id].is_over(), "case {at}");
+        world.pass(1);
+        assert_eq!(world.connections[&id].code(), *code, "case {at}");
+    }
+    let mut world = World::of(1, |config| {
+        (config.backends[0].timeout_server, config.frontends[0].timeout_client) = (None, None);
+    });
+    let id = world.open_relaying();
+    assert_eq!(world.connections[&id].session().deadline(), None);
+}
+
+#[test]
+fn a_session_obeys_the_new_config_and_outlives_its_backend() {
+    let mut world = World::of(2, |_| {});
+    let id = world.open_relaying();
+    let mut config = model::config(1);
+    config.frontends[0].timeout_client = seconds(3);
+    world.load(config, Guarding::None);
+    assert_eq!(world.connections[&id].session().deadline(), Some(world.now + Duration::from_secs(3)));
+    let mut config = model::config(1);
+    config.backends[0].name = "other".into();
+    world.load(config, Guarding::None);
+    assert_eq!(world.connections[&id].session().deadline(), Some(world.now + Duration::from_secs(3)));
+    world.feed(id, Event::Received(Side::Client, 5));
+    world.pass(3000);
+    assert_eq!(world.connections[&id].code(), "cD");
+    world.check_empty();
+}
+
+#[test]
+fn counters_are_those_of_the_csv() {
+    let mut world = World::of(1, |_| {});
+    let id = world.open_relaying();
+    world.feed(id, Event::Received(Side::Client, 14));
+    world.feed(id, Event::Received(Side::Server, 7));
+    world.connection(id).session_mut().flush();
+    let traffic = |world: &World| {
+        let view = &world.snapshot.backends[0];
+        let front = &world.snapshot.frontends[0].traffic;
+        [front, &view.live.traffic, &view.servers[0].traffic].map(|traffic| {
+            (
+                traffic.total.sum(),
+                traffic.bytes_in.sum(),
+                traffic.bytes_out.sum(),
+                traffic.client_aborts.sum(),
+            )
+        })
+    };
+    assert_eq!(traffic(&world), [(1, 14, 7, 0); 3]);
+    world.feed(id, Event::Failed(Side::Client, Failure::Reset));
+    assert_eq!(traffic(&world), [(1, 14, 7, 1); 3]);
+    let down = World::of(1, |config| config.backends[0].servers[0].disabled = true);
+    let mut down = down;
+    down.open();
+    assert_eq!(down.snapshot.backends[0].live.traffic.connect_errors.sum(), 1);
+}

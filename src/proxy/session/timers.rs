@@ -1,0 +1,146 @@
+//! What a session waits for at most, and what happens then.
+//!
+//! While it relays, one time stamp does for both sides: what one side sends the other takes at once, so both
+//! were active. Where a side does not take it ([`Event::Blocked`]), only that side's timer runs, as it is
+//! the one that does nothing.
+//!
+//! [`Event::Blocked`]: crate::proxy::contract::Event::Blocked
+
+use std::time::Duration;
+
+use super::super::assign::Pool;
+use super::super::contract::{Close, Op, Side};
+use super::{Context, NEVER, NONE, Session, Stage, index, millis};
+use crate::config::model::Backend;
+use crate::state::{Cause, Guarding, Phase, Termination};
+use crate::time::Tick;
+
+const CLIENT_TIMEOUT: Termination = Termination::new(Cause::ClientTimeout, Phase::Data);
+const SERVER_TIMEOUT: Termination = Termination::new(Cause::ServerTimeout, Phase::Data);
+const MARKED_DOWN: Termination = Termination::new(Cause::MarkedDown, Phase::Done);
+
+impl Session {
+    /// When [`crate::proxy::contract::Event::Timer`] is due next; `None`: never.
+    pub fn deadline(&self) -> Option<Tick> {
+        let until = match self.stage {
+            Stage::New | Stage::Over => NEVER,
+            Stage::Waiting { until, .. }
+            | Stage::Connecting { until }
+            | Stage::Pausing { until }
+            | Stage::Lingering { until }
+            | Stage::Resetting { until } => until,
+            Stage::Relaying => self.idle_until(Side::Client).min(self.idle_until(Side::Server)),
+            Stage::Draining { .. } if self.blocked[0] => self.patience(Side::Client),
+            Stage::Draining { until, .. } => until,
+        };
+        (until != NEVER).then_some(until)
+    }
+
+    /// A deadline may have passed; a late look at one that was moved does nothing.
+    pub(super) fn timer(&mut self, context: &Context<'_>, ops: &mut Vec<Op>) {
+        if self.deadline().is_none_or(|due| context.now < due) {
+            return;
+        }
+        match self.stage {
+            Stage::New | Stage::Over => {}
+            Stage::Waiting { .. } => self.waited_enough(context, ops),
+            Stage::Connecting { .. } => self.connect_timed_out(context, ops),
+            Stage::Pausing { .. } => self.pause_over(context, ops),
+            Stage::Relaying => {
+                let (client, server) = (self.idle_until(Side::Client), self.idle_until(Side::Server));
+                let code = if client <= server { CLIENT_TIMEOUT } else { SERVER_TIMEOUT };
+                self.end(code, context, ops);
+            }
+            Stage::Draining { .. } if self.blocked[0] => self.end(MARKED_DOWN, context, ops),
+            Stage::Draining { .. } => self.drained(context, ops),
+            Stage::Lingering { .. } => self.end(MARKED_DOWN, context, ops),
+            Stage::Resetting { .. } => self.reset_client(context, ops),
+        }
+    }
+
+    /// When that side has been idle for too long, if its timer runs at all.
+    fn idle_until(&self, side: Side) -> Tick {
+        let (own, other) = (index(side), index(side.peer()));
+        // A side whose reading is stopped because the other takes nothing, or that has ended, owes nothing.
+        let owes = self.blocked[own] || !(self.eof[own] || self.blocked[other]);
+        if owes { self.patience(side) } else { NEVER }
+    }
+
+    fn patience(&self, side: Side) -> Tick {
+        match self.limits[index(side)] {
+            NONE => NEVER,
+            limit => self.last + Duration::from_millis(u64::from(limit)),
+        }
+    }
+
+    /// `timeout client` and `server`, or `tunnel` in place of both; once half closed, `client-fin` and
+    /// `server-fin`. Where the config has no such frontend or backend any more, the old ones stay.
+    pub(super) fn set_limits(&mut self, context: &Context<'_>) {
+        let (Some(frontend), Some(pool)) = (self.frontend(context), self.pool(context)) else { return };
+        let backend = pool.backend();
+        let fin = |half_closed: bool, time: Option<Duration>| time.filter(|_| half_closed);
+        let client = fin(self.eof[1], frontend.timeout_client_fin)
+            .or(backend.timeout_tunnel)
+            .or(frontend.timeout_client);
+        let server = fin(self.eof[0], backend.timeout_server_fin)
+            .or(backend.timeout_tunnel)
+            .or(backend.timeout_server);
+        self.limits = [client, server].map(|limit| limit.map_or(NONE, millis));
+    }
+
+    /// That side takes no more, or takes again.
+    pub(super) fn blocked(&mut self, side: Side, blocked: bool, now: Tick) {
+        let was = std::mem::replace(&mut self.blocked[index(side)], blocked);
+        self.last = now;
+        if side == Side::Server || was == blocked {
+            return;
+        }
+        // Only the time in which the client takes bytes counts against the draining.
+        if let Stage::Draining { until, left } = &mut self.stage {
+            match blocked {
+                true => *left = millis(until.since(now)),
+                false => *until = now + Duration::from_millis(u64::from(*left)),
+            }
+        }
+    }
+
+    pub(super) fn reset_client(&mut self, context: &Context<'_>, ops: &mut Vec<Op>) {
+        ops.push(Op::Close(Side::Client, Close::Reset));
+        self.end(Termination::new(Cause::ServerAbort, Phase::Data), context, ops);
+    }
+}
+
+/// How long a session that began to wait `since` may wait for a place.
+pub(super) fn place_deadline(backend: &Backend, since: Tick) -> Tick {
+    after(since, backend.timeout_queue.or(backend.timeout_connect))
+}
+
+/// How long a session that began to wait `since` may wait for a server at all: `None` if that is not waited
+/// for. A time that is over says that it would have been.
+///
+/// Before the first verdict: what a check may take, and the connect after it. Without a master: until the
+/// hold's clock, which runs since the backend has lost its master, has run out. The later of the two.
+pub(super) fn hold_deadline(pool: &Pool<'_>, since: Tick) -> Option<Tick> {
+    let (backend, view) = (pool.backend(), pool.view());
+    if !matches!(view.guarding, Guarding::Replicas | Guarding::Master) {
+        return None;
+    }
+    let judged = view.live.judged.load(std::sync::atomic::Ordering::Relaxed);
+    let verdict = if judged { since } else { since + first_verdict(backend) };
+    let hold = backend.redis.hold.filter(|_| view.guarding == Guarding::Master);
+    let held = hold.map_or(since, |hold| view.live.masterless_since().unwrap_or(since) + hold);
+    Some(verdict.max(held))
+}
+
+/// How long the first verdict of a backend may take.
+fn first_verdict(backend: &Backend) -> Duration {
+    let intervals =
+        backend.servers.iter().filter_map(|server| server.check.as_ref()).map(|check| check.inter);
+    let check = backend.timeout_check.or(intervals.max()).unwrap_or_default();
+    check + backend.timeout_connect.unwrap_or_default()
+}
+
+/// The end of an optional time.
+pub(super) fn after(since: Tick, time: Option<Duration>) -> Tick {
+    time.map_or(NEVER, |time| since + time)
+}
