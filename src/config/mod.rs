@@ -11,16 +11,21 @@
 //!
 //! [`load`] is pure: everything it depends on is in the [`Bundle`]. It reports all that is wrong in one run.
 
+pub mod ast;
 pub mod bundle;
 pub mod diagnostic;
 pub mod keyword;
 pub mod lexer;
 pub mod mask;
 pub mod model;
+pub mod parser;
 pub mod render;
+pub mod resolve;
 pub mod secret;
 pub mod source;
 pub mod suggest;
+
+use self::parser::context::Context;
 
 pub use bundle::{Bundle, Wanted};
 pub use diagnostic::{Diagnostic, Heading, Severity};
@@ -40,7 +45,24 @@ pub struct Loaded {
     pub wanted: Wanted,
 }
 
-/// stub until the parser is here
-pub fn load(_bundle: &Bundle) -> Loaded {
-    Loaded { config: None, diagnostics: Vec::new(), sources: Sources::default(), wanted: Wanted::default() }
+/// Texts that are larger are no configs; places in a text are 32-bit numbers.
+const LARGEST_TEXT: usize = 64 << 20;
+
+/// Reads all texts of a bundle. Pure: the same bundle gives the same config.
+pub fn load(bundle: &Bundle) -> Loaded {
+    let mut sources = Sources::default();
+    let mut context = Context::new(bundle);
+    for (name, bytes) in &bundle.files {
+        if bytes.len() > LARGEST_TEXT {
+            let message =
+                format!("'{name}' is too large: {} bytes, at most {LARGEST_TEXT} are read", bytes.len());
+            context.report(Diagnostic::error(None, message));
+            continue;
+        }
+        sources.add(Source::new(name.as_str(), bytes.as_slice()));
+    }
+    let tree = parser::parse(&sources, &mut context);
+    let (config, wanted) = resolve::resolve(&tree, &sources, &mut context);
+    let usable = !context.has_errors() && wanted.is_empty();
+    Loaded { config: usable.then_some(config), diagnostics: context.into_diagnostics(), sources, wanted }
 }

@@ -13,6 +13,7 @@ const CACHE: &[Scope] = &[Cache];
 const RING: &[Scope] = &[Ring];
 const ERRORS: &[Scope] = &[HttpErrors];
 
+const RESOLVERS_UNUSED: &str = "has no effect: this version of rolecall resolves names only when it starts or reloads, and asks the system";
 const NO_USERS: &str =
     "has no effect: nothing in this version of rolecall asks a userlist; 'stats auth' does";
 const NO_RING: &str = "has no effect: rolecall has no ring buffers; log to an address instead";
@@ -27,7 +28,7 @@ pub(super) static KEYWORDS: &[Keyword] = &[
     honoured("frontend", ANYWHERE, "opens a proxy that accepts clients"),
     honoured("backend", ANYWHERE, "opens a proxy that has servers"),
     honoured("listen", ANYWHERE, "opens a frontend and a backend in one"),
-    rejected("resolvers", ANYWHERE, because::RESOLVERS, "opens a set of name servers"),
+    accepted("resolvers", ANYWHERE, RESOLVERS_UNUSED, "opens a set of name servers"),
     accepted("peers", ANYWHERE, because::PEERS, "opens a set of load balancers that share stick tables"),
     accepted("userlist", ANYWHERE, NO_USERS, "opens a list of users and groups"),
     accepted("mailers", ANYWHERE, because::MAIL, "opens a set of mail servers for alerts"),
@@ -53,10 +54,15 @@ pub(super) static KEYWORDS: &[Keyword] = &[
         "is not supported in this version of rolecall, which does not ask Sentinels",
         "opens a set of Sentinels that know who is master",
     ),
-    honoured(".if", ANYWHERE, "reads the lines up to '.endif' only if a condition holds"),
-    honoured(".elif", ANYWHERE, "reads the lines after it if no earlier condition held and this one does"),
-    honoured(".else", ANYWHERE, "reads the lines after it if no earlier condition held"),
-    honoured(".endif", ANYWHERE, "ends a '.if' block"),
+    rejected(".if", ANYWHERE, because::CONDITION, "reads the lines up to '.endif' only if a condition holds"),
+    rejected(
+        ".elif",
+        ANYWHERE,
+        because::CONDITION,
+        "reads the lines after it if no earlier condition held and this one does",
+    ),
+    rejected(".else", ANYWHERE, because::CONDITION, "reads the lines after it if no earlier condition held"),
+    rejected(".endif", ANYWHERE, because::CONDITION, "ends a '.if' block"),
     honoured(".notice", ANYWHERE, "prints a notice while the file is read"),
     honoured(".warning", ANYWHERE, "prints a warning while the file is read"),
     honoured(".alert", ANYWHERE, "prints an error while the file is read, and refuses it"),

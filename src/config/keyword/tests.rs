@@ -56,7 +56,7 @@ fn the_status_follows_the_rule() {
         (Scope::Backend, "use-server", "rejected"),
         (Scope::Frontend, "acl", "rejected"),
         (Scope::Frontend, "use_backend", "rejected"),
-        (Scope::File, "resolvers", "rejected"),
+        (Scope::File, "resolvers", "accepted"),
         (Scope::File, "program", "rejected"),
         (Scope::File, "peers", "accepted"),
         (Scope::Server, "cookie", "accepted"),

@@ -1,0 +1,357 @@
+//! What the config texts say, statement by statement: typed values with their places, names not yet looked
+//! up. The parser builds it, [`super::resolve`] turns it into the model.
+//!
+//! `defaults` have been applied: a proxy starts as a copy of the settings in force and its own lines change
+//! the copy, as in HAProxy. Long lists behind an `Rc` are shared until a line changes them.
+
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::model::{
+    Balance, CheckRule, GuardMode, Keepalive, LogFormat, LogFraming, Mode, OnError, Redispatch, Secret,
+};
+use super::parser::address::Address;
+use super::source::Span;
+
+/// A value and the place where it was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Spanned<T> {
+    pub value: T,
+    pub span: Span,
+}
+
+impl<T> Spanned<T> {
+    /// Puts a value to its place.
+    pub fn new(value: T, span: Span) -> Spanned<T> {
+        Spanned { value, span }
+    }
+}
+
+/// All files of one load.
+#[derive(Debug, Clone, Default)]
+pub struct Tree {
+    pub global: Global,
+    pub proxies: Vec<Proxy>,
+}
+
+/// `global`, all of its sections merged.
+#[derive(Debug, Clone, Default)]
+pub struct Global {
+    pub daemon: bool,
+    pub master_worker: bool,
+    pub quiet: bool,
+    pub zero_warning: bool,
+    pub pidfile: Option<Spanned<PathBuf>>,
+    pub chroot: Option<Spanned<PathBuf>>,
+    pub user: Option<Spanned<Account>>,
+    pub group: Option<Spanned<Account>>,
+    pub nbthread: Option<usize>,
+    pub maxconn: Option<Spanned<u32>>,
+    pub ulimit_n: Option<u64>,
+    pub log: Vec<LogTarget>,
+    pub log_tag: Option<String>,
+    /// `log-send-hostname`; `Some(None)` sends this machine's.
+    pub log_hostname: Option<Option<String>>,
+    pub node: Option<String>,
+    pub description: Option<String>,
+    pub spread_checks: u8,
+    pub max_spread_checks: Option<Duration>,
+    pub hard_stop_after: Option<Duration>,
+    pub grace: Option<Duration>,
+    pub bufsize: Option<usize>,
+}
+
+/// `user`/`group` give a name, `uid`/`gid` a number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Account {
+    Name(String),
+    Id(u32),
+}
+
+/// Which word opened the section.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProxyKind {
+    Defaults,
+    Frontend,
+    Backend,
+    Listen,
+}
+
+impl ProxyKind {
+    /// The section's keyword.
+    pub fn keyword(self) -> &'static str {
+        match self {
+            ProxyKind::Defaults => "defaults",
+            ProxyKind::Frontend => "frontend",
+            ProxyKind::Backend => "backend",
+            ProxyKind::Listen => "listen",
+        }
+    }
+
+    /// What HAProxy's messages call it: a `listen` is a proxy.
+    pub fn noun(self) -> &'static str {
+        match self {
+            ProxyKind::Listen => "proxy",
+            other => other.keyword(),
+        }
+    }
+
+    /// Whether clients connect to it.
+    pub fn has_frontend(self) -> bool {
+        self != ProxyKind::Backend
+    }
+
+    /// Whether it has servers.
+    pub fn has_backend(self) -> bool {
+        self != ProxyKind::Frontend
+    }
+}
+
+/// A `defaults`, `frontend`, `backend` or `listen` section.
+#[derive(Debug, Clone)]
+pub struct Proxy {
+    pub kind: ProxyKind,
+    pub name: Spanned<String>,
+    pub settings: Settings,
+    pub description: Option<String>,
+    pub binds: Vec<Bind>,
+    /// There is a `bind` line, be it wrong.
+    pub listens: bool,
+    pub servers: Vec<Server>,
+}
+
+/// What `defaults` hand down.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// How much text is copied when a proxy starts with these.
+    pub weight_in_bytes: usize,
+    pub mode: Option<Spanned<Mode>>,
+    pub disabled: bool,
+    pub maxconn: Option<u32>,
+    pub backlog: Option<u32>,
+    pub rate_limit_sessions: Option<u32>,
+    pub fullconn: Option<u32>,
+    pub default_backend: Option<Spanned<String>>,
+    pub timeouts: Timeouts,
+    pub balance: Balance,
+    pub retries: Option<u32>,
+    pub redispatch: Redispatch,
+    pub options: Options,
+    pub client_keepalive: Keepalive,
+    pub server_keepalive: Keepalive,
+    pub log: Rc<Vec<LogLine>>,
+    pub log_tag: Option<String>,
+    pub log_format: LogFormat,
+    pub check: Check,
+    pub redis: Redis,
+    pub stats: Option<Rc<Stats>>,
+    /// The page came from `defaults`: a proxy's first own statement replaces it.
+    pub stats_inherited: bool,
+    pub monitor_uri: Option<Spanned<String>>,
+    pub default_server: ServerSettings,
+    /// `source`: for servers that name none themselves.
+    pub source: Option<Spanned<Address>>,
+}
+
+/// `timeout X`.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Timeouts {
+    pub client: Option<Duration>,
+    pub client_fin: Option<Duration>,
+    pub connect: Option<Duration>,
+    pub server: Option<Duration>,
+    pub server_fin: Option<Duration>,
+    pub tunnel: Option<Duration>,
+    pub queue: Option<Duration>,
+    pub check: Option<Duration>,
+}
+
+/// The options that are on or off.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Options {
+    pub abortonclose: bool,
+    pub allbackups: bool,
+    pub clitcpka: bool,
+    pub dontlog_normal: bool,
+    pub dontlognull: bool,
+    pub log_health_checks: bool,
+    pub log_separate_errors: bool,
+    pub logasap: bool,
+    pub nolinger: bool,
+    pub srvtcpka: bool,
+    pub tcpka: bool,
+}
+
+/// The last check option, and the `tcp-check` rules whether that option wants them or not.
+#[derive(Debug, Clone, Default)]
+pub struct Check {
+    pub kind: CheckKind,
+    pub rules: Rc<Vec<Spanned<CheckRule>>>,
+    /// The rules came from `defaults`: a proxy's first own rule replaces them.
+    pub inherited: bool,
+    /// The last standalone comment: it names the steps after it.
+    pub standing_comment: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum CheckKind {
+    #[default]
+    Layer4,
+    TcpCheck,
+    RedisCheck,
+}
+
+/// `option redis-*`.
+#[derive(Debug, Clone, Copy)]
+pub struct Redis {
+    pub guard: GuardMode,
+    pub proof: bool,
+    pub single_master: bool,
+    pub hold: Hold,
+    pub kept_probe: Option<bool>,
+}
+
+impl Default for Redis {
+    fn default() -> Self {
+        Redis {
+            guard: GuardMode::On,
+            proof: true,
+            single_master: true,
+            hold: Hold::ByQueueTimeout,
+            kept_probe: None,
+        }
+    }
+}
+
+/// `option redis-hold [TIME]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hold {
+    Off,
+    ByQueueTimeout,
+    For(Duration),
+}
+
+/// `stats enable` and family; any of them switches the page on.
+#[derive(Debug, Clone, Default)]
+pub struct Stats {
+    /// The first statement about it.
+    pub span: Span,
+    pub uri: Option<String>,
+    pub realm: Option<String>,
+    pub users: Vec<(String, Secret)>,
+    pub refresh: Option<Duration>,
+    pub hide_version: bool,
+    pub show_legends: bool,
+    /// `Some(None)` shows the global section's.
+    pub node: Option<Option<String>>,
+    /// `Some(None)` shows the global section's.
+    pub description: Option<Option<String>>,
+    pub scope: Vec<String>,
+    pub admin: bool,
+}
+
+/// A `log` line of a proxy.
+#[derive(Debug, Clone)]
+pub enum LogLine {
+    Global,
+    Target(LogTarget),
+}
+
+/// A `log` line with an address.
+#[derive(Debug, Clone)]
+pub struct LogTarget {
+    pub address: Spanned<LogAddress>,
+    pub length: usize,
+    pub framing: LogFraming,
+    pub facility: u8,
+    pub max_level: u8,
+    pub min_level: u8,
+}
+
+#[derive(Debug, Clone)]
+pub enum LogAddress {
+    Stdout,
+    Stderr,
+    Address(Address),
+}
+
+/// A `bind` line; its addresses are not yet told apart by port.
+#[derive(Debug, Clone)]
+pub struct Bind {
+    pub addresses: Vec<Spanned<Address>>,
+    pub options: BindOptions,
+    pub span: Span,
+    /// File and line, for errors when the socket is bound.
+    pub origin: (String, u32),
+}
+
+/// What follows a bind address.
+#[derive(Debug, Clone, Default)]
+pub struct BindOptions {
+    pub name: Option<String>,
+    pub backlog: Option<u32>,
+    pub maxconn: Option<u32>,
+    pub v4v6: bool,
+    pub v6only: bool,
+    pub transparent: bool,
+    pub tfo: bool,
+    pub defer_accept: bool,
+    pub interface: Option<String>,
+    pub mss: Option<u32>,
+    pub tcp_ut: Option<Duration>,
+}
+
+/// A `server` line.
+#[derive(Debug, Clone)]
+pub struct Server {
+    pub name: Spanned<String>,
+    pub address: Spanned<Address>,
+    /// The address as written, variables expanded.
+    pub written_address: String,
+    pub settings: ServerSettings,
+    /// The whole line.
+    pub span: Span,
+}
+
+/// What `server` and `default-server` options set.
+#[derive(Debug, Clone, Default)]
+pub struct ServerSettings {
+    /// How much text is copied when a server starts with these.
+    pub weight_in_bytes: usize,
+    pub check: bool,
+    pub check_addr: Option<Spanned<Address>>,
+    pub check_port: Option<u16>,
+    pub inter: Option<Duration>,
+    pub fastinter: Option<Duration>,
+    pub downinter: Option<Duration>,
+    pub rise: Option<u32>,
+    pub fall: Option<u32>,
+    pub weight: Option<u32>,
+    pub backup: bool,
+    pub maxconn: u32,
+    pub minconn: u32,
+    pub maxqueue: u32,
+    pub disabled: bool,
+    pub shutdown_sessions: bool,
+    pub shutdown_backup_sessions: bool,
+    pub observe_layer4: bool,
+    pub error_limit: Option<u32>,
+    pub on_error: OnError,
+    pub slowstart: Duration,
+    pub source: Option<Spanned<Address>>,
+    pub tcp_ut: Option<Duration>,
+    pub tfo: bool,
+    pub cookie: Option<String>,
+    pub init_addr: InitAddr,
+}
+
+/// Whether a server may start without an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum InitAddr {
+    /// A name has to resolve.
+    #[default]
+    Required,
+    /// `init-addr ... none`.
+    Optional,
+}

@@ -1,0 +1,130 @@
+//! `bind ADDRESS[,ADDRESS...] [OPTION...]` (manual section 5.1).
+
+use super::address::{self, Address, Ports};
+use super::context::Context;
+use super::options::{Options, Taken};
+use super::statement::{Statement, UNBOUNDED};
+use super::value::TimeUnit;
+use crate::config::ast::{Bind, BindOptions, Proxy, Spanned};
+use crate::config::diagnostic::Diagnostic;
+use crate::config::keyword::Scope;
+use crate::config::lexer::{Word, expand_unquoted};
+
+/// Reads one option; its arguments are taken from the cursor.
+pub(super) type Reader = fn(&mut Context<'_>, &mut BindOptions, &mut Options<'_>) -> Taken;
+
+/// Every option that has an effect.
+pub(super) const READERS: &[(&str, Reader)] = &[
+    ("backlog", |context, bind, options| {
+        bind.backlog = Some(options.number(context, 0..=UNBOUNDED)?);
+        Some(())
+    }),
+    ("defer-accept", |_, bind, _| set(&mut bind.defer_accept)),
+    ("interface", |context, bind, options| {
+        bind.interface = Some(options.string(context, "'interface' : missing interface name")?);
+        Some(())
+    }),
+    ("maxconn", |context, bind, options| {
+        bind.maxconn = Some(options.number(context, 1..=UNBOUNDED)?);
+        Some(())
+    }),
+    ("mss", |context, bind, options| {
+        let mss: i64 = options.number(context, -65_535..=65_535)?;
+        // A negative one is relative to what the path offers, which Linux has no option for.
+        bind.mss = u32::try_from(mss).ok();
+        Some(())
+    }),
+    ("name", |context, bind, options| {
+        bind.name = Some(options.string(context, "'name' : missing name")?);
+        Some(())
+    }),
+    ("tcp-ut", |context, bind, options| {
+        bind.tcp_ut = Some(options.time(context, TimeUnit::Milliseconds)?);
+        Some(())
+    }),
+    ("tfo", |_, bind, _| set(&mut bind.tfo)),
+    ("transparent", |_, bind, _| set(&mut bind.transparent)),
+    ("v4v6", |_, bind, _| set(&mut bind.v4v6)),
+    ("v6only", |_, bind, _| set(&mut bind.v6only)),
+];
+
+fn set(flag: &mut bool) -> Taken {
+    *flag = true;
+    Some(())
+}
+
+/// `bind` in a frontend or listen.
+pub(super) fn line(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) {
+    proxy.listens = true;
+    let Some(word) = line.argument(1) else {
+        let message = "'bind' expects {<path>|[addr1]:port1[-end1]}{,[addr]:port[-end]}... as arguments.";
+        return context.report(
+            Diagnostic::error(line.span(), message)
+                .help("for example 'bind :6379' or 'bind 10.0.0.1:6379-6381'"),
+        );
+    };
+    let Some(addresses) = addresses(context, word) else { return };
+    let subject = format!("'bind {}' in section '{}'", word.str(), proxy.kind.keyword());
+    let mut options = Options::new(Scope::Bind, line, 2, subject);
+    let mut bind = BindOptions::default();
+    if options.read_all(context, READERS, &mut bind) {
+        proxy.binds.push(Bind { addresses, options: bind, span: line.span(), origin: origin(line) });
+    }
+}
+
+/// `listen NAME ADDRESS`, which HAProxy dropped: an address and nothing else.
+pub(super) fn legacy(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>, word: &Word) {
+    proxy.listens = true;
+    if let Some(addresses) = addresses(context, word) {
+        let bind = Bind { addresses, options: BindOptions::default(), span: word.span, origin: origin(line) };
+        proxy.binds.push(bind);
+    }
+}
+
+fn origin(line: &Statement<'_>) -> (String, u32) {
+    (line.place.0.to_owned(), line.place.1)
+}
+
+/// The comma-separated addresses of a word; `None`, once reported, if one is wrong.
+fn addresses(context: &mut Context<'_>, word: &Word) -> Option<Vec<Spanned<Address>>> {
+    let text = expand_unquoted(&word.text, &context.environment);
+    let text = String::from_utf8_lossy(&text);
+    let mut addresses = Vec::new();
+    for part in text.split(',') {
+        match checked(part) {
+            Ok(address) => {
+                context.listen(count(&address), word.span).then_some(())?;
+                addresses.push(Spanned::new(address, word.span));
+            }
+            Err(message) => {
+                context.report(Diagnostic::error(word.span, format!("'bind' : {message}")).help(HELP));
+                return None;
+            }
+        }
+    }
+    Some(addresses)
+}
+
+const HELP: &str = "an address is written ADDRESS:PORT, ':PORT' or '*:PORT' with a port from 1 to 65535, \
+                    '[IPV6]:PORT', or '/PATH' for a unix socket";
+
+fn checked(text: &str) -> Result<Address, String> {
+    let address = address::address(text).map_err(|error| error.to_string())?;
+    match &address {
+        Address::Inet { ports: Ports::Missing, .. } => Err(format!("missing port specification in '{text}'")),
+        Address::Inet { ports: Ports::Offset(_), .. } => {
+            Err(format!("port offset not permitted here in '{text}'"))
+        }
+        Address::Inet { ports: Ports::Range { first: 0, .. }, .. } => Err("invalid port '0'".to_owned()),
+        Address::Unix(path) if path.is_empty() => Err(format!("missing path in '{text}'")),
+        Address::Abstract(name) if name.is_empty() => Err(format!("missing name in '{text}'")),
+        _ => Ok(address),
+    }
+}
+
+fn count(address: &Address) -> usize {
+    match address {
+        Address::Inet { ports: Ports::Range { first, last }, .. } => usize::from(last - first) + 1,
+        _ => 1,
+    }
+}

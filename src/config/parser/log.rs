@@ -1,0 +1,171 @@
+//! `log`: `log ADDRESS [len N] [format F] [sample R:S] FACILITY [LEVEL [MIN]]`, `log global`, `no log`
+//! (manual section 3.1 and 4.2).
+
+use std::rc::Rc;
+
+use super::address::{self, Address};
+use super::context::Context;
+use super::statement::{Polarity, Statement};
+use crate::config::ast::{LogAddress, LogLine, LogTarget, Proxy, Spanned};
+use crate::config::diagnostic::Diagnostic;
+use crate::config::lexer::{Word, expand_unquoted};
+use crate::config::model::LogFraming;
+
+/// Syslog's facilities; the position is the number (RFC 3164, and HAProxy's names for 12 to 15).
+const FACILITIES: [&str; 24] = [
+    "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "auth2", "ftp", "ntp",
+    "audit", "alert", "cron2", "local0", "local1", "local2", "local3", "local4", "local5", "local6",
+    "local7",
+];
+
+/// Syslog's levels; the position is the number.
+const LEVELS: [&str; 8] = ["emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"];
+
+const FRAMINGS: [(&str, LogFraming); 8] = [
+    ("local", LogFraming::Local),
+    ("rfc3164", LogFraming::Rfc3164),
+    ("rfc5424", LogFraming::Rfc5424),
+    ("priority", LogFraming::Priority),
+    ("short", LogFraming::Short),
+    ("timed", LogFraming::Timed),
+    ("iso", LogFraming::Iso),
+    ("raw", LogFraming::Raw),
+];
+
+/// HAProxy's longest line unless `len` says otherwise.
+const DEFAULT_LENGTH: usize = 1024;
+
+/// `log` in `global`.
+pub(super) fn global_line(context: &mut Context<'_>, log: &mut Vec<LogTarget>, line: &Statement<'_>) {
+    if line.polarity != Polarity::Normal {
+        return log.clear();
+    }
+    log.extend(target(context, line));
+}
+
+/// `log` in a proxy. `no log` forgets what `defaults` and the lines before it gave.
+pub(super) fn proxy_line(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) {
+    if line.polarity != Polarity::Normal {
+        proxy.settings.log = Rc::default();
+        return;
+    }
+    let entry = if line.text(1) == "global" && line.argument(2).is_none() {
+        Some(LogLine::Global)
+    } else {
+        target(context, line).map(LogLine::Target)
+    };
+    Rc::make_mut(&mut proxy.settings.log).extend(entry);
+}
+
+fn target(context: &mut Context<'_>, line: &Statement<'_>) -> Option<LogTarget> {
+    let Some(first) = line.argument(1) else {
+        context.report(
+            Diagnostic::error(line.span(), "log : expects <address> and <facility> or global as arguments")
+                .help("for example 'log 127.0.0.1 local0 notice' or 'log stdout format raw local0'"),
+        );
+        return None;
+    };
+    let address = log_address(context, first)?;
+    let mut at = 2;
+    let mut length = DEFAULT_LENGTH;
+    let mut framing = LogFraming::default();
+    loop {
+        match &*line.text(at) {
+            "len" => length = read_length(context, line, at + 1)?,
+            "format" => framing = read_framing(context, line, at + 1)?,
+            "sample" => {
+                let message = "'sample' is not supported: every line is sent to this target";
+                context.warning(line.span_of(at), message);
+            }
+            _ => break,
+        }
+        at += 2;
+    }
+    let facility = facility(context, line, at)?;
+    let max_level = level(context, line, at + 1)?.unwrap_or(7);
+    let min_level = level(context, line, at + 2)?.unwrap_or(0);
+    line.no_more(context, "log", at + 3);
+    Some(LogTarget { address, length, framing, facility, max_level, min_level })
+}
+
+fn log_address(context: &mut Context<'_>, word: &Word) -> Option<Spanned<LogAddress>> {
+    let text = expand_unquoted(&word.text, &context.environment);
+    let text = String::from_utf8_lossy(&text);
+    let address = match &*text {
+        "stdout" => LogAddress::Stdout,
+        "stderr" => LogAddress::Stderr,
+        ring if ring.starts_with("ring@") || ring.starts_with("backend@") => {
+            let message = format!("log : '{ring}' is ignored: lines are sent to addresses only");
+            context.report(
+                Diagnostic::warning(word.span, message).help("log to an address, /dev/log or stdout"),
+            );
+            return None;
+        }
+        other => match address::address(other) {
+            Ok(Address::Abstract(_)) => {
+                context.error(word.span, format!("log : '{other}' is not supported as a target"));
+                return None;
+            }
+            Ok(address) => LogAddress::Address(address),
+            Err(error) => {
+                context.error(word.span, format!("log : {error}"));
+                return None;
+            }
+        },
+    };
+    Some(Spanned::new(address, word.span))
+}
+
+fn read_length(context: &mut Context<'_>, line: &Statement<'_>, index: usize) -> Option<usize> {
+    let text = line.text(index);
+    let length = text.parse().ok().filter(|length| (80..=65_535).contains(length));
+    if length.is_none() {
+        let message = format!("log : invalid log length '{text}', must be between 80 and 65535");
+        context.error(line.span_of(index), message);
+    }
+    length
+}
+
+fn read_framing(context: &mut Context<'_>, line: &Statement<'_>, index: usize) -> Option<LogFraming> {
+    let text = line.text(index);
+    let framing = FRAMINGS.iter().find(|(name, _)| *name == text).map(|(_, framing)| *framing);
+    if framing.is_none() {
+        let names = FRAMINGS.map(|(name, _)| name).join("', '");
+        context.report(
+            Diagnostic::error(line.span_of(index), format!("log : unknown log format '{text}'"))
+                .help(format!("expected one of '{names}'")),
+        );
+    }
+    framing
+}
+
+fn facility(context: &mut Context<'_>, line: &Statement<'_>, index: usize) -> Option<u8> {
+    let Some(word) = line.argument(index) else {
+        context.report(
+            Diagnostic::error(line.span(), "log : expects <address> and <facility> or global as arguments")
+                .help("add a facility, for example 'local0'"),
+        );
+        return None;
+    };
+    let position = FACILITIES.iter().position(|name| *name == word.str());
+    if position.is_none() {
+        context.report(
+            Diagnostic::error(word.span, format!("log : unknown log facility '{}'", word.str()))
+                .help(format!("expected one of '{}'", FACILITIES.join("', '"))),
+        );
+    }
+    position.map(|position| position as u8)
+}
+
+/// `Some(None)` is a level that is not given.
+fn level(context: &mut Context<'_>, line: &Statement<'_>, index: usize) -> Option<Option<u8>> {
+    let Some(word) = line.argument(index) else { return Some(None) };
+    let position = LEVELS.iter().position(|name| *name == word.str());
+    if position.is_none() {
+        context.report(
+            Diagnostic::error(word.span, format!("log : unknown optional log level '{}'", word.str()))
+                .help(format!("expected one of '{}'", LEVELS.join("', '"))),
+        );
+    }
+    position.map(|position| Some(position as u8))
+}

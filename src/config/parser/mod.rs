@@ -1,0 +1,134 @@
+//! Lines of words to the tree: which section a line stands in, and which reader gets it.
+//!
+//! The keyword table is asked first (`admit`); what may stand here goes to the reader of its name in
+//! `global`, `proxy`, `option`, `server`, `bind`, ... Names stay names: [`super::resolve`] looks them up.
+//! Reading goes on after an error, so that one run reports all of them.
+
+pub mod address;
+mod admit;
+mod balance;
+mod bind;
+pub mod context;
+mod directive;
+mod expect;
+mod global;
+mod log;
+mod option;
+mod options;
+mod proxy;
+mod section;
+mod server;
+mod statement;
+mod stats;
+mod tcp_check;
+#[cfg(test)]
+mod tests;
+pub mod value;
+
+use self::context::Context;
+use self::section::{Section, Sections};
+use self::statement::{Polarity, Statement};
+use super::ast::Tree;
+use super::diagnostic::{Diagnostic, Heading};
+use super::keyword::Scope;
+use super::lexer::{self, LineContext, Word};
+use super::source::{Source, SourceId, Sources, Span};
+
+/// HAProxy lets a line grow without bound; nobody writes one of this length.
+const LONGEST_LINE: usize = 64 << 10;
+
+/// Reads every text into one tree; what is wrong is in the context.
+pub fn parse(sources: &Sources, context: &mut Context<'_>) -> Tree {
+    let mut sections = Sections::default();
+    for (id, source) in sources.iter() {
+        sections.begin_file();
+        read_source(id, source, context, &mut sections);
+        if let Some(diagnostic) = lexer::missing_newline(id, source) {
+            context.report(diagnostic);
+        }
+    }
+    sections.finish()
+}
+
+fn read_source(id: SourceId, source: &Source, context: &mut Context<'_>, sections: &mut Sections) {
+    for (number, start, bytes) in lexer::lines(source) {
+        if context.is_full() {
+            return context.report(Diagnostic::error(
+                Span::new(id, start..start + bytes.len().min(1)),
+                "too many errors: the rest is not read",
+            ));
+        }
+        let span = Span::new(id, start..start + bytes.len().min(80));
+        if bytes.len() > LONGEST_LINE {
+            let message = format!("line too long: {} bytes, at most {LONGEST_LINE} are taken", bytes.len());
+            context.report(
+                Diagnostic::error(span, message).heading(Heading::Line).help("is this a config file?"),
+            );
+            continue;
+        }
+        let place = LineContext { file: &source.name, line: number, section: sections.keyword() };
+        match lexer::split(id, start, bytes, &context.environment, &place) {
+            Ok(words) if words.is_empty() => {}
+            Ok(words) => read_line(context, sections, &words, (&source.name, number)),
+            Err(diagnostic) => context.report(diagnostic),
+        }
+    }
+}
+
+fn read_line(context: &mut Context<'_>, sections: &mut Sections, words: &[Word], place: (&str, u32)) {
+    let Some((polarity, words)) = polarity(context, words) else { return };
+    let line = Statement { words, polarity, place };
+    let keyword = line.text(0);
+    if keyword.starts_with('.') {
+        return directive::read(context, &line);
+    }
+    if Scope::of_section(&keyword).is_some() && polarity == Polarity::Normal {
+        return sections.open(context, &line);
+    }
+    match sections.current() {
+        Section::None => {
+            let message = format!("unknown keyword '{keyword}' out of section.");
+            context.report(
+                Diagnostic::error(line.span_of(0), message)
+                    .heading(Heading::Line)
+                    .help("begin with 'global', 'defaults', 'frontend', 'backend' or 'listen'"),
+            );
+        }
+        Section::Skipped => {}
+        Section::Global(global) => admit::global_statement(context, global, &line),
+        Section::Proxy(proxy) => admit::proxy_statement(context, proxy, &line),
+    }
+}
+
+const NEGATABLE: [&str; 7] = [
+    "option",
+    "log",
+    "busy-polling",
+    "set-dumpable",
+    "strict-limits",
+    "insecure-fork-wanted",
+    "numa-cpu-mapping",
+];
+
+/// Takes `no` or `default` off; `None`, once reported, if the keyword has no such form.
+fn polarity<'a>(context: &mut Context<'_>, words: &'a [Word]) -> Option<(Polarity, &'a [Word])> {
+    let polarity = match &*words[0].text {
+        b"no" => Polarity::No,
+        b"default" => Polarity::Default,
+        _ => return Some((Polarity::Normal, words)),
+    };
+    let rest = &words[1..];
+    let negatable = rest.first().is_some_and(|word| NEGATABLE.contains(&&*word.str()));
+    if !negatable {
+        let message = "negation/default currently supported only for options, log, busy-polling, set-dumpable, \
+                       strict-limits, insecure-fork-wanted and numa-cpu-mapping.";
+        context.report(Diagnostic::error(words[0].span, message).heading(Heading::Line));
+        return None;
+    }
+    Some((polarity, rest))
+}
+
+/// The words from here to the end of the line as one text, as `description` takes them.
+fn join(words: &[Word]) -> String {
+    words.iter().map(Word::str).collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,156 @@
+//! `option X`, `no option X`, `default option X` (manual section 4.2), ours (`redis-*`) among them.
+
+use super::context::Context;
+use super::statement::{Polarity, Statement};
+use super::value::{TimeUnit, integer};
+use crate::config::ast::{CheckKind, Hold, Options, Proxy, ProxyKind, Redis};
+use crate::config::diagnostic::{Diagnostic, Heading};
+use crate::config::model::{GuardMode, LogFormat, Redispatch};
+
+type Flag = fn(&mut Options) -> &mut bool;
+
+/// The options that are on or off and start off.
+const FLAGS: &[(&str, Flag)] = &[
+    ("abortonclose", |options| &mut options.abortonclose),
+    ("allbackups", |options| &mut options.allbackups),
+    ("clitcpka", |options| &mut options.clitcpka),
+    ("dontlog-normal", |options| &mut options.dontlog_normal),
+    ("dontlognull", |options| &mut options.dontlognull),
+    ("log-health-checks", |options| &mut options.log_health_checks),
+    ("log-separate-errors", |options| &mut options.log_separate_errors),
+    ("logasap", |options| &mut options.logasap),
+    ("nolinger", |options| &mut options.nolinger),
+    ("srvtcpka", |options| &mut options.srvtcpka),
+    ("tcpka", |options| &mut options.tcpka),
+];
+
+type Reader = fn(&mut Context<'_>, &mut Proxy, &Statement<'_>);
+
+/// The options that take an argument or mean more than a flag.
+const READERS: &[(&str, Reader)] = &[
+    ("httplog", tcplog),
+    ("redis-check", |context, proxy, line| check(context, proxy, line, CheckKind::RedisCheck)),
+    ("redis-guard", redis_guard),
+    ("redis-hold", redis_hold),
+    ("redis-probe", |context, proxy, line| {
+        proxy.settings.redis.kept_probe = match line.polarity {
+            Polarity::Normal => Some(true),
+            Polarity::No => Some(false),
+            Polarity::Default => None,
+        };
+        line.no_more(context, "option redis-probe", 2);
+    }),
+    ("redis-proof", |context, proxy, line| {
+        proxy.settings.redis.proof = line.polarity != Polarity::No;
+        line.no_more(context, "option redis-proof", 2);
+    }),
+    ("redis-single-master", |context, proxy, line| {
+        proxy.settings.redis.single_master = line.polarity != Polarity::No;
+        line.no_more(context, "option redis-single-master", 2);
+    }),
+    ("redispatch", redispatch),
+    ("tcp-check", |context, proxy, line| check(context, proxy, line, CheckKind::TcpCheck)),
+    ("tcplog", tcplog),
+];
+
+/// Every option that has an effect.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    FLAGS.iter().map(|(name, _)| *name).chain(READERS.iter().map(|(name, _)| *name))
+}
+
+/// An option that the keyword table knows; those without a reader here have no effect.
+pub(super) fn line(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) {
+    let name = line.text(1);
+    if let Some((_, flag)) = FLAGS.iter().find(|(flag, _)| *flag == name) {
+        *flag(&mut proxy.settings.options) = line.polarity == Polarity::Normal;
+        line.no_more(context, &format!("option {name}"), 2);
+    } else if let Some((_, read)) = READERS.iter().find(|(option, _)| *option == name) {
+        read(context, proxy, line);
+    }
+}
+
+/// Check and log options choose one of several ways: there is nothing that `no` would leave.
+fn refuse_negation(context: &mut Context<'_>, line: &Statement<'_>) -> bool {
+    let refused = line.polarity != Polarity::Normal;
+    if refused {
+        let message = format!("negation/default is not supported for option '{}'.", line.text(1));
+        context.report(Diagnostic::error(line.span(), message).heading(Heading::Line));
+    }
+    refused
+}
+
+fn check(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>, kind: CheckKind) {
+    if !refuse_negation(context, line) {
+        line.no_more(context, &format!("option {}", line.text(1)), 2);
+        proxy.settings.check.kind = kind;
+    }
+}
+
+/// `option httplog` falls back to this one; the keyword table warns.
+fn tcplog(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) {
+    if refuse_negation(context, line) {
+        return;
+    }
+    if proxy.kind == ProxyKind::Backend {
+        let name = line.text(1);
+        let message =
+            format!("backend '{}' : 'option {name}' directive is ignored in backends.", proxy.name.value);
+        context.warning(line.span(), message);
+    }
+    proxy.settings.log_format = LogFormat::Tcp;
+}
+
+fn redispatch(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) {
+    if line.polarity != Polarity::Normal {
+        proxy.settings.redispatch = Redispatch::Off;
+        return;
+    }
+    let redispatch = match line.argument(2).map(|word| integer(&word.str())) {
+        None | Some(Some(-1)) => Redispatch::LastRetry,
+        Some(Some(0)) => Redispatch::Off,
+        Some(Some(nth @ 1..=1_000_000)) => Redispatch::EveryNth(nth as u32),
+        Some(Some(last @ -1_000_000..=-2)) => Redispatch::FromLast(last.unsigned_abs() as u32),
+        Some(_) => {
+            let message = format!("'option redispatch' expects an integer, found '{}'", line.text(2));
+            return context.error(line.span_of(2), message);
+        }
+    };
+    proxy.settings.redispatch = redispatch;
+    line.no_more(context, "option redispatch", 3);
+}
+
+/// `redispatch`, the keyword of HAProxy 1.3; the keyword table warns.
+pub(super) fn old_redispatch(_: &mut Context<'_>, proxy: &mut Proxy, _: &Statement<'_>) {
+    proxy.settings.redispatch = Redispatch::LastRetry;
+}
+
+fn redis_guard(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) {
+    let guard = match (line.polarity, &*line.text(2)) {
+        (Polarity::No, _) => GuardMode::Off,
+        (Polarity::Default, _) => GuardMode::default(),
+        (Polarity::Normal, "" | "on") => GuardMode::On,
+        (Polarity::Normal, "observe") => GuardMode::Observe,
+        (Polarity::Normal, "off") => GuardMode::Off,
+        (Polarity::Normal, other) => {
+            let message = format!("'option redis-guard' expects 'on', 'observe' or 'off', found '{other}'");
+            return context.error(line.span_of(2), message);
+        }
+    };
+    proxy.settings.redis.guard = guard;
+    line.no_more(context, "option redis-guard", 3);
+}
+
+fn redis_hold(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) {
+    let hold = match line.polarity {
+        Polarity::No => Hold::Off,
+        Polarity::Default => Redis::default().hold,
+        Polarity::Normal if line.argument(2).is_none() => Hold::ByQueueTimeout,
+        Polarity::Normal => {
+            let time = line.time(context, 2, "option redis-hold", TimeUnit::Milliseconds);
+            let Some(time) = time else { return };
+            if time.is_zero() { Hold::Off } else { Hold::For(time) }
+        }
+    };
+    proxy.settings.redis.hold = hold;
+    line.no_more(context, "option redis-hold", 3);
+}

@@ -1,0 +1,255 @@
+//! The options that follow an address on `server`, `default-server` and `bind` lines: a cursor over the
+//! words that gives each option's reader its arguments and reports in the line's name.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use super::admit::{self, Verdict};
+use super::context::Context;
+use super::statement::{Statement, TIME_HELP, read_number, read_time};
+use super::value::TimeUnit;
+use crate::config::diagnostic::{Diagnostic, Heading};
+use crate::config::keyword::Scope;
+use crate::config::lexer::Word;
+use crate::config::source::Span;
+use crate::config::suggest;
+
+/// `None` once something has been reported.
+pub(super) type Taken = Option<()>;
+
+/// A table of option readers.
+pub(super) type Readers<T> = [(&'static str, fn(&mut Context<'_>, &mut T, &mut Options<'_>) -> Taken)];
+
+/// The options of one line and how far they have been read.
+#[derive(Debug)]
+pub(super) struct Options<'a> {
+    scope: Scope,
+    words: &'a [Word],
+    at: usize,
+    /// The option that is being read.
+    name: String,
+    place: Span,
+    /// What the messages begin with: `'server b/s'`.
+    subject: String,
+    heading: Heading,
+}
+
+impl<'a> Options<'a> {
+    /// Starts at word `at` of a line.
+    pub(super) fn new(scope: Scope, line: &Statement<'a>, at: usize, subject: String) -> Options<'a> {
+        // HAProxy leaves out the word `parsing` on server lines.
+        let heading = if scope == Scope::Bind { Heading::Statement } else { Heading::Place };
+        Options { scope, words: line.words, at, name: String::new(), place: line.span(), subject, heading }
+    }
+
+    /// The arguments of a keyword that reads as an option does.
+    pub(super) fn argument(line: &Statement<'a>) -> Options<'a> {
+        let mut options = Options::new(Scope::Bind, line, 1, format!("'{}'", line.text(0)));
+        options.name = line.text(0).into_owned();
+        options
+    }
+
+    /// Reads to the end of the line; says whether all of it was right.
+    pub(super) fn read_all<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        readers: &Readers<T>,
+        target: &mut T,
+    ) -> bool {
+        let mut right = true;
+        while let Some(word) = self.words.get(self.at).filter(|word| !word.text.is_empty()) {
+            self.at += 1;
+            self.name = word.str().into_owned();
+            self.place = word.span;
+            let reader = readers.iter().find(|(name, _)| *name == self.name);
+            match admit::option(context, self.scope, &self.name, &self.subject, word.span) {
+                Verdict::Unknown if reader.is_none() => {
+                    self.unknown(context);
+                    return false;
+                }
+                Verdict::Refused => {
+                    right = false;
+                    self.skip_arguments();
+                }
+                _ => match reader {
+                    Some((_, read)) => right &= read(context, target, self).is_some(),
+                    None => self.skip_arguments(),
+                },
+            }
+        }
+        right
+    }
+
+    /// The next word as text; `expected` is reported if there is none.
+    pub(super) fn string(&mut self, context: &mut Context<'_>, expected: &str) -> Option<String> {
+        let word = self.word();
+        if word.is_none() {
+            self.fault(context, self.place, expected, None);
+        }
+        word.map(|word| word.str().into_owned())
+    }
+
+    /// The next word as an integer within `range`.
+    pub(super) fn number<T: TryFrom<i64>>(
+        &mut self,
+        context: &mut Context<'_>,
+        range: RangeInclusive<i64>,
+    ) -> Option<T> {
+        let name = self.name.clone();
+        let text = self.string(context, &format!("'{name}' expects an integer argument."))?;
+        match read_number(&text, &name, range) {
+            Ok(number) => T::try_from(number).ok(),
+            Err(message) => {
+                self.fault(context, self.place, &message, None);
+                None
+            }
+        }
+    }
+
+    /// The next word as a time.
+    pub(super) fn time(&mut self, context: &mut Context<'_>, bare: TimeUnit) -> Option<Duration> {
+        let name = self.name.clone();
+        let text = self.string(context, &format!("'{name}' expects a delay as argument."))?;
+        match read_time(&text, &name, bare) {
+            Ok((value, stray)) => {
+                if let Some(stray) = stray {
+                    let message = format!("{} : {stray}", self.subject);
+                    context.report(
+                        Diagnostic::warning(self.place, message).heading(self.heading).help(TIME_HELP),
+                    );
+                }
+                Some(value)
+            }
+            Err(message) => {
+                self.fault(context, self.place, &message, Some(TIME_HELP));
+                None
+            }
+        }
+    }
+
+    /// The next word, whatever it is; its place becomes that of the next report.
+    pub(super) fn word(&mut self) -> Option<&'a Word> {
+        let word = self.words.get(self.at).filter(|word| !word.text.is_empty())?;
+        self.at += 1;
+        self.place = word.span;
+        Some(word)
+    }
+
+    /// The option that is being read.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Takes the next word if it is `text`.
+    pub(super) fn take(&mut self, text: &str) -> bool {
+        let found = self.words.get(self.at).is_some_and(|word| word.text == text.as_bytes());
+        self.at += usize::from(found);
+        found
+    }
+
+    /// Reports the word that was read last.
+    pub(super) fn wrong<T>(&self, context: &mut Context<'_>, message: &str, help: Option<&str>) -> Option<T> {
+        self.fault(context, self.place, message, help);
+        None
+    }
+
+    fn fault(&self, context: &mut Context<'_>, span: Span, message: &str, help: Option<&str>) {
+        let mut diagnostic =
+            Diagnostic::error(span, format!("{} : {message}", self.subject)).heading(self.heading);
+        diagnostic.help = help.map(str::to_owned);
+        context.report(diagnostic);
+    }
+
+    fn unknown(&self, context: &mut Context<'_>) {
+        let near = suggest::nearest(self.scope, &[&self.name]);
+        let separator = if self.scope == Scope::Bind { ":" } else { " :" };
+        let maybe = near.map(|near| format!("; did you mean '{near}' maybe ?")).unwrap_or_default();
+        let message = format!("{}{separator} unknown keyword '{}'{maybe}", self.subject, self.name);
+        context.report(Diagnostic::error(self.place, message).heading(self.heading));
+    }
+
+    /// An option that is not read here takes its arguments with it.
+    fn skip_arguments(&mut self) {
+        let count = ARGUMENTS.iter().find(|(name, _)| *name == self.name).map_or(0, |(_, count)| *count);
+        self.at = (self.at + count).min(self.words.len());
+    }
+}
+
+/// How many words follow the options that are known but not read.
+const ARGUMENTS: &[(&str, usize)] = &[
+    ("accept-netscaler-cip", 1),
+    ("agent-addr", 1),
+    ("agent-inter", 1),
+    ("agent-port", 1),
+    ("agent-send", 1),
+    ("alpn", 1),
+    ("ca-file", 1),
+    ("ca-sign-file", 1),
+    ("ca-sign-pass", 1),
+    ("ca-verify-file", 1),
+    ("cc", 1),
+    ("check-alpn", 1),
+    ("check-pool-conn-name", 1),
+    ("check-proto", 1),
+    ("check-sni", 1),
+    ("ciphers", 1),
+    ("ciphersuites", 1),
+    ("client-sigalgs", 1),
+    ("crl-file", 1),
+    ("crt", 1),
+    ("crt-ignore-err", 1),
+    ("crt-list", 1),
+    ("curves", 1),
+    ("ecdhe", 1),
+    ("gid", 1),
+    ("group", 1),
+    ("guid", 1),
+    ("hash-key", 1),
+    ("health", 1),
+    ("id", 1),
+    ("init-state", 1),
+    ("level", 1),
+    ("log-bufsize", 1),
+    ("log-proto", 1),
+    ("idle-ping", 1),
+    ("max-reuse", 1),
+    ("maxconnrate", 1),
+    ("maxsessrate", 1),
+    ("maxsslrate", 1),
+    ("mode", 1),
+    ("namespace", 1),
+    ("nice", 1),
+    ("npn", 1),
+    ("ocsp-update", 1),
+    ("pool-conn-name", 1),
+    ("pool-low-conn", 1),
+    ("pool-max-conn", 1),
+    ("pool-purge-delay", 1),
+    ("process", 1),
+    ("proto", 1),
+    ("proxy-v2-options", 1),
+    ("redir", 1),
+    ("resolve-net", 1),
+    ("resolve-opts", 1),
+    ("resolve-prefer", 1),
+    ("resolvers", 1),
+    ("set-proxy-v2-tlv-fmt", 1),
+    ("severity-output", 1),
+    ("shard", 1),
+    ("shards", 1),
+    ("sigalgs", 1),
+    ("sni", 1),
+    ("socks4", 1),
+    ("ssl-max-ver", 1),
+    ("ssl-min-ver", 1),
+    ("thread", 1),
+    ("tcp-md5sig", 1),
+    ("tls-ticket-keys", 1),
+    ("track", 1),
+    ("uid", 1),
+    ("usesrc", 1),
+    ("user", 1),
+    ("verify", 1),
+    ("verifyhost", 1),
+    ("ws", 1),
+];

@@ -1,0 +1,195 @@
+//! `defaults`, `frontend`, `backend`, `listen`: one reader a keyword (manual section 4). Whether a keyword
+//! may stand in the section has been asked of the keyword table before.
+
+use super::context::Context;
+use super::statement::{Statement, UNBOUNDED};
+use super::value::TimeUnit;
+use super::{balance, bind, log, option, server, stats, tcp_check};
+use crate::config::ast::{Proxy, ProxyKind, Settings, Spanned};
+use crate::config::diagnostic::Diagnostic;
+use crate::config::model::{Keepalive, Mode};
+
+/// Reads one keyword's arguments into the section.
+pub(super) type Reader = fn(&mut Context<'_>, &mut Proxy, &Statement<'_>);
+
+/// Every keyword that has an effect, by its name in the keyword table; a family has one reader under its
+/// first word.
+pub(super) const READERS: &[(&str, Reader)] = &[
+    ("backlog", |context, proxy, line| {
+        number(context, &mut proxy.settings.backlog, line, "backlog");
+    }),
+    ("balance", balance::line),
+    ("bind", bind::line),
+    ("clitcpka-cnt", |context, proxy, line| {
+        keepalive_count(context, &mut proxy.settings.client_keepalive, line)
+    }),
+    ("clitcpka-idle", |context, proxy, line| {
+        keepalive_idle(context, &mut proxy.settings.client_keepalive, line)
+    }),
+    ("clitcpka-intvl", |context, proxy, line| {
+        keepalive_interval(context, &mut proxy.settings.client_keepalive, line);
+    }),
+    ("clitimeout", timeout_old),
+    ("contimeout", timeout_old),
+    ("default-server", server::default_line),
+    ("default_backend", default_backend),
+    ("description", description),
+    ("disabled", |context, proxy, line| proxy.settings.disabled |= line.no_more(context, "disabled", 1)),
+    ("enabled", |context, proxy, line| {
+        line.no_more(context, "enabled", 1);
+        proxy.settings.disabled = false;
+    }),
+    ("fullconn", |context, proxy, line| number(context, &mut proxy.settings.fullconn, line, "fullconn")),
+    ("log", log::proxy_line),
+    ("log-tag", |context, proxy, line| {
+        let tag = line.string(context, 1, "'log-tag' expects a tag for use in syslog.");
+        proxy.settings.log_tag = tag.or(proxy.settings.log_tag.take());
+    }),
+    ("maxconn", |context, proxy, line| number(context, &mut proxy.settings.maxconn, line, "maxconn")),
+    ("mode", mode),
+    ("monitor-uri", monitor_uri),
+    ("option", option::line),
+    ("rate-limit sessions", |context, proxy, line| {
+        let rate = line.number(context, 2, "rate-limit sessions", 0..=UNBOUNDED);
+        proxy.settings.rate_limit_sessions = rate.or(proxy.settings.rate_limit_sessions);
+        line.no_more(context, "rate-limit sessions", 3);
+    }),
+    ("redispatch", option::old_redispatch),
+    ("retries", |context, proxy, line| number(context, &mut proxy.settings.retries, line, "retries")),
+    ("server", server::line),
+    ("source", source),
+    ("srvtcpka-cnt", |context, proxy, line| {
+        keepalive_count(context, &mut proxy.settings.server_keepalive, line)
+    }),
+    ("srvtcpka-idle", |context, proxy, line| {
+        keepalive_idle(context, &mut proxy.settings.server_keepalive, line)
+    }),
+    ("srvtcpka-intvl", |context, proxy, line| {
+        keepalive_interval(context, &mut proxy.settings.server_keepalive, line);
+    }),
+    ("srvtimeout", timeout_old),
+    ("stats", stats::line),
+    ("tcp-check", tcp_check::line),
+    ("timeout", timeout),
+];
+
+fn number(context: &mut Context<'_>, slot: &mut Option<u32>, line: &Statement<'_>, name: &str) {
+    if let Some(value) = line.number(context, 1, name, 0..=UNBOUNDED) {
+        *slot = Some(value);
+        line.no_more(context, name, 2);
+    }
+}
+
+fn keepalive_count(context: &mut Context<'_>, keepalive: &mut Keepalive, line: &Statement<'_>) {
+    // 127 is the kernel's limit.
+    keepalive.count = line.number(context, 1, &line.text(0), 1..=127).or(keepalive.count);
+}
+
+fn keepalive_idle(context: &mut Context<'_>, keepalive: &mut Keepalive, line: &Statement<'_>) {
+    keepalive.idle = line.time(context, 1, &line.text(0), TimeUnit::Seconds).or(keepalive.idle);
+}
+
+fn keepalive_interval(context: &mut Context<'_>, keepalive: &mut Keepalive, line: &Statement<'_>) {
+    keepalive.interval = line.time(context, 1, &line.text(0), TimeUnit::Seconds).or(keepalive.interval);
+}
+
+fn default_backend(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) {
+    let Some(name) = line.string(context, 1, "'default_backend' expects a backend name.") else { return };
+    if line.no_more(context, "default_backend", 2) {
+        proxy.settings.default_backend = Some(Spanned::new(name, line.span_of(1)));
+    }
+}
+
+fn description(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) {
+    if proxy.kind == ProxyKind::Defaults {
+        return context.error(line.span(), "'description' not allowed in 'defaults' section.");
+    }
+    if line.string(context, 1, "'description' expects a string argument.").is_some() {
+        proxy.description = Some(super::join(line.rest(1)));
+    }
+}
+
+fn mode(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) {
+    let text = line.text(1);
+    let mode = match &*text {
+        "tcp" => Mode::Tcp,
+        "http" => Mode::Http,
+        other => {
+            return context.report(
+                Diagnostic::error(line.span_of(1), format!("unknown proxy mode '{other}'."))
+                    .help("use 'mode tcp', or 'mode http' for a stats page"),
+            );
+        }
+    };
+    proxy.settings.mode = Some(Spanned::new(mode, line.span()));
+    line.no_more(context, "mode", 2);
+}
+
+fn monitor_uri(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) {
+    if let Some(uri) = line.string(context, 1, "'monitor-uri' expects an URI.") {
+        proxy.settings.monitor_uri = Some(Spanned::new(uri, line.span()));
+    }
+}
+
+fn source(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) {
+    if line.argument(2).is_some() {
+        return context.error(
+            line.span_of(2),
+            "'source' takes an address only: 'usesrc' and 'interface' are not supported",
+        );
+    }
+    proxy.settings.source = server::source_address(context, line).or(proxy.settings.source.take());
+}
+
+const TIMEOUTS: &str = "'timeout' supports 'client', 'server', 'connect', 'check', 'queue', 'http-keep-alive', \
+                        'http-request', 'tunnel', 'tarpit', 'client-fin' and 'server-fin'";
+
+fn timeout(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) {
+    let which = line.text(1);
+    let name = format!("timeout {which}");
+    let Some(slot) = timeout_slot(&mut proxy.settings, &which) else {
+        if !matches!(&*which, "http-request" | "http-keep-alive" | "tarpit" | "client-hs") {
+            context.error(line.span_of(1), format!("{TIMEOUTS} (got '{which}')"));
+        }
+        return;
+    };
+    if let Some(surplus) = line.argument(3) {
+        let message = format!(
+            "'{name}' : unexpected extra argument '{}' after value '{}'.",
+            surplus.str(),
+            line.text(2)
+        );
+        return context.report(
+            Diagnostic::error(surplus.span, message).help("write value and unit as one word, such as '5s'"),
+        );
+    }
+    *slot = line.time(context, 2, &name, TimeUnit::Milliseconds).or(*slot);
+}
+
+fn timeout_slot<'a>(settings: &'a mut Settings, which: &str) -> Option<&'a mut Option<std::time::Duration>> {
+    let timeouts = &mut settings.timeouts;
+    Some(match which {
+        "client" => &mut timeouts.client,
+        "client-fin" => &mut timeouts.client_fin,
+        "connect" => &mut timeouts.connect,
+        "server" => &mut timeouts.server,
+        "server-fin" => &mut timeouts.server_fin,
+        "tunnel" => &mut timeouts.tunnel,
+        "queue" => &mut timeouts.queue,
+        "check" => &mut timeouts.check,
+        _ => return None,
+    })
+}
+
+/// The names of HAProxy 1.3, which it dropped in 2.1; the keyword table warns.
+fn timeout_old(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) {
+    let keyword = line.text(0);
+    let which = match &*keyword {
+        "clitimeout" => "client",
+        "srvtimeout" => "server",
+        _ => "connect",
+    };
+    if let Some(slot) = timeout_slot(&mut proxy.settings, which) {
+        *slot = line.time(context, 1, &keyword, TimeUnit::Milliseconds).or(*slot);
+    }
+}

@@ -1,0 +1,280 @@
+//! `server NAME ADDRESS [OPTION...]` and `default-server OPTION...` (manual section 5.2).
+//!
+//! Options may repeat, the last one counts. A server starts with what the `default-server` lines before it,
+//! and those of `defaults`, have added up to.
+
+use super::address::{self, Address, Ports};
+use super::context::Context;
+use super::options::{Options, Taken};
+use super::statement::{Statement, UNBOUNDED};
+use super::value::{TimeUnit, stray_name_character};
+use crate::config::ast::{InitAddr, Proxy, Server, ServerSettings, Spanned};
+use crate::config::diagnostic::{Diagnostic, Heading};
+use crate::config::keyword::Scope;
+use crate::config::lexer::expand_unquoted;
+use crate::config::model::OnError;
+
+/// Reads one option.
+pub(super) type Reader = fn(&mut Context<'_>, &mut ServerSettings, &mut Options<'_>) -> Taken;
+
+/// Every option that has an effect.
+pub(super) const READERS: &[(&str, Reader)] = &[
+    ("addr", |context, server, options| {
+        server.check_addr = Some(ip_address(context, options)?);
+        Some(())
+    }),
+    ("backup", |_, server, _| switch(&mut server.backup, true)),
+    ("check", |_, server, _| switch(&mut server.check, true)),
+    ("cookie", |context, server, options| {
+        server.cookie = Some(options.string(context, "'cookie' expects a value.")?);
+        Some(())
+    }),
+    ("disabled", |_, server, _| switch(&mut server.disabled, true)),
+    ("downinter", |context, server, options| interval(context, &mut server.downinter, options)),
+    ("enabled", |_, server, _| switch(&mut server.disabled, false)),
+    ("error-limit", |context, server, options| {
+        server.error_limit = Some(options.number(context, 1..=UNBOUNDED)?);
+        Some(())
+    }),
+    ("fall", |context, server, options| threshold(context, &mut server.fall, options, "fall")),
+    ("fastinter", |context, server, options| interval(context, &mut server.fastinter, options)),
+    ("init-addr", init_addr),
+    ("inter", |context, server, options| interval(context, &mut server.inter, options)),
+    ("maxconn", |context, server, options| count(context, &mut server.maxconn, options)),
+    ("maxqueue", |context, server, options| count(context, &mut server.maxqueue, options)),
+    ("minconn", |context, server, options| count(context, &mut server.minconn, options)),
+    ("no-backup", |_, server, _| switch(&mut server.backup, false)),
+    ("no-check", |_, server, _| switch(&mut server.check, false)),
+    ("no-tfo", |_, server, _| switch(&mut server.tfo, false)),
+    ("observe", observe),
+    ("on-error", on_error),
+    ("on-marked-down", |context, server, options| {
+        one_word(context, options, "shutdown-sessions")?;
+        switch(&mut server.shutdown_sessions, true)
+    }),
+    ("on-marked-up", |context, server, options| {
+        one_word(context, options, "shutdown-backup-sessions")?;
+        switch(&mut server.shutdown_backup_sessions, true)
+    }),
+    ("port", |context, server, options| {
+        server.check_port = Some(options.number(context, 1..=65_535)?);
+        Some(())
+    }),
+    ("rise", |context, server, options| threshold(context, &mut server.rise, options, "rise")),
+    ("slowstart", |context, server, options| {
+        server.slowstart = options.time(context, TimeUnit::Milliseconds)?;
+        Some(())
+    }),
+    ("source", source),
+    ("tcp-ut", |context, server, options| {
+        server.tcp_ut = Some(options.time(context, TimeUnit::Milliseconds)?);
+        Some(())
+    }),
+    ("tfo", |_, server, _| switch(&mut server.tfo, true)),
+    ("weight", weight),
+];
+
+/// `server` in a backend or listen.
+pub(super) fn line(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) {
+    let (Some(name), Some(written)) = (line.argument(1), line.argument(2)) else {
+        let message = "'server' expects <name> and <addr>[:<port>] as arguments.";
+        return context.report(
+            Diagnostic::error(line.span(), message)
+                .heading(Heading::Place)
+                .help("for example 'server redis1 192.168.1.21:6379 check inter 1s'"),
+        );
+    };
+    let name = Spanned::new(name.str().into_owned(), name.span);
+    if let Some(character) = stray_name_character(&name.value) {
+        let message = format!("character '{character}' is not permitted in server name '{}'.", name.value);
+        return context.report(
+            Diagnostic::error(name.span, message)
+                .heading(Heading::Place)
+                .help("a name has letters, digits, '-', '_', '.' and ':'"),
+        );
+    }
+    let subject = format!("'server {}/{}'", proxy.name.value, name.value);
+    let text = expand_unquoted(&written.text, &context.environment);
+    let written_address = String::from_utf8_lossy(&text).into_owned();
+    let address = match server_address(&written_address) {
+        Ok(address) => Spanned::new(address, written.span),
+        Err(message) => {
+            return context.report(
+                Diagnostic::error(written.span, format!("{subject} : {message}"))
+                    .heading(Heading::Place)
+                    .help("an address is written ADDRESS:PORT with a port from 1 to 65535, or '/PATH'"),
+            );
+        }
+    };
+    if !context.inherit(proxy.settings.default_server.weight_in_bytes, line.span()) {
+        return;
+    }
+    let mut settings = proxy.settings.default_server.clone();
+    Options::new(Scope::Server, line, 3, subject).read_all(context, READERS, &mut settings);
+    proxy.servers.push(Server { name, address, written_address, settings, span: line.span() });
+}
+
+/// `default-server` in any proxy section.
+pub(super) fn default_line(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) {
+    let settings = &mut proxy.settings.default_server;
+    if line.argument(1).is_none() {
+        return context.error(line.span(), "'default-server' expects at least one option");
+    }
+    let mut options = Options::new(Scope::Server, line, 1, "'default-server'".to_owned());
+    options.read_all(context, READERS, settings);
+    settings.weight_in_bytes += line.words.iter().map(|word| word.text.len()).sum::<usize>();
+}
+
+fn server_address(text: &str) -> Result<Address, String> {
+    match address::address(text) {
+        Ok(Address::Inet { ports: Ports::Range { first, last }, .. }) if first != last => {
+            Err(format!("port range not permitted here in '{text}'"))
+        }
+        // HAProxy maps port 0, like a missing one, to the port that the client came to.
+        Ok(Address::Inet { host, ports: Ports::Range { first: 0, .. } | Ports::Missing }) => {
+            Ok(Address::Inet { host, ports: Ports::Offset(0) })
+        }
+        Ok(Address::Fd(_)) => Err(format!("file descriptor not permitted here in '{text}'")),
+        Ok(address) => Ok(address),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn switch(flag: &mut bool, value: bool) -> Taken {
+    *flag = value;
+    Some(())
+}
+
+fn count(context: &mut Context<'_>, slot: &mut u32, options: &mut Options<'_>) -> Taken {
+    *slot = options.number(context, 0..=UNBOUNDED)?;
+    Some(())
+}
+
+fn interval(
+    context: &mut Context<'_>,
+    slot: &mut Option<std::time::Duration>,
+    options: &mut Options<'_>,
+) -> Taken {
+    let time = options.time(context, TimeUnit::Milliseconds)?;
+    if time.is_zero() {
+        return options.wrong(context, "invalid value 0: a check interval is at least 1 ms", None);
+    }
+    *slot = Some(time);
+    Some(())
+}
+
+fn threshold(
+    context: &mut Context<'_>,
+    slot: &mut Option<u32>,
+    options: &mut Options<'_>,
+    name: &str,
+) -> Taken {
+    let number: i64 = options.number(context, i64::MIN..=i64::from(MOST_CHECKS))?;
+    if number < 1 {
+        return options.wrong(context, &format!("'{name}' has to be > 0."), None);
+    }
+    *slot = u32::try_from(number).ok();
+    Some(())
+}
+
+/// Keeps `rise + fall` well inside what a health counter holds.
+const MOST_CHECKS: u32 = 1_000_000;
+
+fn weight(context: &mut Context<'_>, server: &mut ServerSettings, options: &mut Options<'_>) -> Taken {
+    let number: i64 = options.number(context, i64::MIN..=i64::MAX)?;
+    if !(0..=256).contains(&number) {
+        let message = format!("weight is not within 0 and 256 ({number}).");
+        return options.wrong(context, &message, Some("weights are relative: scale all of them down"));
+    }
+    server.weight = u32::try_from(number).ok();
+    Some(())
+}
+
+fn one_word(context: &mut Context<'_>, options: &mut Options<'_>, expected: &str) -> Taken {
+    let name = options.name().to_owned();
+    let text = options.string(context, &format!("'{name}' expects '{expected}' as argument."))?;
+    if text != expected {
+        return options.wrong(context, &format!("'{name}' expects '{expected}' but got '{text}'"), None);
+    }
+    Some(())
+}
+
+fn observe(context: &mut Context<'_>, server: &mut ServerSettings, options: &mut Options<'_>) -> Taken {
+    let text = options.string(context, "'observe' expects one of 'none', 'layer4', 'layer7'")?;
+    match text.as_str() {
+        "none" => switch(&mut server.observe_layer4, false),
+        "layer4" => switch(&mut server.observe_layer4, true),
+        "layer7" => {
+            options.wrong(context, "'observe' can only be 'layer4' at layer 4", Some("use 'observe layer4'"))
+        }
+        other => {
+            let message = format!("'observe' expects one of 'none', 'layer4', 'layer7' but got '{other}'");
+            options.wrong(context, &message, None)
+        }
+    }
+}
+
+fn on_error(context: &mut Context<'_>, server: &mut ServerSettings, options: &mut Options<'_>) -> Taken {
+    let expected = "'on-error' expects one of 'fastinter', 'fail-check', 'sudden-death' or 'mark-down'";
+    let text = options.string(context, expected)?;
+    server.on_error = match text.as_str() {
+        "fastinter" => OnError::Fastinter,
+        "fail-check" => OnError::FailCheck,
+        "sudden-death" => OnError::SuddenDeath,
+        "mark-down" => OnError::MarkDown,
+        other => return options.wrong(context, &format!("{expected} but got '{other}'"), None),
+    };
+    Some(())
+}
+
+fn init_addr(context: &mut Context<'_>, server: &mut ServerSettings, options: &mut Options<'_>) -> Taken {
+    let expected = "'init-addr' expects a comma-delimited list of 'libc', 'last', 'none' or addresses";
+    let text = options.string(context, expected)?;
+    server.init_addr = InitAddr::Required;
+    for method in text.split(',') {
+        match method {
+            "none" => server.init_addr = InitAddr::Optional,
+            "libc" | "last" => {}
+            address if address.parse::<std::net::IpAddr>().is_ok() => server.init_addr = InitAddr::Optional,
+            other => {
+                let message = format!(
+                    "'init-addr' : unknown init-addr method '{other}', supported methods are 'libc', 'last', 'none'."
+                );
+                return options.wrong(context, &message, None);
+            }
+        }
+    }
+    Some(())
+}
+
+/// `source ADDRESS`; what HAProxy takes after it is reported by the table of known options.
+fn source(context: &mut Context<'_>, server: &mut ServerSettings, options: &mut Options<'_>) -> Taken {
+    let address = ip_address(context, options)?;
+    if options.take("usesrc") || options.take("interface") {
+        return options.wrong(
+            context,
+            "'source' takes an address only: 'usesrc' and 'interface' are not supported",
+            None,
+        );
+    }
+    server.source = Some(address);
+    Some(())
+}
+
+/// `source ADDRESS` of a whole backend.
+pub(super) fn source_address(context: &mut Context<'_>, line: &Statement<'_>) -> Option<Spanned<Address>> {
+    ip_address(context, &mut Options::argument(line))
+}
+
+fn ip_address(context: &mut Context<'_>, options: &mut Options<'_>) -> Option<Spanned<Address>> {
+    let name = options.name().to_owned();
+    let Some(word) = options.word() else {
+        return options.wrong(context, &format!("'{name}' expects an address as argument."), None);
+    };
+    let text = expand_unquoted(&word.text, &context.environment);
+    match address::address(&String::from_utf8_lossy(&text)) {
+        Ok(address @ Address::Inet { .. }) => Some(Spanned::new(address, word.span)),
+        Ok(_) => options.wrong(context, &format!("'{name}' expects an IP address"), None),
+        Err(error) => options.wrong(context, &format!("'{name}' : {error}"), None),
+    }
+}

@@ -1,0 +1,123 @@
+//! Backends, and the back halves of `listen` sections.
+
+use std::time::Duration;
+
+use super::Resolver;
+use super::frontend::{keepalive, set};
+use crate::config::ast::{CheckKind, Hold, Proxy, ProxyKind, Redis, Timeouts};
+use crate::config::diagnostic::{Diagnostic, Heading};
+use crate::config::model::{Backend, CheckMethod, CheckRule, Mode, RedisOptions};
+
+/// Attempts after the first one, unless `retries` says otherwise.
+const DEFAULT_RETRIES: u32 = 3;
+
+/// How long clients are held where no `timeout queue` says it.
+const DEFAULT_HOLD: Duration = Duration::from_secs(5);
+
+impl Resolver<'_, '_> {
+    /// Fills in what nobody wrote.
+    pub(super) fn backend(&mut self, proxy: &Proxy, id: u32, mode: Mode) -> Backend {
+        let settings = &proxy.settings;
+        let (timeouts, options) = (&settings.timeouts, &settings.options);
+        let check = self.check_method(proxy);
+        Backend {
+            name: proxy.name.value.clone(),
+            proxy_id: id,
+            is_listen: proxy.kind == ProxyKind::Listen,
+            mode,
+            description: proxy.description.clone(),
+            disabled: settings.disabled,
+            servers: self.servers(proxy, &check),
+            balance: settings.balance,
+            timeout_connect: set(timeouts.connect),
+            timeout_server: set(timeouts.server),
+            timeout_server_fin: set(timeouts.server_fin),
+            timeout_tunnel: set(timeouts.tunnel),
+            timeout_queue: set(timeouts.queue),
+            timeout_check: set(timeouts.check),
+            retries: settings.retries.unwrap_or(DEFAULT_RETRIES),
+            redispatch: settings.redispatch,
+            fullconn: settings.fullconn.filter(|fullconn| *fullconn > 0),
+            abortonclose: options.abortonclose,
+            allbackups: options.allbackups,
+            log_health_checks: options.log_health_checks,
+            keepalive: keepalive(options.tcpka || options.srvtcpka, settings.server_keepalive),
+            nolinger: options.nolinger,
+            log: self.log_targets(settings, proxy.name.span),
+            log_tag: settings.log_tag.clone(),
+            check,
+            redis: redis_options(&settings.redis, timeouts),
+            stats: self.stats_page(proxy, mode),
+        }
+    }
+
+    fn check_method(&mut self, proxy: &Proxy) -> CheckMethod {
+        let check = &proxy.settings.check;
+        if check.kind == CheckKind::TcpCheck {
+            return CheckMethod::TcpCheck(self.check_rules(proxy));
+        }
+        if let Some(first) = check.rules.first() {
+            let message = format!(
+                "{} '{}' uses tcp-check rules without 'option tcp-check', so the rules are ignored.",
+                if proxy.kind == ProxyKind::Listen { "proxy" } else { proxy.kind.keyword() },
+                proxy.name.value
+            );
+            self.context.report(
+                Diagnostic::warning(first.span, message)
+                    .heading(Heading::Bare)
+                    .label(proxy.name.span, "in this section")
+                    .help("add 'option tcp-check'"),
+            );
+        }
+        match check.kind {
+            CheckKind::RedisCheck => CheckMethod::RedisCheck,
+            CheckKind::TcpCheck | CheckKind::Layer4 => CheckMethod::Layer4,
+        }
+    }
+
+    fn check_rules(&mut self, proxy: &Proxy) -> Vec<CheckRule> {
+        let rules = &proxy.settings.check.rules;
+        if !self.context.inherit(rules.len() * size_of::<CheckRule>(), proxy.name.span) {
+            return Vec::new();
+        }
+        rules.iter().map(|rule| rule.value.clone()).collect()
+    }
+
+    /// HAProxy warns of proxies that could keep connections for ever.
+    pub(super) fn check_timeouts(&mut self, proxy: &Proxy, mode: Mode) {
+        let timeouts = &proxy.settings.timeouts;
+        let serves = !proxy.servers.is_empty() && proxy.kind.has_backend();
+        let server = set(timeouts.server).is_some() || (mode == Mode::Tcp && set(timeouts.tunnel).is_some());
+        let mut missing = Vec::new();
+        if proxy.kind.has_frontend() && set(timeouts.client).is_none() {
+            missing.push("'timeout client'");
+        }
+        if serves && set(timeouts.connect).is_none() {
+            missing.push("'timeout connect'");
+        }
+        if serves && !server {
+            missing.push("'timeout server'");
+        }
+        if missing.is_empty() {
+            return;
+        }
+        let message = format!("missing timeouts for {} '{}'.", proxy.kind.noun(), proxy.name.value);
+        let help = format!("set {} to a non-zero value, or connections may pile up", missing.join(", "));
+        self.context.report(Diagnostic::warning(proxy.name.span, message).heading(Heading::Bare).help(help));
+    }
+}
+
+fn redis_options(redis: &Redis, timeouts: &Timeouts) -> RedisOptions {
+    let hold = match redis.hold {
+        Hold::Off => None,
+        Hold::For(time) => Some(time),
+        Hold::ByQueueTimeout => Some(set(timeouts.queue).unwrap_or(DEFAULT_HOLD)),
+    };
+    RedisOptions {
+        guard: redis.guard,
+        proof: redis.proof,
+        single_master: redis.single_master,
+        hold,
+        kept_probe: redis.kept_probe,
+    }
+}

@@ -1,0 +1,93 @@
+//! Tree to model: names become ids and addresses, settings that nobody wrote get HAProxy's defaults,
+//! references are checked. What comes out needs no further checking.
+//!
+//! The order: the names of all proxies, what each of them speaks (which depends on where it leads), then
+//! the proxies one by one. Whatever the bundle lacks is noted as wanted and stands in for nothing.
+
+mod backend;
+mod frontend;
+mod global;
+mod hosts;
+mod log;
+mod mode;
+mod names;
+mod server;
+mod stats;
+
+use std::collections::BTreeSet;
+
+use self::names::Names;
+use super::ast::{Proxy, Tree};
+use super::bundle::{Bundle, Wanted};
+use super::model::{Config, Global, LogTarget};
+use super::parser::context::Context;
+use super::source::{Sources, Span};
+
+/// What every step needs.
+struct Resolver<'a, 'b> {
+    context: &'a mut Context<'b>,
+    bundle: &'b Bundle,
+    sources: &'a Sources,
+    global: Global,
+    /// The global section's, for `log global`.
+    global_log: Vec<LogTarget>,
+    hosts: BTreeSet<String>,
+    users: BTreeSet<String>,
+    groups: BTreeSet<String>,
+}
+
+impl Resolver<'_, '_> {
+    /// File and line of a place, for messages that name another one.
+    fn place(&self, span: Span) -> String {
+        let (file, line) = self.sources.place(span);
+        format!("{file}:{line}")
+    }
+}
+
+/// Makes the model. It is only of use if the context has no errors and nothing is wanted.
+pub fn resolve(tree: &Tree, sources: &Sources, context: &mut Context<'_>) -> (Config, Wanted) {
+    let bundle = context.bundle;
+    let mut resolver = Resolver {
+        context,
+        bundle,
+        sources,
+        global: Global::default(),
+        global_log: Vec::new(),
+        hosts: BTreeSet::new(),
+        users: BTreeSet::new(),
+        groups: BTreeSet::new(),
+    };
+    resolver.global = resolver.global(&tree.global);
+    resolver.global_log = resolver.global.log.clone();
+    let config = resolver.proxies(&tree.proxies);
+    let wanted = Wanted {
+        hosts: resolver.hosts.into_iter().collect(),
+        users: resolver.users.into_iter().collect(),
+        groups: resolver.groups.into_iter().collect(),
+    };
+    (config, wanted)
+}
+
+impl Resolver<'_, '_> {
+    fn proxies(&mut self, proxies: &[Proxy]) -> Config {
+        let names = Names::new(self, proxies);
+        let modes = self.modes(proxies, &names);
+        let mut config = Config::default();
+        for (index, (proxy, mode)) in proxies.iter().zip(modes).enumerate() {
+            // HAProxy numbers proxies in file order and begins at 2.
+            let id = index as u32 + 2;
+            self.check_timeouts(proxy, mode);
+            if proxy.kind.has_frontend() {
+                let frontend = self.frontend(proxy, id, mode, names.default_backend(index));
+                config.frontends.push(frontend);
+            }
+            if proxy.kind.has_backend() {
+                let backend = self.backend(proxy, id, mode);
+                config.backends.push(backend);
+            }
+            self.check_lost(proxy, mode);
+        }
+        config.global = std::mem::take(&mut self.global);
+        config
+    }
+}

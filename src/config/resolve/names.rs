@@ -1,0 +1,107 @@
+//! Names of proxies and what refers to them. A frontend and a backend may share a name, and a `listen` is
+//! both; two of one capability may not.
+
+use std::collections::HashMap;
+
+use super::Resolver;
+use crate::config::ast::Proxy;
+use crate::config::diagnostic::{Diagnostic, Heading};
+use crate::config::model::BackendId;
+use crate::config::suggest;
+
+/// Where a frontend leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Target {
+    pub(super) id: BackendId,
+    /// Position among all proxies.
+    pub(super) proxy: usize,
+}
+
+/// The names of one load, resolved.
+#[derive(Debug)]
+pub(super) struct Names {
+    /// By position of the proxy.
+    targets: Vec<Option<Target>>,
+}
+
+impl Names {
+    /// Checks that names differ and follows each `default_backend`; a `listen` leads to itself.
+    pub(super) fn new(resolver: &mut Resolver<'_, '_>, proxies: &[Proxy]) -> Names {
+        let mut frontends: HashMap<&str, usize> = HashMap::new();
+        let mut backends: HashMap<&str, usize> = HashMap::new();
+        let mut ids = vec![None; proxies.len()];
+        let mut next = 0;
+        for (index, proxy) in proxies.iter().enumerate() {
+            let name = proxy.name.value.as_str();
+            let mut first = None;
+            if proxy.kind.has_frontend() {
+                first = first.or(frontends.get(name).copied());
+                frontends.entry(name).or_insert(index);
+            }
+            if proxy.kind.has_backend() {
+                first = first.or(backends.get(name).copied());
+                backends.entry(name).or_insert(index);
+                ids[index] = Some(Target { id: BackendId(next), proxy: index });
+                next += 1;
+            }
+            if let Some(first) = first {
+                duplicate(resolver, proxy, &proxies[first]);
+            }
+        }
+        let targets = proxies.iter().enumerate().map(|(index, proxy)| {
+            let named = proxy.settings.default_backend.as_ref().filter(|_| proxy.kind.has_frontend());
+            let Some(named) = named else { return ids[index].filter(|_| proxy.kind.has_frontend()) };
+            let found = backends.get(named.value.as_str()).and_then(|index| ids[*index]);
+            if found.is_none() {
+                missing(resolver, proxy, &frontends, &backends);
+            }
+            found
+        });
+        Names { targets: targets.collect() }
+    }
+
+    /// Where the proxy at this position leads.
+    pub(super) fn default_backend(&self, index: usize) -> Option<Target> {
+        self.targets.get(index).copied().flatten()
+    }
+}
+
+/// Names beyond this are not searched for a likeness.
+const MOST_COMPARED: usize = 200;
+
+fn duplicate(resolver: &mut Resolver<'_, '_>, proxy: &Proxy, first: &Proxy) {
+    let message = format!(
+        "{} '{}' has the same name as {} '{}' declared at {}.",
+        proxy.kind.noun(),
+        proxy.name.value,
+        first.kind.noun(),
+        first.name.value,
+        resolver.place(first.name.span)
+    );
+    resolver.context.report(
+        Diagnostic::error(proxy.name.span, message)
+            .heading(Heading::Line)
+            .label(first.name.span, "first declared here")
+            .help("give one of them another name"),
+    );
+}
+
+fn missing(
+    resolver: &mut Resolver<'_, '_>,
+    proxy: &Proxy,
+    frontends: &HashMap<&str, usize>,
+    backends: &HashMap<&str, usize>,
+) {
+    let Some(named) = &proxy.settings.default_backend else { return };
+    let message =
+        format!("Proxy '{}': unable to find required default_backend: '{}'.", proxy.name.value, named.value);
+    let known = backends.keys().copied().take(MOST_COMPARED);
+    let help = match suggest::nearest_of(&named.value, known) {
+        _ if frontends.contains_key(named.value.as_str()) => {
+            format!("'{}' is a frontend: a backend has to be named", named.value)
+        }
+        Some(near) => format!("did you mean '{near}'?"),
+        None => format!("add a section 'backend {}'", named.value),
+    };
+    resolver.context.report(Diagnostic::error(named.span, message).heading(Heading::Bare).help(help));
+}

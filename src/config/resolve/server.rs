@@ -1,0 +1,167 @@
+//! Servers: addresses looked up, names told apart, ports of checks found.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use super::Resolver;
+use super::hosts::Found;
+use crate::config::ast::{self, InitAddr, Proxy, Spanned};
+use crate::config::diagnostic::{Diagnostic, Heading};
+use crate::config::model::{CheckAction, CheckMethod, Server, ServerAddress, ServerCheck, ServerPort};
+use crate::config::parser::address::{Address, Host, Ports};
+use crate::config::source::Span;
+
+/// A server's weight, and the errors that `observe` allows, unless the line says otherwise.
+const DEFAULT_WEIGHT: u32 = 1;
+const DEFAULT_ERROR_LIMIT: u32 = 10;
+
+impl Resolver<'_, '_> {
+    /// The servers of a backend, numbered from 1.
+    pub(super) fn servers(&mut self, proxy: &Proxy, check: &CheckMethod) -> Vec<Server> {
+        let mut first: HashMap<&str, Span> = HashMap::new();
+        let mut servers = Vec::new();
+        for (index, server) in proxy.servers.iter().enumerate() {
+            if let Some(first) = first.get(server.name.value.as_str()) {
+                self.duplicate_server(proxy, server, *first);
+            } else {
+                first.insert(&server.name.value, server.name.span);
+            }
+            servers.push(self.server(proxy, server, index as u32 + 1, check));
+        }
+        servers
+    }
+
+    fn duplicate_server(&mut self, proxy: &Proxy, server: &ast::Server, first: Span) {
+        let (_, line) = self.sources.place(first);
+        let message = format!(
+            "proxy '{}', another server named '{}' was already defined at line {line}, please use distinct names.",
+            proxy.name.value, server.name.value
+        );
+        self.context.report(
+            Diagnostic::error(server.name.span, message)
+                .label(first, "first defined here")
+                .help("give one of them another name"),
+        );
+    }
+
+    fn server(&mut self, proxy: &Proxy, server: &ast::Server, id: u32, check: &CheckMethod) -> Server {
+        let settings = &server.settings;
+        let source = settings.source.as_ref().or(proxy.settings.source.as_ref());
+        let source = source.and_then(|source| self.ip(source, proxy, server));
+        Server {
+            name: server.name.value.clone(),
+            id,
+            address: self.server_address(proxy, server),
+            written_address: server.written_address.clone(),
+            check: settings.check.then(|| self.server_check(proxy, server, check)),
+            weight: settings.weight.unwrap_or(DEFAULT_WEIGHT),
+            backup: settings.backup,
+            maxconn: settings.maxconn,
+            minconn: settings.minconn,
+            maxqueue: settings.maxqueue,
+            disabled: settings.disabled,
+            on_marked_down_shutdown_sessions: settings.shutdown_sessions,
+            on_marked_up_shutdown_backup_sessions: settings.shutdown_backup_sessions,
+            observe_layer4: settings.observe_layer4,
+            error_limit: settings.error_limit.unwrap_or(DEFAULT_ERROR_LIMIT),
+            on_error: settings.on_error,
+            slowstart: settings.slowstart,
+            source: source.filter(|ip| !ip.is_unspecified()),
+            tcp_ut: settings.tcp_ut,
+            tfo: settings.tfo,
+            cookie: settings.cookie.clone(),
+        }
+    }
+
+    fn server_address(&mut self, proxy: &Proxy, server: &ast::Server) -> Option<ServerAddress> {
+        let (host, ports) = match &server.address.value {
+            Address::Unix(path) => return Some(ServerAddress::Unix(PathBuf::from(path))),
+            Address::Abstract(name) => return Some(ServerAddress::Abstract(name.clone())),
+            Address::Fd(_) => return None,
+            Address::Inet { host, ports } => (host, *ports),
+        };
+        let port = match ports {
+            Ports::Range { first, .. } => ServerPort::Fixed(first),
+            Ports::Offset(offset) => ServerPort::Mapped(offset),
+            Ports::Missing => ServerPort::Mapped(0),
+        };
+        match self.host(host) {
+            Found::At(ip) => Some(ServerAddress::Ip { ip, port }),
+            Found::NotYet => None,
+            Found::Nowhere => {
+                self.unresolvable(proxy, server, host);
+                None
+            }
+        }
+    }
+
+    fn unresolvable(&mut self, proxy: &Proxy, server: &ast::Server, host: &Host) {
+        let Host::Name(host, _) = host else { return };
+        let subject = format!("'server {}/{}'", proxy.name.value, server.name.value);
+        let message = format!("{subject} : could not resolve address '{host}'");
+        let diagnostic = if server.settings.init_addr == InitAddr::Optional {
+            Diagnostic::warning(server.address.span, format!("{message}, disabling server."))
+        } else {
+            Diagnostic::error(server.address.span, format!("{message}."))
+                .help("check the name, write its IP address, or add 'init-addr last,libc,none'")
+        };
+        self.context.report(diagnostic.heading(Heading::Place));
+    }
+
+    fn server_check(&mut self, proxy: &Proxy, server: &ast::Server, method: &CheckMethod) -> ServerCheck {
+        let settings = &server.settings;
+        let defaults = ServerCheck::default();
+        let mapped =
+            matches!(server.address.value, Address::Inet { ports: Ports::Missing | Ports::Offset(_), .. });
+        if mapped && settings.check_port.is_none() && !connects_to_a_port(method) {
+            let message = format!(
+                "proxy '{}': server '{}' has neither service port nor check port.",
+                proxy.name.value, server.name.value
+            );
+            self.context.report(
+                Diagnostic::error(server.address.span, message)
+                    .heading(Heading::Bare)
+                    .help("add a port to the address, for example ':6379', or 'port N' for the check"),
+            );
+        }
+        ServerCheck {
+            inter: settings.inter.unwrap_or(defaults.inter),
+            fastinter: settings.fastinter,
+            downinter: settings.downinter,
+            rise: settings.rise.unwrap_or(defaults.rise),
+            fall: settings.fall.unwrap_or(defaults.fall),
+            addr: settings.check_addr.as_ref().and_then(|address| self.ip(address, proxy, server)),
+            port: settings.check_port,
+        }
+    }
+
+    /// The address of an option that needs no port.
+    fn ip(&mut self, address: &Spanned<Address>, proxy: &Proxy, server: &ast::Server) -> Option<IpAddr> {
+        let Address::Inet { host, .. } = &address.value else { return None };
+        match self.host(host) {
+            Found::At(ip) => Some(ip),
+            Found::NotYet => None,
+            Found::Nowhere => {
+                let message = format!(
+                    "'server {}/{}' : could not resolve address '{}'.",
+                    proxy.name.value,
+                    server.name.value,
+                    host.name()
+                );
+                self.context.report(Diagnostic::error(address.span, message).heading(Heading::Place));
+                None
+            }
+        }
+    }
+}
+
+/// Whether every check says itself which port it goes to.
+fn connects_to_a_port(method: &CheckMethod) -> bool {
+    let CheckMethod::TcpCheck(rules) = method else { return false };
+    let mut connects = rules.iter().filter_map(|rule| match &rule.action {
+        CheckAction::Connect(connect) => Some(connect.port.is_some()),
+        _ => None,
+    });
+    connects.next().is_some_and(|first| first && connects.all(|port| port))
+}

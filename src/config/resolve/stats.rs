@@ -1,0 +1,37 @@
+//! Stats pages.
+
+use super::Resolver;
+use crate::config::ast::{Proxy, Stats};
+use crate::config::model::{Mode, StatsPage, StatsUser};
+
+/// Where HAProxy serves its page, and what it asks for, unless told otherwise.
+const DEFAULT_URI: &str = "/haproxy?stats";
+const DEFAULT_REALM: &str = "HAProxy Statistics";
+
+impl Resolver<'_, '_> {
+    /// The page of a proxy that speaks HTTP.
+    pub(super) fn stats_page(&mut self, proxy: &Proxy, mode: Mode) -> Option<StatsPage> {
+        let stats: &Stats = proxy.settings.stats.as_deref().filter(|_| mode == Mode::Http)?;
+        let own = |scope: &String| if scope == "." { proxy.name.value.clone() } else { scope.clone() };
+        let users = stats
+            .users
+            .iter()
+            .map(|(name, password)| StatsUser { name: name.clone(), password: password.clone() });
+        Some(StatsPage {
+            uri: stats.uri.clone().unwrap_or_else(|| DEFAULT_URI.to_owned()),
+            realm: stats.realm.clone().unwrap_or_else(|| DEFAULT_REALM.to_owned()),
+            users: users.collect(),
+            refresh: stats.refresh.filter(|refresh| !refresh.is_zero()),
+            hide_version: stats.hide_version,
+            show_legends: stats.show_legends,
+            node: stats.node.clone().map(|node| node.unwrap_or_else(|| self.node())),
+            description: stats.description.clone().and_then(|text| text.or(self.global.description.clone())),
+            scope: stats.scope.iter().map(own).collect(),
+            admin: stats.admin,
+        })
+    }
+
+    fn node(&self) -> String {
+        self.global.node.clone().unwrap_or_else(|| self.bundle.hostname.clone())
+    }
+}
