@@ -94,6 +94,13 @@ impl<'a> Pool<'a> {
         (0..self.view.servers.len()).any(|at| self.usable(at))
     }
 
+    /// Whether some server would take one that waits.
+    #[cfg(test)]
+    pub(crate) fn has_room(&self) -> bool {
+        let offers = self.offers(Overtaking::Yes).filter_map(|offer| offer.candidate);
+        offers.into_iter().any(|candidate| !candidate.full)
+    }
+
     /// How many active servers get sessions: HAProxy's `srv_act`.
     pub fn active(&self) -> usize {
         let active = |at: &usize| !self.backend.servers[*at].backup && self.usable(*at);

@@ -39,6 +39,8 @@ mod cutting;
 mod finish;
 #[cfg(test)]
 pub(crate) mod model;
+#[cfg(test)]
+mod property;
 mod relaying;
 #[cfg(test)]
 mod tests;
