@@ -24,10 +24,19 @@ pub enum Heading {
     Line,
     /// As `Line`; the source line and a caret follow.
     Excerpt,
-    /// `[file:line] : `; what is found once everything has been read.
+    /// `[file:line] : `; what is said of a server.
     Place,
     /// Nothing: the message names the proxy.
     Bare,
+}
+
+/// When HAProxy finds it: `Error(s) found in configuration file` closes the errors of reading one file, and
+/// what the checks afterwards find comes after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Stage {
+    #[default]
+    Reading,
+    Checking,
 }
 
 /// One thing to tell the user.
@@ -37,6 +46,7 @@ pub struct Diagnostic {
     /// Where; `None` for what has no place (a file that cannot be read).
     pub span: Option<Span>,
     pub heading: Heading,
+    pub stage: Stage,
     pub message: String,
     /// Other places that matter: "first defined here".
     pub labels: Vec<(Span, String)>,
@@ -72,6 +82,12 @@ impl Diagnostic {
         self
     }
 
+    /// Says when HAProxy finds it; what has no place is found when all has been read anyway.
+    pub fn stage(mut self, stage: Stage) -> Diagnostic {
+        self.stage = stage;
+        self
+    }
+
     /// Adds another place.
     pub fn label(mut self, span: Span, text: impl Into<String>) -> Diagnostic {
         self.labels.push((span, text.into()));
@@ -83,6 +99,7 @@ impl Diagnostic {
             severity,
             span: span.into(),
             heading: Heading::default(),
+            stage: Stage::default(),
             message: message.into(),
             labels: Vec::new(),
             help: None,

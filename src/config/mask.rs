@@ -49,7 +49,11 @@ pub fn secret_ranges(source: &Source, number: u32) -> Vec<Range<usize>> {
         None if is_send(&texts) && continues_auth(source, number) => Some(2..texts.len()),
         found => found,
     };
-    secret.into_iter().flat_map(|range| words[range].iter().map(|(_, place)| place.clone())).collect()
+    // An unquoted `#` in a password makes a comment of its rest.
+    let comment = comment(line, words.last().map_or(0, |(_, place)| place.end));
+    let comment = comment.filter(|range| secret.is_some() || mentions(&line[range.clone()], true));
+    let words = secret.into_iter().flat_map(|range| words[range].iter().map(|(_, place)| place.clone()));
+    words.chain(comment).collect()
 }
 
 /// Hides in a message what the secret words of a line say.
@@ -121,6 +125,12 @@ fn by_content(words: &[&[u8]]) -> Option<Range<usize>> {
 
 fn is_send(texts: &[&[u8]]) -> bool {
     texts.len() > 2 && texts[0] == b"tcp-check" && texts[1].starts_with(b"send")
+}
+
+/// What follows the last word, which ends at `end`.
+fn comment(line: &[u8], end: usize) -> Option<Range<usize>> {
+    let start = end + line[end..].iter().position(|byte| !byte.is_ascii_whitespace())?;
+    Some(start..line.len())
 }
 
 /// Whether an AUTH stands in the sends just before, so that this one may be its argument: the pieces of a

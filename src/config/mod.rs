@@ -5,14 +5,18 @@
 //! ```
 //!
 //! * `lexer` knows quotes, escapes, comments and environment variables, nothing of keywords (nom).
+//! * `condition` says which lines count (`.if` and family).
 //! * `keyword` is the one table of what may be written where: honoured, accepted, rejected.
 //! * `parser` gives each statement its typed form; it resolves no name.
 //! * `resolve` inherits from `defaults`, fills in defaults, turns names into ids, checks references.
+//! * `render` shows diagnostics to tools and to people, `suggest` guesses what was meant, and `mask` sees to it
+//!   that no secret is shown.
 //!
 //! [`load`] is pure: everything it depends on is in the [`Bundle`]. It reports all that is wrong in one run.
 
 pub mod ast;
 pub mod bundle;
+pub mod condition;
 pub mod diagnostic;
 pub mod keyword;
 pub mod lexer;
@@ -28,7 +32,7 @@ pub mod suggest;
 use self::parser::context::Context;
 
 pub use bundle::{Bundle, Wanted};
-pub use diagnostic::{Diagnostic, Heading, Severity};
+pub use diagnostic::{Diagnostic, Heading, Severity, Stage};
 pub use model::Config;
 pub use source::{Source, SourceId, Sources, Span};
 

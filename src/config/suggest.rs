@@ -45,20 +45,21 @@ pub fn elsewhere(scope: Scope, words: &[&str]) -> Option<String> {
         keyword::scopes_of(&name).filter(|home| *home != scope && *home != Scope::Other).collect();
     homes.sort();
     homes.dedup();
-    let kinds: Vec<String> = homes.iter().map(|home| home_text(*home)).collect();
-    match kinds.as_slice() {
-        [] => None,
-        [one] => Some(format!("'{name}' belongs {one}")),
-        [all @ .., last] => Some(format!("'{name}' belongs {} or {last}", all.join(", "))),
+    // The sections where traffic is described come to mind before the small ones.
+    let main =
+        |home: &Scope| matches!(home, Scope::Defaults | Scope::Frontend | Scope::Backend | Scope::Listen);
+    if homes.iter().any(main) {
+        homes.retain(|home| main(home) || *home == Scope::Global);
     }
-}
-
-fn home_text(scope: Scope) -> String {
-    match scope {
-        Scope::File => "outside of the sections".to_owned(),
-        _ if scope.is_section() => format!("in a '{scope}' section"),
-        _ => format!("on a '{scope}' line"),
-    }
+    let (first, last) = (homes.first()?, homes.last()?);
+    let names: Vec<String> = homes[..homes.len() - 1].iter().map(|home| format!("'{home}'")).collect();
+    let list =
+        if names.is_empty() { format!("'{last}'") } else { format!("{} or '{last}'", names.join(", ")) };
+    Some(match first {
+        Scope::File => format!("'{name}' belongs outside of the sections"),
+        home if home.is_section() => format!("'{name}' belongs in a {list} section"),
+        _ => format!("'{name}' belongs on a {list} line"),
+    })
 }
 
 /// The distance, if it is small for words of that length.
@@ -132,9 +133,7 @@ mod tests {
     fn known_words_have_a_home() {
         assert_eq!(
             help(Scope::Global, &["server", "a"]).as_deref(),
-            Some(
-                "'server' belongs in a 'backend' section, in a 'listen' section, in a 'peers' section or in a 'ring' section"
-            )
+            Some("'server' belongs in a 'backend' or 'listen' section")
         );
         assert_eq!(
             help(Scope::Backend, &["chroot"]).as_deref(),

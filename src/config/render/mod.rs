@@ -9,7 +9,7 @@ mod excerpt;
 
 use std::fmt::Write;
 
-use super::diagnostic::{Diagnostic, Heading, Severity};
+use super::diagnostic::{Diagnostic, Heading, Severity, Stage};
 use super::mask;
 use super::source::{SourceId, Sources};
 use excerpt::Excerpt;
@@ -120,7 +120,7 @@ pub fn verdict(diagnostics: &[Diagnostic], listens: bool) -> Verdict {
 
 /// Whether HAProxy finds it while it reads the file; the rest it finds once all files are read.
 fn is_of_reading(diagnostic: &Diagnostic) -> bool {
-    diagnostic.span.is_some() && !matches!(diagnostic.heading, Heading::Place | Heading::Bare)
+    diagnostic.span.is_some() && diagnostic.heading != Heading::Bare && diagnostic.stage == Stage::Reading
 }
 
 fn finish_file(out: &mut String, file: Option<SourceId>, sources: &Sources, program: &Program<'_>) {

@@ -32,7 +32,9 @@ fn lines_are_haproxys() {
     let diagnostics = [
         Diagnostic::error(span(text, "maxcon"), "unknown keyword 'maxcon' in 'global' section"),
         Diagnostic::warning(None, "missing timeouts for proxy 'x'."),
-        Diagnostic::error(span(text, "s 1.1.1.1:2"), "another server named 's'").heading(Heading::Place),
+        Diagnostic::error(span(text, "s 1.1.1.1:2"), "another server named 's'")
+            .heading(Heading::Place)
+            .stage(Stage::Checking),
         Diagnostic::error(span(text, "x"), "Proxy 'x': nothing").heading(Heading::Bare),
     ];
     insta::assert_snapshot!(render(&diagnostics, &sources(text), &PROGRAM, Detail::Lines), @"

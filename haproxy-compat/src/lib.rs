@@ -1,0 +1,3 @@
+//! What the compatibility runner and its tests share.
+
+pub mod keywords;
