@@ -5,16 +5,18 @@
 //! Everything here may block (a name server can take seconds): at start that is as it should be, for a
 //! reload the caller runs it on a thread of its own.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read};
 use std::net::{IpAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use nix::unistd::{Group, User};
 
-use super::settings::{Ground, Master, Settings};
+use super::settings::{Master, Settings};
 use crate::config::{self, Bundle, Loaded};
 
 /// Of all config files together.
@@ -42,6 +44,21 @@ pub struct GatherError {
     pub error: io::Error,
 }
 
+impl GatherError {
+    /// The thread that gathered is gone.
+    pub fn lost(error: &tokio::task::JoinError) -> GatherError {
+        GatherError { path: PathBuf::new(), error: io::Error::other(error.to_string()) }
+    }
+}
+
+/// What gathering ends with.
+pub type Gathered = Result<(Bundle, Loaded), GatherError>;
+
+/// Gathers on a thread of tokio's, so that checks and pages go on meanwhile.
+pub fn gather_in_background(settings: Arc<Settings>) -> tokio::task::JoinHandle<Gathered> {
+    tokio::task::spawn_blocking(move || gather(&settings, Lookup::Threads))
+}
+
 /// The operating system's words without Rust's number.
 pub fn reason(error: &io::Error) -> String {
     let text = error.to_string();
@@ -49,9 +66,9 @@ pub fn reason(error: &io::Error) -> String {
 }
 
 /// Reads everything and loads it.
-pub fn gather(settings: &Settings, lookup: Lookup) -> Result<(Bundle, Loaded), GatherError> {
+pub fn gather(settings: &Settings, lookup: Lookup) -> Gathered {
     let mut bundle = Bundle { files: read_all(&settings.files)?, ..Bundle::default() };
-    bundle.environment = environment(settings, &bundle.files);
+    bundle.environment = environment(settings);
     bundle.hostname = nix::unistd::gethostname()
         .map(|name| name.to_string_lossy().into_owned())
         .unwrap_or_else(|_| "localhost".to_owned());
@@ -108,27 +125,28 @@ fn read(path: &Path, room: u64) -> io::Result<Vec<u8>> {
 }
 
 /// The environment, and the variables that HAProxy sets for its config.
-fn environment(
-    settings: &Settings,
-    files: &[(String, Vec<u8>)],
-) -> std::collections::BTreeMap<String, String> {
-    let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+fn environment(settings: &Settings) -> BTreeMap<String, String> {
+    let text = |(name, value): (OsString, OsString)| {
         Some((name.into_string().ok()?, value.into_string().ok()?))
     };
-    let mut variables: std::collections::BTreeMap<_, _> = std::env::vars_os().filter_map(text).collect();
-    let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
-    variables.insert("HAPROXY_CFGFILES".to_owned(), names.join(";"));
+    let mut variables: BTreeMap<_, _> = std::env::vars_os().filter_map(text).collect();
+    variables.extend(own_variables(settings));
+    variables
+}
+
+/// The variables that the program itself sets.
+pub fn own_variables(settings: &Settings) -> Vec<(String, String)> {
+    let names: Vec<String> = settings.files.iter().map(|path| path.display().to_string()).collect();
+    let mut own = vec![("HAPROXY_CFGFILES".to_owned(), names.join(";"))];
     if settings.master != Master::AsConfigured {
-        variables.insert("HAPROXY_MWORKER".to_owned(), "1".to_owned());
+        own.push(("HAPROXY_MWORKER".to_owned(), "1".to_owned()));
     }
-    if let Some(socket) = &settings.master_socket
-        && settings.ground != Ground::AsConfigured
-    {
+    if let Some(socket) = &settings.master_socket {
         let path = socket.split(',').next().unwrap_or(socket);
         let prefix = if path.contains('@') { "" } else { "unix@" };
-        variables.insert("HAPROXY_MASTER_CLI".to_owned(), format!("{prefix}{path}"));
+        own.push(("HAPROXY_MASTER_CLI".to_owned(), format!("{prefix}{path}")));
     }
-    variables
+    own
 }
 
 fn look_up(bundle: &mut Bundle, wanted: &config::Wanted, lookup: Lookup) {

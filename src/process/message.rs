@@ -41,6 +41,20 @@ pub enum MessageError {
     Lengths,
 }
 
+/// What a parent sends.
+#[derive(Debug)]
+pub enum FromParent {
+    Handover(Handover),
+    /// The parent could not read the new config; for the worker's log.
+    ReloadFailed(String),
+}
+
+#[derive(Serialize, Deserialize)]
+enum Letter {
+    Handover(Box<Head>),
+    ReloadFailed(String),
+}
+
 /// The bundle without the files' bytes, which travel raw.
 #[derive(Serialize, Deserialize)]
 struct Head {
@@ -64,12 +78,10 @@ impl Handover {
         let lengths = files.iter().map(|(name, bytes)| (name.clone(), bytes.len())).collect();
         let head = Head { files: lengths, environment, hosts, users, groups, hostname, listeners, logs };
         let raw = files.into_iter().flat_map(|(_, bytes)| bytes).collect();
-        Ok(Frame { text: serde_json::to_vec(&head)?, raw, descriptors })
+        Ok(Frame { text: serde_json::to_vec(&Letter::Handover(Box::new(head)))?, raw, descriptors })
     }
 
-    /// From a frame.
-    pub fn from_frame(frame: Frame) -> Result<Handover, MessageError> {
-        let head: Head = serde_json::from_slice(&frame.text)?;
+    fn from_parts(head: Head, frame: Frame) -> Result<Handover, MessageError> {
         if frame.descriptors.len() != head.listeners.len() + head.logs.len() {
             return Err(MessageError::Lengths);
         }
@@ -91,6 +103,22 @@ impl Handover {
         let Head { environment, hosts, users, groups, hostname, .. } = head;
         let bundle = Bundle { files, environment, hosts, users, groups, hostname };
         Ok(Handover { bundle, listeners, logs })
+    }
+}
+
+impl FromParent {
+    /// From a frame.
+    pub fn from_frame(frame: Frame) -> Result<FromParent, MessageError> {
+        match serde_json::from_slice(&frame.text)? {
+            Letter::Handover(head) => Ok(FromParent::Handover(Handover::from_parts(*head, frame)?)),
+            Letter::ReloadFailed(reason) => Ok(FromParent::ReloadFailed(reason)),
+        }
+    }
+
+    /// The frame of a [`FromParent::ReloadFailed`]; a long reason is cut.
+    pub fn reload_failed(reason: &str) -> Result<Frame, MessageError> {
+        let reason = reason.chars().take(4096).collect();
+        Ok(Frame { text: serde_json::to_vec(&Letter::ReloadFailed(reason))?, ..Frame::default() })
     }
 }
 
@@ -120,6 +148,13 @@ mod tests {
     use super::*;
     use crate::config::model::BindAddress;
 
+    fn taken(frame: Frame) -> Result<Handover, MessageError> {
+        match FromParent::from_frame(frame)? {
+            FromParent::Handover(handover) => Ok(handover),
+            other => panic!("{other:?}"),
+        }
+    }
+
     proptest! {
         #[test]
         fn a_handover_survives_the_way(
@@ -137,7 +172,7 @@ mod tests {
             let listeners = ports.iter().map(|port| (name(port), open())).collect();
             let logs = vec![(LogAddress::Unix(PathBuf::from("/dev/log")), open())];
             let sent = Handover { bundle: bundle.clone(), listeners, logs };
-            let came = Handover::from_frame(sent.into_frame().unwrap()).unwrap();
+            let came = taken(sent.into_frame().unwrap()).unwrap();
             prop_assert_eq!(came.bundle, bundle);
             let names: Vec<_> = came.listeners.into_iter().map(|(name, _)| name).collect();
             prop_assert_eq!(names, ports.iter().map(name).collect::<Vec<_>>());
@@ -148,7 +183,7 @@ mod tests {
         fn other_bytes_are_an_error(text in prop::collection::vec(any::<u8>(), 0..100)) {
             let frame = Frame { text, ..Frame::default() };
             prop_assert!(Answer::from_frame(&frame).is_err());
-            prop_assert!(Handover::from_frame(frame).is_err());
+            prop_assert!(FromParent::from_frame(frame).is_err());
         }
     }
 
@@ -166,7 +201,7 @@ mod tests {
         let mut surplus = frame();
         surplus.descriptors.push(File::open("/dev/null").unwrap().into());
         for wrong in [longer, shorter, surplus] {
-            assert!(matches!(Handover::from_frame(wrong), Err(MessageError::Lengths)));
+            assert!(matches!(taken(wrong), Err(MessageError::Lengths)));
         }
     }
 

@@ -7,6 +7,8 @@ use std::path::PathBuf;
 pub struct Settings {
     /// `argv[0]`, for messages and the log tag.
     pub program: String,
+    /// Of the HAProxy whose face this is, for messages and `show version`.
+    pub version: String,
     /// `-f` and what follows `--`, in order.
     pub files: Vec<PathBuf>,
     /// `-C`.

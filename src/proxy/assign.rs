@@ -116,7 +116,7 @@ impl<'a> Pool<'a> {
     pub fn admits(&self, server: &ServerLive) -> bool {
         match self.view.guarding {
             Guarding::None | Guarding::Observe => true,
-            Guarding::Replicas => server.proven(),
+            Guarding::Replicas | Guarding::Masters => server.proven(),
             Guarding::Master => server.proven() && self.view.live.master.load().server == Some(server.key),
         }
     }

@@ -257,7 +257,7 @@ impl Session {
 
     /// Who the client is; `None` for unix sockets.
     pub fn client(&self) -> Option<SocketAddr> {
-        self.origin.client
+        self.client
     }
 
     /// The server whose place it holds: the one it is connecting or connected to. [`Event::Cut`] is for
