@@ -4,6 +4,8 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use rolecall::cli::{self, Action, Arguments};
+use rolecall::config::condition;
+use rolecall::config::lexer::Environment;
 use rolecall::process;
 use rolecall::process::settings::{End, Ground, Master, Predecessors, Settings, Task, Verbosity};
 
@@ -62,5 +64,21 @@ fn predecessors(arguments: &Arguments) -> Option<Predecessors> {
         ([], []) => None,
         (finish, []) => Some(Predecessors { end: End::Finish, pids: pids(finish) }),
         (_, terminate) => Some(Predecessors { end: End::Terminate, pids: pids(terminate) }),
+    }
+}
+
+/// `-cc`: 0 it holds, 1 it does not, 2 it has no value.
+fn check_condition(condition: &str) -> u8 {
+    let mut environment = Environment::default();
+    for (name, value) in std::env::vars_os() {
+        environment.set(name.into_encoded_bytes(), value.into_encoded_bytes());
+    }
+    match condition::evaluate(condition, &environment) {
+        Ok(holds) => u8::from(!holds),
+        Err(fault) => {
+            // The exit code says it too.
+            let _ = writeln!(std::io::stderr(), "{fault}");
+            2
+        }
     }
 }

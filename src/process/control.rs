@@ -20,7 +20,7 @@ use crate::config::Config;
 use crate::config::model::LogTarget;
 use crate::guard::classify::classify;
 use crate::health::Checks;
-use crate::log::event::{self, Sentence};
+use crate::log::event::{self, ProxyKind, Sentence};
 use crate::log::{Identity, Level, Logger, Sinks};
 use crate::state::{Command, Published, Snapshot, Workers};
 use crate::time::Tick;
@@ -118,17 +118,26 @@ impl Control {
         self.workers.broadcast(|| Command::SoftStop);
     }
 
-    /// SIGTTOU and SIGTTIN: stops and goes on accepting.
-    pub fn pause(&self, command: fn() -> Command, say: fn(event::ProxyKind, &str) -> Sentence) {
+    /// SIGTTOU: new clients are refused until [`Control::resume`].
+    pub fn pause(&self) {
+        self.workers.broadcast(|| Command::Pause);
+        self.sockets.pause();
+        self.tell_frontends(event::paused);
+    }
+
+    /// SIGTTIN.
+    pub fn resume(&self) {
+        self.sockets.resume(&self.published.load().config);
+        self.workers.broadcast(|| Command::Resume);
+        self.tell_frontends(event::resumed);
+    }
+
+    fn tell_frontends(&self, say: fn(ProxyKind, &str) -> Sentence) {
         let config = Arc::clone(&self.published.load().config);
         for frontend in &config.frontends {
-            let kind = match frontend.is_listen {
-                true => event::ProxyKind::Proxy,
-                false => event::ProxyKind::Frontend,
-            };
+            let kind = if frontend.is_listen { ProxyKind::Proxy } else { ProxyKind::Frontend };
             self.tell(&frontend.log.targets, say(kind, &frontend.name));
         }
-        self.workers.broadcast(command);
     }
 
     /// To the log and to standard error.
@@ -144,11 +153,10 @@ impl Control {
 
 /// Every proxy once, a `listen` by its front half: name, log targets, tag.
 fn proxies(config: &Config) -> impl Iterator<Item = (&str, &[LogTarget], Option<&str>)> {
-    let frontends = config.frontends.iter().map(|front| {
-        (front.name.as_str(), front.log.targets.as_slice(), front.log.tag.as_deref())
-    });
+    let frontends = config
+        .frontends
+        .iter()
+        .map(|front| (front.name.as_str(), front.log.targets.as_slice(), front.log.tag.as_deref()));
     let backends = config.backends.iter().filter(|backend| !backend.is_listen);
-    frontends.chain(
-        backends.map(|back| (back.name.as_str(), back.log.as_slice(), back.log_tag.as_deref())),
-    )
+    frontends.chain(backends.map(|back| (back.name.as_str(), back.log.as_slice(), back.log_tag.as_deref())))
 }

@@ -15,7 +15,9 @@ use crate::sys::process::{self, Forked};
 #[derive(Debug)]
 pub enum Detached {
     /// The one that the user started; the daemon runs, or has failed, by now.
-    Starter { is_serving: bool },
+    Starter {
+        is_serving: bool,
+    },
     Daemon(Release),
 }
 
@@ -35,9 +37,12 @@ impl Release {
 pub fn detach() -> io::Result<Detached> {
     let (reader, writer) = io::pipe()?;
     match process::split()? {
-        Forked::Parent { .. } => {
+        Forked::Parent { child } => {
             drop(writer);
-            return Ok(Detached::Starter { is_serving: wait(reader) });
+            let is_serving = wait(reader);
+            // The one in the middle ended long ago; no init has to clean it up.
+            process::wait(child)?;
+            return Ok(Detached::Starter { is_serving });
         }
         Forked::Child => drop(reader),
     }

@@ -36,9 +36,8 @@ fn word(server: &ServerLive) -> &'static str {
 fn usable(snapshot: &Snapshot, at: usize, view: &BackendView) -> (usize, usize) {
     let lines = snapshot.config.backends[at].servers.iter().zip(&view.servers);
     let count = |backup| {
-        let fits = lines.clone().filter(|(line, live)| {
-            line.backup == backup && view.unselectable(live).is_none()
-        });
+        let fits =
+            lines.clone().filter(|(line, live)| line.backup == backup && view.unselectable(live).is_none());
         fits.count()
     };
     (count(false), count(true))

@@ -5,12 +5,11 @@
 //! that the parent is gone, and that this process ends too.
 
 use std::io;
-use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
-use tokio::io::unix::AsyncFd;
+use tokio::io::Interest;
 use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -25,7 +24,7 @@ use super::reload::{Turn, keep_fixed, override_config};
 use super::settings::Settings;
 use super::worker::Place;
 use crate::config;
-use crate::log::{Level, Sinks, event};
+use crate::log::{Level, Sinks};
 use crate::proxy::worker::WorkerHandles;
 use crate::state::Command;
 use crate::sys::process;
@@ -48,7 +47,7 @@ pub struct Duty {
 
 #[derive(Debug)]
 struct Link {
-    socket: AsyncFd<UnixStream>,
+    socket: tokio::net::UnixStream,
     incoming: Incoming,
     nowhere: Option<std::fs::File>,
 }
@@ -106,7 +105,7 @@ impl Duty {
                 process::ignore(Signal::SIGHUP)?;
                 process::ignore(Signal::SIGUSR2)?;
                 link.set_nonblocking(true)?;
-                let socket = AsyncFd::new(link)?;
+                let socket = tokio::net::UnixStream::from_std(link)?;
                 Some(Link { socket, incoming: Incoming::new(Limits::BUNDLE), nowhere })
             }
         };
@@ -171,8 +170,8 @@ impl Duty {
                 }
             }
             Asked::SoftStop => self.soft_stop(),
-            Asked::Pause => self.control.pause(|| Command::Pause, event::paused),
-            Asked::Resume => self.control.pause(|| Command::Resume, event::resumed),
+            Asked::Pause => self.control.pause(),
+            Asked::Resume => self.control.resume(),
             Asked::Dump => dump::states(&self.control),
         }
     }
@@ -230,8 +229,7 @@ impl Duty {
             settings: &self.settings,
             default_maxconn: self.default_maxconn,
         };
-        let prepared =
-            prepare(gathered, running, &self.control.voice).map_err(|unusable| unusable.reason)?;
+        let prepared = prepare(gathered, running, &self.control.voice).map_err(|unusable| unusable.reason)?;
         self.say_kept(&prepared.kept);
         let Prepared { config, bundle, opened, sinks, .. } = prepared;
         Ok(Next { config, opened, sinks, hostname: bundle.hostname })
@@ -282,8 +280,7 @@ impl Duty {
     fn answer(&self, answer: &Answer) {
         let Some(link) = &self.link else { return };
         let Ok(frame) = answer.to_frame() else { return };
-        let _ = Outgoing::new(frame, Limits::ANSWER)
-            .and_then(|mut outgoing| outgoing.flush(link.socket.get_ref()));
+        let _ = Outgoing::new(frame, Limits::ANSWER).and_then(|mut outgoing| outgoing.flush(&link.socket));
     }
 }
 
@@ -329,11 +326,18 @@ async fn finished(gathering: &mut Option<JoinHandle<Gathered>>) -> Gathered {
 async fn next_frame(link: &mut Option<Link>) -> Result<Frame, FrameError> {
     let Some(link) = link else { return std::future::pending().await };
     loop {
-        let mut ready = link.socket.readable().await?;
-        if let Some(frame) = link.incoming.read(ready.get_inner())? {
-            return Ok(frame);
+        link.socket.readable().await?;
+        let Link { socket, incoming, .. } = link;
+        // Nothing more to read is what makes tokio wait for the next readiness.
+        let read = socket.try_io(Interest::READABLE, || match incoming.read(socket) {
+            Ok(None) => Err(io::ErrorKind::WouldBlock.into()),
+            other => Ok(other),
+        });
+        match read {
+            Ok(Ok(Some(frame))) => return Ok(frame),
+            Ok(Err(error)) => return Err(error),
+            Ok(Ok(None)) | Err(_) => {}
         }
-        ready.clear_ready();
     }
 }
 

@@ -126,9 +126,8 @@ fn read(path: &Path, room: u64) -> io::Result<Vec<u8>> {
 
 /// The environment, and the variables that HAProxy sets for its config.
 fn environment(settings: &Settings) -> BTreeMap<String, String> {
-    let text = |(name, value): (OsString, OsString)| {
-        Some((name.into_string().ok()?, value.into_string().ok()?))
-    };
+    let text =
+        |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
     let mut variables: BTreeMap<_, _> = std::env::vars_os().filter_map(text).collect();
     variables.extend(own_variables(settings));
     variables

@@ -2,8 +2,11 @@
 //! them out as a snapshot wants them.
 
 use std::collections::HashMap;
+use std::net::Shutdown;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+
+use socket2::SockRef;
 
 use super::gather::reason;
 use super::reload::{SocketName, plan, socket_names};
@@ -35,9 +38,8 @@ pub fn open(
 fn explain(error: &ListenError, kind: &str, name: &str) -> String {
     let ListenError { file, line, step, address, error: cause } = error;
     let reason = reason(cause);
-    let mut text = format!(
-        "Binding [{file}:{line}] for {kind} {name}: cannot {step} socket ({reason}) for [{address}]"
-    );
+    let mut text =
+        format!("Binding [{file}:{line}] for {kind} {name}: cannot {step} socket ({reason}) for [{address}]");
     if let Some(help) = error.help() {
         text.push_str(&format!("\n   | {help}"));
     }
@@ -77,6 +79,25 @@ impl Sockets {
         let find = |name: Option<SocketName>| name.and_then(|name| self.0.get(&name).cloned());
         let names = socket_names(config).into_iter();
         names.map(|binds| binds.into_iter().map(find).collect()).collect()
+    }
+
+    /// Refuses new clients, the sockets staying bound. One that cannot do that (a unix socket) queues them.
+    pub fn pause(&self) {
+        for listener in self.0.values() {
+            let _ = SockRef::from(&listener.socket).shutdown(Shutdown::Read);
+        }
+    }
+
+    /// Undoes [`Sockets::pause`].
+    pub fn resume(&self, config: &Config) {
+        for (frontend, names) in config.frontends.iter().zip(socket_names(config)) {
+            for (bind, name) in frontend.binds.iter().zip(names) {
+                let Some(listener) = name.and_then(|name| self.0.get(&name)) else { continue };
+                let backlog = i32::try_from(listen::backlog(bind, frontend)).unwrap_or(i32::MAX);
+                // It was listening before; nothing of it was given up.
+                let _ = SockRef::from(&listener.socket).listen(backlog);
+            }
+        }
     }
 
     /// Lets go of all.

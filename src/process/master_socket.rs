@@ -168,7 +168,8 @@ fn address(text: &str) -> BindAddress {
         return BindAddress::Unix(PathBuf::from(path));
     }
     let plain = text.split_once('@').map_or(text, |(_, rest)| rest);
-    let plain = if let Some(port) = plain.strip_prefix("*:") { format!("0.0.0.0:{port}") } else { plain.to_owned() };
+    let plain =
+        if let Some(port) = plain.strip_prefix("*:") { format!("0.0.0.0:{port}") } else { plain.to_owned() };
     match plain.parse() {
         Ok(address) => BindAddress::Tcp(address),
         Err(_) => BindAddress::Unix(PathBuf::from(text)),
@@ -193,7 +194,8 @@ fn permit(path: &PathBuf, options: &[&str]) -> Result<(), String> {
         gid = Some(group.gid.as_raw());
     }
     if let Some(mode) = value("mode") {
-        let bits = u32::from_str_radix(mode, 8).map_err(|_| format!("expected an octal mode, found '{mode}'"))?;
+        let bits =
+            u32::from_str_radix(mode, 8).map_err(|_| format!("expected an octal mode, found '{mode}'"))?;
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(bits & 0o777))
             .map_err(|error| error.to_string())?;
     }

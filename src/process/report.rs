@@ -71,8 +71,7 @@ impl Voice {
 
     /// What a load has to say; returns it as plain lines.
     pub fn diagnostics(&self, loaded: &Loaded) -> String {
-        let text =
-            |detail| render::render(&loaded.diagnostics, &loaded.sources, &self.program(), detail);
+        let text = |detail| render::render(&loaded.diagnostics, &loaded.sources, &self.program(), detail);
         if !loaded.diagnostics.is_empty() {
             let detail = if std::io::stderr().is_terminal() { Detail::Colour } else { Detail::Blocks };
             self.opened.store(true, Relaxed);

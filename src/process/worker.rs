@@ -118,8 +118,7 @@ async fn run(start: Start, config: Config, parts: Parts) -> Result<u8, StartErro
     let tag = file_name(&settings.program);
     let Handover { bundle, listeners, logs } = handover;
     let sinks = Sinks::from_descriptors(logs);
-    let logger =
-        Logger::start(identity(&config, &tag, &bundle.hostname), clock.clone(), Sinks::default())?;
+    let logger = Logger::start(identity(&config, &tag, &bundle.hostname), clock.clone(), Sinks::default())?;
     let published = Arc::new(Published::from_pointee(Snapshot::empty(workers.count())));
     let (reports, heard) = unbounded_channel();
     let (snapshots, taken) = unbounded_channel();

@@ -81,6 +81,12 @@ pub fn ended(child: u32) -> io::Result<Option<Ended>> {
     }
 }
 
+/// Waits for the end of a child.
+pub fn wait(child: u32) -> io::Result<()> {
+    waitpid(Pid::from_raw(child as i32), None)?;
+    Ok(())
+}
+
 /// Sends a signal.
 pub fn kill(pid: u32, signal: Signal) -> io::Result<()> {
     Ok(nix::sys::signal::kill(Pid::from_raw(pid as i32), signal)?)
@@ -126,7 +132,7 @@ pub fn is_root() -> bool {
     geteuid().is_root()
 }
 
-/// The process group's leader that this process would be orphaned from.
+/// Whose child this process is.
 pub fn parent() -> u32 {
     getppid().as_raw() as u32
 }
