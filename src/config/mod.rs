@@ -28,6 +28,8 @@ pub mod resolve;
 pub mod secret;
 pub mod source;
 pub mod suggest;
+#[cfg(test)]
+mod tests;
 
 use self::parser::context::Context;
 

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use jiff::tz::TimeZone;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
@@ -19,6 +19,7 @@ use super::words::{Names, Words};
 use crate::config::model::Backend;
 use crate::health::{Emitted, Report};
 use crate::state::event::{ServerChange, ServerEvent};
+use crate::state::history::MasterChange;
 use crate::state::{
     BackendKey, BackendView, Command, CutReason, Guarding, ServerKey, ServerLive, Snapshot, Unselectable,
     Workers,
@@ -156,12 +157,16 @@ impl Guards {
             Effect::Master { server, previous, reason } => {
                 if live.master.load().server != server {
                     let epoch = live.master.store(server).epoch;
-                    self.tell_master(
-                        watched,
-                        (server, previous),
-                        self.words(watched, now).reason(reason),
+                    let reason = self.words(watched, now).reason(reason);
+                    live.history.push(MasterChange {
                         epoch,
-                    );
+                        server: server.and_then(|key| watched.name(key)),
+                        previous: previous.and_then(|key| watched.name(key)),
+                        reason: reason.clone(),
+                        at: SystemTime::now(),
+                        since: now,
+                    });
+                    self.tell_master(watched, (server, previous), reason, epoch);
                 }
             }
             Effect::ManyMasters(found) => {

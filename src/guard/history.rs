@@ -146,9 +146,6 @@ impl History {
             }
             Passing::StandIn => inherited.for_each(|id| remember_ancestor(&mut line.stands_in_for, id)),
         }
-        let Line { histories, stands_in_for, ancestors, .. } = &mut line;
-        stands_in_for.retain(|id| !histories.contains(id));
-        ancestors.retain(|id| !histories.contains(id));
         line
     }
 
@@ -163,9 +160,6 @@ impl History {
         for generation in 0..ANCESTORS {
             if line.heritable().any(|id| id == history) {
                 return Some(generation);
-            }
-            if line.ancestors.contains(history) {
-                return None;
             }
             history = self.parent(history)?;
         }
@@ -208,9 +202,9 @@ impl History {
         }
         // It went on in the new history where the old one ended: the one came out of the other.
         let former = past.follows.iter().chain(&past.written);
-        let continued = former.cloned().find(|id| report.replid2.as_ref() == Some(id) && id != replid);
-        if continued.is_some() {
-            self.learn_parent(replid, continued);
+        let mut former = former.filter(|id| report.replid2.as_ref() == Some(id) && *id != replid);
+        if let Some(parent) = former.next() {
+            self.learn_parent(replid, Some(parent.clone()));
         }
         past.written.clear();
         past.promotion = None;
@@ -236,7 +230,6 @@ impl History {
             remember_written(&mut past.written, replid.clone());
         }
         if let Some(line) = self.line.as_mut().filter(|line| line.head == server) {
-            line.ancestors.retain(|id| id != replid);
             remember_written(&mut line.histories, replid.clone());
         }
     }

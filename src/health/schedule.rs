@@ -136,7 +136,10 @@ async fn check_server(
         };
         let lost = waited == Waited::Lost;
         if lost && asked_again {
-            sleep_until(due).await;
+            tokio::select! {
+                () = sleep_until(due) => {}
+                () = hurry.notified() => {}
+            }
         }
         asked_again = lost && !asked_again;
     }

@@ -186,6 +186,8 @@ async fn a_replica_is_down_at_once_and_said_once() {
     assert_eq!(bench.event().await, "r1 IsReplica");
     assert_eq!(bench.commands(), ["cut MarkedDown", "Reconsider"]);
     say.send(master()).unwrap();
+    while !bench.report().await.passed {}
+    assert_eq!(bench.live(0).health().counter, 4, "a promoted replica need not rise");
     assert_eq!(bench.event().await, "r1 up 1+0");
     let health = bench.live(0).health();
     assert_eq!((health.status, health.failed_checks, health.down_transitions), (CheckStatus::L7Ok, 1, 1));
@@ -238,4 +240,67 @@ async fn a_reload_keeps_tasks_whose_job_is_the_same() {
     unchecked.check = None;
     bench.load(backend(role_check(), vec![unchecked]), Guarding::Master);
     assert!(bench.checks.is_empty());
+}
+
+/// Sentinel ends every connection at a promotion: the next answer must not wait for the interval.
+#[tokio::test]
+async fn a_killed_connection_is_asked_again_at_once() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (promote, promoted) = watch::channel(false);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut promoted = promoted.clone();
+            tokio::spawn(async move {
+                let mut space = [0; 512];
+                loop {
+                    let now = *promoted.borrow_and_update();
+                    tokio::select! {
+                        _ = promoted.changed() => return,
+                        read = stream.read(&mut space) => {
+                            let Ok(1..) = read else { return };
+                            let reply = if now { master() } else { replica() };
+                            if stream.write_all(&reply).await.is_err() {
+                                return;
+                            }
+                        }
+                    }
+                }
+            });
+        }
+    });
+    let mut bench = Bench::new();
+    let mut slow = server("r1", port);
+    slow.check = Some(ServerCheck { inter: Duration::from_secs(3600), ..ServerCheck::default() });
+    bench.load(backend(role_check(), vec![slow]), Guarding::Master);
+    assert!(!bench.report().await.passed);
+    promote.send(true).unwrap();
+    assert!(bench.report().await.passed, "asked at once, and no failed check between");
+}
+
+#[tokio::test]
+async fn a_server_in_maintenance_is_not_asked() {
+    let (port, _say) = redis(master()).await;
+    let mut bench = Bench::new();
+    let mut out = server("r1", port);
+    out.disabled = true;
+    bench.load(backend(role_check(), vec![out]), Guarding::Master);
+    assert!(tokio::time::timeout(Duration::from_millis(100), bench.reports.recv()).await.is_err());
+    bench.live(0).set_admin(0);
+    assert!(bench.report().await.passed);
+    assert_eq!(bench.event().await, "r1 up 1+0");
+}
+
+#[tokio::test]
+async fn whoever_asks_need_not_wait_for_the_interval() {
+    let (port, say) = redis(replica()).await;
+    let mut bench = Bench::new();
+    let mut slow = server("r1", port);
+    slow.check = Some(ServerCheck { inter: Duration::from_secs(3600), ..ServerCheck::default() });
+    bench.load(backend(role_check(), vec![slow]), Guarding::Master);
+    assert!(!bench.report().await.passed);
+    say.send(master()).unwrap();
+    let key = bench.live(0).key;
+    bench.checks.ask_now(key);
+    assert!(bench.report().await.passed);
 }

@@ -16,7 +16,7 @@ use crate::redis::Role;
 use crate::state::event::{CheckSummary, Left, ServerChange, ServerEvent};
 use crate::state::{
     BackendKey, BackendView, Command, CutReason, Guarding, Health, Operation, Published, ServerKey,
-    ServerLive, Snapshot, Workers,
+    ServerLive, Snapshot, Workers, admin,
 };
 use crate::time::Tick;
 
@@ -62,7 +62,7 @@ pub(super) fn begin(live: &ServerLive) {
 }
 
 /// Carries out what the end of a check means. Returns the counter that the next interval depends on; `None`
-/// if the published snapshot does not have the server.
+/// if the published snapshot does not have the server, or it is in maintenance.
 pub(super) fn conclude(
     job: &Job,
     sinks: &Sinks,
@@ -73,6 +73,11 @@ pub(super) fn conclude(
     let snapshot = sinks.published.load();
     let view = snapshot.backends.iter().find(|view| view.live.key == job.backend)?;
     let live = &view.servers[view.position(job.server)?];
+    if live.admin() & admin::MAINT != 0 {
+        // It went into maintenance meanwhile: what was asked before means nothing now.
+        live.update_health(|health| health.in_progress = false);
+        return None;
+    }
     let verdict = Verdict { job, sinks, view, live, now };
     let operation = live.operation();
     let (judged, changed) = live.update_health(|health| absorb(health, operation, &outcome, now));
@@ -97,7 +102,12 @@ pub(super) fn conclude(
 /// The health record after a check, and whether `option log-health-checks` has something to say.
 fn absorb(health: &mut Health, operation: Operation, outcome: &CheckOutcome, now: Tick) -> (Judgement, bool) {
     let counter = Counter { value: health.counter, rise: health.rise, fall: health.fall };
-    let judged = judge(counter, operation, outcome.status, outcome.settled);
+    // `rise` asks whether a failed server is well again. One that has answered all along and was only of the
+    // other role is: a promoted replica is up with its first pass.
+    let promoted = health.other_role && outcome.passed();
+    let counted = if promoted { Counter { value: counter.rise, ..counter } } else { counter };
+    let judged = judge(counted, operation, outcome.status, outcome.settled);
+    health.other_role = outcome.settled == Settled::Definite;
     let changed = health.status != outcome.status || judged.counter != counter;
     health.counter = judged.counter.value;
     health.status = outcome.status;

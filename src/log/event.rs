@@ -2,7 +2,7 @@
 //! rules match on them; ours, for what HAProxy does not know, in the same style. Pure.
 //!
 //! HAProxy also prints state changes on its standard error while in the foreground, with a severity of its
-//! own: [`on_stderr`].
+//! own: [`shown`].
 
 use std::fmt::Write as _;
 
@@ -61,18 +61,18 @@ pub fn server(event: &ServerEvent) -> Sentence {
     Sentence { level, text }
 }
 
-/// The same on standard error: `[WARNING]  (pid) : Server b/s is DOWN...`, with a line feed.
-pub fn on_stderr(event: &ServerEvent, pid: u32) -> String {
+/// The same for standard error, where HAProxy has severities of its own: it warns of all changes, and alerts
+/// when no server is left. What only we say keeps its own.
+pub fn shown(event: &ServerEvent) -> Sentence {
     let text = server(event).text;
-    if let ServerChange::NoServerLeft { is_listen } = &event.what {
-        let kind = if *is_listen { ProxyKind::Proxy } else { ProxyKind::Backend };
-        let quoted = format!("{} '{}' has no server available!", kind.word(), event.backend);
-        return stderr_line(Level::Alert, pid, &quoted);
-    }
     match &event.what {
-        // Only what only we say is a notice: HAProxy prints all of its own as warnings.
-        ServerChange::IsReplica | ServerChange::Master { .. } => stderr_line(Level::Notice, pid, &text),
-        _ => stderr_line(Level::Warning, pid, &text),
+        ServerChange::NoServerLeft { is_listen } => {
+            let kind = if *is_listen { ProxyKind::Proxy } else { ProxyKind::Backend };
+            let text = format!("{} '{}' has no server available!", kind.word(), event.backend);
+            Sentence { level: Level::Alert, text }
+        }
+        ServerChange::IsReplica | ServerChange::Master { .. } => Sentence { level: Level::Notice, text },
+        _ => Sentence { level: Level::Warning, text },
     }
 }
 

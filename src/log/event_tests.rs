@@ -17,6 +17,11 @@ fn passed() -> CheckSummary {
     CheckSummary { status: CheckStatus::L7Ok, code: Some(0), info: "(tcp-check)".into(), duration_ms: 3 }
 }
 
+fn on_stderr(event: &ServerEvent, pid: u32) -> String {
+    let Sentence { level, text } = shown(event);
+    stderr_line(level, pid, &text)
+}
+
 fn said(what: ServerChange) -> (Level, String) {
     let Sentence { level, text } = server(&event(what));
     (level, text)

@@ -19,35 +19,49 @@ pub struct Identity {
     pub hostname: String,
     /// `log-send-hostname`.
     pub sent_hostname: Option<String>,
+    pub echo: Echo,
+}
+
+/// Whether events are also shown on standard error, as HAProxy does in the foreground without `-q`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Echo {
+    #[default]
+    Off,
+    Stderr,
+}
+
+/// What is to be sent.
+#[derive(Debug, Clone, Copy)]
+pub struct Line<'a> {
+    /// The proxy's own `log-tag`.
+    pub tag: Option<&'a str>,
+    pub level: Level,
+    pub text: &'a str,
+    pub at: SystemTime,
 }
 
 /// The bytes of one line for one target; `None` if the target does not take its level.
-pub fn frame(
-    target: &LogTarget,
-    identity: &Identity,
-    clock: &Clock,
-    tag: Option<&str>,
-    (level, text, at): (Level, &str, SystemTime),
-) -> Option<Vec<u8>> {
-    if level as u8 > target.max_level {
+pub fn frame(target: &LogTarget, identity: &Identity, clock: &Clock, line: Line<'_>) -> Option<Vec<u8>> {
+    let level = line.level as u8;
+    if level > target.max_level {
         return None;
     }
-    let level = (level as u8).max(target.min_level);
-    let mut line = header(target, identity, clock, tag.unwrap_or(&identity.tag), (level, at)).into_bytes();
-    line.reserve(text.len() + 1);
-    text.bytes().for_each(|byte| push_printable(&mut line, byte));
-    line.truncate(target.length);
-    line.push(b'\n');
-    Some(line)
+    let level = level.max(target.min_level);
+    let mut bytes = header(target, identity, clock, (line, level)).into_bytes();
+    bytes.reserve(line.text.len() + 1);
+    line.text.bytes().for_each(|byte| push_printable(&mut bytes, byte));
+    bytes.truncate(target.length);
+    bytes.push(b'\n');
+    Some(bytes)
 }
 
 fn header(
     target: &LogTarget,
     identity: &Identity,
     clock: &Clock,
-    tag: &str,
-    (level, at): (u8, SystemTime),
+    (Line { tag, at, .. }, level): (Line<'_>, u8),
 ) -> String {
+    let tag = tag.unwrap_or(&identity.tag);
     let priority = u32::from(target.facility) * 8 + u32::from(level);
     let pid = identity.pid;
     let sent = identity.sent_hostname.as_deref();
@@ -85,7 +99,7 @@ mod tests {
     use crate::config::model::LogAddress;
 
     fn identity() -> Identity {
-        Identity { tag: "tag".into(), pid: 7, hostname: "box".into(), sent_hostname: None }
+        Identity { tag: "tag".into(), pid: 7, hostname: "box".into(), sent_hostname: None, echo: Echo::Off }
     }
 
     fn target(framing: LogFraming) -> LogTarget {
@@ -95,7 +109,7 @@ mod tests {
 
     fn framed(target: &LogTarget, identity: &Identity, level: Level, text: &str) -> Option<String> {
         let at = SystemTime::UNIX_EPOCH + Duration::from_micros(1_795_236_237_378_968);
-        let line = frame(target, identity, &Clock::utc(), None, (level, text, at))?;
+        let line = frame(target, identity, &Clock::utc(), Line { tag: None, level, text, at })?;
         Some(String::from_utf8(line).unwrap())
     }
 
@@ -145,5 +159,17 @@ mod tests {
     fn no_text_can_begin_a_line_of_its_own() {
         let line = framed(&target(LogFraming::Raw), &identity(), Level::Info, "a\r\n<0>b\u{7f}").unwrap();
         assert_eq!(line, "a#0D#0A<0>b#7F\n");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_line_is_one_line_within_its_length(text in "(?s).{0,2000}", length in 80usize..1200) {
+            let bounded = LogTarget { length, ..target(LogFraming::Local) };
+            let at = SystemTime::UNIX_EPOCH;
+            let line = Line { tag: None, level: Level::Info, text: &text, at };
+            let bytes = frame(&bounded, &identity(), &Clock::utc(), line).unwrap();
+            proptest::prop_assert!(bytes.len() <= length + 1);
+            proptest::prop_assert_eq!(bytes.iter().position(|byte| *byte == b'\n'), Some(bytes.len() - 1));
+        }
     }
 }

@@ -27,12 +27,13 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, SystemTime};
 
 use crate::config::Config;
-use crate::config::model::{FrontendId, LogTarget};
+use crate::config::model::{Backend, FrontendId, LogAddress, LogTarget};
 use crate::state::SessionRecord;
+use crate::state::event::ServerEvent;
 
 pub use clock::Clock;
 pub use event::Sentence;
-pub use framing::Identity;
+pub use framing::{Echo, Identity, Line};
 pub use sink::Sinks;
 
 /// Lines that may wait; at 300 bytes a record this is some 5 MiB at worst.
@@ -65,7 +66,21 @@ pub struct ConnectRecord {
 
 #[derive(Debug)]
 enum Message {
-    Line { targets: Vec<LogTarget>, tag: Option<String>, level: Level, text: String, at: SystemTime },
+    Line {
+        targets: Vec<LogTarget>,
+        tag: Option<String>,
+        level: Level,
+        text: String,
+        at: SystemTime,
+    },
+    /// Said in the log, shown on standard error.
+    Event {
+        targets: Vec<LogTarget>,
+        tag: Option<String>,
+        said: Sentence,
+        shown: Sentence,
+        at: SystemTime,
+    },
     Session(Box<SessionRecord>, Option<&'static str>),
     Connect(Box<ConnectRecord>),
     Reload(Box<Identity>, Sinks),
@@ -97,6 +112,25 @@ impl Logger {
         }
         let (targets, tag) = (targets.to_vec(), tag.map(str::to_owned));
         self.push(Message::Line { targets, tag, level, text: text.into(), at: SystemTime::now() });
+    }
+
+    /// Logs what happened to a server, where its backend logs; in the foreground also on standard error.
+    pub fn server(&self, backend: &Backend, event: &ServerEvent) {
+        self.push(Message::Event {
+            targets: backend.log.clone(),
+            tag: backend.log_tag.clone(),
+            said: event::server(event),
+            shown: event::shown(event),
+            at: SystemTime::now(),
+        });
+    }
+
+    /// Logs what happened to a proxy; in the foreground also on standard error, where HAProxy warns of all
+    /// such things.
+    pub fn proxy(&self, targets: &[LogTarget], tag: Option<&str>, said: Sentence) {
+        let shown = Sentence { level: Level::Warning, text: said.text.clone() };
+        let (targets, tag) = (targets.to_vec(), tag.map(str::to_owned));
+        self.push(Message::Event { targets, tag, said, shown, at: SystemTime::now() });
     }
 
     /// Logs a session if its frontend wants to.
@@ -167,18 +201,27 @@ impl Writer {
     fn handle(&mut self, message: Message) {
         match message {
             Message::Line { targets, tag, level, text, at } => {
-                self.send(&targets, tag.as_deref(), level, &text, at);
+                self.send(&targets, Line { tag: tag.as_deref(), level, text: &text, at });
+            }
+            Message::Event { targets, tag, said, shown, at } => {
+                let Sentence { level, text } = said;
+                self.send(&targets, Line { tag: tag.as_deref(), level, text: &text, at });
+                if self.identity.echo == Echo::Stderr {
+                    self.echo(&shown);
+                }
             }
             Message::Session(record, service) => {
                 let Some((log, level)) = policy::session(&record) else { return };
                 let text = tcplog::line(&record, service, &self.clock);
-                self.send(&log.targets, log.tag.as_deref(), level, &text, SystemTime::now());
+                let (tag, at) = (log.tag.as_deref(), SystemTime::now());
+                self.send(&log.targets, Line { tag, level, text: &text, at });
             }
             Message::Connect(record) => {
                 let Some(frontend) = policy::connect(&record.config, record.frontend) else { return };
                 let text = tcplog::connect_line(frontend, record.client, record.local);
                 let log = &frontend.log;
-                self.send(&log.targets, log.tag.as_deref(), Level::Info, &text, SystemTime::now());
+                let (tag, at) = (log.tag.as_deref(), SystemTime::now());
+                self.send(&log.targets, Line { tag, level: Level::Info, text: &text, at });
             }
             Message::Reload(identity, sinks) => {
                 self.identity = *identity;
@@ -190,13 +233,16 @@ impl Writer {
         }
     }
 
-    fn send(&mut self, targets: &[LogTarget], tag: Option<&str>, level: Level, text: &str, at: SystemTime) {
+    fn echo(&mut self, shown: &Sentence) {
+        let line = event::stderr_line(shown.level, self.identity.pid, &shown.text);
+        // Whoever closed our standard error does not want to be told.
+        let _ = self.sinks.send(&LogAddress::Stderr, line.as_bytes());
+    }
+
+    fn send(&mut self, targets: &[LogTarget], line: Line<'_>) {
         for target in targets {
-            let Some(line) = framing::frame(target, &self.identity, &self.clock, tag, (level, text, at))
-            else {
-                continue;
-            };
-            if self.sinks.send(&target.address, &line).is_err() {
+            let Some(bytes) = framing::frame(target, &self.identity, &self.clock, line) else { continue };
+            if self.sinks.send(&target.address, &bytes).is_err() {
                 self.dropped.fetch_add(1, Relaxed);
             }
         }

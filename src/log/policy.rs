@@ -35,3 +35,7 @@ fn went_wrong(record: &SessionRecord) -> bool {
     let ended_well = matches!(record.termination.cause, Cause::Normal | Cause::Local);
     !ended_well || record.redispatched || record.retries > 0
 }
+
+#[cfg(test)]
+#[path = "policy_tests.rs"]
+mod tests;

@@ -77,4 +77,4 @@ fn push_milliseconds(text: &mut String, time: Option<Duration>) {
 
 #[cfg(test)]
 #[path = "tcplog_tests.rs"]
-mod tests;
+pub(super) mod tests;

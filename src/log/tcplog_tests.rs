@@ -8,7 +8,7 @@ use crate::state::{
 };
 use crate::time::Tick;
 
-fn record() -> SessionRecord {
+pub(in crate::log) fn record() -> SessionRecord {
     SessionRecord {
         config: Arc::new(Config::default()),
         frontend_id: None,

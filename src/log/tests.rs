@@ -9,7 +9,7 @@ use crate::config::model::{LogAddress, LogFraming};
 const LIMIT: Duration = Duration::from_secs(5);
 
 fn identity() -> Identity {
-    Identity { tag: "rolecall".into(), pid: 42, hostname: "box".into(), sent_hostname: None }
+    Identity { tag: "rolecall".into(), pid: 42, hostname: "box".into(), sent_hostname: None, echo: Echo::Off }
 }
 
 fn target(address: LogAddress) -> LogTarget {
@@ -105,4 +105,30 @@ fn sinks_survive_being_handed_over() {
     moved.send(&address, b"hello").unwrap();
     let mut buffer = [0; 16];
     assert_eq!(receiver.recv(&mut buffer).unwrap(), 5);
+}
+
+#[test]
+fn events_reach_the_backends_receiver_and_standard_error_in_the_foreground() {
+    let (mut shown, stderr) = std::io::pipe().unwrap();
+    let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
+    receiver.set_read_timeout(Some(LIMIT)).unwrap();
+    let address = LogAddress::Udp(receiver.local_addr().unwrap());
+    let mut backend = crate::config::model::samples::backend("be", 3, Vec::new());
+    backend.log = vec![target(address)];
+    let sinks = Sinks::from_descriptors([(LogAddress::Stderr, stderr.into())]);
+    let foreground = Identity { echo: Echo::Stderr, ..identity() };
+    let logger = Logger::start(foreground, Clock::utc(), sinks).unwrap();
+    let event = ServerEvent {
+        backend: "be".into(),
+        server: "r1".into(),
+        backup: false,
+        what: crate::state::event::ServerChange::NoServerLeft { is_listen: false },
+    };
+    logger.server(&backend, &event);
+    let mut buffer = [0; 128];
+    let got = receiver.recv(&mut buffer).unwrap();
+    assert_eq!(&buffer[..got], b"<0>backend be has no server available!\n");
+    assert!(logger.flush(LIMIT));
+    let got = shown.read(&mut buffer).unwrap();
+    assert_eq!(&buffer[..got], b"[ALERT]    (42) : backend 'be' has no server available!\n");
 }

@@ -5,10 +5,10 @@
 //! arrives, [`wake`] for those that wait. Both choose and take the place under the balancer's lock, so that
 //! what the algorithm counted on is still so when the place is taken.
 //!
-//! Everything that can make a place, or a master, has to call [`wake`] afterwards (see `state::queue` for why
-//! nothing is lost then): a session that leaves a server does, the guard does after it stored the master
-//! word, health does after a server came up or was proven. A waiter that is served hears
-//! [`Command::Granted`] from its own worker.
+//! Everything that can make a place, or a master, has to be followed by [`wake`] (see `state::queue` for why
+//! nothing is lost then): a session that leaves a server calls it; the guard that stored a master word, and
+//! health that found a server up or proven, send [`Command::Reconsider`], and the workers call [`wake_all`].
+//! A waiter that is served hears [`Command::Granted`] from its own worker.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -114,7 +114,7 @@ impl<'a> Pool<'a> {
 
     /// Whether proof and master word let a session go to the server; its other state apart.
     pub fn admits(&self, server: &ServerLive) -> bool {
-        match self.view.guarding {
+        match self.view.in_force() {
             Guarding::None | Guarding::Observe => true,
             Guarding::Replicas | Guarding::Masters => server.proven(),
             Guarding::Master => server.proven() && self.view.live.master.load().server == Some(server.key),
@@ -267,3 +267,7 @@ pub fn pass_on(snapshot: &Snapshot, server: ServerKey, workers: &Workers) {
         wake(snapshot, backend, workers);
     }
 }
+
+#[cfg(test)]
+#[path = "assign_tests.rs"]
+mod tests;

@@ -85,7 +85,8 @@ pub enum Failure {
 pub enum Event {
     Connected,
     ConnectFailed(ConnectError),
-    /// So many bytes came from that side since the last such event: activity, for timers and counters.
+    /// So many bytes came from that side since the last such event: activity, for timers and counters. Bytes
+    /// that are thrown away after [`Op::Discard`] are not told.
     Received(Side, u64),
     /// That side's FIN, after all its bytes were delivered.
     Eof(Side),

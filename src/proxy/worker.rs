@@ -16,6 +16,7 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -86,7 +87,8 @@ impl WorkerHandles {
 pub type EngineLoop = fn(Worker) -> io::Result<()>;
 
 /// Starts a thread for every letter box in `shared.workers`. They take their listeners from the published
-/// snapshot at once, and again at every [`Command::Refresh`].
+/// snapshot at once, and again at every [`Command::Refresh`]. Returns when all of them accept; an error is
+/// that of the first engine that did not come up, and leaves none running.
 pub fn start(shared: &Shared) -> io::Result<WorkerHandles> {
     start_with(epoll::run, shared)
 }
@@ -95,14 +97,23 @@ pub fn start(shared: &Shared) -> io::Result<WorkerHandles> {
 pub fn start_with(engine: EngineLoop, shared: &Shared) -> io::Result<WorkerHandles> {
     let (ended, ends) = unbounded_channel();
     let accepting = Arc::new(AtomicUsize::new(shared.workers.count()));
+    let (ready, all_ready) = channel();
     let mut threads = Vec::new();
     for index in 0..shared.workers.count() {
         let (shared, ended) = (shared.clone(), ended.clone());
         let accepting = Accepting { count: Arc::clone(&accepting), workers: shared.workers.clone() };
-        let body = move || run(engine, Worker::new(index, shared, accepting), &ended);
+        let ready = ready.clone();
+        let body = move || run(engine, Worker::new(index, shared, accepting, ready), &ended);
         threads.push(std::thread::Builder::new().name(format!("worker {index}")).spawn(body)?);
     }
-    Ok(WorkerHandles { threads, ends })
+    drop(ready);
+    let handles = WorkerHandles { threads, ends };
+    if all_ready.iter().take(handles.threads.len()).count() == handles.threads.len() {
+        return Ok(handles);
+    }
+    shared.workers.broadcast(|| Command::Stop);
+    handles.join()?;
+    Err(io::Error::other("a worker ended before it began"))
 }
 
 fn run(engine: EngineLoop, worker: Worker, ended: &UnboundedSender<WorkerEnd>) {
@@ -154,12 +165,14 @@ pub struct Worker {
     letters: Vec<Command>,
     /// `None` from the soft stop on.
     accepting: Option<Accepting>,
+    /// `None` once the engine has come up.
+    ready: Option<Sender<()>>,
     accepting_workers: Arc<AtomicUsize>,
 }
 
 impl Worker {
     /// A worker that has not begun yet; to be made in its own thread.
-    fn new(index: usize, shared: Shared, accepting: Accepting) -> Worker {
+    fn new(index: usize, shared: Shared, accepting: Accepting, ready: Sender<()>) -> Worker {
         let now = Tick::now();
         Worker {
             index,
@@ -173,6 +186,7 @@ impl Worker {
             letters: Vec::new(),
             accepting_workers: Arc::clone(&accepting.count),
             accepting: Some(accepting),
+            ready: Some(ready),
         }
     }
 
@@ -185,6 +199,8 @@ impl Worker {
     pub fn begin(&mut self, engine: &mut impl Engine) {
         self.take_listeners(engine);
         self.deliver(engine);
+        // Whoever started it may have given up.
+        let _ = self.ready.take().map(|ready| ready.send(()));
     }
 
     /// After a wait: what time it is.

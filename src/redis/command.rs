@@ -48,10 +48,7 @@ pub fn count(bytes: &[u8]) -> Option<Commands> {
             }
             Next::Blank { used } => rest = &rest[used..],
             Next::Command { used, words } => {
-                let name = words.first()?.to_ascii_lowercase();
-                let silenced =
-                    name == b"client" && words.get(1).is_some_and(|word| word.eq_ignore_ascii_case(b"reply"));
-                if silenced || UNCLEAR.contains(&name.as_slice()) {
+                if is_unclear(&words) {
                     return None;
                 }
                 commands.complete += 1;
@@ -60,6 +57,11 @@ pub fn count(bytes: &[u8]) -> Option<Commands> {
         }
     }
     Some(commands)
+}
+
+fn is_unclear(words: &[&[u8]]) -> bool {
+    let is = |at: usize, name: &[u8]| words.get(at).is_some_and(|word| word.eq_ignore_ascii_case(name));
+    UNCLEAR.iter().any(|name| is(0, name)) || (is(0, b"client") && is(1, b"reply"))
 }
 
 /// What the bytes of one send are for.

@@ -6,7 +6,8 @@ use super::*;
 
 #[test]
 fn commands_are_counted_or_said_to_be_unclear() {
-    let cases: &[(&[u8], Option<(u32, usize)>)] = &[
+    type Case = (&'static [u8], Option<(u32, usize)>);
+    let cases: &[Case] = &[
         (b"PING\r\n", Some((1, 0))),
         (b"PING\n", Some((1, 0))),
         (b"PINGrn", Some((0, 6))),

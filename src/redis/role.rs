@@ -73,12 +73,10 @@ impl Findings {
         self.said
     }
 
-    /// Everything, once the role is known.
-    pub fn report(&self) -> Option<RoleReport> {
+    /// Everything, if the role is known.
+    pub fn into_report(self) -> Option<RoleReport> {
         let role = self.said?;
-        let mut report = self.report.clone()?;
-        report.role = role;
-        Some(report)
+        self.report.map(|report| RoleReport { role, ..report })
     }
 
     /// Fills in what INFO server told of the process `age` ago, where `report` does not know it.
@@ -187,7 +185,7 @@ impl Findings {
 pub fn parse_info(text: &[u8]) -> Option<RoleReport> {
     let mut findings = Findings::default();
     findings.absorb_info(text);
-    findings.report()
+    findings.into_report()
 }
 
 fn role_named(value: &[u8]) -> Option<Role> {

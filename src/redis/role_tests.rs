@@ -50,16 +50,16 @@ fn role_arrays() {
     findings.absorb_reply(
         b"*3\r\n$6\r\nmaster\r\n:42\r\n*1\r\n*3\r\n$8\r\n10.0.0.2\r\n$4\r\n6379\r\n$2\r\n42\r\n",
     );
-    let report = findings.report().unwrap();
+    let report = findings.into_report().unwrap();
     assert_eq!((report.role, report.offset, report.connected_replicas), (Role::Master, Some(42), Some(1)));
     let mut findings = Findings::default();
     findings.absorb_reply(b"*5\r\n$5\r\nslave\r\n$8\r\n10.0.0.1\r\n:6379\r\n$9\r\nconnected\r\n:42\r\n");
-    let report = findings.report().unwrap();
+    let report = findings.into_report().unwrap();
     assert_eq!((report.role, report.offset, report.link_up), (Role::Replica, Some(42), Some(true)));
     assert_eq!(report.follows, Some(("10.0.0.1".to_owned(), 6379)));
     let mut findings = Findings::default();
     findings.absorb_reply(b"*2\r\n$8\r\nsentinel\r\n*1\r\n$2\r\nmm\r\n");
-    assert_eq!(findings.report(), None);
+    assert_eq!(findings.into_report(), None);
 }
 
 proptest! {

@@ -20,10 +20,12 @@
 //! | 3. fence | c. reads `standing`; if it is not 0, serves the line |
 //! | 4. serves the line itself, once | |
 //!
-//! Of the two fences one comes first in the single order of all `SeqCst` operations. If 3 comes before b, then
-//! c reads what 2 wrote and serves. If b comes before 3, then 4 sees what a wrote. Either way somebody looks
-//! at the line while both the waiter stands in it and the place is there. That is why [`Queue::push`] has to
-//! be followed by a `serve`, and why a releaser asks [`Queue::anyone`] after the release and not before it.
+//! The guard and health release by message: what they stored stands before the worker's fence, because the
+//! worker took the message out of a locked mailbox. Of the two fences one comes first in the single order of
+//! all `SeqCst` operations. If 3 comes before b, then c reads what 2 wrote and serves. If b comes before 3,
+//! then 4 sees what a wrote. Either way somebody looks at the line while both the waiter stands in it and the
+//! place is there. That is why [`Queue::push`] has to be followed by a `serve`, and why a releaser asks
+//! [`Queue::anyone`] after the release and not before it.
 //!
 //! A waiter that is served hears of it through its worker's mailbox. One that went away meanwhile was either
 //! still in line, then [`Queue::remove`] says so and no place is concerned; or it had been served, then the

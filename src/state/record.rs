@@ -29,10 +29,10 @@ pub struct SessionRecord {
     /// `None` for unix sockets.
     pub client: Option<SocketAddr>,
     pub accepted: SystemTime,
-    /// `%Tw`: until a server was assigned; `None` (-1) if it never waited nor got one. The true value:
-    /// HAProxy 2.6 prints one millisecond more in TCP mode.
+    /// `%Tw`: until the last server was assigned, earlier attempts elsewhere included; `None` (-1) if it
+    /// never waited nor got one. The true value: HAProxy 2.6 prints one millisecond more in TCP mode.
     pub wait: Option<Duration>,
-    /// `%Tc`: from the assignment until the connection stood, retries included; `None` (-1) if it never did.
+    /// `%Tc`: from that assignment until the connection stood, retries included; `None` (-1) if it never did.
     pub connect: Option<Duration>,
     /// `%Tt`
     pub total: Duration,

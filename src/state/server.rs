@@ -83,6 +83,9 @@ pub struct Health {
     /// Milliseconds; `None` before the first check ended.
     pub duration_ms: Option<u64>,
     pub in_progress: bool,
+    /// The last check ended in a complete answer that named another role: the server is well, and only not
+    /// what the script wants.
+    pub other_role: bool,
     /// `chkfail`: failed checks while up; `chkdown`: transitions to down.
     pub failed_checks: u64,
     pub down_transitions: u64,

@@ -10,7 +10,7 @@ use super::frontend::{FrontendKey, FrontendLive};
 use super::mailbox::Listener;
 use super::server::{Health, Operation, ServerKey, ServerLive, admin};
 use crate::config::Config;
-use crate::config::model::{Backend, BackendId, FrontendId, Server, ServerCheck};
+use crate::config::model::{Backend, BackendId, FrontendId, Server};
 use crate::time::Tick;
 
 /// The place where the snapshot is published: the only `ArcSwap` there is.
@@ -144,7 +144,7 @@ fn adjust(live: &ServerLive, old: &Server, new: &Server) {
 }
 
 fn fresh_server(server: &Server, now: Tick) -> Arc<ServerLive> {
-    let check = server.check.clone().unwrap_or(ServerCheck::default());
+    let check = server.check.clone().unwrap_or_default();
     let health = Health {
         counter: check.rise,
         rise: check.rise,
@@ -158,6 +158,7 @@ fn fresh_server(server: &Server, now: Tick) -> Arc<ServerLive> {
         info: String::new(),
         duration_ms: None,
         in_progress: false,
+        other_role: false,
         failed_checks: 0,
         down_transitions: 0,
         last_change: now,

@@ -86,4 +86,18 @@ mod tests {
     fn without_users_everybody_may_look() {
         assert!(allowed(None, &[]));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn it_agrees_with_plain_comparison(given in "[ab:]{0,6}", name in "[ab]{0,2}", password in "[ab:]{0,3}") {
+            let user = StatsUser { name: name.clone(), password: Secret::new(password.clone()) };
+            let expected = given == format!("{name}:{password}");
+            proptest::prop_assert_eq!(allowed(Some(basic(&given).as_bytes()), &[user]), expected);
+        }
+
+        #[test]
+        fn any_header_is_judged(header in proptest::collection::vec(proptest::num::u8::ANY, 0..64)) {
+            proptest::prop_assert!(!allowed(Some(&header), &users()[..1]));
+        }
+    }
 }

@@ -7,8 +7,7 @@ use std::time::{Duration, SystemTime};
 use super::ProcessFacts;
 use crate::config::Config;
 use crate::config::model::{
-    Backend, BackendId, Balance, CheckMethod, Frontend, Global, Mode, OnError, RedisOptions, Redispatch,
-    Secret, Server, ServerAddress, ServerCheck, ServerPort, SessionLog, StatsPage, StatsUser,
+    BackendId, Global, Mode, Secret, Server, ServerCheck, StatsPage, StatsUser, samples,
 };
 use crate::redis::{Role, RoleReport};
 use crate::state::{CheckStatus, Guarding, MasterChange, Operation, ServerLive, Snapshot};
@@ -33,8 +32,11 @@ pub fn demo() -> Demo {
     let wall = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_236_237);
     let config = Config {
         global: Global { node: Some("edge1".into()), ..Global::default() },
-        frontends: vec![frontend("redis", 2, Mode::Tcp), frontend("stats", 3, Mode::Http)],
-        backends: vec![backend("redis", 2, servers()), backend("stats", 3, Vec::new())],
+        frontends: vec![
+            samples::frontend("redis", 2, Mode::Tcp, Some(BackendId(0))),
+            samples::frontend("stats", 3, Mode::Http, Some(BackendId(1))),
+        ],
+        backends: vec![samples::backend("redis", 2, servers()), samples::backend("stats", 3, Vec::new())],
     };
     let empty = Snapshot::empty(2);
     let guarding = [Guarding::Master, Guarding::None];
@@ -64,90 +66,14 @@ pub fn demo() -> Demo {
     Demo { snapshot, facts, page, now, wall }
 }
 
-/// A frontend with nothing unusual.
-pub fn frontend(name: &str, proxy_id: u32, mode: Mode) -> Frontend {
-    Frontend {
-        name: name.into(),
-        proxy_id,
-        is_listen: true,
-        mode,
-        description: None,
-        disabled: false,
-        binds: Vec::new(),
-        maxconn: 500,
-        backlog: None,
-        rate_limit_sessions: None,
-        default_backend: Some(BackendId(proxy_id as usize - 2)),
-        timeout_client: None,
-        timeout_client_fin: None,
-        keepalive: None,
-        nolinger: false,
-        log: SessionLog::default(),
-        stats: None,
-        monitor_uri: None,
-    }
-}
-
-/// A backend with nothing unusual.
-pub fn backend(name: &str, proxy_id: u32, servers: Vec<Server>) -> Backend {
-    Backend {
-        name: name.into(),
-        proxy_id,
-        is_listen: true,
-        mode: if servers.is_empty() { Mode::Http } else { Mode::Tcp },
-        description: None,
-        disabled: false,
-        servers,
-        balance: Balance::RoundRobin,
-        timeout_connect: None,
-        timeout_server: None,
-        timeout_server_fin: None,
-        timeout_tunnel: None,
-        timeout_queue: None,
-        timeout_check: None,
-        retries: 3,
-        redispatch: Redispatch::Off,
-        fullconn: None,
-        abortonclose: false,
-        allbackups: false,
-        log_health_checks: false,
-        keepalive: None,
-        nolinger: false,
-        log: Vec::new(),
-        log_tag: None,
-        check: CheckMethod::Layer4,
-        redis: RedisOptions::default(),
-        stats: None,
-    }
-}
-
 fn servers() -> Vec<Server> {
     (1..=6)
         .map(|number| Server {
-            name: format!("redis{number}"),
-            id: number,
-            address: Some(ServerAddress::Ip {
-                ip: format!("10.0.0.{number}").parse().unwrap(),
-                port: ServerPort::Fixed(6379),
-            }),
-            written_address: format!("10.0.0.{number}:6379"),
-            check: Some(ServerCheck::default()),
-            weight: 1,
             backup: number == 6,
             maxconn: if number == 1 { 200 } else { 0 },
-            minconn: 0,
-            maxqueue: 0,
             disabled: number == 5,
-            on_marked_down_shutdown_sessions: false,
-            on_marked_up_shutdown_backup_sessions: false,
-            observe_layer4: false,
-            error_limit: 10,
-            on_error: OnError::default(),
-            slowstart: Duration::ZERO,
-            source: None,
-            tcp_ut: None,
-            tfo: false,
-            cookie: None,
+            check: Some(ServerCheck::default()),
+            ..samples::server(&format!("redis{number}"), number)
         })
         .collect()
 }

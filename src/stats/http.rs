@@ -38,8 +38,6 @@ use crate::time::Tick;
 /// More than people and exporters open; the rest is closed at once.
 const MOST_CONNECTIONS: usize = 256;
 const HEAD_LIMIT: usize = 16 * 1024;
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-const SILENCE: Duration = Duration::from_secs(30);
 
 /// What every connection is served with.
 #[derive(Debug, Clone)]
@@ -48,6 +46,22 @@ pub struct Service {
     pub facts: Arc<ProcessFacts>,
     pub logger: Logger,
     pub clock: Clock,
+    pub limits: Limits,
+}
+
+/// How long a client may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// For a whole request head, and between two requests.
+    pub head: Duration,
+    /// Without a byte in either direction.
+    pub silence: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits { head: Duration::from_secs(10), silence: Duration::from_secs(30) }
+    }
 }
 
 /// Serves until the last worker has let go of its sender. To be spawned on the control runtime.
@@ -96,9 +110,12 @@ impl Visit {
     /// Answers until one side closes. `already_read` was taken off the socket before.
     pub async fn serve(self, socket: OwnedFd, already_read: Vec<u8>) -> io::Result<()> {
         let traffic = Arc::clone(&self.frontend);
-        let stream = Metered::new(socket, already_read, traffic, SILENCE)?;
+        let stream = Metered::new(socket, already_read, traffic, self.service.limits.silence)?;
         let mut server = http1::Builder::new();
-        server.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(HEAD_LIMIT);
+        server
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.service.limits.head)
+            .max_buf_size(HEAD_LIMIT);
         server.auto_date_header(false);
         let visit = Arc::new(self);
         let handler = service_fn(move |request| {

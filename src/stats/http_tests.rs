@@ -2,7 +2,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 
 use super::*;
-use crate::log::{Identity, Sinks};
+use crate::log::{Echo, Identity, Sinks};
 use crate::stats::demo;
 
 const LIMIT: Duration = Duration::from_secs(5);
@@ -15,18 +15,24 @@ struct Served {
 }
 
 fn served(already_read: &[u8]) -> Served {
+    served_within(already_read, Limits::default())
+}
+
+fn served_within(already_read: &[u8], limits: Limits) -> Served {
     let demo = demo::demo();
     let mut config = (*demo.snapshot.config).clone();
     let page = crate::config::model::StatsPage { uri: "/".into(), users: Vec::new(), ..demo.page };
     config.frontends[1].stats = Some(page);
     let snapshot = Snapshot { config: config.into(), ..demo.snapshot };
     let frontend = Arc::clone(&snapshot.frontends[1]);
-    let identity = Identity { tag: "t".into(), pid: 1, hostname: "h".into(), sent_hostname: None };
+    let identity =
+        Identity { tag: "t".into(), pid: 1, hostname: "h".into(), sent_hostname: None, echo: Echo::Off };
     let service = Service {
         published: Arc::new(Published::from_pointee(snapshot)),
         facts: Arc::new(demo.facts),
         logger: Logger::start(identity, Clock::utc(), Sinks::default()).unwrap(),
         clock: Clock::utc(),
+        limits,
     };
     let visit = Visit { service, frontend: Arc::clone(&frontend), backend: None, client: None };
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -94,4 +100,22 @@ fn a_head_without_end_is_not_kept() {
 fn nonces_do_not_repeat() {
     assert_ne!(nonce(), nonce());
     assert_eq!(nonce().len(), 32);
+}
+
+#[test]
+fn a_client_that_says_nothing_is_not_kept() {
+    let limits = Limits { head: Duration::from_millis(50), ..Limits::default() };
+    let mut served = served_within(b"", limits);
+    served.client.write_all(b"GET / HT").unwrap();
+    assert_eq!(until_close(&served.client), "");
+    assert!(served.thread.join().unwrap().is_err());
+}
+
+#[test]
+fn a_client_that_takes_nothing_is_not_kept() {
+    let limits = Limits { silence: Duration::from_millis(50), ..Limits::default() };
+    let mut served = served_within(b"", limits);
+    // Far more pages than two socket buffers hold, and not one of them read.
+    let asked = (0..2000).try_for_each(|_| served.client.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"));
+    assert!(served.thread.join().unwrap().is_err(), "{asked:?}");
 }

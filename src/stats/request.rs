@@ -141,4 +141,14 @@ mod tests {
             assert_eq!(View::parse("/s", &format!("/s{suffix}")).unwrap().suffix(), suffix);
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_target_is_read_or_refused(target in ".{0,300}", uri in "/[a-z?]{0,8}") {
+            if let Some(view) = View::parse(&uri, &target) {
+                let again = View::parse("", &view.suffix()).unwrap();
+                proptest::prop_assert_eq!(View { outcome: None, ..view }, again);
+            }
+        }
+    }
 }

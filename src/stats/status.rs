@@ -124,6 +124,7 @@ mod tests {
             info: String::new(),
             duration_ms: None,
             in_progress: false,
+            other_role: false,
             failed_checks: 0,
             down_transitions: 0,
             last_change: Tick(0),

@@ -6,8 +6,8 @@ use crate::harness::process::{alive, signal_pid, status_field};
 use crate::harness::rolecall::{check, csv_field, http, stats_section};
 use crate::harness::{Client, Redis, Rolecall, eventually, free_port};
 
-const REDIS_HA: &str = include_str!("../fixtures/redis-ha.cfg");
-const OLD_HTTP: &str = include_str!("../fixtures/old-http.cfg");
+const REDIS_HA: &str = include_str!("../fixtures/config/redis-ha.cfg");
+const OLD_HTTP: &str = include_str!("../fixtures/config/twemproxy.cfg");
 
 #[test]
 fn the_redis_config_is_valid_as_it_stands() {
@@ -62,7 +62,7 @@ fn the_redis_config_runs_as_root_with_chroot_user_and_daemon() {
         .replace("192.168.1.22:6379", &format!("127.0.0.1:{}", master.port))
         .replace("bind :6379", &format!("bind 127.0.0.1:{port}"))
         .replace("/var/lib/haproxy", &jail.path().display().to_string())
-        .replace("    daemon", &format!("    daemon\n    pidfile {}", pidfile.display()))
+        .replace("daemon\n", &format!("daemon\npidfile {}\n", pidfile.display()))
         + &stats_section(page);
     let mut starter = Rolecall::spawn(&config, &[]);
     assert!(starter.process.wait(Duration::from_secs(15)).success(), "{}", starter.output());

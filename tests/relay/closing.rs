@@ -101,11 +101,13 @@ fn server_is_done_or_blocked() {
 pub(crate) fn a_clients_reset_reaches_the_server(engine: EngineLoop) {
     let server = Fake::start(1, |mut stream| {
         read_pattern(&mut stream, 1, 1000, 1000);
+        stream.write_all(b"x").unwrap();
         expect_reset(&mut stream);
     });
     let balancer = Balancer::start(engine, Wish::of(&[server.address]));
     let mut client = balancer.connect();
     write_pattern(&mut client, 1, 1000, 1000);
+    client.read_exact(&mut [0; 1]).unwrap();
     reset_after_delivery(client);
     server.join();
     eventually("the session has ended", || balancer.sessions() == 0);

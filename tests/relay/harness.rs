@@ -2,15 +2,16 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::ops::Range;
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use rolecall::config::Config;
 use rolecall::config::model::{
-    Backend, BackendId, Balance, Bind, BindAddress, CheckMethod, Frontend, Mode, RedisOptions, Redispatch,
-    Server, ServerAddress, ServerPort, SessionLog,
+    Backend, BackendId, Balance, Bind, BindAddress, CheckMethod, Frontend, LogFormat, Mode, RedisOptions,
+    Redispatch, Server, ServerAddress, ServerPort, SessionLog,
 };
 use rolecall::proxy::service::Served;
 use rolecall::proxy::worker::{EngineLoop, Shared, WorkerHandles, start_with};
@@ -110,8 +111,8 @@ impl Balancer {
     pub(crate) fn has_ended(&mut self) -> bool {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let handles = self.handles.as_mut().unwrap();
-        let wait = tokio::time::timeout(Duration::from_millis(100), handles.ended());
-        runtime.block_on(async { wait.await.is_ok() })
+        let wait = async { tokio::time::timeout(Duration::from_millis(100), handles.ended()).await };
+        runtime.block_on(wait).is_ok()
     }
 }
 
@@ -219,13 +220,22 @@ impl Noise {
     }
 }
 
-/// Bytes that depend on their place alone, so that both ends know them without sharing memory.
-pub(crate) fn byte_at(seed: u64, at: usize) -> u8 {
-    ((at as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(23) ^ seed) as u8
-}
-
-pub(crate) fn pattern(seed: u64, range: std::ops::Range<usize>) -> Vec<u8> {
-    range.map(|at| byte_at(seed, at)).collect()
+/// Bytes that depend on their place alone, so that both ends know them without sharing memory. They repeat
+/// after a length that is no multiple of any buffer's.
+pub(crate) fn pattern(seed: u64, range: Range<usize>) -> Vec<u8> {
+    const PERIOD: usize = 1_000_003;
+    static TABLE: OnceLock<Vec<u8>> = OnceLock::new();
+    let table = TABLE.get_or_init(|| {
+        let mut noise = Noise::new(11);
+        (0..PERIOD).map(|_| noise.next() as u8).collect()
+    });
+    let mut bytes = Vec::with_capacity(range.len());
+    while bytes.len() < range.len() {
+        let from = (range.start + bytes.len() + seed as usize * 1009) % PERIOD;
+        let count = (range.len() - bytes.len()).min(PERIOD - from);
+        bytes.extend_from_slice(&table[from..from + count]);
+    }
+    bytes
 }
 
 /// Sends `length` bytes of a pattern in random pieces with random pauses.
@@ -249,8 +259,7 @@ pub(crate) fn read_pattern(stream: &mut TcpStream, seed: u64, length: usize, lar
         let size = (1 + noise.below(largest)).min(length - got);
         let count = stream.read(&mut block[..size]).unwrap();
         assert!(count > 0, "the stream ended after {got} of {length} bytes");
-        let wrong = (0..count).find(|at| block[*at] != byte_at(seed, got + at));
-        assert_eq!(wrong, None, "a wrong byte in the piece at {got}");
+        assert!(block[..count] == pattern(seed, got..got + count), "a wrong byte in the piece at {got}");
         got += count;
     }
 }
@@ -309,7 +318,7 @@ fn frontend() -> Frontend {
         timeout_client_fin: None,
         keepalive: None,
         nolinger: false,
-        log: SessionLog::default(),
+        log: SessionLog { format: LogFormat::Tcp, ..SessionLog::default() },
         stats: None,
         monitor_uri: None,
     }

@@ -56,14 +56,14 @@ pub(crate) fn a_connect_that_hangs_times_out(engine: EngineLoop) {
 pub(crate) fn silence_times_out(engine: EngineLoop) {
     let server = Fake::echo(1);
     let change = |config: &mut rolecall::config::Config| {
-        config.frontends[0].timeout_client = Some(Duration::from_millis(200));
+        config.frontends[0].timeout_client = Some(Duration::from_millis(900));
     };
     let balancer = Balancer::start(engine, Wish { change, ..Wish::of(&[server.address]) });
     let mut client = balancer.connect();
     // Every byte moves the deadline.
     for _ in 0..10 {
         echoes(&mut client);
-        std::thread::sleep(Duration::from_millis(50));
+        std::thread::sleep(Duration::from_millis(150));
     }
     ended(&mut client);
     server.join();

@@ -1,5 +1,6 @@
 //! What a client and a server see of each other through the workers, over real sockets. One suite, run
 //! against every engine: a test takes the engine's loop and knows nothing else of it.
+#![allow(clippy::unwrap_used, reason = "a test ends with what it did not expect")]
 
 mod closing;
 mod flow;

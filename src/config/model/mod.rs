@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 
 mod check;
 mod log;
+#[cfg(test)]
+pub mod samples;
 mod server;
 mod stats;
 

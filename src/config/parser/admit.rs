@@ -66,10 +66,10 @@ pub(super) fn global_statement(context: &mut Context<'_>, global: &mut Global, l
     let Some(row) = keyword::find(Scope::Global, &borrowed(&words)) else {
         return unknown(context, Scope::Global, line);
     };
-    if keyword(context, row, Scope::Global, line.span()) == Verdict::Taken {
-        if let Some(read) = reader(global::READERS, row.name) {
-            read(context, global, line);
-        }
+    if keyword(context, row, Scope::Global, line.span()) == Verdict::Taken
+        && let Some(read) = reader(global::READERS, row.name)
+    {
+        read(context, global, line);
     }
 }
 
@@ -88,10 +88,10 @@ pub(super) fn proxy_statement(context: &mut Context<'_>, proxy: &mut Proxy, line
     };
     // What has no effect is not missed when it is switched off.
     let switched_off = line.polarity != Polarity::Normal && matches!(row.status, Status::Accepted(_));
-    if switched_off || keyword(context, row, scope, line.span()) == Verdict::Taken {
-        if let Some(read) = reader(proxy::READERS, row.name) {
-            read(context, proxy, line);
-        }
+    if (switched_off || keyword(context, row, scope, line.span()) == Verdict::Taken)
+        && let Some(read) = reader(proxy::READERS, row.name)
+    {
+        read(context, proxy, line);
     }
 }
 
@@ -179,9 +179,14 @@ fn unknown(context: &mut Context<'_>, scope: Scope, line: &Statement<'_>) {
             format!("unknown keyword '{other}' in '{scope}' section{maybe}")
         }
     };
-    let mut diagnostic = Diagnostic::error(line.span_of(0), message);
-    if near.is_none() {
-        diagnostic.help = suggest::elsewhere(scope, &[&keyword]);
+    let family = matches!(&*keyword, "timeout" | "stats" | "tcp-check");
+    let mut diagnostic = Diagnostic::error(line.span_of(usize::from(family)), message);
+    if family {
+        let near = suggest::nearest(scope, &borrowed(&first_words(line)));
+        let near = near.filter(|near| near.starts_with(&*keyword));
+        diagnostic.help = near.map(|near| format!("did you mean '{near}'?"));
+    } else if near.is_none() {
+        diagnostic.help = suggest::elsewhere(scope, &borrowed(&first_words(line)));
     }
     context.report(diagnostic);
 }

@@ -13,7 +13,7 @@ const MOST_ERRORS: usize = 1_000;
 const MOST_WARNINGS: usize = 20_000;
 
 /// What copies of `defaults` and of `default-server` may add up to, in bytes of text.
-const MOST_INHERITED: usize = 256 << 20;
+const MOST_INHERITED: usize = 64 << 20;
 
 /// Addresses that bind lines may add up to, ranges spread out.
 const MOST_LISTENERS: usize = 200_000;

@@ -29,13 +29,18 @@ use self::context::Context;
 use self::section::{Section, Sections};
 use self::statement::{Polarity, Statement};
 use super::ast::Tree;
+use super::condition::{Blocks, Reading};
 use super::diagnostic::{Diagnostic, Heading};
 use super::keyword::Scope;
 use super::lexer::{self, LineContext, Word};
 use super::source::{Source, SourceId, Sources, Span};
+use super::suggest;
 
 /// HAProxy lets a line grow without bound; nobody writes one of this length.
 const LONGEST_LINE: usize = 64 << 10;
+
+/// How much of a line is cited where all of it is wrong.
+const LONGEST_CITED: usize = 80;
 
 /// Reads every text into one tree; what is wrong is in the context.
 pub fn parse(sources: &Sources, context: &mut Context<'_>) -> Tree {
@@ -51,54 +56,64 @@ pub fn parse(sources: &Sources, context: &mut Context<'_>) -> Tree {
 }
 
 fn read_source(id: SourceId, source: &Source, context: &mut Context<'_>, sections: &mut Sections) {
+    let mut blocks = Blocks::default();
+    let mut last = Span::new(id, 0..0);
     for (number, start, bytes) in lexer::lines(source) {
+        last = Span::new(id, start..start + bytes.len().min(LONGEST_CITED));
         if context.is_full() {
-            return context.report(Diagnostic::error(
-                Span::new(id, start..start + bytes.len().min(1)),
-                "too many errors: the rest is not read",
-            ));
+            return context.report(Diagnostic::error(last, "too many errors: the rest is not read"));
         }
-        let span = Span::new(id, start..start + bytes.len().min(80));
         if bytes.len() > LONGEST_LINE {
             let message = format!("line too long: {} bytes, at most {LONGEST_LINE} are taken", bytes.len());
             context.report(
-                Diagnostic::error(span, message).heading(Heading::Line).help("is this a config file?"),
+                Diagnostic::error(last, message).heading(Heading::Line).help("is this a config file?"),
             );
             continue;
         }
         let place = LineContext { file: &source.name, line: number, section: sections.keyword() };
-        match lexer::split(id, start, bytes, &context.environment, &place) {
-            Ok(words) if words.is_empty() => {}
-            Ok(words) => read_line(context, sections, &words, (&source.name, number)),
-            Err(diagnostic) => context.report(diagnostic),
+        let words = match lexer::split(id, start, bytes, &context.environment, &place) {
+            Ok(words) => words,
+            Err(diagnostic) => {
+                context.report(diagnostic);
+                continue;
+            }
+        };
+        match blocks.line(&words, &context.environment) {
+            Ok(Reading::Read) => read_line(context, sections, &words, (&source.name, number)),
+            Ok(Reading::Skip) => {}
+            // Which lines count cannot be told from here on.
+            Err(diagnostic) => return context.report(diagnostic),
         }
+    }
+    if let Some(diagnostic) = blocks.finish(last) {
+        context.report(diagnostic);
     }
 }
 
 fn read_line(context: &mut Context<'_>, sections: &mut Sections, words: &[Word], place: (&str, u32)) {
+    if words[0].text.starts_with(b".") {
+        return directive::read(context, &Statement { words, polarity: Polarity::Normal, place });
+    }
     let Some((polarity, words)) = polarity(context, words) else { return };
     let line = Statement { words, polarity, place };
     let keyword = line.text(0);
-    if keyword.starts_with('.') {
-        return directive::read(context, &line);
-    }
     if Scope::of_section(&keyword).is_some() && polarity == Polarity::Normal {
         return sections.open(context, &line);
     }
     match sections.current() {
         Section::None => {
             let message = format!("unknown keyword '{keyword}' out of section.");
-            context.report(
-                Diagnostic::error(line.span_of(0), message)
-                    .heading(Heading::Line)
-                    .help("begin with 'global', 'defaults', 'frontend', 'backend' or 'listen'"),
-            );
+            let near = suggest::nearest(Scope::File, &[&keyword]);
+            let help = near.map_or(FIRST_SECTION.to_owned(), |near| format!("did you mean '{near}'?"));
+            context.report(Diagnostic::error(line.span_of(0), message).heading(Heading::Line).help(help));
         }
         Section::Skipped => {}
         Section::Global(global) => admit::global_statement(context, global, &line),
         Section::Proxy(proxy) => admit::proxy_statement(context, proxy, &line),
     }
 }
+
+const FIRST_SECTION: &str = "begin with 'global', 'defaults', 'frontend', 'backend' or 'listen'";
 
 const NEGATABLE: [&str; 7] = [
     "option",

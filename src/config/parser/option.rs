@@ -54,6 +54,7 @@ const READERS: &[(&str, Reader)] = &[
 ];
 
 /// Every option that has an effect.
+#[cfg(test)]
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
     FLAGS.iter().map(|(name, _)| *name).chain(READERS.iter().map(|(name, _)| *name))
 }

@@ -5,7 +5,7 @@ use super::context::Context;
 use super::statement::{Statement, UNBOUNDED};
 use super::value::TimeUnit;
 use super::{balance, bind, log, option, server, stats, tcp_check};
-use crate::config::ast::{Proxy, ProxyKind, Settings, Spanned};
+use crate::config::ast::{Proxy, Settings, Spanned};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::model::{Keepalive, Mode};
 
@@ -101,9 +101,6 @@ fn default_backend(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statemen
 }
 
 fn description(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) {
-    if proxy.kind == ProxyKind::Defaults {
-        return context.error(line.span(), "'description' not allowed in 'defaults' section.");
-    }
     if line.string(context, 1, "'description' expects a string argument.").is_some() {
         proxy.description = Some(super::join(line.rest(1)));
     }

@@ -98,7 +98,7 @@ impl Resolver<'_, '_> {
         if serves && !server {
             missing.push("'timeout server'");
         }
-        if missing.is_empty() {
+        if missing.is_empty() || proxy.settings.disabled {
             return;
         }
         let message = format!("missing timeouts for {} '{}'.", proxy.kind.noun(), proxy.name.value);

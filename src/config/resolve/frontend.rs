@@ -52,7 +52,7 @@ impl Resolver<'_, '_> {
     fn session_log(&mut self, proxy: &Proxy) -> SessionLog {
         let settings = &proxy.settings;
         let targets = self.log_targets(settings, proxy.name.span);
-        if targets.is_empty() && settings.log_format == LogFormat::Tcp && settings.log.is_empty() {
+        if settings.log_format == LogFormat::Tcp && settings.log.is_empty() && !settings.disabled {
             let message = format!(
                 "log format ignored for {} '{}' since it has no log address.",
                 proxy.kind.noun(),
@@ -85,7 +85,7 @@ impl Resolver<'_, '_> {
                 }
             }
         }
-        if !proxy.listens {
+        if !proxy.listens && !proxy.settings.disabled {
             let (noun, name) = (proxy.kind.noun(), &proxy.name.value);
             let message = format!(
                 "{noun} '{name}' has no 'bind' directive. Please declare it as a backend if this was intended."

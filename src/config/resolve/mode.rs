@@ -19,7 +19,7 @@ impl Resolver<'_, '_> {
         let Some(mode) = proxy.settings.mode.filter(|mode| mode.value == Mode::Http) else {
             return Mode::Tcp;
         };
-        if let Some(target) = target.filter(|target| !is_http(target)) {
+        if let Some(target) = target.filter(|target| !is_http(target) && !proxy.settings.disabled) {
             self.incompatible(proxy, target);
         }
         let servers = !proxy.servers.is_empty() || target.is_some_and(|target| !target.servers.is_empty());
@@ -58,7 +58,7 @@ impl Resolver<'_, '_> {
 
     /// HTTP services that a proxy cannot give because it speaks TCP.
     pub(super) fn check_lost(&mut self, proxy: &Proxy, mode: Mode) {
-        if mode == Mode::Http {
+        if mode == Mode::Http || proxy.settings.disabled {
             return;
         }
         let (noun, name) = (proxy.kind.noun(), &proxy.name.value);

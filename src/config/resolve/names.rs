@@ -52,7 +52,7 @@ impl Names {
             let named = proxy.settings.default_backend.as_ref().filter(|_| proxy.kind.has_frontend());
             let Some(named) = named else { return ids[index].filter(|_| proxy.kind.has_frontend()) };
             let found = backends.get(named.value.as_str()).and_then(|index| ids[*index]);
-            if found.is_none() {
+            if found.is_none() && !proxy.settings.disabled {
                 missing(resolver, proxy, &frontends, &backends);
             }
             found

@@ -100,7 +100,8 @@ impl Resolver<'_, '_> {
         let Host::Name(host, _) = host else { return };
         let subject = format!("'server {}/{}'", proxy.name.value, server.name.value);
         let message = format!("{subject} : could not resolve address '{host}'");
-        let diagnostic = if server.settings.init_addr == InitAddr::Optional {
+        let optional = server.settings.init_addr == InitAddr::Optional || proxy.settings.disabled;
+        let diagnostic = if optional {
             Diagnostic::warning(server.address.span, format!("{message}, disabling server."))
         } else {
             Diagnostic::error(server.address.span, format!("{message}."))
@@ -114,7 +115,8 @@ impl Resolver<'_, '_> {
         let defaults = ServerCheck::default();
         let mapped =
             matches!(server.address.value, Address::Inet { ports: Ports::Missing | Ports::Offset(_), .. });
-        if mapped && settings.check_port.is_none() && !connects_to_a_port(method) {
+        if mapped && !proxy.settings.disabled && settings.check_port.is_none() && !connects_to_a_port(method)
+        {
             let message = format!(
                 "proxy '{}': server '{}' has neither service port nor check port.",
                 proxy.name.value, server.name.value

@@ -1,11 +1,12 @@
-//! The machine itself: walks over the rules, stops where I/O is needed, and words the end.
+//! The machine itself: walks over the rules and stops where I/O is needed. How it ends stands in `ending`.
 
 use std::time::Duration;
 
-use super::expect::{self, Miss, Verdict};
+use super::ending::status_or;
+use super::expect::{self, Verdict};
 use super::replies::Replies;
 use super::script::{self, Part, REDIS_CHECK};
-use super::{CheckOutcome, Settled, Step, text};
+use super::{CheckOutcome, Step};
 use crate::config::model::{CheckAction, CheckExpect, CheckMethod, CheckRule};
 use crate::redis::role::Findings;
 use crate::state::CheckStatus;
@@ -19,11 +20,8 @@ pub enum Mode {
     Kept,
 }
 
-/// Asked once a connection by kept probes, to learn `run_id` and uptime.
-const ASK_IDENTITY: &[u8] = b"INFO server\r\n";
-
 #[derive(Debug)]
-enum Phase {
+pub(super) enum Phase {
     Idle,
     ConnectingImplicitly,
     Connecting,
@@ -38,22 +36,22 @@ enum Phase {
 /// See the module above. Borrows its script.
 #[derive(Debug)]
 pub struct Engine<'a> {
-    method: &'a CheckMethod,
-    rules: &'a [CheckRule],
+    pub(super) method: &'a CheckMethod,
+    pub(super) rules: &'a [CheckRule],
     parts: Vec<Part>,
-    mode: Mode,
+    pub(super) mode: Mode,
     /// On a connection that has passed the login.
     repeating: bool,
-    at: usize,
+    pub(super) at: usize,
     /// The rule that was carried out last.
-    last: Option<usize>,
-    phase: Phase,
-    ended: bool,
-    replies: Replies,
+    pub(super) last: Option<usize>,
+    pub(super) phase: Phase,
+    pub(super) ended: bool,
+    pub(super) replies: Replies,
     /// What INFO server said on this connection; `None`: not asked yet.
-    identity: Option<Findings>,
+    pub(super) identity: Option<Findings>,
     /// How long ago that was.
-    identity_age: Duration,
+    pub(super) identity_age: Duration,
 }
 
 impl<'a> Engine<'a> {
@@ -157,18 +155,18 @@ impl<'a> Engine<'a> {
             return self.look();
         }
         let info = format!("{error}{}", self.place());
-        self.done(self.outcome(CheckStatus::SocketError, Settled::Failure, info))
+        self.fail(CheckStatus::SocketError, info)
     }
 
     /// The connection did not come up; `error` in the system's words.
     pub fn on_connect_failed(&mut self, error: &str) -> Step<'a> {
         let info = format!("{error}{}", self.place());
-        self.done(self.outcome(CheckStatus::L4Connection, Settled::Failure, info))
+        self.fail(CheckStatus::L4Connection, info)
     }
 
     /// No socket could be had, or nothing to connect to.
     pub fn on_socket_error(&mut self, error: &str) -> Step<'a> {
-        self.done(self.outcome(CheckStatus::SocketError, Settled::Failure, error.to_owned()))
+        self.fail(CheckStatus::SocketError, error.to_owned())
     }
 
     /// The time for this check is over.
@@ -189,7 +187,7 @@ impl<'a> Engine<'a> {
             }
             _ => CheckStatus::L7Timeout,
         };
-        self.done(self.outcome(status, Settled::Failure, self.place()))
+        self.fail(status, self.place())
     }
 
     fn has_outcome(&self) -> bool {
@@ -283,123 +281,4 @@ impl<'a> Engine<'a> {
         rest.into_iter()
             .all(|at| self.parts[at] == Part::Quit || self.rules[at].action == CheckAction::Comment)
     }
-
-    /// The pattern has come, and the announced rest of its reply has not: HAProxy would have passed already.
-    fn pass_at_timeout(&mut self) -> Step<'a> {
-        self.last = Some(self.at);
-        self.ended = true;
-        self.pass()
-    }
-
-    fn pass(&mut self) -> Step<'a> {
-        let (status, info) = match self.last.map(|at| &self.rules[at].action) {
-            Some(CheckAction::Expect(expect)) => {
-                let info = expect.on_success.as_deref().map(|format| self.render(format));
-                (
-                    status_or(expect.ok_status, CheckStatus::L7Ok),
-                    info.unwrap_or_else(|| "(tcp-check)".to_owned()),
-                )
-            }
-            Some(CheckAction::Connect(_)) => (CheckStatus::L4Ok, "(tcp-check)".to_owned()),
-            Some(_) => (CheckStatus::L7Ok, "(tcp-check)".to_owned()),
-            None => (CheckStatus::L4Ok, String::new()),
-        };
-        let settled = if status.passed() { Settled::Pass } else { Settled::Failure };
-        let outcome = self.outcome(status, settled, info);
-        self.conclude(outcome)
-    }
-
-    fn miss(&mut self, rule: &CheckRule, expect: &CheckExpect, miss: Miss) -> Step<'a> {
-        let comment = rule.comment.as_deref();
-        let info = match (&expect.on_error, miss) {
-            (_, Miss::Empty) => text::empty(self.at + 1, comment),
-            (Some(format), _) => text::commented(self.render(format), comment),
-            (None, _) => text::commented(text::miss(&expect.pattern, expect.inverse, self.at + 1), comment),
-        };
-        let status = status_or(expect.error_status, CheckStatus::L7Response);
-        let definite = self.replies.settled() && expect::refuses_role(expect, self.replies.input());
-        let settled = if definite { Settled::Definite } else { Settled::Failure };
-        let outcome = self.outcome(status, settled, info);
-        if definite { self.conclude(outcome) } else { self.done(outcome) }
-    }
-
-    fn outcome(&self, status: CheckStatus, settled: Settled, info: String) -> CheckOutcome {
-        let mut findings = self.replies.findings.clone();
-        if findings.role().is_none() {
-            // A peer that speaks no RESP may still say a role.
-            findings.absorb_info(self.replies.input());
-        }
-        let trouble = match settled {
-            Settled::Failure => self.replies.last_error().map(|error| text::trouble(error, self.rules)),
-            Settled::Pass | Settled::Definite => None,
-        };
-        CheckOutcome {
-            status,
-            code: text::code(status),
-            info: text::bounded(info),
-            duration_ms: 0,
-            role: findings.report(),
-            settled,
-            trouble,
-        }
-    }
-
-    /// The outcome stands and the connection may live on: see to it that it can be asked again.
-    fn conclude(&mut self, outcome: CheckOutcome) -> Step<'a> {
-        if self.mode == Mode::Once { self.done(outcome) } else { self.drain(outcome) }
-    }
-
-    fn drain(&mut self, outcome: CheckOutcome) -> Step<'a> {
-        if self.ended || self.replies.is_full() {
-            return self.done(outcome);
-        }
-        if !self.replies.in_step() {
-            self.phase = Phase::Draining(outcome);
-            return Step::Wait;
-        }
-        let unknown = outcome.role.as_ref().is_some_and(|report| report.run_id.is_none());
-        if unknown && self.identity.is_none() {
-            self.identity = Some(Findings::default());
-            self.replies.findings = Findings::default();
-            self.replies.send(ASK_IDENTITY);
-            self.phase = Phase::Identifying(outcome);
-            return Step::Send(ASK_IDENTITY);
-        }
-        self.done(outcome)
-    }
-
-    fn identify(&mut self, outcome: CheckOutcome) -> Step<'a> {
-        if !self.replies.in_step() && !self.ended && !self.replies.is_full() {
-            self.phase = Phase::Identifying(outcome);
-            return Step::Wait;
-        }
-        self.identity = Some(std::mem::take(&mut self.replies.findings));
-        self.done(outcome)
-    }
-
-    fn done(&mut self, mut outcome: CheckOutcome) -> Step<'a> {
-        self.phase = Phase::Idle;
-        if let (Some(report), Some(identity)) = (&mut outcome.role, &self.identity) {
-            identity.identify(report, self.identity_age);
-        }
-        Step::Done(outcome)
-    }
-
-    fn render(&self, format: &str) -> String {
-        // What a server answers may repeat what it was sent.
-        text::masked(super::format::render(format, self.replies.input()), self.rules)
-    }
-
-    /// Where the check stands, for a timeout or a broken connection; only `option tcp-check` says that.
-    fn place(&self) -> String {
-        if !matches!(self.method, CheckMethod::TcpCheck(_)) {
-            return String::new();
-        }
-        let implicit = matches!(self.phase, Phase::ConnectingImplicitly);
-        text::place(if implicit { None } else { self.rules.get(self.at) }, self.at + 1)
-    }
-}
-
-fn status_or(name: Option<&'static str>, default: CheckStatus) -> CheckStatus {
-    name.and_then(CheckStatus::from_name).unwrap_or(default)
 }

@@ -14,6 +14,7 @@
 //! `role:master` is refused in the moment it answers and not at `timeout check`, and an inverse expect passes.
 //! Where the number of replies is not certain, or the peer speaks no RESP, HAProxy's waiting stays.
 
+mod ending;
 mod engine;
 mod expect;
 mod format;
@@ -27,6 +28,7 @@ pub use script::{rehearse, repeatable};
 #[cfg(test)]
 pub(crate) mod tests;
 
+use std::fmt;
 use std::net::IpAddr;
 
 use crate::redis::RoleReport;
@@ -37,7 +39,6 @@ use crate::state::CheckStatus;
     clippy::large_enum_variant,
     reason = "one exists at a time, and a box would cost an allocation a check"
 )]
-#[derive(Debug)]
 pub enum Step<'a> {
     /// Open a connection, after closing the present one; answer with `on_connected` or `on_connect_failed`.
     Connect {
@@ -54,6 +55,18 @@ pub enum Step<'a> {
     Wait,
     /// The check is over.
     Done(CheckOutcome),
+}
+
+/// Without the bytes of a send: they may hold a password.
+impl fmt::Debug for Step<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Step::Connect { port, addr, linger } => write!(f, "Connect({port:?}, {addr:?}, linger {linger})"),
+            Step::Send(bytes) => write!(f, "Send({} bytes)", bytes.len()),
+            Step::Wait => f.write_str("Wait"),
+            Step::Done(outcome) => f.debug_tuple("Done").field(outcome).finish(),
+        }
+    }
 }
 
 /// How far an outcome reaches.

@@ -86,192 +86,196 @@ fn play(method: &CheckMethod, bytes: &[u8], piece: usize, end: End) -> CheckOutc
     }
 }
 
+/// Script, bytes that come, how it ends; status and text.
+type Case = (&'static [&'static str], &'static [u8], End, CheckStatus, &'static str);
+
 const PING: &str = "send PING\\r\\n";
+
+/// What the real program was seen to report.
+const TEXTS: &[Case] = &[
+    (&[PING, "expect string +PONG"], b"+PONG\r\n", End::Silence, CheckStatus::L7Ok, "(tcp-check)"),
+    (
+        &[PING, "expect string +PONG"],
+        b"",
+        End::Eof,
+        CheckStatus::L7Response,
+        "TCPCHK got an empty response at step 2",
+    ),
+    (
+        &[PING, "expect !string role:slave"],
+        b"",
+        End::Eof,
+        CheckStatus::L7Response,
+        "TCPCHK got an empty response at step 2",
+    ),
+    (
+        &["expect string +PONG"],
+        b"",
+        End::Eof,
+        CheckStatus::L7Response,
+        "TCPCHK got an empty response at step 1",
+    ),
+    (
+        &["expect string +PONG"],
+        b"",
+        End::Silence,
+        CheckStatus::L7Timeout,
+        " at step 1 of tcp-check (expect string '+PONG')",
+    ),
+    (
+        &[PING, "expect string +PONG"],
+        b"",
+        End::Reset,
+        CheckStatus::SocketError,
+        "Connection reset by peer at step 2 of tcp-check (expect string '+PONG')",
+    ),
+    (
+        &[PING, "expect string +PONG"],
+        b"+PO",
+        End::Reset,
+        CheckStatus::L7Response,
+        "TCPCHK did not match content '+PONG' at step 2",
+    ),
+    (
+        &[PING, "expect binary 0aff"],
+        b"+PON",
+        End::Silence,
+        CheckStatus::L7Timeout,
+        " at step 2 of tcp-check (expect binary '<0A><FF>')",
+    ),
+    (
+        &[PING, "expect rbinary 0AFF"],
+        b"+PON",
+        End::Silence,
+        CheckStatus::L7Timeout,
+        " at step 2 of tcp-check (expect binary regex)",
+    ),
+    (
+        &[PING, "expect rstring P.NG"],
+        b"+PI",
+        End::Silence,
+        CheckStatus::L7Timeout,
+        " at step 2 of tcp-check (expect regex)",
+    ),
+    (
+        &[PING, "expect !binary 2b50"],
+        b"+PONG\r\n",
+        End::Silence,
+        CheckStatus::L7Response,
+        "TCPCHK matched unwanted content (binary) at step 2",
+    ),
+    (
+        &[PING, "expect !rbinary 2B50"],
+        b"+PONG\r\n",
+        End::Silence,
+        CheckStatus::L7Response,
+        "TCPCHK matched unwanted content (binary regex) at step 2",
+    ),
+    (&[PING, "expect rbinary 2B50"], b"+PONG\r\n", End::Silence, CheckStatus::L7Ok, "(tcp-check)"),
+    (
+        &[PING, "expect !rstring P.NG"],
+        b"+PONG\r\n",
+        End::Silence,
+        CheckStatus::L7Response,
+        "TCPCHK matched unwanted content (regex) at step 2",
+    ),
+    (
+        &[PING, "expect rstring PO.G"],
+        b"+PING",
+        End::Eof,
+        CheckStatus::L7Response,
+        "TCPCHK did not match content (regex) at step 2",
+    ),
+    (
+        &["comment", PING, "expect string +PONG"],
+        b"+PING",
+        End::Eof,
+        CheckStatus::L7Response,
+        "TCPCHK did not match content '+PONG' at step 3",
+    ),
+    (
+        &["connect", PING, "expect string +PONG", "connect"],
+        b"+PONG\r\n",
+        End::Silence,
+        CheckStatus::L4Ok,
+        "(tcp-check)",
+    ),
+    (&["comment"], b"", End::Silence, CheckStatus::L4Ok, ""),
+    (&[], b"", End::Silence, CheckStatus::L4Ok, ""),
+    (&[PING, "send QUIT\\r\\n"], b"", End::Silence, CheckStatus::L7Ok, "(tcp-check)"),
+    // A wait restarts at the first inverse expect of a run, and is reported there.
+    (
+        &["send x", "expect min-recv 0 !string foo", "expect string bar"],
+        b"+PONG\r\n",
+        End::Silence,
+        CheckStatus::L7Timeout,
+        " at step 2 of tcp-check (expect string 'foo')",
+    ),
+    (
+        &["send x", "expect min-recv 100 string +PONG"],
+        b"+PONG\r\n",
+        End::Silence,
+        CheckStatus::L7Timeout,
+        " at step 2 of tcp-check (expect string '+PONG')",
+    ),
+    (
+        &[PING, "expect min-recv 5 string +PANG"],
+        b"+PONG",
+        End::Silence,
+        CheckStatus::L7Response,
+        "TCPCHK did not match content '+PANG' at step 2",
+    ),
+    (
+        &[PING, "expect min-recv 0 string +PANG"],
+        b"+P",
+        End::Silence,
+        CheckStatus::L7Timeout,
+        " at step 2 of tcp-check (expect string '+PANG')",
+    ),
+    // Input stays for the next expect, and a match consumes nothing.
+    (
+        &[PING, "expect string +PONG", "expect string PONG"],
+        b"+PONG\r\n",
+        End::Silence,
+        CheckStatus::L7Ok,
+        "(tcp-check)",
+    ),
+    // A bulk that never ends: what was promised is waited for, and then the pattern is enough.
+    (
+        &[PING, "expect string role:master", "send QUIT\\r\\n"],
+        b"$99\r\nrole:master\r\n",
+        End::Silence,
+        CheckStatus::L7Ok,
+        "(tcp-check)",
+    ),
+    (
+        &[PING, "expect !string role:slave"],
+        b"$99\r\nrole:slave\r\n",
+        End::Silence,
+        CheckStatus::L7Response,
+        "TCPCHK matched unwanted content 'role:slave' at step 2",
+    ),
+    // No RESP: HAProxy's waiting, however complete the answer looks.
+    (
+        &["send GET / HTTP/1.0\\r\\n\\r\\n", "expect string 200"],
+        b"HTTP/1.0 503 no\r\n\r\n",
+        End::Silence,
+        CheckStatus::L7Timeout,
+        " at step 2 of tcp-check (expect string '200')",
+    ),
+    // Control characters of a pattern are shown as HAProxy does.
+    (
+        &["send x", "expect string a\rb"],
+        b"+x",
+        End::Silence,
+        CheckStatus::L7Timeout,
+        " at step 2 of tcp-check (expect string 'a<0D>b')",
+    ),
+];
 
 #[test]
 fn texts_are_those_that_haproxy_reports() {
-    use End::{Eof, Reset, Silence};
-    let cases: &[(&[&str], &[u8], End, CheckStatus, &str)] = &[
-        (&[PING, "expect string +PONG"], b"+PONG\r\n", Silence, CheckStatus::L7Ok, "(tcp-check)"),
-        (
-            &[PING, "expect string +PONG"],
-            b"",
-            Eof,
-            CheckStatus::L7Response,
-            "TCPCHK got an empty response at step 2",
-        ),
-        (
-            &[PING, "expect !string role:slave"],
-            b"",
-            Eof,
-            CheckStatus::L7Response,
-            "TCPCHK got an empty response at step 2",
-        ),
-        (
-            &["expect string +PONG"],
-            b"",
-            Eof,
-            CheckStatus::L7Response,
-            "TCPCHK got an empty response at step 1",
-        ),
-        (
-            &["expect string +PONG"],
-            b"",
-            Silence,
-            CheckStatus::L7Timeout,
-            " at step 1 of tcp-check (expect string '+PONG')",
-        ),
-        (
-            &[PING, "expect string +PONG"],
-            b"",
-            Reset,
-            CheckStatus::SocketError,
-            "Connection reset by peer at step 2 of tcp-check (expect string '+PONG')",
-        ),
-        (
-            &[PING, "expect string +PONG"],
-            b"+PO",
-            Reset,
-            CheckStatus::L7Response,
-            "TCPCHK did not match content '+PONG' at step 2",
-        ),
-        (
-            &[PING, "expect binary 0aff"],
-            b"+PON",
-            Silence,
-            CheckStatus::L7Timeout,
-            " at step 2 of tcp-check (expect binary '<0A><FF>')",
-        ),
-        (
-            &[PING, "expect rbinary 0AFF"],
-            b"+PON",
-            Silence,
-            CheckStatus::L7Timeout,
-            " at step 2 of tcp-check (expect binary regex)",
-        ),
-        (
-            &[PING, "expect rstring P.NG"],
-            b"+PI",
-            Silence,
-            CheckStatus::L7Timeout,
-            " at step 2 of tcp-check (expect regex)",
-        ),
-        (
-            &[PING, "expect !binary 2b50"],
-            b"+PONG\r\n",
-            Silence,
-            CheckStatus::L7Response,
-            "TCPCHK matched unwanted content (binary) at step 2",
-        ),
-        (
-            &[PING, "expect !rbinary 2B50"],
-            b"+PONG\r\n",
-            Silence,
-            CheckStatus::L7Response,
-            "TCPCHK matched unwanted content (binary regex) at step 2",
-        ),
-        (&[PING, "expect rbinary 2B50"], b"+PONG\r\n", Silence, CheckStatus::L7Ok, "(tcp-check)"),
-        (
-            &[PING, "expect !rstring P.NG"],
-            b"+PONG\r\n",
-            Silence,
-            CheckStatus::L7Response,
-            "TCPCHK matched unwanted content (regex) at step 2",
-        ),
-        (
-            &[PING, "expect rstring PO.G"],
-            b"+PING",
-            Eof,
-            CheckStatus::L7Response,
-            "TCPCHK did not match content (regex) at step 2",
-        ),
-        (
-            &["comment", PING, "expect string +PONG"],
-            b"+PING",
-            Eof,
-            CheckStatus::L7Response,
-            "TCPCHK did not match content '+PONG' at step 3",
-        ),
-        (
-            &["connect", PING, "expect string +PONG", "connect"],
-            b"+PONG\r\n",
-            Silence,
-            CheckStatus::L4Ok,
-            "(tcp-check)",
-        ),
-        (&["comment"], b"", Silence, CheckStatus::L4Ok, ""),
-        (&[], b"", Silence, CheckStatus::L4Ok, ""),
-        (&[PING, "send QUIT\\r\\n"], b"", Silence, CheckStatus::L7Ok, "(tcp-check)"),
-        // A wait restarts at the first inverse expect of a run, and is reported there.
-        (
-            &["send x", "expect min-recv 0 !string foo", "expect string bar"],
-            b"+PONG\r\n",
-            Silence,
-            CheckStatus::L7Timeout,
-            " at step 2 of tcp-check (expect string 'foo')",
-        ),
-        (
-            &["send x", "expect min-recv 100 string +PONG"],
-            b"+PONG\r\n",
-            Silence,
-            CheckStatus::L7Timeout,
-            " at step 2 of tcp-check (expect string '+PONG')",
-        ),
-        (
-            &[PING, "expect min-recv 5 string +PANG"],
-            b"+PONG",
-            Silence,
-            CheckStatus::L7Response,
-            "TCPCHK did not match content '+PANG' at step 2",
-        ),
-        (
-            &[PING, "expect min-recv 0 string +PANG"],
-            b"+P",
-            Silence,
-            CheckStatus::L7Timeout,
-            " at step 2 of tcp-check (expect string '+PANG')",
-        ),
-        // Input stays for the next expect, and a match consumes nothing.
-        (
-            &[PING, "expect string +PONG", "expect string PONG"],
-            b"+PONG\r\n",
-            Silence,
-            CheckStatus::L7Ok,
-            "(tcp-check)",
-        ),
-        // A bulk that never ends: what was promised is waited for, and then the pattern is enough.
-        (
-            &[PING, "expect string role:master", "send QUIT\\r\\n"],
-            b"$99\r\nrole:master\r\n",
-            Silence,
-            CheckStatus::L7Ok,
-            "(tcp-check)",
-        ),
-        (
-            &[PING, "expect !string role:slave"],
-            b"$99\r\nrole:slave\r\n",
-            Silence,
-            CheckStatus::L7Response,
-            "TCPCHK matched unwanted content 'role:slave' at step 2",
-        ),
-        // No RESP: HAProxy's waiting, however complete the answer looks.
-        (
-            &["send GET / HTTP/1.0\\r\\n\\r\\n", "expect string 200"],
-            b"HTTP/1.0 503 no\r\n\r\n",
-            Silence,
-            CheckStatus::L7Timeout,
-            " at step 2 of tcp-check (expect string '200')",
-        ),
-        // Control characters of a pattern are shown as HAProxy does.
-        (
-            &["send x", "expect string a\rb"],
-            b"+x",
-            Silence,
-            CheckStatus::L7Timeout,
-            " at step 2 of tcp-check (expect string 'a<0D>b')",
-        ),
-    ];
-    for (lines, bytes, end, status, info) in cases {
+    for (lines, bytes, end, status, info) in TEXTS {
         let outcome = play(&script(lines), bytes, 16384, *end);
         assert_eq!((outcome.status, outcome.info.as_str()), (*status, *info), "{lines:?} {bytes:?} {end:?}");
     }
@@ -312,30 +316,25 @@ fn connect_failures_name_the_step_only_in_scripts() {
 #[test]
 fn redis_check_reports_as_haproxy() {
     use End::{Eof, Reset, Silence};
-    let cases: &[(&[u8], End, CheckStatus, Option<i32>, &str)] = &[
-        (b"+PONG\r\n", Silence, CheckStatus::L7Ok, Some(0), "Redis server is ok"),
-        (b"+PO", Eof, CheckStatus::L7Status, Some(0), "+PO"),
-        (b"+PO", Reset, CheckStatus::L7Status, Some(0), "+PO"),
-        (b"+PO", Silence, CheckStatus::L7Timeout, None, ""),
-        (b"", Silence, CheckStatus::L7Timeout, None, ""),
-        (b"", Reset, CheckStatus::SocketError, None, "Connection reset by peer"),
-        (b"", Eof, CheckStatus::L7Status, Some(0), "TCPCHK got an empty response at step 2"),
+    type Case = (&'static [u8], End, (CheckStatus, Option<i32>, &'static str));
+    let cases: &[Case] = &[
+        (b"+PONG\r\n", Silence, (CheckStatus::L7Ok, Some(0), "Redis server is ok")),
+        (b"+PO", Eof, (CheckStatus::L7Status, Some(0), "+PO")),
+        (b"+PO", Reset, (CheckStatus::L7Status, Some(0), "+PO")),
+        (b"+PO", Silence, (CheckStatus::L7Timeout, None, "")),
+        (b"", Silence, (CheckStatus::L7Timeout, None, "")),
+        (b"", Reset, (CheckStatus::SocketError, None, "Connection reset by peer")),
+        (b"", Eof, (CheckStatus::L7Status, Some(0), "TCPCHK got an empty response at step 2")),
         // Decided here at once; HAProxy waits for the timeout.
         (
             b"-LOADING Redis is loading\r\n",
             Silence,
-            CheckStatus::L7Status,
-            Some(0),
-            "-LOADING Redis is loading",
+            (CheckStatus::L7Status, Some(0), "-LOADING Redis is loading"),
         ),
     ];
-    for (bytes, end, status, code, info) in cases {
+    for (bytes, end, expected) in cases {
         let outcome = play(&CheckMethod::RedisCheck, bytes, 16384, *end);
-        assert_eq!(
-            (outcome.status, outcome.code, outcome.info.as_str()),
-            (*status, *code, *info),
-            "{bytes:?}"
-        );
+        assert_eq!((outcome.status, outcome.code, outcome.info.as_str()), *expected, "{bytes:?}");
     }
     let mut engine = Engine::new(&CheckMethod::RedisCheck, 16384, Mode::Once);
     engine.begin();
@@ -451,10 +450,33 @@ fn a_pipelined_login_does_not_settle_the_ping_behind_it() {
 }
 
 #[test]
+fn an_answer_of_sentinel_decides_at_once() {
+    let method = script(&["send SENTINEL get-master-addr-by-name m\\r\\n", "expect string 10.0.0.1"]);
+    let said = |ip: &str| [b"*2\r\n".as_slice(), &bulk(ip), &bulk("6379")].concat();
+    assert!(play(&method, &said("10.0.0.1"), 3, End::Silence).passed());
+    let outcome = play(&method, &said("10.0.0.2"), 3, End::Silence);
+    assert_eq!((outcome.status, outcome.settled), (CheckStatus::L7Response, Settled::Failure));
+    assert_eq!(play(&method, b"*-1\r\n", 3, End::Silence).status, CheckStatus::L7Response);
+}
+
+#[test]
+fn a_command_sent_in_two_pieces_is_one_command() {
+    let method = script(&["send INFO repl", "send ication\\r\\n", "expect string role:master"]);
+    assert_eq!(play(&method, &replica(), 5, End::Silence).settled, Settled::Definite);
+}
+
+#[test]
 fn secrets_stay_out_of_texts() {
     let mut rules = [rule("send AUTH app hunter2\\r\\n"), rule("expect string +OK")];
     let CheckAction::Expect(expect) = &mut rules[1].action else { panic!("an expect") };
     expect.on_error = Some("said %[res.payload(0,0),cut_crlf]".to_owned());
+    let method = CheckMethod::TcpCheck(rules.to_vec());
+    let mut engine = Engine::new(&method, 16384, Mode::Once);
+    engine.begin();
+    let step = engine.on_connected();
+    assert!(matches!(step, Step::Send(b"AUTH app hunter2\r\n")));
+    let shown = format!("{engine:?} {step:?}");
+    assert!(!shown.contains("hunter2") && !shown.contains("104, 117"), "{shown}");
     let reply = b"-ERR unknown command 'AUTH', with args beginning with: 'app' 'hunter2' \r\n";
     let outcome = play(&CheckMethod::TcpCheck(rules.to_vec()), reply, 16384, End::Silence);
     assert!(!format!("{outcome:?}").contains("hunter2"), "{outcome:?}");

@@ -1,10 +1,12 @@
 //! From the accept to a seat at a server: which backend, which server, and the waiting in between.
 
+use std::sync::Arc;
+
 use super::super::assign::{self, Choice, Pool, Seat};
 use super::super::contract::Op;
-use super::{Context, GONE, Membership, NEVER, NONE, Session, Stage, millis, timers};
+use super::{Context, GONE, Membership, NEVER, Session, Stage, millis, timers};
 use crate::config::model::{BackendId, Mode};
-use crate::state::{Cause, Phase, ServerKey, Termination, Waiter};
+use crate::state::{Cause, Phase, ServerKey, ServerLive, Termination, Waiter};
 use crate::time::Tick;
 
 /// No server: HAProxy's code for it.
@@ -37,16 +39,25 @@ impl Session {
             Choice::Seat(seat) => self.connect(seat, context, ops),
             Choice::QueueFull(server) => {
                 server.traffic.connect_errors.add(1);
-                self.server = Some(server);
+                self.await_server(Some(server));
                 self.refuse(Termination::new(Cause::ServerAbort, Phase::Queue), context, ops);
             }
             Choice::Wait(pinned) => {
                 let until = timers::place_deadline(pool.backend(), context.now);
-                self.server = pinned;
+                self.await_server(pinned);
                 self.stand_in_line(until, context);
             }
             Choice::Nobody => self.hold(&pool, context, ops),
         }
+    }
+
+    /// It will be served by that server or by any. The algorithm's choice counts although there is no seat yet.
+    fn await_server(&mut self, server: Option<Arc<ServerLive>>) {
+        if let (Some(server), Some(membership)) = (&server, &self.backend) {
+            server.traffic.chosen.add(1);
+            membership.live.traffic.chosen.add(1);
+        }
+        self.server = server;
     }
 
     /// No server gets sessions: waits if one may be expected, is refused otherwise.
@@ -127,6 +138,9 @@ impl Session {
     fn give_up(&mut self, code: Termination, context: &Context<'_>, ops: &mut Vec<Op>) {
         if self.leave_line(context) {
             self.wait = millis(context.now.since(self.accepted));
+            if let Some(pinned) = &self.server {
+                pinned.traffic.connect_errors.add(1);
+            }
             self.refuse(code, context, ops);
         }
     }
@@ -164,13 +178,6 @@ impl Session {
     pub(super) fn wake(&self, context: &Context<'_>) {
         if self.backend_at != GONE {
             assign::wake(context.snapshot, BackendId(self.backend_at as usize), context.workers);
-        }
-    }
-
-    /// The assignment is done: stops the waiting time, once.
-    pub(super) fn stop_wait_timer(&mut self, now: Tick) {
-        if self.wait == NONE {
-            self.wait = millis(now.since(self.accepted));
         }
     }
 }

@@ -4,7 +4,7 @@
 //! want of local resources, and after a pause of at most a second when it refused: it would most likely
 //! refuse again. With `option redispatch` another server is chosen instead
 //!
-//! * at the very first failure, if the algorithm takes turns and there is another active server: the session
+//! * at the very first failure, if the algorithm is not a hash and there is another active server: the session
 //!   does not care which one it gets;
 //! * if the server went down meanwhile;
 //! * otherwise at the retries that the option names: the last one unless told otherwise.
@@ -12,6 +12,7 @@
 //! A server that refused because it is no longer master or no longer proven costs no retry: that is found out
 //! after the connect and before the first byte (see `state::master`).
 
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use super::super::assign::{Pool, Seat};
@@ -56,13 +57,13 @@ impl Failed {
 impl Session {
     /// A seat was found: counts it and connects.
     pub(super) fn connect(&mut self, seat: Seat, context: &Context<'_>, ops: &mut Vec<Op>) {
-        self.stop_wait_timer(context.now);
+        self.wait = millis(context.now.since(self.accepted));
         let server = seat.server();
         let previous = self.server.replace(server.clone());
         let same = previous.as_ref().is_some_and(|previous| previous.key == server.key);
         if let Some(membership) = &self.backend {
             let backend = &membership.live.traffic;
-            if !same || !self.failed {
+            if !same {
                 backend.chosen.add(1);
                 server.traffic.chosen.add(1);
             }
@@ -106,8 +107,10 @@ impl Session {
         live.traffic.total.add(1);
         live.traffic.rate.hit(context.now);
         let last = context.now.0 + 1;
-        live.traffic.last_session.store(last, std::sync::atomic::Ordering::Relaxed);
-        pool.view().live.traffic.connects.add(1);
+        live.traffic.last_session.store(last, Relaxed);
+        let backend = &pool.view().live.traffic;
+        backend.connects.add(1);
+        backend.last_session.store(last, Relaxed);
         self.stage = Stage::Connecting { until: after(context.now, pool.backend().timeout_connect) };
         ops.push(Op::Connect(Box::new(spec)));
     }
@@ -115,7 +118,7 @@ impl Session {
     /// The connection stands; the last look before bytes may go there.
     pub(super) fn connected(&mut self, context: &Context<'_>, ops: &mut Vec<Op>) {
         let (Stage::Connecting { .. }, Some(seat)) = (self.stage, &self.seat) else { return };
-        seat.server().connect_failures.store(0, std::sync::atomic::Ordering::Relaxed);
+        seat.server().connect_failures.store(0, Relaxed);
         if self.pool(context).is_some_and(|pool| !pool.admits(seat.server())) {
             return self.assign_anew(context, ops);
         }
@@ -123,10 +126,6 @@ impl Session {
         self.last = context.now;
         self.stage = Stage::Relaying;
         self.set_limits(context);
-        if let Some(membership) = &self.backend {
-            let last = context.now.0 + 1;
-            membership.live.traffic.last_session.store(last, std::sync::atomic::Ordering::Relaxed);
-        }
         ops.push(Op::Relay);
         self.log_at_connect(context, ops);
     }
@@ -151,7 +150,7 @@ impl Session {
         let (true, Some(seat)) = (attempting, &self.seat) else { return };
         let live = seat.server().clone();
         if how != Failed::Resources {
-            live.connect_failures.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            live.connect_failures.fetch_add(1, Relaxed);
         }
         let pool = self.pool(context);
         let Some(pool) = pool.filter(|pool| self.retries < pool.backend().retries) else {
@@ -161,7 +160,7 @@ impl Session {
         self.retries += 1;
         let elsewhere = redispatches(&pool, self.retries, live.operation());
         // A pause is for a server that will be tried again, not for another one.
-        let another = elsewhere && takes_turns(pool.backend().balance) && pool.active() > 1;
+        let another = elsewhere && pool.active() > 1;
         let pause = how == Failed::Refused && !another;
         if elsewhere {
             self.leave_server(context);
@@ -205,7 +204,7 @@ fn redispatches(pool: &Pool<'_>, retry: u32, operation: Operation) -> bool {
     if matches!(operation, Operation::Stopped | Operation::Starting) {
         return true;
     }
-    if takes_turns(backend.balance) && pool.active() > 1 {
+    if is_indifferent(backend.balance) && pool.active() > 1 {
         return true;
     }
     let period = redispatch_period(backend);
@@ -222,9 +221,9 @@ fn redispatch_period(backend: &Backend) -> u32 {
     }
 }
 
-/// Algorithms for which one server is as good as another.
-fn takes_turns(balance: Balance) -> bool {
-    matches!(balance, Balance::RoundRobin | Balance::StaticRr | Balance::Random(_))
+/// Whether one server is as good as another to the algorithm.
+fn is_indifferent(balance: Balance) -> bool {
+    balance != Balance::Source
 }
 
 /// Where the server listens; a port of its own, or the client's and an offset.

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::contract::{Close, Op, Side};
-use super::{Context, GONE, NONE, Session, Stage};
+
+use super::{Context, GONE, NONE, Session, Stage, millis};
 use crate::config::model::{FrontendId, LogFormat};
 use crate::state::counters::Traffic;
-use crate::state::{Cause, Concurrency, SessionRecord, Termination};
+use crate::state::{Cause, Concurrency, Phase, SessionRecord, Termination};
 
 impl Session {
     /// Ends the session with that code: everything it holds is given back, whoever waits for it is called.
@@ -19,6 +20,7 @@ impl Session {
         self.leave_everything(context);
         self.termination = code;
         self.count_abort();
+        self.count_times(context);
         self.flush();
         if !self.logged && self.wants_line(context) {
             ops.push(Op::Log);
@@ -113,16 +115,30 @@ impl Session {
         }
     }
 
-    /// `cli_abrt` and `srv_abrt`: timeouts of a side count as its abort, failed connects do not.
+    /// `cli_abrt` and `srv_abrt`: timeouts of a side count as its abort; failed connects, and clients that
+    /// `option abortonclose` gives up, do not.
     fn count_abort(&self) {
+        if self.termination.phase != Phase::Data {
+            return;
+        }
         for traffic in self.traffics() {
             match self.termination.cause {
                 Cause::ClientAbort | Cause::ClientTimeout => traffic.client_aborts.add(1),
-                Cause::ServerAbort | Cause::ServerTimeout if self.was_connected() => {
-                    traffic.server_aborts.add(1)
-                }
+                Cause::ServerAbort | Cause::ServerTimeout => traffic.server_aborts.add(1),
                 _ => {}
             }
+        }
+    }
+
+    /// `qtime`, `ctime` and `ttime`, of sessions that reached a server.
+    fn count_times(&self, context: &Context<'_>) {
+        let (true, Some(member), Some(server)) = (self.was_connected(), &self.backend, &self.server) else {
+            return;
+        };
+        for traffic in [&member.live.traffic, &server.traffic] {
+            traffic.queue_time.add(self.wait);
+            traffic.connect_time.add(self.connect);
+            traffic.total_time.add(millis(context.now.since(self.accepted)));
         }
     }
 

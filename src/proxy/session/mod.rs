@@ -26,8 +26,8 @@
 //!
 //! What a session owns of the counted things, it owns as values that count down when dropped: its
 //! [`Admission`] (process, frontend, held), its membership in a backend, its [`Seat`] at a server. So each is
-//! left once, in whatever order events come; only the calling of those who wait has to be done by hand, and
-//! there is one place for that: [`Session::leave_server`].
+//! left once, in whatever order events come; only the calling of those who wait for the seat has to be done by
+//! hand, in [`Session::leave_server`].
 //!
 //! Positions in the config are cached together with the snapshot's generation and found again by identity
 //! when that changes. A session whose frontend or backend a reload has removed goes on with the timeouts it
@@ -37,6 +37,7 @@ mod assigning;
 mod connecting;
 mod cutting;
 mod finish;
+mod membership;
 #[cfg(test)]
 pub(crate) mod model;
 #[cfg(test)]
@@ -53,10 +54,9 @@ use std::time::SystemTime;
 use super::assign::{self, Pool, Seat};
 use super::contract::{Event, Op, Side};
 use crate::config::model::{BackendId, BindAddress, Frontend, FrontendId};
-use crate::state::{
-    Admission, BackendLive, ServerKey, ServerLive, SessionToken, Snapshot, Termination, Workers,
-};
+use crate::state::{Admission, ServerKey, ServerLive, SessionToken, Snapshot, Termination, Workers};
 use crate::time::Tick;
+use membership::Membership;
 
 /// Where a session came from.
 #[derive(Debug, Clone)]
@@ -312,36 +312,6 @@ impl Session {
         if self.seat.take().is_some() {
             assign::wake(context.snapshot, BackendId(self.backend_at as usize), context.workers);
         }
-    }
-}
-
-/// Being counted in a backend, until left or dropped.
-#[derive(Debug)]
-struct Membership {
-    live: Arc<BackendLive>,
-    inside: bool,
-}
-
-impl Membership {
-    /// `stot`, `rate` and `scur` of the backend.
-    fn enter(live: &Arc<BackendLive>, now: Tick) -> Membership {
-        live.traffic.total.add(1);
-        live.traffic.rate.hit(now);
-        live.traffic.sessions.enter();
-        Membership { live: Arc::clone(live), inside: true }
-    }
-
-    /// Counts no more, but still has its name.
-    fn leave(&mut self) {
-        if std::mem::take(&mut self.inside) {
-            self.live.traffic.sessions.leave();
-        }
-    }
-}
-
-impl Drop for Membership {
-    fn drop(&mut self) {
-        self.leave();
     }
 }
 

@@ -17,8 +17,10 @@ fn an_idle_session_is_small() {
     assert!(size < 300, "{size} bytes");
 }
 
-/// What happens to one session, and the code its line gets.
+/// What happens to one session.
 type Story = fn(&mut World, u32);
+/// What a config has beyond the common one.
+type Change = fn(&mut Config);
 
 /// Every termination code of TCP mode, and how it comes about, once a session is relayed.
 #[test]
@@ -102,7 +104,7 @@ fn cut(world: &mut World, id: u32, reason: CutReason) -> Vec<Op> {
 #[test]
 fn codes_of_a_session_without_a_connection() {
     type Line = (&'static str, Option<u64>, u64, u32, u32);
-    let stories: &[(Line, fn(&mut Config), Story)] = &[
+    let stories: &[(Line, Change, Story)] = &[
         (
             ("SC", Some(0), 900, 3, 0),
             |_| {},
@@ -155,7 +157,7 @@ fn assert_line(world: &World, id: u32, line: &(&str, Option<u64>, u64, u32, u32)
     let connection = &world.connections[&id];
     let Some(record) = &connection.record else { panic!("story {at} has no line: {:?}", connection.ops) };
     let wait = record.wait.map(|wait| wait.as_millis() as u64);
-    let total = record.total.as_millis() as u64 - record.wait.map_or(0, |_| 0);
+    let total = record.total.as_millis() as u64;
     let code = record.termination.to_string();
     let seen = (code.as_str(), wait, total, record.retries, record.backend_queue);
     assert_eq!(seen, *line, "story {at}: {:?}", connection.ops);
@@ -228,7 +230,7 @@ fn a_granted_place_is_passed_on() {
 #[test]
 fn retries_and_redispatches_go_by_haproxys_rules() {
     type Attempts = &'static [(usize, u64)];
-    let cases: &[(&str, fn(&mut Config), usize, Attempts)] = &[
+    let cases: &[(&str, Change, usize, Attempts)] = &[
         ("no redispatch", |_| {}, 2, &[(0, 0), (0, 300), (0, 300), (0, 300)]),
         (
             "at once",
@@ -243,22 +245,32 @@ fn retries_and_redispatches_go_by_haproxys_rules() {
             &[(0, 0), (0, 300), (0, 300), (0, 300)],
         ),
         (
-            "leastconn, last",
+            "leastconn",
             |c| {
                 c.backends[0].redispatch = Redispatch::LastRetry;
                 c.backends[0].balance = Balance::LeastConn;
             },
             2,
-            &[(0, 0), (0, 300), (0, 300), (1, 300)],
+            &[(0, 0), (1, 0), (0, 0), (1, 0)],
         ),
+        // The address leads to the same server again; the redispatch shows in the pause that is left out.
         (
-            "leastconn, every second",
+            "source, last",
             |c| {
-                c.backends[0].redispatch = Redispatch::EveryNth(2);
-                c.backends[0].balance = Balance::LeastConn;
+                c.backends[0].redispatch = Redispatch::LastRetry;
+                c.backends[0].balance = Balance::Source;
             },
             2,
-            &[(0, 0), (0, 300), (1, 300), (1, 300)],
+            &[(1, 0), (1, 300), (1, 300), (1, 0)],
+        ),
+        (
+            "source, every second",
+            |c| {
+                c.backends[0].redispatch = Redispatch::EveryNth(2);
+                c.backends[0].balance = Balance::Source;
+            },
+            2,
+            &[(1, 0), (1, 300), (1, 0), (1, 300)],
         ),
         (
             "pause of a second at most",
@@ -380,9 +392,6 @@ fn the_holds_clock_runs_since_the_master_is_lost() {
 #[test]
 fn held_clients_leave_a_fifth_of_the_places() {
     let mut world = guarded(1, |config| config.frontends[0].maxconn = 10);
-    let held = (0..8).filter(|_| world.open().is_some_and(|id| !world.connections[&id].is_over()));
-    let _ = held;
-    let mut world = guarded(1, |config| config.frontends[0].maxconn = 10);
     let ids: Vec<u32> = (0..9).map(|_| world.open().unwrap()).collect();
     let over: Vec<bool> = ids.iter().map(|id| world.connections[id].is_over()).collect();
     assert_eq!(over, [false, false, false, false, false, false, false, false, true]);
@@ -451,7 +460,7 @@ fn a_server_that_goes_on_talking_is_cut_after_a_second() {
 
 #[test]
 fn fin_timeouts_and_tunnel_replace_the_others() {
-    let cases: &[(fn(&mut Config), Option<Side>, u64, &str)] = &[
+    let cases: &[(Change, Option<Side>, u64, &str)] = &[
         (|c| c.backends[0].timeout_tunnel = seconds(60), None, 60, "cD"),
         (|c| c.backends[0].timeout_server = seconds(5), None, 5, "sD"),
         (|c| c.backends[0].timeout_server_fin = seconds(2), Some(Side::Client), 2, "sD"),
@@ -515,8 +524,111 @@ fn counters_are_those_of_the_csv() {
     assert_eq!(traffic(&world), [(1, 14, 7, 0); 3]);
     world.feed(id, Event::Failed(Side::Client, Failure::Reset));
     assert_eq!(traffic(&world), [(1, 14, 7, 1); 3]);
-    let down = World::of(1, |config| config.backends[0].servers[0].disabled = true);
-    let mut down = down;
+    let mut down = World::of(1, |config| config.backends[0].servers[0].disabled = true);
     down.open();
     assert_eq!(down.snapshot.backends[0].live.traffic.connect_errors.sum(), 1);
+}
+
+/// stot, econ, wretr, wredis, lbtot, connect.
+type Row = [u64; 6];
+
+fn row(traffic: &crate::state::counters::Traffic) -> Row {
+    let errors = (&traffic.connect_errors, &traffic.retries, &traffic.redispatches);
+    [&traffic.total, errors.0, errors.1, errors.2, &traffic.chosen, &traffic.connects].map(|sum| sum.sum())
+}
+
+/// One session, every server refusing: log line and CSV as recorded from HAProxy 2.6.12.
+#[test]
+fn a_session_that_is_refused_everywhere_counts_as_in_haproxy() {
+    let alternating: &[Row] = &[[2, 0, 0, 2, 2, 2], [2, 1, 0, 1, 2, 2], [1, 1, 0, 3, 4, 4]];
+    let (first, last) = (Redispatch::EveryNth(2), Redispatch::LastRetry);
+    type Case<'a> = (Balance, Redispatch, usize, u64, u64, &'a [Row]);
+    let cases: &[Case<'_>] = &[
+        (Balance::RoundRobin, Redispatch::Off, 2, 0, 600, &[[4, 1, 3, 0, 1, 4], [0; 6], [1, 1, 3, 0, 1, 4]]),
+        (Balance::RoundRobin, last, 2, 0, 0, alternating),
+        (Balance::LeastConn, last, 2, 0, 0, alternating),
+        (Balance::LeastConn, first, 2, 0, 0, alternating),
+        (Balance::LeastConn, Redispatch::FromLast(2), 2, 0, 0, alternating),
+        (Balance::First, last, 2, 0, 0, alternating),
+        (Balance::RoundRobin, last, 1, 600, 600, &[[4, 1, 3, 0, 1, 4], [1, 1, 3, 0, 1, 4]]),
+        (Balance::Source, last, 2, 400, 400, &[[0; 6], [4, 1, 3, 0, 1, 4], [1, 1, 3, 0, 1, 4]]),
+    ];
+    for (balance, redispatch, servers, wait, total, rows) in cases {
+        let mut world = World::of(*servers, |config| {
+            config.backends[0].balance = *balance;
+            config.backends[0].redispatch = *redispatch;
+            config.backends[0].timeout_connect = Some(Duration::from_millis(200));
+        });
+        let id = world.open().unwrap();
+        while !world.connections[&id].is_over() {
+            match world.connections[&id].connecting {
+                true => world.refuse(id),
+                false => world.pass(50),
+            }
+        }
+        let name = format!("{balance:?} {redispatch:?}");
+        let record = world.connections[&id].record.as_ref().unwrap();
+        let times = (record.wait.map(|wait| wait.as_millis() as u64), record.total.as_millis() as u64);
+        assert_eq!((record.retries, times), (3, (Some(*wait), *total)), "{name}");
+        let view = &world.snapshot.backends[0];
+        let mut seen: Vec<Row> = view.servers.iter().map(|server| row(&server.traffic)).collect();
+        seen.push(row(&view.live.traffic));
+        assert_eq!(&seen, rows, "{name}");
+    }
+}
+
+/// Sessions that find the one place taken: code, Tw, Tt, positions, cli_abrt, and the rows of server and
+/// backend, as recorded from HAProxy 2.6.12.
+#[test]
+fn a_session_that_queues_in_vain_counts_as_in_haproxy() {
+    type Case = (Change, Story, &'static str, (Option<u64>, u64), [u32; 2], [Row; 2]);
+    let pinned: Change = |config| config.backends[0].balance = Balance::Source;
+    let cases: &[Case] = &[
+        (
+            |_| {},
+            |world, _| world.pass(300),
+            "sQ",
+            (Some(300), 300),
+            [0, 1],
+            [[1, 0, 0, 0, 1, 1], [1, 1, 0, 0, 1, 1]],
+        ),
+        (
+            pinned,
+            |world, _| world.pass(300),
+            "sQ",
+            (Some(300), 300),
+            [1, 0],
+            [[1, 1, 0, 0, 2, 1], [1, 1, 0, 0, 2, 1]],
+        ),
+        (
+            |config| config.backends[0].abortonclose = true,
+            |world, id| {
+                world.pass(50);
+                world.feed(id, Event::Eof(Side::Client));
+            },
+            "CQ",
+            (Some(50), 50),
+            [0, 1],
+            [[1, 0, 0, 0, 1, 1], [1, 0, 0, 0, 1, 1]],
+        ),
+    ];
+    for (at, (change, story, code, times, positions, rows)) in cases.iter().enumerate() {
+        let mut world = World::of(1, |config| {
+            config.backends[0].servers[0].maxconn = 1;
+            change(config);
+        });
+        world.open_relaying();
+        let id = world.open().unwrap();
+        story(&mut world, id);
+        let record = world.connections[&id].record.as_ref().unwrap();
+        let seen = (record.wait.map(|wait| wait.as_millis() as u64), record.total.as_millis() as u64);
+        assert_eq!((record.termination.to_string().as_str(), seen), (*code, *times), "case {at}");
+        assert_eq!([record.server_queue, record.backend_queue], *positions, "case {at}");
+        let back = &world.snapshot.backends[0].live.traffic;
+        assert_eq!(back.client_aborts.sum(), 0, "case {at}");
+        // stot of the backend counts both sessions.
+        let mut seen = [row(&world.server(0).traffic), row(back)];
+        seen[1][0] -= 1;
+        assert_eq!(seen, *rows, "case {at}");
+    }
 }

@@ -122,12 +122,13 @@ pub(super) fn place_deadline(backend: &Backend, since: Tick) -> Tick {
 /// hold's clock, which runs since the backend has lost its master, has run out. The later of the two.
 pub(super) fn hold_deadline(pool: &Pool<'_>, since: Tick) -> Option<Tick> {
     let (backend, view) = (pool.backend(), pool.view());
-    if !matches!(view.guarding, Guarding::Replicas | Guarding::Master) {
+    let guarding = view.in_force();
+    if !guarding.needs_proof() {
         return None;
     }
     let judged = view.live.judged.load(std::sync::atomic::Ordering::Relaxed);
     let verdict = if judged { since } else { since + first_verdict(backend) };
-    let hold = backend.redis.hold.filter(|_| view.guarding == Guarding::Master);
+    let hold = backend.redis.hold.filter(|_| guarding == Guarding::Master);
     let held = hold.map_or(since, |hold| view.live.masterless_since().unwrap_or(since) + hold);
     Some(verdict.max(held))
 }

@@ -107,9 +107,9 @@ pub static FIELDS: &[Field] = &[
         .backend_tags("MGP")
         .backend(|b| rate(b.view.live.traffic.rate.max()))
         .server(|s| rate(s.live.traffic.rate.max())),
-    column("check_status", "MOP").server(|s| check_status(s)),
-    column("check_code", "MOP").server(|s| check_code(s)),
-    column("check_duration", "MDP").server(|s| check_duration(s)),
+    column("check_status", "MOP").server(check_status),
+    column("check_code", "MOP").server(check_code),
+    column("check_duration", "MDP").server(check_duration),
     column("hrsp_1xx", "MCP")
         .frontend(|f| http(f.config.mode, f.live.responses[0].sum()))
         .backend(|b| http(b.config.mode, 0)),
@@ -145,7 +145,7 @@ pub static FIELDS: &[Field] = &[
     column("lastsess", "MAP")
         .backend(|b| last_session(&b.view.live.traffic, b.now))
         .server(|s| last_session(&s.live.traffic, s.now)),
-    column("last_chk", "MOP").server(|s| last_check(s)),
+    column("last_chk", "MOP").server(last_check),
     column("last_agt", "MOP"),
     column("qtime", "MaP")
         .backend(|b| U32(b.view.live.traffic.queue_time.mean()))
@@ -168,13 +168,13 @@ pub static FIELDS: &[Field] = &[
     column("agent_rise", "CGS"),
     column("agent_fall", "CGS"),
     column("agent_health", "CGS"),
-    column("addr", "CGS").server(|s| address(s)),
-    column("cookie", "CNS").server(|s| cookie(s)),
+    column("addr", "CGS").server(address),
+    column("cookie", "CNS").server(cookie),
     column("mode", "CGS")
         .frontend(|f| mode(f.config.mode))
         .backend(|b| mode(b.config.mode))
         .server(|s| mode(s.backend.mode)),
-    column("algo", "CGS").backend(|b| algorithm(b)),
+    column("algo", "CGS").backend(algorithm),
     column("conn_rate", "MRP").frontend(|f| rate(f.live.connection_rate.now(f.now))),
     column("conn_rate_max", "MMP").frontend(|f| rate(f.live.connection_rate.max())),
     column("conn_tot", "MCP").frontend(|f| U64(f.live.connections.sum())),

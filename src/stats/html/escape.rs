@@ -29,7 +29,7 @@ pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() * 2);
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             text.push('\u{202f}');
         }
         text.push(digit);
@@ -91,5 +91,15 @@ mod tests {
         assert_eq!(span(170), "2m50s");
         assert_eq!(span(7200), "2h");
         assert_eq!(span(90_061), "1d1h");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_opens_a_tag_or_ends_an_attribute(text in ".{0,200}") {
+            let escaped = Escaped(&text).to_string();
+            proptest::prop_assert!(!escaped.contains(['<', '>', '"', '\'']));
+            let back = escaped.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"");
+            proptest::prop_assert_eq!(back.replace("&#39;", "'").replace("&amp;", "&"), text);
+        }
     }
 }

@@ -23,7 +23,8 @@
     if (!running || document.hidden) return;
     // A selection in progress would be lost under the reader's hand.
     if (String(getSelection())) return next();
-    fetch(body.dataset.fragment, { cache: "no-store" }).then(function (answer) {
+    // From the origin: an address with a login in it (user:password@host) may not be fetched from.
+    fetch(location.origin + body.dataset.fragment, { cache: "no-store" }).then(function (answer) {
       if (!answer.ok) throw new Error("HTTP " + answer.status);
       return answer.text();
     }).then(function (html) {

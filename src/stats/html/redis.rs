@@ -2,6 +2,7 @@
 //! its servers stands: role, offset, how far behind, link, proof, and why it gets no clients.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use super::Page;
 use super::escape::{Escaped, bytes, grouped, span};
@@ -12,6 +13,7 @@ use crate::stats::rows::{Details, Selection, ServerRow, servers};
 
 /// Changes of the master that are listed.
 const LISTED_CHANGES: usize = 8;
+const DAY: Duration = Duration::from_secs(86_400);
 
 /// One panel a role-checked backend of the selection.
 pub(super) fn push_panels(text: &mut String, page: &Page<'_>, selection: &Selection) {
@@ -40,8 +42,8 @@ fn push_panel(text: &mut String, page: &Page<'_>, view: &BackendView, rows: &[Se
         let _ = write!(text, "<p class=\"why\">{}</p>", Escaped(&reason));
     }
     text.push_str(
-        "</header><div class=\"scroll\"><table class=\"roles\"><thead><tr><th>Server</th><th>Role</th><th>Clients</th>\
-         <th>Offset</th><th>Behind</th><th>Link</th><th>Run id</th><th>Heard</th><th>Standing</th></tr></thead><tbody>",
+        "</header><div class=\"scroll\"><table class=\"roles\"><thead><tr><th>Server</th><th>Role</th><th>Standing</th>\
+         <th>Clients</th><th>Offset</th><th>Behind</th><th>Link</th><th>Run id</th><th>Heard</th></tr></thead><tbody>",
     );
     let history = master.and_then(|row| row.redis.report.as_ref());
     rows.iter().for_each(|row| push_server(text, page, view, row, (history, master)));
@@ -70,7 +72,7 @@ impl Verdict {
             (Guarding::Replicas | Guarding::None, _) => Verdict::of_replicas(rows),
             (guarding, Some(row)) => {
                 let since = last.map(|change| {
-                    let at = page.clock.time_of_day(change.at);
+                    let at = moment(page, change);
                     format!(" since {at} <small>({})</small>", span(page.now.since(change.since).as_secs()))
                 });
                 let observed = if guarding == Guarding::Observe { " (only observed)" } else { "" };
@@ -99,10 +101,10 @@ impl Verdict {
         let waiting = view.live.queue.length.now();
         let since = view.live.masterless_since().map(|since| page.now.since(since).as_secs());
         let for_how_long = since.map(|seconds| format!(" for {}", span(seconds))).unwrap_or_default();
-        let held = if waiting > 0 {
-            format!(", <b>{}</b> clients are held", grouped(waiting.into()))
-        } else {
-            String::new()
+        let held = match waiting {
+            0 => String::new(),
+            1 => ", <b>1</b> client is held".to_owned(),
+            more => format!(", <b>{}</b> clients are held", grouped(more.into())),
         };
         Verdict {
             class: "bad",
@@ -133,16 +135,16 @@ fn push_server(
         let _ = write!(text, "<td data-label=\"{label}\">{value}</td>");
     };
     cell("Role", report.map_or_else(nothing, |report| role(report, is_master)));
+    cell("Standing", format!("<span>{standing}</span>"));
     cell("Clients", grouped(row.live.traffic.sessions.now().into()));
     cell("Offset", report.and_then(|report| report.offset).map_or_else(nothing, grouped));
     cell("Behind", report.map_or_else(nothing, |report| behind(report, history, is_master)));
-    cell("Link", report.map_or_else(nothing, |report| link(report)));
+    cell("Link", report.map_or_else(nothing, link));
     cell("Run id", report.and_then(|report| report.run_id.as_deref()).map_or_else(nothing, run_id));
     cell(
         "Heard",
         row.redis.reported_at.map_or_else(nothing, |at| ago(page.now.since(at).as_millis() as u64)),
     );
-    cell("Standing", standing);
     text.push_str("</tr>");
 }
 
@@ -167,7 +169,7 @@ fn standing(view: &BackendView, row: &ServerRow<'_>, is_master: bool) -> (&'stat
     };
     let mut html = Escaped(&words).to_string();
     if let Some(trouble) = &row.redis.trouble {
-        let _ = write!(html, " <em>{}</em>", Escaped(trouble));
+        let _ = write!(html, " \u{b7} <em>{}</em>", Escaped(trouble));
     }
     (class, html)
 }
@@ -229,6 +231,15 @@ fn ago(milliseconds: u64) -> String {
     }
 }
 
+/// The time of day; with its date once that is another one.
+fn moment(page: &Page<'_>, change: &MasterChange) -> String {
+    if page.now.since(change.since) < DAY {
+        page.clock.time_of_day(change.at)
+    } else {
+        page.clock.rfc3164(change.at)
+    }
+}
+
 fn nothing() -> String {
     "<span class=\"none\">\u{2013}</span>".to_owned()
 }
@@ -250,7 +261,7 @@ fn push_changes(text: &mut String, page: &Page<'_>, view: &BackendView, changes:
         let _ = write!(
             text,
             "<li><time>{}</time> {} \u{2192} {}: {}</li>",
-            page.clock.time_of_day(change.at),
+            moment(page, change),
             server(&change.previous),
             server(&change.server),
             Escaped(&change.reason)

@@ -90,6 +90,14 @@ fn push_heading(text: &mut String, page: &Page<'_>, first: &Row<'_>, proxy: &[Ro
     text.push_str("</tr></thead><tbody>");
 }
 
+/// The first cell of a row.
+struct Head<'a> {
+    /// HTML.
+    label: &'a str,
+    title: &'a str,
+    short: &'a str,
+}
+
 /// The cells of one row: each column group begins with a line to its left.
 struct Cells<'t> {
     text: &'t mut String,
@@ -97,10 +105,13 @@ struct Cells<'t> {
 }
 
 impl<'t> Cells<'t> {
-    fn begin(text: &'t mut String, class: &str, anchor: &str, label: &str, title: &str) -> Cells<'t> {
+    /// `short` stands under the name where the status column is out of sight.
+    fn begin(text: &'t mut String, class: &str, anchor: &str, head: Head<'_>) -> Cells<'t> {
+        let Head { label, title, short } = head;
         let _ = write!(
             text,
-            "<tr class=\"{class}\" id=\"{anchor}\"><th scope=\"row\"><a href=\"#{anchor}\"{}>{label}</a></th>",
+            "<tr class=\"{class}\" id=\"{anchor}\"><th scope=\"row\"><a href=\"#{anchor}\"{}>{label}</a>\
+             <small>{short}</small></th>",
             titled(title)
         );
         Cells { text, column: 0 }
@@ -112,7 +123,14 @@ impl<'t> Cells<'t> {
 
     /// With what HAProxy would show beside it.
     fn hinted(&mut self, value: impl std::fmt::Display, hint: &str) -> &mut Self {
-        let class = if begins_group(self.column) { " class=\"g\"" } else { "" };
+        let value = value.to_string();
+        // What has not happened steps back, so that what has stands out.
+        let class = match (begins_group(self.column), is_zero(&value)) {
+            (true, true) => " class=\"g z\"",
+            (true, false) => " class=\"g\"",
+            (false, true) => " class=\"z\"",
+            (false, false) => "",
+        };
         let (open, close) = if hint.is_empty() { ("", "") } else { ("<u>", "</u>") };
         let _ = write!(self.text, "<td{class}{}>{open}{value}{close}</td>", titled(hint));
         self.column += 1;
@@ -129,6 +147,10 @@ impl<'t> Cells<'t> {
     fn end(&mut self) {
         self.text.push_str("</tr>");
     }
+}
+
+fn is_zero(value: &str) -> bool {
+    matches!(value, "0" | "0s" | "-" | "?" | "0\u{a0}B")
 }
 
 fn begins_group(column: usize) -> bool {
@@ -158,7 +180,9 @@ fn push_frontend(text: &mut String, row: &FrontendRow<'_>) {
         live.requests.sum(),
         live.intercepted.sum()
     );
-    let mut cells = Cells::begin(text, "frontend", &anchor, "Frontend", "");
+    let state = if row.open { "OPEN" } else { "STOP" };
+    let mut cells =
+        Cells::begin(text, "frontend", &anchor, Head { label: "Frontend", title: "", short: state });
     cells.blank(3);
     cells.hinted(traffic.rate.now(row.now), &connections).cell(traffic.rate.max());
     cells.cell(row.config.rate_limit_sessions.map_or_else(dash, |limit| limit.to_string()));
@@ -166,7 +190,7 @@ fn push_frontend(text: &mut String, row: &FrontendRow<'_>) {
     cells.hinted(grouped(traffic.total.sum()), &total).blank(2);
     push_bytes(&mut cells, traffic);
     cells.cell(traffic.denied.sum()).cell(0).cell(0).blank(4);
-    cells.cell(if row.open { "OPEN" } else { "STOP" }).blank(8).end();
+    cells.cell(state).blank(8).end();
 }
 
 fn push_backend(text: &mut String, row: &BackendRow<'_>) {
@@ -176,7 +200,9 @@ fn push_backend(text: &mut String, row: &BackendRow<'_>) {
         Details::Legends => format!("balancing: {}", algorithm_name(row.config.balance)),
         Details::Plain => String::new(),
     };
-    let mut cells = Cells::begin(text, "backend", &anchor, "Backend", &title);
+    let up = if row.is_up() { "UP" } else { "DOWN" };
+    let mut cells =
+        Cells::begin(text, "backend", &anchor, Head { label: "Backend", title: &title, short: up });
     cells.cell(live.queue.length.now()).cell(live.queue.length.max()).cell("");
     cells.cell(live.traffic.rate.now(row.now)).cell(live.traffic.rate.max()).cell("");
     push_sessions(
@@ -187,7 +213,6 @@ fn push_backend(text: &mut String, row: &BackendRow<'_>) {
     );
     cells.cell(live.traffic.denied.sum()).cell(0).cell("");
     push_errors(&mut cells, &live.traffic);
-    let up = if row.is_up() { "UP" } else { "DOWN" };
     cells.cell(format!("{} {up}", span(row.unchanged_ms() / 1000))).cell("");
     cells.cell(row.tally.weight).cell(row.tally.active).cell(row.tally.backup);
     cells.cell("").cell(live.down_transitions.sum());
@@ -202,7 +227,9 @@ fn push_server(text: &mut String, row: &ServerRow<'_>) {
         Details::Legends => format!("{}, id: {}", written_address(row), row.config.id),
         Details::Plain => String::new(),
     };
-    let mut cells = Cells::begin(text, class(row), &anchor, &Escaped(name).to_string(), &title);
+    let (label, state) = (Escaped(name).to_string(), state(row));
+    let head = Head { label: &label, title: &title, short: &state };
+    let mut cells = Cells::begin(text, class(row), &anchor, head);
     cells.cell(row.live.queued.now()).cell(row.live.queued.max()).cell(unlimited(row.config.maxqueue));
     cells.cell(traffic.rate.now(row.now)).cell(traffic.rate.max()).cell("");
     let last = last_session(traffic, row.now.0);
@@ -259,15 +286,21 @@ fn class(row: &ServerRow<'_>) -> &'static str {
 }
 
 fn status(row: &ServerRow<'_>) -> String {
-    let since = span(row.unchanged_ms() / 1000);
+    match row.standing {
+        Standing::NotChecked => format!("<i>{}</i>", state(row)),
+        _ => format!("{} {}", span(row.unchanged_ms() / 1000), state(row)),
+    }
+}
+
+/// HAProxy's word, or ours where its would mislead.
+fn state(row: &ServerRow<'_>) -> String {
     if stands_by(row) {
-        return format!("{since} replica");
+        return "replica".to_owned();
     }
     match row.excluded {
-        Some(Unselectable::Held) => format!("{since} held"),
-        Some(Unselectable::Unproven) => format!("{since} unproven"),
-        _ if row.standing == Standing::NotChecked => format!("<i>{}</i>", row.standing.word(&row.health)),
-        _ => format!("{since} {}", row.standing.word(&row.health)),
+        Some(Unselectable::Held) => "held".to_owned(),
+        Some(Unselectable::Unproven) => "unproven".to_owned(),
+        _ => row.standing.word(&row.health),
     }
 }
 

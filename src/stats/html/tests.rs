@@ -52,7 +52,7 @@ fn a_backend_without_master_says_how_long_and_who_waits() {
     demo.snapshot.backends[0].live.set_masterless_since(Some(Tick(750_800)));
     demo.snapshot.backends[0].live.queue.length.enter();
     let html = rendered(&demo, &View::default());
-    assert!(html.contains("<b>no master</b> for 3s, <b>1</b> clients are held"), "{html}");
+    assert!(html.contains("<b>no master</b> for 3s, <b>1</b> client is held"), "{html}");
 }
 
 #[test]

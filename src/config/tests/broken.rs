@@ -1,0 +1,171 @@
+//! What is said of broken configs: every case once, all in one snapshot.
+
+use super::{loaded, told};
+
+const DEFAULTS: &str = "defaults\n timeout connect 1s\n timeout client 1s\n timeout server 1s\n";
+
+/// Lines of a `listen l` that is fine without them.
+const LINES: &[&str] = &[
+    "bind",
+    "bind :70000",
+    "bind 10.0.0.1",
+    "bind :10-5",
+    "bind :0",
+    "bind nowhere.invalid:1",
+    "bind :1 transparnt",
+    "bind :1 name",
+    "bind :1 ssl crt /a.pem",
+    "server a",
+    "server a 10.0.0.1:70000",
+    "server a 10.0.0.1:1-3",
+    "server a@b 10.0.0.1:1",
+    "server a nowhere.invalid:1",
+    "server a nowhere.invalid:1 init-addr last,libc,none",
+    "server a 10.0.0.1:1 weight 1000",
+    "server a 10.0.0.1:1 weight heavy",
+    "server a 10.0.0.1:1 check rise 0 fall 0 inter 0",
+    "server a 10.0.0.1:1 check inter 5sec",
+    "server a 10.0.0.1:1 check inter 1.5s",
+    "server a 10.0.0.1:1 chek",
+    "server a 10.0.0.1 check",
+    "server a 10.0.0.1:1 resolvers dns ssl verify none check",
+    "server a 10.0.0.1:1 on-marked-down foo on-error foo observe layer7",
+    "server a 10.0.0.1:1 cookie x check",
+    "server-template a 3 10.0.0.1:1",
+    "mode foo",
+    "mode http",
+    "balance foo",
+    "balance random(x)",
+    "balanc roundrobin",
+    "option tcp-chek",
+    "option",
+    "option tcpka now",
+    "option redis-guard maybe",
+    "option httpchk",
+    "no option tcp-check",
+    "no balance",
+    "timeout client 5 s",
+    "timeout client 25d",
+    "timeout cleint 5s",
+    "timeout http-request 5s",
+    "retries many",
+    "nbthread 4",
+    "log",
+    "log 127.0.0.1 local9",
+    "log 127.0.0.1 local0 loud",
+    "log nowhere.invalid local0",
+    "log ring@r local0",
+    "stats",
+    "stats foo",
+    "stats enable",
+    "monitor-uri /up",
+    "tcp-check",
+    "tcp-check send",
+    "tcp-check send AUTH hunter2\\r\\n",
+    "tcp-check send-binary 123",
+    "tcp-check expect rstring (",
+    "tcp-check expect string a b",
+    "tcp-check expect ok-status FOO string a",
+    "tcp-check connect port 0",
+    "tcp-check connect ssl",
+    "tcp-check expect string PONG",
+    "default_backend nowhere",
+    "default_backend k",
+    "acl a src 10.0.0.1",
+    "use_backend b if { always_true }",
+    "stick-table type ip size 1",
+    ".if defined(X)",
+    ".endif",
+    ".fi",
+    ".warning \"look here\"",
+    ".alert stop",
+    "a b c \"",
+];
+
+const TEXTS: &[(&str, &str)] = &[
+    ("nothing before a section", "bind :1\n"),
+    ("conditions", "global\n.if defined(\n.endif\n.if true\n.else\n.elif 1\n.endif\n"),
+    ("no newline", "global\n daemon"),
+    ("a name with a slash", "listen a/b\n bind :1\n timeout client 1s\n"),
+    ("no name", "listen\n bind :1\n"),
+    (
+        "two of a name",
+        "listen a\n bind :1\n timeout client 1s\nbackend a\nfrontend a\n bind :2\n timeout client 1s\n",
+    ),
+    ("old addresses", "defaults\n timeout client 1s\nlisten a 10.0.0.1:1\nfrontend b :2\n"),
+    (
+        "two servers of a name",
+        "backend b\n timeout connect 1s\n timeout server 1s\n server s :1\n server s :2\n",
+    ),
+    (
+        "a server in a frontend",
+        "frontend f\n bind :1\n timeout client 1s\n server s :1\n balance first\n timeout server 1s\n fullconn 3\n",
+    ),
+    ("a bind in a backend", "backend b\n bind :1\n maxconn 3\n option tcplog\n timeout client 1s\n"),
+    ("a bind in defaults", "defaults\n bind :1\n server s :1\n"),
+    ("no timeouts", "frontend f\n bind :1\n default_backend b\nbackend b\n server s 10.0.0.1:1\n"),
+    ("no bind", "frontend f\n timeout client 1s\n"),
+    ("no log address", "listen f\n bind :1\n timeout client 1s\n option tcplog\n"),
+    ("defaults that are not there", "listen f from x\n bind :1\n timeout client 1s\n"),
+    (
+        "defaults that are there twice",
+        "defaults x\n timeout client 1s\ndefaults x\nlisten f from x\n bind :1\n",
+    ),
+    (
+        "http to tcp",
+        "frontend f\n mode http\n bind :1\n timeout client 1s\n default_backend b\nbackend b\n mode tcp\n",
+    ),
+    ("a connect that is not first", "backend b\n option tcp-check\n tcp-check send x\n tcp-check connect\n"),
+    (
+        "sections of other issues",
+        "resolvers r\n nameserver a 10.0.0.1:53\npeers p\n peer a 10.0.0.1:1\nmailers m\nuserlist u\nprogram p\n command x\nsentinels s\n",
+    ),
+    ("an unknown section", "globl\n daemon\n"),
+    ("users that are not there", "global\n user ghost\n group ghost\n"),
+    (
+        "given twice",
+        "global\n chroot /a\n chroot /b\n maxconn 1\n maxconn 2\n nbthread 65\n spread-checks 60\n",
+    ),
+    ("environment", "global\n setenv A\n setenv A b c\n presetenv\n unsetenv\n"),
+    ("stats socket", "global\n stats socket /run/a level admin\n stats timeout 2m\n stats nothing\n"),
+];
+
+#[test]
+fn every_fault_names_its_place_and_what_to_do() {
+    let mut text = String::new();
+    for line in LINES {
+        let config = format!("{DEFAULTS}listen l\n bind :1\n {line}\nfrontend k\n bind :2\n");
+        text += &format!("## {line}\n{}", told(&loaded(&config)));
+    }
+    for (name, config) in TEXTS {
+        text += &format!("## {name}\n{}", told(&loaded(config)));
+    }
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn all_errors_come_in_one_run_and_in_order() {
+    let config = "global\n maxcon 1\nlisten l\n bind :70000\n timeout client 1s\n server s 10.0.0.1:1 weight 999\n server s 10.0.0.1:2\n default_backend x\n";
+    let loaded = loaded(config);
+    let lines: Vec<u32> = loaded
+        .diagnostics
+        .iter()
+        .filter_map(|found| found.span)
+        .map(|span| loaded.sources.place(span).1)
+        .collect();
+    assert!(lines.is_sorted(), "{lines:?}");
+    for line in [2, 4, 6, 7, 8] {
+        assert!(lines.contains(&line), "line {line}: {}", told(&loaded));
+    }
+}
+
+#[test]
+fn no_secret_is_told() {
+    let config = "listen l\n bind :1\n mode http\n stats auth admin:hunter2 more\n tcp-check send AUTH hunter2\n \
+                  tcp-check send AUTH\\ hunter2\\r\\n comment a b\n tcp-check send-binary 68756e746572\n server a :1\n";
+    let loaded = loaded(config);
+    let told = told(&loaded) + &format!("{:?}", loaded.diagnostics);
+    assert!(!told.contains("hunter") && !told.contains("68756e"), "{told}");
+    let fine = super::config("listen l\n bind :1\n option tcp-check\n tcp-check send AUTH\\ hunter2\\r\\n\n");
+    assert!(!format!("{fine:?}").contains("hunter2"));
+}

@@ -1,0 +1,370 @@
+//! What statements become.
+
+use std::time::Duration;
+
+use super::{bundle, config, loaded, told};
+use crate::config::load;
+use crate::config::model::{
+    Backend, Balance, BindAddress, CheckAction, CheckMethod, Config, Frontend, GuardMode, Keepalive,
+    LogAddress, LogFraming, Mode, OnError, Redispatch, Server, ServerAddress, ServerPort,
+};
+
+const DEFAULTS: &str = "defaults\n timeout connect 1s\n timeout client 1s\n timeout server 1s\n";
+
+/// A `listen` with these lines.
+fn listen(lines: &str) -> Config {
+    config(&format!("{DEFAULTS}listen l\n bind :1\n {lines}\n"))
+}
+
+fn backend(lines: &str) -> Backend {
+    listen(lines).backends.remove(0)
+}
+
+fn frontend(lines: &str) -> Frontend {
+    listen(lines).frontends.remove(0)
+}
+
+fn server(options: &str) -> Server {
+    backend(&format!("server s 10.0.0.1:6379 {options}")).servers.remove(0)
+}
+
+fn addresses(bind: &str) -> Vec<String> {
+    let config = config(&format!("{DEFAULTS}frontend f\n bind {bind}\n"));
+    let show = |address: &BindAddress| match address {
+        BindAddress::Tcp(address) => address.to_string(),
+        other => format!("{other:?}"),
+    };
+    config.frontends[0].binds.iter().map(|bind| show(&bind.address)).collect()
+}
+
+#[test]
+fn bind_addresses() {
+    let table: &[(&str, &[&str])] = &[
+        (":6379", &["0.0.0.0:6379"]),
+        ("*:6379", &["0.0.0.0:6379"]),
+        ("*:6379,:::6380", &["0.0.0.0:6379", "[::]:6380"]),
+        ("[::]:8888 v4v6", &["[::]:8888"]),
+        ("10.0.0.1:1-3", &["10.0.0.1:1", "10.0.0.1:2", "10.0.0.1:3"]),
+        ("localhost:1", &["127.0.0.1:1"]),
+        ("six.example:1", &["[2001:db8::6]:1"]),
+        ("*:$PORT", &["0.0.0.0:6380"]),
+        ("\"$HOST:${PORT}\"", &["10.0.0.9:6380"]),
+        ("/run/redis.sock", &["Unix(\"/run/redis.sock\")"]),
+        ("abns@redis", &["Abstract(\"redis\")"]),
+        ("fd@4", &["Fd(4)"]),
+    ];
+    for (text, expected) in table {
+        assert_eq!(&addresses(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn bind_options_and_ids() {
+    let text = "frontend f\n timeout client 1s\n bind :1-2 name redis backlog 9 maxconn 8 transparent tfo\n \
+                bind :::3 v6only defer-accept interface eth0 mss 1400 tcp-ut 5s\n";
+    let config = config(text);
+    let binds = &config.frontends[0].binds;
+    assert_eq!(binds.iter().map(|bind| bind.id).collect::<Vec<_>>(), [1, 2, 3]);
+    assert_eq!(
+        (binds[1].name.as_deref(), binds[1].backlog, binds[1].maxconn),
+        (Some("redis"), Some(9), Some(8))
+    );
+    assert!(binds[0].transparent && binds[0].tfo && binds[2].v6only && binds[2].defer_accept);
+    assert_eq!((binds[2].interface.as_deref(), binds[2].mss), (Some("eth0"), Some(1400)));
+    assert_eq!(binds[2].tcp_ut, Some(Duration::from_secs(5)));
+    assert_eq!(binds[2].origin, ("test.cfg".to_owned(), 4));
+}
+
+#[test]
+fn server_addresses() {
+    let ip = |text: &str, port| Some(ServerAddress::Ip { ip: text.parse().unwrap(), port });
+    let table = [
+        ("10.0.0.1:6379", ip("10.0.0.1", ServerPort::Fixed(6379))),
+        ("10.0.0.1", ip("10.0.0.1", ServerPort::Mapped(0))),
+        ("10.0.0.1:+100", ip("10.0.0.1", ServerPort::Mapped(100))),
+        ("[::1]:1", ip("::1", ServerPort::Fixed(1))),
+        ("localhost:1", ip("127.0.0.1", ServerPort::Fixed(1))),
+        ("ipv6@localhost:1", ip("::1", ServerPort::Fixed(1))),
+        ("${HOST}:$PORT", ip("10.0.0.9", ServerPort::Fixed(6380))),
+        ("/run/r", Some(ServerAddress::Unix("/run/r".into()))),
+        ("unix@/run/r", Some(ServerAddress::Unix("/run/r".into()))),
+        ("abns@r", Some(ServerAddress::Abstract("r".to_owned()))),
+        ("nowhere.invalid:1 init-addr libc,none", None),
+    ];
+    for (text, expected) in table {
+        assert_eq!(backend(&format!("server s {text}")).servers[0].address, expected, "{text}");
+    }
+}
+
+#[test]
+fn server_options_the_last_one_counts() {
+    let found = server(
+        "check port 1 check port 2 inter 1 inter 2s fastinter 3 downinter 1m rise 4 fall 5 addr 10.0.0.7",
+    );
+    let check = found.check.unwrap();
+    assert_eq!((check.port, check.rise, check.fall, check.inter), (Some(2), 4, 5, Duration::from_secs(2)));
+    assert_eq!(
+        (check.fastinter, check.downinter),
+        (Some(Duration::from_millis(3)), Some(Duration::from_secs(60)))
+    );
+    assert_eq!(check.addr, Some("10.0.0.7".parse().unwrap()));
+
+    let found = server(
+        "weight 0 backup maxconn 9 minconn 3 maxqueue 4 disabled slowstart 5s source 10.0.0.8 tfo tcp-ut 1s",
+    );
+    assert_eq!((found.weight, found.backup, found.disabled, found.tfo), (0, true, true, true));
+    assert_eq!((found.maxconn, found.minconn, found.maxqueue), (9, 3, 4));
+    assert_eq!((found.slowstart, found.tcp_ut), (Duration::from_secs(5), Some(Duration::from_secs(1))));
+    assert_eq!(found.source, Some("10.0.0.8".parse().unwrap()));
+
+    let found = server(
+        "check observe layer4 error-limit 3 on-error mark-down on-marked-down shutdown-sessions on-marked-up shutdown-backup-sessions",
+    );
+    assert!(
+        found.observe_layer4
+            && found.on_marked_down_shutdown_sessions
+            && found.on_marked_up_shutdown_backup_sessions
+    );
+    assert_eq!((found.error_limit, found.on_error), (3, OnError::MarkDown));
+    let plain = server("");
+    assert_eq!(
+        (plain.weight, plain.error_limit, plain.on_error, plain.check),
+        (1, 10, OnError::FailCheck, None)
+    );
+}
+
+#[test]
+fn default_servers_add_up_and_are_handed_down() {
+    let text = format!(
+        "{DEFAULTS} default-server check inter 1s backup\nbackend b\n server first :1\n default-server fall 7 no-backup\n \
+         server second :2\n server third :3 no-check\n"
+    );
+    let config = config(&text);
+    let servers = &config.backends[0].servers;
+    let facts = |server: &Server| {
+        (server.backup, server.check.as_ref().map(|check| (check.inter.as_secs(), check.fall)))
+    };
+    assert_eq!(facts(&servers[0]), (true, Some((1, 3))));
+    assert_eq!(facts(&servers[1]), (false, Some((1, 7))));
+    assert_eq!(facts(&servers[2]), (false, None));
+}
+
+#[test]
+fn balance_and_redispatch() {
+    let table = [
+        ("", Balance::RoundRobin),
+        ("roundrobin", Balance::RoundRobin),
+        ("static-rr", Balance::StaticRr),
+        ("leastconn", Balance::LeastConn),
+        ("first", Balance::First),
+        ("source", Balance::Source),
+        ("random", Balance::Random(2)),
+        ("random(3)", Balance::Random(3)),
+    ];
+    for (text, expected) in table {
+        assert_eq!(backend(&format!("balance {text}")).balance, expected, "{text}");
+    }
+    let table = [
+        ("option redispatch", Redispatch::LastRetry),
+        ("option redispatch 1", Redispatch::EveryNth(1)),
+        ("option redispatch -1", Redispatch::LastRetry),
+        ("option redispatch -3", Redispatch::FromLast(3)),
+        ("option redispatch 0", Redispatch::Off),
+        ("option redispatch\n no option redispatch", Redispatch::Off),
+    ];
+    for (text, expected) in table {
+        assert_eq!(backend(text).redispatch, expected, "{text}");
+    }
+}
+
+#[test]
+fn redis_options() {
+    let plain = backend("").redis;
+    assert_eq!(
+        (plain.guard, plain.proof, plain.single_master, plain.kept_probe),
+        (GuardMode::On, true, true, None)
+    );
+    let off = backend("option redis-guard observe\n no option redis-proof\n no option redis-single-master\n no option redis-probe\n no option redis-hold").redis;
+    assert_eq!(
+        (off.guard, off.proof, off.single_master, off.kept_probe),
+        (GuardMode::Observe, false, false, Some(false))
+    );
+    let seconds = |lines: &str| backend(lines).redis.hold.map(|hold| hold.as_secs());
+    assert_eq!(off.hold, None);
+    assert_eq!(seconds(""), Some(5));
+    assert_eq!(seconds("timeout queue 9s"), Some(9));
+    assert_eq!(seconds("option redis-hold 3s\n timeout queue 9s"), Some(3));
+    assert_eq!(seconds("option redis-hold 0"), None);
+    assert_eq!(backend("option redis-guard off").redis.guard, GuardMode::Off);
+    assert_eq!(backend("no option redis-guard").redis.guard, GuardMode::Off);
+}
+
+#[test]
+fn log_lines() {
+    let target = |line: &str| frontend(line).log.targets.remove(0);
+    let found = target("log /dev/log local0");
+    assert_eq!(
+        (found.address, found.facility, found.max_level),
+        (LogAddress::Unix("/dev/log".into()), 16, 7)
+    );
+    let found = target("log stdout format raw local0 info");
+    assert_eq!((found.address, found.framing, found.max_level), (LogAddress::Stdout, LogFraming::Raw, 6));
+    let found = target("log localhost:1514 len 200 daemon notice err");
+    assert_eq!(found.address, LogAddress::Udp("127.0.0.1:1514".parse().unwrap()));
+    assert_eq!((found.length, found.facility, found.max_level, found.min_level), (200, 3, 5, 3));
+
+    let text = "global\n log 10.0.0.1 local0\n log-tag lb\ndefaults\n timeout client 1s\n log global\n\
+                frontend a\n bind :1\n log 10.0.0.2 local1\n log global\nfrontend b\n bind :2\n no log\n log-tag x\n";
+    let config = config(text);
+    assert_eq!(config.frontends[0].log.targets.len(), 2);
+    assert!(config.frontends[1].log.targets.is_empty());
+    assert_eq!(
+        (config.global.log_tag.as_deref(), config.frontends[1].log.tag.as_deref()),
+        (Some("lb"), Some("x"))
+    );
+}
+
+#[test]
+fn check_scripts() {
+    let text = "option tcp-check\n tcp-check connect port 26379 linger\n tcp-check comment ask\n tcp-check send \"AUTH ${PW}\"\\r\\n\n \
+                tcp-check expect ! string -ERR\n tcp-check send-binary 50494e47 comment own\n \
+                tcp-check expect min-recv 3 comment c ok-status L7OKC error-status L7STS tout-status L6TOUT on-error bad rstring role:(master|x)\n";
+    let CheckMethod::TcpCheck(rules) = backend(text).check else { panic!("no script") };
+    let comments: Vec<_> = rules.iter().map(|rule| rule.comment.as_deref()).collect();
+    assert_eq!(comments, [None, Some("ask"), Some("ask"), Some("ask"), Some("own"), Some("c")]);
+    assert!(
+        matches!(&rules[0].action, CheckAction::Connect(connect) if connect.port == Some(26379) && connect.linger)
+    );
+    assert!(matches!(&rules[2].action, CheckAction::Send(bytes) if bytes.expose() == b"AUTH hunter2\r\n"));
+    assert!(matches!(&rules[3].action, CheckAction::Expect(expect) if expect.inverse));
+    assert!(matches!(&rules[4].action, CheckAction::SendBinary(bytes) if bytes.expose() == b"PING"));
+    let CheckAction::Expect(last) = &rules[5].action else { panic!("no expect") };
+    assert_eq!((last.min_recv, last.ok_status, last.error_status), (Some(3), Some("L7OKC"), Some("L7STS")));
+    assert_eq!((last.tout_status, last.on_error.as_deref()), (Some("L6TOUT"), Some("bad")));
+
+    assert_eq!(backend("option redis-check").check, CheckMethod::RedisCheck);
+    assert_eq!(backend("tcp-check send x").check, CheckMethod::Layer4);
+}
+
+#[test]
+fn check_rules_of_defaults_are_replaced_by_own_ones() {
+    let text = format!(
+        "{DEFAULTS} option tcp-check\n tcp-check send a\n tcp-check send b\nbackend x\nbackend y\n tcp-check connect\n"
+    );
+    let count = |check: &CheckMethod| match check {
+        CheckMethod::TcpCheck(rules) => rules.len(),
+        _ => 0,
+    };
+    let counts: Vec<usize> = config(&text).backends.iter().map(|backend| count(&backend.check)).collect();
+    assert_eq!(counts, [2, 1]);
+}
+
+#[test]
+fn keepalive_options() {
+    let with_idle = Keepalive { idle: Some(Duration::from_secs(30)), interval: None, count: Some(4) };
+    let table: [(&str, Option<Keepalive>, Option<Keepalive>); 4] = [
+        ("", None, None),
+        ("option tcpka", Some(Keepalive::default()), Some(Keepalive::default())),
+        ("option clitcpka\n clitcpka-idle 30s\n clitcpka-cnt 4", Some(with_idle), None),
+        ("option tcpka\n option srvtcpka\n no option tcpka", None, Some(Keepalive::default())),
+    ];
+    for (lines, client, server) in table {
+        assert_eq!((frontend(lines).keepalive, backend(lines).keepalive), (client, server), "{lines}");
+    }
+}
+
+#[test]
+fn named_defaults_and_ids() {
+    let text = "defaults a\n timeout client 1s\n timeout connect 1s\n timeout server 1s\n retries 1\ndefaults b from a\n retries 2\n\
+                defaults c\n timeout client 9s\nfrontend f\n bind :1\nbackend f from b\nlisten l from a\n bind :2\n";
+    let config = config(text);
+    assert_eq!(config.frontends[0].timeout_client, Some(Duration::from_secs(9)));
+    let ids: Vec<_> = config.backends.iter().map(|backend| (backend.proxy_id, backend.retries)).collect();
+    assert_eq!(ids, [(3, 2), (4, 1)]);
+    assert_eq!(config.frontends[1].default_backend.map(|id| id.0), Some(1));
+}
+
+#[test]
+fn a_tcp_frontend_may_lead_to_a_stats_backend() {
+    let text = format!(
+        "{DEFAULTS}frontend http\n bind :8080\n default_backend stats\nbackend stats\n mode http\n stats uri /\n stats show-node\n stats hide-version\n"
+    );
+    let config = config(&text);
+    assert_eq!((config.frontends[0].mode, config.backends[0].mode), (Mode::Tcp, Mode::Http));
+    let page = config.backends[0].stats.as_ref().unwrap();
+    assert_eq!((page.uri.as_str(), page.node.as_deref(), page.hide_version), ("/", Some("balancer1"), true));
+    assert_eq!(page.realm, "HAProxy Statistics");
+}
+
+#[test]
+fn a_page_of_ones_own_forgets_that_of_defaults() {
+    let text = "defaults\n mode http\n timeout client 1s\n stats uri /a\n stats hide-version\nlisten x\n bind :1\nlisten y\n bind :2\n stats refresh 5\n";
+    let config = config(text);
+    let uris: Vec<_> =
+        config.frontends.iter().map(|frontend| frontend.stats.as_ref().unwrap().uri.as_str()).collect();
+    assert_eq!(uris, ["/a", "/haproxy?stats"]);
+}
+
+#[test]
+fn the_environment_changes_line_by_line() {
+    let text = "global\n setenv A 10.0.0.1\n presetenv A 10.0.0.2\n presetenv B 7\n log \"$A\" local0\n unsetenv A\n resetenv B\n\
+                listen l\n bind \"${A-*}:$B\"\n timeout client 1s\n";
+    let config = config(text);
+    assert_eq!(config.global.log[0].address, LogAddress::Udp("10.0.0.1:514".parse().unwrap()));
+    assert_eq!(config.frontends[0].binds[0].address, BindAddress::Tcp("0.0.0.0:7".parse().unwrap()));
+    let described = super::config(
+        "listen l\n bind :1\n timeout client 1s\n description \"$HAPROXY_BRANCH $HAPROXY_LOCALPEER\" x\n",
+    );
+    assert_eq!(described.frontends[0].description.as_deref(), Some("2.6 balancer1 x"));
+}
+
+#[test]
+fn what_the_bundle_lacks_is_wanted() {
+    let text = "global\n user redis\n group nobody\n log syslog local0\nlisten l\n bind :1\n server a redis1:1\n server b redis1:2\n server c 10.0.0.1:1\n";
+    let mut bundle = bundle(text);
+    bundle.groups.clear();
+    let loaded = load(&bundle);
+    assert!(loaded.config.is_none());
+    assert_eq!(loaded.wanted.hosts, ["redis1", "syslog"]);
+    assert_eq!(
+        (loaded.wanted.users.as_slice(), loaded.wanted.groups.as_slice()),
+        (&["redis".to_owned()][..], &["nobody".to_owned()][..])
+    );
+    bundle.groups.insert("nobody".to_owned(), None);
+    assert_eq!(load(&bundle).wanted.groups, ["nogroup"]);
+}
+
+#[test]
+fn a_disabled_proxy_may_refer_to_nothing() {
+    let text = "frontend f\n disabled\n default_backend nowhere\nbackend b\n disabled\n server a nowhere.invalid:1\n server c 10.0.0.1 check\n";
+    let loaded = loaded(text);
+    assert!(loaded.config.is_some(), "{}", told(&loaded));
+}
+
+#[test]
+fn several_files_are_one_config() {
+    let mut bundle = bundle("global\n daemon\ndefaults\n timeout client 7s\n");
+    bundle.files.push(("b.cfg".to_owned(), b"frontend f\n bind :1\nglobal\n maxconn 9\n".to_vec()));
+    let config = load(&bundle).config.unwrap();
+    assert_eq!((config.global.daemon, config.global.maxconn), (true, Some(9)));
+    assert_eq!(config.frontends[0].timeout_client, Some(Duration::from_secs(7)));
+    assert_eq!(config.frontends[0].binds[0].origin, ("b.cfg".to_owned(), 2));
+}
+
+#[test]
+fn conditions_choose_lines() {
+    let table = [
+        ("defined(ROLECALL)", "a"),
+        ("defined(NOPE)", "c"),
+        ("!defined(PW) || streq(\"$PW\",hunter2)", "a"),
+        ("0\n listen wrong-$\n.elif version_atleast(2.6)", "b"),
+        ("", "c"),
+    ];
+    for (condition, expected) in table {
+        let (first, second) = if condition.contains("elif") { ("b", "b") } else { ("a", "b") };
+        let text = format!(
+            "{DEFAULTS}.if {condition}\nlisten {first}\n bind :1\n.elif 0\nlisten {second}x\n bind :1\n.else\nlisten c\n bind :1\n.if 1\n.else\n maxconn x\n.endif\n.endif\n"
+        );
+        assert_eq!(config(&text).frontends[0].name, expected, "{condition}");
+    }
+}

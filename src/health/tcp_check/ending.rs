@@ -1,0 +1,141 @@
+//! How a check ends: the outcome in HAProxy's words, and, for a kept probe, what is still to be read before
+//! the connection can be asked again.
+
+use super::engine::{Engine, Mode, Phase};
+use super::expect::{self, Miss};
+use super::{CheckOutcome, Settled, Step, text};
+use crate::config::model::{CheckAction, CheckExpect, CheckMethod, CheckRule};
+use crate::redis::role::Findings;
+use crate::state::CheckStatus;
+
+/// Asked once a connection by kept probes, to learn `run_id` and uptime.
+const ASK_IDENTITY: &[u8] = b"INFO server\r\n";
+
+impl<'a> Engine<'a> {
+    /// The pattern has come, and the announced rest of its reply has not: HAProxy would have passed already.
+    pub(super) fn pass_at_timeout(&mut self) -> Step<'a> {
+        self.last = Some(self.at);
+        self.ended = true;
+        self.pass()
+    }
+
+    pub(super) fn pass(&mut self) -> Step<'a> {
+        let (status, info) = match self.last.map(|at| &self.rules[at].action) {
+            Some(CheckAction::Expect(expect)) => {
+                let info = expect.on_success.as_deref().map(|format| self.render(format));
+                (
+                    status_or(expect.ok_status, CheckStatus::L7Ok),
+                    info.unwrap_or_else(|| "(tcp-check)".to_owned()),
+                )
+            }
+            Some(CheckAction::Connect(_)) => (CheckStatus::L4Ok, "(tcp-check)".to_owned()),
+            Some(_) => (CheckStatus::L7Ok, "(tcp-check)".to_owned()),
+            None => (CheckStatus::L4Ok, String::new()),
+        };
+        let settled = if status.passed() { Settled::Pass } else { Settled::Failure };
+        let outcome = self.outcome(status, settled, info);
+        self.conclude(outcome)
+    }
+
+    pub(super) fn miss(&mut self, rule: &CheckRule, expect: &CheckExpect, miss: Miss) -> Step<'a> {
+        let comment = rule.comment.as_deref();
+        let info = match (&expect.on_error, miss) {
+            (_, Miss::Empty) => text::empty(self.at + 1, comment),
+            (Some(format), _) => text::commented(self.render(format), comment),
+            (None, _) => text::commented(text::miss(&expect.pattern, expect.inverse, self.at + 1), comment),
+        };
+        let status = status_or(expect.error_status, CheckStatus::L7Response);
+        let definite = self.replies.settled() && expect::refuses_role(expect, self.replies.input());
+        let settled = if definite { Settled::Definite } else { Settled::Failure };
+        let outcome = self.outcome(status, settled, info);
+        if definite { self.conclude(outcome) } else { self.done(outcome) }
+    }
+
+    pub(super) fn fail(&mut self, status: CheckStatus, info: String) -> Step<'a> {
+        let outcome = self.outcome(status, Settled::Failure, info);
+        self.done(outcome)
+    }
+
+    fn outcome(&mut self, status: CheckStatus, settled: Settled, info: String) -> CheckOutcome {
+        let mut findings = std::mem::take(&mut self.replies.findings);
+        if findings.role().is_none() {
+            // A peer that speaks no RESP may still say a role.
+            findings.absorb_info(self.replies.input());
+        }
+        let trouble = match settled {
+            Settled::Failure => self.replies.last_error().map(|error| text::trouble(error, self.rules)),
+            Settled::Pass | Settled::Definite => None,
+        };
+        CheckOutcome {
+            status,
+            code: text::code(status),
+            info: text::bounded(info),
+            duration_ms: 0,
+            role: findings.into_report(),
+            settled,
+            trouble,
+        }
+    }
+
+    /// The outcome stands and the connection may live on: see to it that it can be asked again.
+    pub(super) fn conclude(&mut self, outcome: CheckOutcome) -> Step<'a> {
+        if self.mode == Mode::Once { self.done(outcome) } else { self.drain(outcome) }
+    }
+
+    pub(super) fn drain(&mut self, outcome: CheckOutcome) -> Step<'a> {
+        if self.ended || self.replies.is_full() {
+            return self.done(outcome);
+        }
+        if !self.replies.in_step() {
+            self.phase = Phase::Draining(outcome);
+            return Step::Wait;
+        }
+        let unknown = outcome.role.as_ref().is_some_and(|report| report.run_id.is_none());
+        if unknown && self.identity.is_none() {
+            self.identity = Some(Findings::default());
+            self.replies.send(ASK_IDENTITY);
+            self.phase = Phase::Identifying(outcome);
+            return Step::Send(ASK_IDENTITY);
+        }
+        self.done(outcome)
+    }
+
+    pub(super) fn identify(&mut self, outcome: CheckOutcome) -> Step<'a> {
+        if !self.replies.in_step() && !self.ended && !self.replies.is_full() {
+            self.phase = Phase::Identifying(outcome);
+            return Step::Wait;
+        }
+        self.identity = Some(std::mem::take(&mut self.replies.findings));
+        self.done(outcome)
+    }
+
+    pub(super) fn done(&mut self, mut outcome: CheckOutcome) -> Step<'a> {
+        self.phase = Phase::Idle;
+        if let (Some(report), Some(identity)) = (&mut outcome.role, &self.identity) {
+            identity.identify(report, self.identity_age);
+        }
+        Step::Done(outcome)
+    }
+
+    fn render(&self, format: &str) -> String {
+        if !format.contains('%') {
+            return format.to_owned();
+        }
+        // What a server answers may repeat what it was sent.
+        text::masked(super::format::render(format, self.replies.input()), self.rules)
+    }
+
+    /// Where the check stands, for a timeout or a broken connection; only `option tcp-check` says that.
+    pub(super) fn place(&self) -> String {
+        if !matches!(self.method, CheckMethod::TcpCheck(_)) {
+            return String::new();
+        }
+        let implicit = matches!(self.phase, Phase::ConnectingImplicitly);
+        text::place(if implicit { None } else { self.rules.get(self.at) }, self.at + 1)
+    }
+}
+
+/// The status a rule names, or HAProxy's default.
+pub(super) fn status_or(name: Option<&'static str>, default: CheckStatus) -> CheckStatus {
+    name.and_then(CheckStatus::from_name).unwrap_or(default)
+}
