@@ -21,6 +21,7 @@ use crate::config::model::LogTarget;
 use crate::guard::classify::classify;
 use crate::health::Checks;
 use crate::log::event::{self, ProxyKind, Sentence};
+use crate::log::framing::Echo;
 use crate::log::{Identity, Level, Logger, Sinks};
 use crate::state::{Command, Published, Snapshot, Workers};
 use crate::time::Tick;
@@ -44,17 +45,27 @@ pub struct Control {
     pub logger: Logger,
     pub voice: Voice,
     pub sockets: Sockets,
-    /// The program's file name: the log tag unless the config has one.
-    pub tag: String,
+    pub speaker: Speaker,
 }
 
-/// Who the log lines of a config speak as.
-pub fn identity(config: &Config, tag: &str, hostname: &str) -> Identity {
-    Identity {
-        tag: config.global.log_tag.clone().unwrap_or_else(|| tag.to_owned()),
-        pid: std::process::id(),
-        hostname: hostname.to_owned(),
-        sent_hostname: config.global.log_hostname.clone(),
+/// Who the log lines speak as, whatever the config.
+#[derive(Debug, Clone)]
+pub struct Speaker {
+    /// The program's file name: the log tag unless the config has one.
+    pub tag: String,
+    pub echo: Echo,
+}
+
+impl Speaker {
+    /// With what the config says.
+    pub fn identity(&self, config: &Config, hostname: &str) -> Identity {
+        Identity {
+            tag: config.global.log_tag.clone().unwrap_or_else(|| self.tag.clone()),
+            pid: std::process::id(),
+            hostname: hostname.to_owned(),
+            sent_hostname: config.global.log_hostname.clone(),
+            echo: self.echo,
+        }
     }
 }
 
@@ -62,7 +73,7 @@ impl Control {
     /// Puts a config in force.
     pub fn apply(&mut self, next: Next) {
         let Next { config, opened, sinks, hostname } = next;
-        self.logger.reload(identity(&config, &self.tag, &hostname), sinks);
+        self.logger.reload(self.speaker.identity(&config, &hostname), sinks);
         let listeners = self.sockets.arrange(&config, opened);
         let bufsize = config.global.bufsize;
         let guarding: Vec<_> = config.backends.iter().map(|backend| classify(backend, bufsize)).collect();
@@ -140,10 +151,9 @@ impl Control {
         }
     }
 
-    /// To the log and to standard error.
-    pub fn tell(&self, targets: &[LogTarget], sentence: Sentence) {
-        self.voice.raw(event::stderr_line(sentence.level, std::process::id(), &sentence.text));
-        self.logger.line(targets, None, sentence.level, sentence.text);
+    /// What concerns a proxy.
+    pub fn tell(&self, targets: &[LogTarget], said: Sentence) {
+        self.logger.proxy(targets, None, said);
     }
 
     fn sessions_of(&self, backend: usize) -> u64 {

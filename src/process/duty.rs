@@ -126,6 +126,13 @@ impl Duty {
     /// Until the end; the exit code.
     pub async fn run(mut self, mut workers: WorkerHandles) -> u8 {
         self.started();
+        let code = self.serve(&mut workers).await;
+        self.control.logger.flush(LAST_WORDS);
+        self.control.voice.flush(LAST_WORDS);
+        code
+    }
+
+    async fn serve(&mut self, workers: &mut WorkerHandles) -> u8 {
         loop {
             tokio::select! {
                 asked = self.signals.next() => self.obey(asked),
@@ -135,18 +142,17 @@ impl Duty {
                     // Without its parent, and with it privileges and reloads, it must not go on.
                     Err(_) => return 1,
                 },
-                end = workers.ended() => match end {
-                    None => break,
-                    Some(end) => if let Err(error) = end.result {
-                        self.control.voice.alert(&format!("worker {} failed: {error}", end.worker));
+                end = workers.ended() => match end.map(|end| (end.worker, end.result)) {
+                    Some((_, Ok(()))) => {}
+                    Some((worker, Err(error))) => {
+                        self.control.voice.alert(&format!("worker {worker} failed: {error}"));
                         return 1;
-                    },
+                    }
+                    None => return u8::from(self.stop == Stop::NotYet),
                 },
                 () = sleep_until(self.stop.due()) => self.stop_further(),
             }
         }
-        self.control.logger.flush(LAST_WORDS);
-        if self.stop == Stop::NotYet { 1 } else { 0 }
     }
 
     fn started(&mut self) {

@@ -6,6 +6,7 @@ use std::io::{IsTerminal, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::{SyncSender, sync_channel};
+use std::time::Duration;
 
 use super::settings::{Settings, Verbosity};
 use crate::config::render::{self, Detail, Program};
@@ -14,6 +15,13 @@ use crate::config::{Loaded, Severity};
 /// Messages that may wait for a reader; more are lost.
 const QUEUE: usize = 1024;
 
+#[derive(Debug)]
+enum Said {
+    Text(String),
+    /// Answered once everything before it is written.
+    Flush(SyncSender<()>),
+}
+
 /// Cheap to clone; clones share whether the opening lines were said.
 #[derive(Debug, Clone)]
 pub struct Voice {
@@ -21,7 +29,7 @@ pub struct Voice {
     executable: String,
     quiet: bool,
     opened: Arc<AtomicBool>,
-    queue: Option<SyncSender<String>>,
+    queue: Option<SyncSender<Said>>,
 }
 
 impl Voice {
@@ -38,10 +46,14 @@ impl Voice {
 
     /// From now on, written by a thread of its own.
     pub fn in_background(&self) -> std::io::Result<Voice> {
-        let (queue, lines) = sync_channel::<String>(QUEUE);
+        let (queue, lines) = sync_channel::<Said>(QUEUE);
         std::thread::Builder::new().name("messages".to_owned()).spawn(move || {
-            while let Ok(text) = lines.recv() {
-                write(&text);
+            while let Ok(said) = lines.recv() {
+                match said {
+                    Said::Text(text) => write(&text),
+                    // Who asked may have lost patience.
+                    Said::Flush(done) => drop(done.send(())),
+                }
             }
         })?;
         Ok(Voice { queue: Some(queue), ..self.clone() })
@@ -87,8 +99,17 @@ impl Voice {
         }
         match &self.queue {
             // Full: the reader sleeps. Its loss, not ours.
-            Some(queue) => drop(queue.try_send(text)),
+            Some(queue) => drop(queue.try_send(Said::Text(text))),
             None => write(&text),
+        }
+    }
+
+    /// Waits until all is written, at most `limit`.
+    pub fn flush(&self, limit: Duration) {
+        let Some(queue) = &self.queue else { return };
+        let (done, wait) = sync_channel(1);
+        if queue.try_send(Said::Flush(done)).is_ok() {
+            let _ = wait.recv_timeout(limit);
         }
     }
 

@@ -16,22 +16,23 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use super::control::{Control, Next, identity};
+use super::control::{Control, Next, Speaker};
 use super::duty::Duty;
 use super::listeners::Sockets;
 use super::message::Handover;
 use super::reload::override_config;
 use super::report::Voice;
-use super::settings::Settings;
+use super::settings::{Settings, Verbosity};
 use crate::config::{self, Config};
 use crate::guard::actor::{Guards, run as run_guards};
 use crate::health::{Checks, Emitted, Sinks as CheckSinks};
+use crate::log::framing::Echo;
 use crate::log::{Clock, Logger, Sinks};
 use crate::proxy::service::Served;
-use crate::proxy::worker::{Shared, start};
+use crate::proxy::worker::{Shared, start as start_workers};
 use crate::state::{Published, Snapshot, Workers};
 use crate::stats::ProcessFacts;
-use crate::stats::http::{Service, serve_loop};
+use crate::stats::http::{Limits as PageLimits, Service, serve_loop};
 use crate::sys::{limits, process};
 use crate::time::Tick;
 
@@ -114,54 +115,55 @@ struct Parts {
 async fn run(start: Start, config: Config, parts: Parts) -> Result<u8, StartError> {
     let Start { settings, voice, handover, place, default_maxconn } = start;
     let Parts { clock, workers, guards, emitted, events } = parts;
-    let voice = voice.in_background()?;
-    let tag = file_name(&settings.program);
     let Handover { bundle, listeners, logs } = handover;
-    let sinks = Sinks::from_descriptors(logs);
-    let logger = Logger::start(identity(&config, &tag, &bundle.hostname), clock.clone(), Sinks::default())?;
+    let speaker = Speaker { tag: file_name(&settings.program), echo: echo(&settings, &place) };
+    let identity = speaker.identity(&config, &bundle.hostname);
+    let logger = Logger::start(identity, clock.clone(), Sinks::default())?;
     let published = Arc::new(Published::from_pointee(Snapshot::empty(workers.count())));
     let (reports, heard) = unbounded_channel();
     let (snapshots, taken) = unbounded_channel();
     tokio::spawn(run_guards(guards, taken, heard));
-    let checks = Checks::new(CheckSinks {
-        reports,
-        events,
-        workers: workers.clone(),
-        published: Arc::clone(&published),
-    });
-    let facts = Arc::new(ProcessFacts {
+    let sinks = CheckSinks { reports, events, workers: workers.clone(), published: Arc::clone(&published) };
+    let facts = ProcessFacts {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         pid: std::process::id(),
         threads: workers.count(),
         maxconn: config.global.maxconn.unwrap_or(default_maxconn),
         hostname: bundle.hostname.clone(),
         started: Tick::now(),
-    });
+    };
     let mut control = Control {
         published: Arc::clone(&published),
         workers: workers.clone(),
-        checks,
+        checks: Checks::new(sinks),
         guards: snapshots,
         logger: logger.clone(),
-        voice: voice.clone(),
+        voice: voice.in_background()?,
         sockets: Sockets::default(),
-        tag,
+        speaker,
     };
+    let sinks = Sinks::from_descriptors(logs);
     control.apply(Next { config, opened: listeners, sinks, hostname: bundle.hostname });
-    tokio::spawn(tell_events(emitted, Arc::clone(&published), logger.clone(), voice));
+    tokio::spawn(tell_events(emitted, Arc::clone(&published), logger.clone()));
     let (services, served) = unbounded_channel::<Served>();
-    tokio::spawn(serve_loop(
-        served,
-        Service { published: Arc::clone(&published), facts, logger: logger.clone(), clock },
-    ));
+    let pages = Service {
+        published: Arc::clone(&published),
+        facts: Arc::new(facts),
+        logger: logger.clone(),
+        clock,
+        limits: PageLimits::default(),
+    };
+    tokio::spawn(serve_loop(served, pages));
     let records = Arc::new(move |record| logger.session(record));
     let duty = Duty::begin(control, settings, place, default_maxconn)?;
     let handles = start_workers(&Shared { published, workers, records, services })?;
     Ok(duty.run(handles).await)
 }
 
-fn start_workers(shared: &Shared) -> io::Result<crate::proxy::worker::WorkerHandles> {
-    start(shared)
+/// Events are shown while somebody looks: in the foreground, without `-q`.
+fn echo(settings: &Settings, place: &Place) -> Echo {
+    let background = matches!(place, Place::Below { nowhere: Some(_), .. });
+    if background || settings.verbosity == Verbosity::Quiet { Echo::Off } else { Echo::Stderr }
 }
 
 /// One worker a core, unless `nbthread` says otherwise.
@@ -183,22 +185,13 @@ pub fn file_name(program: &str) -> String {
     name.map_or_else(|| "rolecall".to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
-/// State changes of servers: to the log of their backend, and to standard error.
-async fn tell_events(
-    mut emitted: UnboundedReceiver<Emitted>,
-    published: Arc<Published>,
-    logger: Logger,
-    voice: Voice,
-) {
-    let pid = std::process::id();
+/// State changes of servers, to the log of their backend.
+async fn tell_events(mut emitted: UnboundedReceiver<Emitted>, published: Arc<Published>, logger: Logger) {
     while let Some(Emitted { backend, event }) = emitted.recv().await {
-        voice.raw(crate::log::event::on_stderr(&event, pid));
         let snapshot = published.load_full();
-        let Some(at) = snapshot.backends.iter().position(|view| view.live.key == backend) else {
-            continue;
-        };
-        let config = &snapshot.config.backends[at];
-        let sentence = crate::log::event::server(&event);
-        logger.line(&config.log, config.log_tag.as_deref(), sentence.level, sentence.text);
+        // A backend that a reload has removed meanwhile has no log any more.
+        if let Some(at) = snapshot.backends.iter().position(|view| view.live.key == backend) {
+            logger.server(&snapshot.config.backends[at], &event);
+        }
     }
 }
