@@ -1,1 +1,213 @@
-//! process
+//! The process: what happens between `argv` and the last session.
+//!
+//! # The start
+//!
+//! ```text
+//!  gather + load (files, names, users)      -c ends here, with HAProxy's verdict
+//!      |
+//!  bind every listening socket, open the log sockets; every error so far goes to whoever started this
+//!      |
+//!      +-- none of chroot, user, group, uid, gid, daemon, -W ------------------------> worker::serve
+//!      |
+//!  [-D: fork, setsid, fork; the first process waits for the outcome]
+//!  pid file, signals blocked, fork
+//!      |                                                |
+//!  parent::Parent (root, one poll loop)             worker::serve: loads the same bundle, drops privileges
+//!      |  --- bundle + sockets, as frames --->          |
+//!      |  <-- applied / refused ---------------         |
+//!  READY=1, -sf/-st, lets the starter go            control thread (tokio), workers, log thread
+//! ```
+//!
+//! Both shapes hand the same [`message::Handover`] to the same [`worker::serve`]; without a parent there is
+//! just no socket between. All forks happen before the first thread.
+//!
+//! # A reload
+//!
+//! `gather` (off the main loop) -> `prepare` (judge, diff, open what is new; can fail, touches nothing) ->
+//! `control::Control::apply` (one swap; cannot fail). [`reload`] holds the decisions. SIGHUP reloads, also
+//! in plain mode, where HAProxy would only dump its state.
+//!
+//! # The end
+//!
+//! TERM and INT end the process at once, by the signal itself; as a master, with HAProxy's codes. USR1 lets
+//! sessions end. Parent and worker end together: the worker by PR_SET_PDEATHSIG and by the end of its
+//! socket, the parent by SIGCHLD.
+
+pub mod control;
+pub mod daemon;
+pub mod dump;
+pub mod duty;
+pub mod frame;
+pub mod gather;
+pub mod listeners;
+pub mod master_socket;
+pub mod message;
+pub mod notify;
+pub mod parent;
+pub mod prepare;
+pub mod reload;
+pub mod report;
+mod separate;
+pub mod settings;
+pub mod verdict;
+pub mod worker;
+
+use std::sync::Arc;
+
+use nix::sys::signal::Signal;
+
+use self::gather::{Gathered, Lookup, gather};
+use self::message::Handover;
+use self::prepare::{Prepared, Running, prepare};
+use self::report::Voice;
+use self::separate::{Separation, separate};
+use self::settings::{End, Settings, Task, Verbosity};
+use self::worker::{Place, Start, serve};
+use crate::config::Config;
+use crate::sys::limits::{self, Descriptors};
+use crate::sys::process;
+
+/// Descriptors beside those of connections: logs, pages, probes, eventfds.
+const SPARE_DESCRIPTORS: u64 = 128;
+
+/// Runs the program to its end; the exit code.
+pub fn run(settings: Settings) -> u8 {
+    let voice = Voice::new(&settings);
+    start(Arc::new(settings), &voice).unwrap_or_else(|reason| {
+        if !reason.is_empty() {
+            voice.alert(&reason);
+        }
+        1
+    })
+}
+
+/// An error is a sentence for standard error, or empty if all has been said.
+fn start(settings: Arc<Settings>, voice: &Voice) -> Result<u8, String> {
+    if let Some(directory) = &settings.directory {
+        std::env::set_current_dir(directory).map_err(|error| {
+            let reason = gather::reason(&error);
+            format!("Could not change to directory {} : {reason}", directory.display())
+        })?;
+    }
+    let gathered = gather(&settings, Lookup::Here);
+    if settings.task == Task::Check {
+        return Ok(check(gathered, &settings, voice));
+    }
+    let default_maxconn = default_maxconn(limits::descriptors().ok());
+    let running = Running { global: None, sockets: &[], settings: &settings, default_maxconn };
+    let prepared = prepare(gathered, running, voice).map_err(|unusable| match unusable.reason {
+        reason if reason.starts_with("Binding") => {
+            format!("[{}.main()] Some protocols failed to start their listeners! Exiting.", settings.program)
+        }
+        _ => String::new(),
+    })?;
+    if !verdict::listens(&prepared.config) {
+        let program = &settings.program;
+        return Err(format!(
+            "[{program}.main()] No enabled listener found (check for 'bind' directives) ! Exiting."
+        ));
+    }
+    raise_limits(&prepared.config, &settings.program)?;
+    if settings.verbosity == Verbosity::Verbose {
+        let maxconn = prepared.config.global.maxconn.unwrap_or(default_maxconn);
+        voice.raw(format!("Note: setting global.maxconn to {maxconn}.\n"));
+    }
+    let separation = Separation::of(&prepared.config.global, &settings);
+    match separation {
+        None => {
+            let start = Start {
+                voice: voice.clone(),
+                handover: handover(prepared),
+                place: Place::Alone,
+                settings,
+                default_maxconn,
+            };
+            serve(start).map_err(|error| error.to_string())
+        }
+        Some(separation) => separate(separation, settings, voice.clone(), prepared, default_maxconn),
+    }
+}
+
+fn handover(prepared: Prepared) -> Handover {
+    let Prepared { bundle, opened, sinks, .. } = prepared;
+    Handover { bundle, listeners: opened, logs: sinks.into_descriptors() }
+}
+
+/// `-c`.
+fn check(gathered: Gathered, settings: &Settings, voice: &Voice) -> u8 {
+    let loaded = match gathered {
+        Ok((_, loaded)) => loaded,
+        Err(error) => {
+            voice.alert(&format!("config : {error}"));
+            return 1;
+        }
+    };
+    voice.diagnostics(&loaded);
+    if let Some(refusal) = verdict::refusal(&loaded, settings) {
+        voice.raw(refusal.text);
+        return 1;
+    }
+    verdict::check(voice, &loaded, loaded.config.as_ref())
+}
+
+/// What HAProxy derives from the limit on descriptors: two a connection.
+fn default_maxconn(limit: Option<Descriptors>) -> u32 {
+    let room = limit.map_or(1024, |limit| limit.soft.max(limit.hard)).saturating_sub(SPARE_DESCRIPTORS);
+    u32::try_from(room / 2).unwrap_or(u32::MAX).clamp(16, 1_000_000)
+}
+
+/// Makes room for the descriptors of `maxconn` connections, while there may be the right to.
+fn raise_limits(config: &Config, program: &str) -> Result<(), String> {
+    let Ok(limit) = limits::descriptors() else { return Ok(()) };
+    let binds: usize = config.frontends.iter().map(|frontend| frontend.binds.len()).sum();
+    let servers: usize = config.backends.iter().map(|backend| backend.servers.len()).sum();
+    let connections = u64::from(config.global.maxconn.unwrap_or_default());
+    let fixed = (binds + 2 * servers) as u64 + SPARE_DESCRIPTORS;
+    let wanted = match config.global.ulimit_n {
+        Some(configured) => configured,
+        // A maxconn that was derived from the limit fits but for what is fixed.
+        None if connections * 2 <= limit.hard => (connections * 2 + fixed).min(limit.hard),
+        None => connections * 2 + fixed,
+    };
+    if wanted <= limit.soft {
+        return Ok(());
+    }
+    limits::set_descriptors(wanted).map_err(|_| {
+        format!(
+            "[{program}.main()] Cannot raise FD limit to {wanted}, limit is {}.\n   \
+             | lower 'maxconn' or 'ulimit-n', or raise the limit (LimitNOFILE, ulimit -n)",
+            limit.hard
+        )
+    })
+}
+
+/// `-sf`, `-st`: clients are served here now.
+pub(crate) fn tell_predecessors(settings: &Settings, voice: &Voice) {
+    let Some(predecessors) = &settings.predecessors else { return };
+    let signal = match predecessors.end {
+        End::Finish => Signal::SIGUSR1,
+        End::Terminate => Signal::SIGTERM,
+    };
+    for pid in &predecessors.pids {
+        // Process 0 would be the whole group. One that is gone already is what was wanted.
+        if *pid > 1
+            && let Err(error) = process::kill(*pid, signal)
+            && error.raw_os_error() != Some(nix::errno::Errno::ESRCH as i32)
+        {
+            voice.warning(&format!("cannot signal process {pid}: {}", gather::reason(&error)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_maxconn_leaves_room_for_two_descriptors_each() {
+        let of = |soft, hard| default_maxconn(Some(Descriptors { soft, hard }));
+        assert_eq!(of(1024, 4096), (4096 - 128) / 2);
+        assert_eq!(of(20, 20), 16);
+        assert_eq!(of(1024, u64::MAX), 1_000_000);
+    }
+}

@@ -11,6 +11,8 @@
 //! | `fdpass` | descriptors through a unix socket |
 //! | `inherited` | descriptors that the process was started with |
 //! | `limits` | the limit on descriptors, a thread's cores, its signals |
+//! | `inherited` | descriptors that the process was started with |
+//! | `process` | fork, privileges, dispositions of signals, standard streams |
 //! | `wake` | an eventfd |
 
 pub mod accept;
@@ -19,6 +21,7 @@ pub mod fdpass;
 pub mod inherited;
 pub mod limits;
 pub mod listen;
+pub mod process;
 pub mod socket;
 pub mod unix;
 pub mod wake;

@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 /// What a frontend logs of its sessions.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct SessionLog {
@@ -43,7 +45,7 @@ pub struct LogTarget {
     pub min_level: u8,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum LogAddress {
     Udp(SocketAddr),
     Unix(PathBuf),

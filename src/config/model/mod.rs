@@ -8,6 +8,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 mod check;
 mod log;
 #[cfg(test)]
@@ -258,7 +260,7 @@ pub struct Bind {
 }
 
 /// Also the identity by which a reload keeps a listening socket.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum BindAddress {
     Tcp(SocketAddr),
     Unix(PathBuf),

@@ -1,0 +1,355 @@
+//! The control thread's life once everything runs: signals, reloads, the parent, the end.
+//!
+//! TERM and INT are left to the kernel: the process dies of them at once, as HAProxy's does. With a parent,
+//! reloads are its affair: HUP and USR2 are ignored here, and configs come through the link, whose end means
+//! that the parent is gone, and that this process ends too.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use tokio::io::Interest;
+use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use super::control::{Control, Next};
+use super::dump;
+use super::frame::{Frame, FrameError, Incoming, Limits, Outgoing};
+use super::gather::{Gathered, gather_in_background};
+use super::message::{Answer, FromParent, Handover};
+use super::prepare::{Prepared, Running, prepare};
+use super::reload::{Turn, keep_fixed, override_config};
+use super::settings::Settings;
+use super::worker::Place;
+use crate::config;
+use crate::log::{Level, Sinks};
+use crate::proxy::worker::WorkerHandles;
+use crate::state::Command;
+use crate::sys::process;
+
+/// How long queued log lines are waited for at the end.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// See the module.
+#[derive(Debug)]
+pub struct Duty {
+    control: Control,
+    settings: Arc<Settings>,
+    default_maxconn: u32,
+    signals: Signals,
+    link: Option<Link>,
+    turn: Turn,
+    gathering: Option<JoinHandle<Gathered>>,
+    stop: Stop,
+}
+
+#[derive(Debug)]
+struct Link {
+    socket: tokio::net::UnixStream,
+    incoming: Incoming,
+    nowhere: Option<std::fs::File>,
+}
+
+/// Where the end is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stop {
+    NotYet,
+    /// `grace`: listeners close then.
+    Announced(Instant),
+    /// Sessions end by themselves; by force then, if `hard-stop-after` says so.
+    Draining(Option<Instant>),
+    Forced,
+}
+
+impl Stop {
+    fn due(self) -> Option<Instant> {
+        match self {
+            Stop::NotYet | Stop::Forced => None,
+            Stop::Announced(at) => Some(at),
+            Stop::Draining(at) => at,
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Signals {
+    reload: Option<(Stream, Stream)>,
+    soft_stop: Stream,
+    pause: Stream,
+    resume: Stream,
+    dump: Stream,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Asked {
+    Reload,
+    SoftStop,
+    Pause,
+    Resume,
+    Dump,
+}
+
+impl Duty {
+    /// Takes the signals over. Until here they wait (with a parent) or have their usual effect.
+    pub fn begin(
+        control: Control,
+        settings: Arc<Settings>,
+        place: Place,
+        default_maxconn: u32,
+    ) -> io::Result<Duty> {
+        let link = match place {
+            Place::Alone => None,
+            Place::Below { link, nowhere, .. } => {
+                process::ignore(Signal::SIGHUP)?;
+                process::ignore(Signal::SIGUSR2)?;
+                link.set_nonblocking(true)?;
+                let socket = tokio::net::UnixStream::from_std(link)?;
+                Some(Link { socket, incoming: Incoming::new(Limits::BUNDLE), nowhere })
+            }
+        };
+        let signals = Signals::take(link.is_none())?;
+        process::unblock_all()?;
+        Ok(Duty {
+            control,
+            settings,
+            default_maxconn,
+            signals,
+            link,
+            turn: Turn::Idle,
+            gathering: None,
+            stop: Stop::NotYet,
+        })
+    }
+
+    /// Until the end; the exit code.
+    pub async fn run(mut self, mut workers: WorkerHandles) -> u8 {
+        self.started();
+        let code = self.serve(&mut workers).await;
+        self.control.logger.flush(LAST_WORDS);
+        self.control.voice.flush(LAST_WORDS);
+        code
+    }
+
+    async fn serve(&mut self, workers: &mut WorkerHandles) -> u8 {
+        loop {
+            tokio::select! {
+                asked = self.signals.next() => self.obey(asked),
+                gathered = finished(&mut self.gathering) => self.reload(gathered),
+                frame = next_frame(&mut self.link) => match frame {
+                    Ok(frame) => self.from_parent(frame),
+                    // Without its parent, and with it privileges and reloads, it must not go on.
+                    Err(_) => return 1,
+                },
+                end = workers.ended() => match end.map(|end| (end.worker, end.result)) {
+                    Some((_, Ok(()))) => {}
+                    Some((worker, Err(error))) => {
+                        self.control.voice.alert(&format!("worker {worker} failed: {error}"));
+                        return 1;
+                    }
+                    None => return u8::from(self.stop == Stop::NotYet),
+                },
+                () = sleep_until(self.stop.due()) => self.stop_further(),
+            }
+        }
+    }
+
+    fn started(&mut self) {
+        self.control.log_started();
+        if self.link.is_some() {
+            self.answer(&Answer::Applied);
+            if let Some(nowhere) = self.link.as_mut().and_then(|link| link.nowhere.take()) {
+                // What is said from here on is in the log only.
+                let _ = process::redirect_streams(&nowhere);
+            }
+            return;
+        }
+        super::tell_predecessors(&self.settings, &self.control.voice);
+    }
+
+    fn obey(&mut self, asked: Asked) {
+        match asked {
+            Asked::Reload => {
+                if self.stop == Stop::NotYet && self.turn.ask() {
+                    self.begin_reload();
+                }
+            }
+            Asked::SoftStop => self.soft_stop(),
+            Asked::Pause => self.control.pause(),
+            Asked::Resume => self.control.resume(),
+            Asked::Dump => dump::states(&self.control),
+        }
+    }
+
+    fn soft_stop(&mut self) {
+        if self.stop == Stop::NotYet {
+            let grace = self.control.published.load().config.global.grace;
+            self.stop = Stop::Announced(Instant::now() + grace);
+        }
+    }
+
+    fn stop_further(&mut self) {
+        match self.stop {
+            Stop::Announced(_) => {
+                let limit = self.control.published.load().config.global.hard_stop_after;
+                self.control.soft_stop();
+                self.stop = Stop::Draining(limit.map(|limit| Instant::now() + limit));
+            }
+            Stop::Draining(_) => {
+                self.control.voice.warning("soft-stop running for too long, performing a hard-stop.");
+                self.control.workers.broadcast(|| Command::Stop);
+                self.stop = Stop::Forced;
+            }
+            Stop::NotYet | Stop::Forced => {}
+        }
+    }
+
+    fn begin_reload(&mut self) {
+        self.control.voice.notice("Reloading HAProxy");
+        self.gathering = Some(gather_in_background(Arc::clone(&self.settings)));
+    }
+
+    /// A gathered config, without a parent: open what is new and take it, or leave everything as it is.
+    fn reload(&mut self, gathered: Gathered) {
+        match self.prepare(gathered) {
+            Ok(next) => {
+                self.control.apply(next);
+                self.control.voice.notice("Loading success.");
+            }
+            Err(reason) => {
+                self.control.voice.warning("Loading failure!");
+                self.say_failed(&reason);
+            }
+        }
+        if self.turn.done() {
+            self.begin_reload();
+        }
+    }
+
+    fn prepare(&self, gathered: Gathered) -> Result<Next, String> {
+        let running = Arc::clone(&self.control.published.load().config);
+        let running = Running {
+            global: Some(&running.global),
+            sockets: &self.control.sockets.names(),
+            settings: &self.settings,
+            default_maxconn: self.default_maxconn,
+        };
+        let prepared = prepare(gathered, running, &self.control.voice).map_err(|unusable| unusable.reason)?;
+        self.say_kept(&prepared.kept);
+        let Prepared { config, bundle, opened, sinks, .. } = prepared;
+        Ok(Next { config, opened, sinks, hostname: bundle.hostname })
+    }
+
+    fn say_kept(&self, kept: &[String]) {
+        for text in kept {
+            self.control.voice.warning(&format!("config : {text}"));
+            self.control.log_global(Level::Warning, text);
+        }
+    }
+
+    fn say_failed(&self, reason: &str) {
+        let text = format!("Reload failed, the old config stays: {}", reason.replace('\n', " "));
+        self.control.log_global(Level::Alert, &text);
+    }
+
+    fn from_parent(&mut self, frame: Frame) {
+        match FromParent::from_frame(frame) {
+            Ok(FromParent::Handover(handover)) => {
+                let answer = self.take(handover).map_or_else(Answer::Refused, |()| Answer::Applied);
+                if let Answer::Refused(reason) = &answer {
+                    self.say_failed(reason);
+                }
+                self.answer(&answer);
+            }
+            Ok(FromParent::ReloadFailed(reason)) => self.say_failed(&reason),
+            Err(error) => self.answer(&Answer::Refused(error.to_string())),
+        }
+    }
+
+    fn take(&mut self, handover: Handover) -> Result<(), String> {
+        let Handover { bundle, listeners, logs } = handover;
+        let mut config = config::load(&bundle).config.ok_or("the bundle does not load")?;
+        override_config(&mut config, &self.settings, self.default_maxconn);
+        let running = Arc::clone(&self.control.published.load().config);
+        self.say_kept(&keep_fixed(&running.global, &mut config.global));
+        if !self.control.sockets.suffice(&config, &listeners) {
+            return Err("a listening socket was not handed over".to_owned());
+        }
+        let sinks = Sinks::from_descriptors(logs);
+        self.control.apply(Next { config, opened: listeners, sinks, hostname: bundle.hostname });
+        Ok(())
+    }
+
+    /// Answers are small, and the parent reads: one attempt does. If it does not, the parent is gone, which
+    /// the next read finds.
+    fn answer(&self, answer: &Answer) {
+        let Some(link) = &self.link else { return };
+        let Ok(frame) = answer.to_frame() else { return };
+        let _ = Outgoing::new(frame, Limits::ANSWER).and_then(|mut outgoing| outgoing.flush(&link.socket));
+    }
+}
+
+impl Signals {
+    fn take(alone: bool) -> io::Result<Signals> {
+        let reload = match alone {
+            true => Some((signal(SignalKind::hangup())?, signal(SignalKind::user_defined2())?)),
+            false => None,
+        };
+        Ok(Signals {
+            reload,
+            soft_stop: signal(SignalKind::user_defined1())?,
+            pause: signal(SignalKind::from_raw(Signal::SIGTTOU as i32))?,
+            resume: signal(SignalKind::from_raw(Signal::SIGTTIN as i32))?,
+            dump: signal(SignalKind::quit())?,
+        })
+    }
+
+    async fn next(&mut self) -> Asked {
+        let reload = async {
+            match &mut self.reload {
+                Some((hangup, user)) => tokio::select! { _ = hangup.recv() => {}, _ = user.recv() => {} },
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = reload => Asked::Reload,
+            _ = self.soft_stop.recv() => Asked::SoftStop,
+            _ = self.pause.recv() => Asked::Pause,
+            _ = self.resume.recv() => Asked::Resume,
+            _ = self.dump.recv() => Asked::Dump,
+        }
+    }
+}
+
+async fn finished(gathering: &mut Option<JoinHandle<Gathered>>) -> Gathered {
+    let Some(task) = gathering else { return std::future::pending().await };
+    let result = task.await;
+    *gathering = None;
+    result.unwrap_or_else(|error| Err(super::gather::GatherError::lost(&error)))
+}
+
+async fn next_frame(link: &mut Option<Link>) -> Result<Frame, FrameError> {
+    let Some(link) = link else { return std::future::pending().await };
+    loop {
+        link.socket.readable().await?;
+        let Link { socket, incoming, .. } = link;
+        // Nothing more to read is what makes tokio wait for the next readiness.
+        let read = socket.try_io(Interest::READABLE, || match incoming.read(socket) {
+            Ok(None) => Err(io::ErrorKind::WouldBlock.into()),
+            other => Ok(other),
+        });
+        match read {
+            Ok(Ok(Some(frame))) => return Ok(frame),
+            Ok(Err(error)) => return Err(error),
+            Ok(Ok(None)) | Err(_) => {}
+        }
+    }
+}
+
+async fn sleep_until(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,418 @@
+//! The small privileged parent: one thread, one `poll`, no runtime. It reads configs, resolves names, binds
+//! sockets and hands all of it to its worker; owns the pid file, systemd's notifications, the master socket
+//! and the signals; and ends with its worker, so that a look at the process list tells the truth.
+//!
+//! | signal | what the parent does |
+//! |---|---|
+//! | HUP, USR2 | gathers on a thread, prepares, hands over; the worker swaps |
+//! | USR1, TTOU, TTIN, QUIT | passes it on |
+//! | TERM, INT | passes it on; ends as the worker has ended |
+//! | CHLD | the worker has ended, and so does the parent |
+
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Instant;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::Signal;
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+
+use super::daemon::Release;
+use super::frame::{Frame, FrameError, Incoming, Limits, Outgoing};
+use super::gather::{Gathered, Lookup, gather};
+use super::master_socket::MasterSocket;
+use super::message::{Answer, FromParent, Handover};
+use super::notify::Notify;
+use super::prepare::{Prepared, Running, prepare};
+use super::reload::{SocketName, Turn, socket_names};
+use super::report::Voice;
+use super::settings::Settings;
+use crate::api::{View, WorkerView};
+use crate::config::Config;
+use crate::sys::process::{self, Ended};
+use crate::sys::wake::Wake;
+
+/// The signals that a parent takes through its signalfd; blocked before the worker is forked.
+pub const SIGNALS: [Signal; 9] = [
+    Signal::SIGHUP,
+    Signal::SIGUSR1,
+    Signal::SIGUSR2,
+    Signal::SIGTERM,
+    Signal::SIGINT,
+    Signal::SIGQUIT,
+    Signal::SIGTTOU,
+    Signal::SIGTTIN,
+    Signal::SIGCHLD,
+];
+
+/// Whether it speaks as HAProxy's master does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manner {
+    /// `-W`, `-Ws`: tells of its worker, exits 0 after SIGTERM.
+    Master,
+    /// As a plain process would: dies of the signal.
+    Plain,
+}
+
+/// What a parent begins with.
+#[derive(Debug)]
+pub struct Begin {
+    pub settings: Arc<Settings>,
+    pub voice: Voice,
+    pub manner: Manner,
+    pub worker: u32,
+    pub link: UnixStream,
+    pub signals: SignalFd,
+    pub notify: Notify,
+    pub master_socket: Option<MasterSocket>,
+    pub release: Option<Release>,
+    pub default_maxconn: u32,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Parent {
+    begin: Begin,
+    incoming: Incoming,
+    outgoing: Vec<Outgoing>,
+    turn: Turn,
+    gathered: Option<Receiver<Gathered>>,
+    wake: Arc<Wake>,
+    /// In force; before the first answer, what shall be.
+    config: Config,
+    sockets: Vec<SocketName>,
+    /// Handed over, not answered yet.
+    next: Option<Config>,
+    is_serving: bool,
+    ending: Option<Signal>,
+    link_is_up: bool,
+    started: Instant,
+    applied: Instant,
+    reloads: u32,
+    failed: u32,
+    failed_since: u32,
+    logs: String,
+}
+
+/// How the parent itself is to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ParentEnd {
+    Exit(u8),
+    DieOf(Signal),
+}
+
+impl Parent {
+    /// A parent whose worker waits for `handover`.
+    pub fn new(
+        begin: Begin,
+        config: Config,
+        handover: Handover,
+        lines: String,
+    ) -> Result<Parent, FrameError> {
+        begin.link.set_nonblocking(true)?;
+        let frame = handover.into_frame().map_err(io::Error::other)?;
+        let now = Instant::now();
+        Ok(Parent {
+            begin,
+            incoming: Incoming::new(Limits::ANSWER),
+            outgoing: vec![Outgoing::new(frame, Limits::BUNDLE)?],
+            turn: Turn::Running,
+            gathered: None,
+            wake: Arc::new(Wake::new()?),
+            sockets: Vec::new(),
+            next: Some(config.clone()),
+            config,
+            is_serving: false,
+            ending: None,
+            link_is_up: true,
+            started: now,
+            applied: now,
+            reloads: 0,
+            failed: 0,
+            failed_since: 0,
+            logs: lines,
+        })
+    }
+
+    /// Until the worker has ended.
+    pub fn run(mut self) -> io::Result<ParentEnd> {
+        loop {
+            self.wait()?;
+            while let Some(signal) = self.next_signal()? {
+                self.obey(signal);
+            }
+            if let Some(ended) = process::ended(self.begin.worker)? {
+                return Ok(self.finish(ended));
+            }
+            self.speak_with_worker();
+            self.wake.clear();
+            if let Some(gathered) = self.gathered.as_ref().and_then(|gathered| gathered.try_recv().ok()) {
+                self.gathered = None;
+                self.hand_over(gathered);
+            }
+            self.serve_master_socket();
+        }
+    }
+
+    fn wait(&self) -> io::Result<()> {
+        let reads = |fd| PollFd::new(fd, PollFlags::POLLIN);
+        let mut waits = vec![reads(self.begin.signals.as_fd()), reads(self.wake.as_fd())];
+        if self.link_is_up {
+            let mut flags = PollFlags::POLLIN;
+            flags.set(PollFlags::POLLOUT, !self.outgoing.is_empty());
+            waits.push(PollFd::new(self.begin.link.as_fd(), flags));
+        }
+        for (fd, writes) in self.begin.master_socket.iter().flat_map(MasterSocket::waits) {
+            let mut flags = PollFlags::POLLIN;
+            flags.set(PollFlags::POLLOUT, writes);
+            waits.push(PollFd::new(fd, flags));
+        }
+        match poll(&mut waits, PollTimeout::NONE) {
+            Err(nix::errno::Errno::EINTR) => Ok(()),
+            result => Ok(result.map(drop)?),
+        }
+    }
+
+    fn next_signal(&self) -> io::Result<Option<Signal>> {
+        let info = self.begin.signals.read_signal()?;
+        Ok(info.and_then(|info| Signal::try_from(info.ssi_signo as i32).ok()))
+    }
+
+    fn obey(&mut self, signal: Signal) {
+        match signal {
+            Signal::SIGHUP | Signal::SIGUSR2 => self.ask_reload(),
+            Signal::SIGCHLD => {}
+            Signal::SIGTERM | Signal::SIGINT | Signal::SIGUSR1 => {
+                if self.ending.is_none() {
+                    self.begin.notify.stopping();
+                    self.say_as_master(|voice| voice.warning("Exiting Master process..."));
+                }
+                self.ending = Some(signal);
+                self.pass_on(signal);
+            }
+            other => self.pass_on(other),
+        }
+    }
+
+    fn pass_on(&self, signal: Signal) {
+        // It may have ended this moment; SIGCHLD tells.
+        let _ = process::kill(self.begin.worker, signal);
+    }
+
+    fn ask_reload(&mut self) {
+        if self.ending.is_none() && self.turn.ask() {
+            self.begin_reload();
+        }
+    }
+
+    fn begin_reload(&mut self) {
+        self.begin.notify.reloading();
+        self.begin.voice.notice("Reloading HAProxy");
+        let (sender, receiver) = channel();
+        let (settings, wake) = (Arc::clone(&self.begin.settings), Arc::clone(&self.wake));
+        let work = move || {
+            // Nobody listens any more if the process ends.
+            let _ = sender.send(gather(&settings, Lookup::Threads));
+            wake.ring();
+        };
+        match std::thread::Builder::new().name("gather".to_owned()).spawn(work) {
+            Ok(_) => self.gathered = Some(receiver),
+            Err(error) => self.reload_failed(&format!("cannot start a thread: {error}")),
+        }
+    }
+
+    fn hand_over(&mut self, gathered: Gathered) {
+        let running = Running {
+            global: Some(&self.config.global),
+            sockets: &self.sockets,
+            settings: &self.begin.settings,
+            default_maxconn: self.begin.default_maxconn,
+        };
+        let prepared = match prepare(gathered, running, &self.begin.voice) {
+            Ok(prepared) => prepared,
+            Err(unusable) => {
+                self.logs = unusable.lines;
+                if let Ok(frame) = FromParent::reload_failed(&unusable.reason) {
+                    self.send(frame);
+                }
+                return self.reload_failed(&unusable.reason);
+            }
+        };
+        let Prepared { config, bundle, opened, sinks, lines, .. } = prepared;
+        self.logs = lines;
+        let handover = Handover { bundle, listeners: opened, logs: sinks.into_descriptors() };
+        match handover.into_frame() {
+            Ok(frame) => {
+                self.next = Some(config);
+                self.send(frame);
+            }
+            Err(error) => self.reload_failed(&error.to_string()),
+        }
+    }
+
+    fn send(&mut self, frame: Frame) {
+        match Outgoing::new(frame, Limits::BUNDLE) {
+            Ok(outgoing) => {
+                self.outgoing.push(outgoing);
+                self.flush();
+            }
+            Err(error) => self.reload_failed(&error.to_string()),
+        }
+    }
+
+    fn flush(&mut self) {
+        while let Some(first) = self.outgoing.first_mut() {
+            match first.flush(&self.begin.link) {
+                Ok(true) => drop(self.outgoing.remove(0)),
+                Ok(false) => return,
+                Err(_) => return self.hang_up(),
+            }
+        }
+    }
+
+    fn speak_with_worker(&mut self) {
+        if !self.link_is_up {
+            return;
+        }
+        self.flush();
+        loop {
+            match self.incoming.read(&self.begin.link) {
+                Ok(None) => return,
+                Ok(Some(frame)) => match Answer::from_frame(&frame) {
+                    Ok(answer) => self.hear(answer),
+                    Err(_) => return self.hang_up(),
+                },
+                Err(_) => return self.hang_up(),
+            }
+        }
+    }
+
+    /// A worker that ends its side, or speaks nonsense, is not one any more.
+    fn hang_up(&mut self) {
+        self.link_is_up = false;
+        self.outgoing.clear();
+        if self.is_serving && self.ending.is_none() {
+            self.pass_on(Signal::SIGTERM);
+        }
+    }
+
+    fn hear(&mut self, answer: Answer) {
+        let Some(next) = self.next.take() else { return };
+        match answer {
+            Answer::Applied => {
+                self.sockets = socket_names(&next).into_iter().flatten().flatten().collect();
+                self.config = next;
+                self.applied = Instant::now();
+                self.failed_since = 0;
+                if self.is_serving {
+                    self.reloads += 1;
+                }
+                self.serving();
+                self.reload_ended();
+            }
+            Answer::Refused(reason) => {
+                self.begin.voice.alert(&reason);
+                self.reload_failed(&reason);
+            }
+        }
+    }
+
+    fn serving(&mut self) {
+        let is_first = !std::mem::replace(&mut self.is_serving, true);
+        if self.begin.manner == Manner::Master || !is_first {
+            self.begin.voice.notice("Loading success.");
+        }
+        self.begin.notify.ready();
+        if !is_first {
+            return;
+        }
+        super::tell_predecessors(&self.begin.settings, &self.begin.voice);
+        if let Some(release) = self.begin.release.take() {
+            release.success();
+            // From here on the worker's log is the only voice.
+            let _ = process::detach_streams();
+        }
+    }
+
+    fn reload_failed(&mut self, reason: &str) {
+        self.next = None;
+        self.failed += 1;
+        self.failed_since += 1;
+        self.begin.voice.warning("Loading failure!");
+        self.begin.notify.reload_failed(reason);
+        self.reload_ended();
+    }
+
+    fn reload_ended(&mut self) {
+        if let Some(socket) = &mut self.begin.master_socket {
+            socket.reload_ended();
+        }
+        if self.turn.done() && self.ending.is_none() {
+            self.begin_reload();
+        }
+    }
+
+    fn serve_master_socket(&mut self) {
+        let view = self.view();
+        let Some(socket) = &mut self.begin.master_socket else { return };
+        if socket.serve(&view) {
+            self.ask_reload();
+        }
+    }
+
+    fn view(&self) -> View {
+        let settings = &self.begin.settings;
+        let worker = self.is_serving.then(|| WorkerView {
+            pid: self.begin.worker,
+            reloads: self.failed_since,
+            uptime: self.applied.elapsed(),
+        });
+        View {
+            version: settings.version.clone(),
+            master: std::process::id(),
+            uptime: self.started.elapsed(),
+            reloads: self.reloads + self.failed,
+            failed_reloads: self.failed,
+            last_reload_failed: self.failed_since > 0,
+            worker,
+            startup_logs: self.logs.clone(),
+            environment: super::gather::own_variables(settings),
+        }
+    }
+
+    fn say_as_master(&self, say: impl FnOnce(&Voice)) {
+        if self.begin.manner == Manner::Master {
+            say(&self.begin.voice);
+        }
+    }
+
+    fn finish(&self, ended: Ended) -> ParentEnd {
+        let (pid, code) = (self.begin.worker, ended.code());
+        let text = format!("Current worker ({pid}) exited with code {code} ({})", ended.word());
+        self.say_as_master(|voice| match code {
+            0..128 => voice.warning(&text),
+            _ => voice.alert(&text),
+        });
+        let end = match (self.ending, self.begin.manner) {
+            (Some(signal), Manner::Plain) if signal != Signal::SIGUSR1 => return ParentEnd::DieOf(signal),
+            (Some(Signal::SIGINT), _) => 130,
+            (Some(Signal::SIGTERM), _) => 0,
+            _ => u8::try_from(code).unwrap_or(1),
+        };
+        if self.ending.is_none() {
+            self.say_as_master(|voice| voice.alert("exit-on-failure: killing every processes with SIGTERM"));
+        }
+        self.say_as_master(|voice| voice.warning(&format!("All workers exited. Exiting... ({end})")));
+        ParentEnd::Exit(end)
+    }
+}
+
+/// A signalfd for [`SIGNALS`], which are blocked by it: the worker inherits that, and unblocks them when it
+/// can take them.
+pub fn take_signals() -> io::Result<SignalFd> {
+    let set = process::block(&SIGNALS)?;
+    Ok(SignalFd::with_flags(&set, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?)
+}

@@ -1,0 +1,137 @@
+//! What a reload does, decided before anything is touched: which sockets are opened, which are kept, which
+//! are closed, and what of the new config cannot take effect while the process lives. Pure.
+//!
+//! A listening socket is known by its [`SocketName`]: the address, and which of several lines with that
+//! address. Options of a `bind` line belong to the socket only from its opening on.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::settings::Settings;
+use crate::config::Config;
+use crate::config::model::{Bind, BindAddress, Frontend, Global};
+
+/// Identity of a listening socket across reloads.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct SocketName {
+    pub address: BindAddress,
+    /// 0 for the first line with that address, 1 for the second, ...
+    pub occurrence: u32,
+}
+
+/// What has to be done with the sockets.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Plan {
+    /// Position of frontend and bind of what is new.
+    pub open: Vec<(SocketName, usize, usize)>,
+    pub close: Vec<SocketName>,
+}
+
+/// The socket of every bind line that is to listen: `names[i][j]` of bind `j` of frontend `i`.
+pub fn socket_names(config: &Config) -> Vec<Vec<Option<SocketName>>> {
+    let mut seen: HashMap<&BindAddress, u32> = HashMap::new();
+    config
+        .frontends
+        .iter()
+        .map(|frontend| frontend.binds.iter().map(|bind| name_of(frontend, bind, &mut seen)).collect())
+        .collect()
+}
+
+fn name_of<'a>(
+    frontend: &Frontend,
+    bind: &'a Bind,
+    seen: &mut HashMap<&'a BindAddress, u32>,
+) -> Option<SocketName> {
+    if frontend.disabled {
+        return None;
+    }
+    let times = seen.entry(&bind.address).or_default();
+    let name = SocketName { address: bind.address.clone(), occurrence: *times };
+    *times += 1;
+    Some(name)
+}
+
+/// What to open and close so that exactly the sockets of `config` are open, `have` being open now.
+pub fn plan(config: &Config, have: &[SocketName]) -> Plan {
+    let mut plan = Plan::default();
+    let mut wanted = Vec::new();
+    for (frontend, names) in socket_names(config).into_iter().enumerate() {
+        for (bind, name) in names.into_iter().enumerate() {
+            let Some(name) = name else { continue };
+            if !have.contains(&name) {
+                plan.open.push((name.clone(), frontend, bind));
+            }
+            wanted.push(name);
+        }
+    }
+    plan.close = have.iter().filter(|name| !wanted.contains(name)).cloned().collect();
+    plan
+}
+
+/// Puts the command line's word over the config's.
+pub fn override_config(config: &mut Config, settings: &Settings, default_maxconn: u32) {
+    let global = &mut config.global;
+    global.maxconn = settings.maxconn.or(global.maxconn).or(Some(default_maxconn));
+    if settings.pidfile.is_some() {
+        global.pidfile.clone_from(&settings.pidfile);
+    }
+    let Some(maxconn) = settings.frontend_maxconn else { return };
+    for frontend in config.frontends.iter_mut().filter(|frontend| frontend.maxconn == 0) {
+        frontend.maxconn = maxconn;
+    }
+}
+
+/// Settings that only a new process can take: the old values go into `new`, and for each one that would
+/// have changed, a sentence comes back.
+pub fn keep_fixed(old: &Global, new: &mut Global) -> Vec<String> {
+    let mut kept = Vec::new();
+    keep("user", old.uid, &mut new.uid, &mut kept);
+    keep("group", old.gid, &mut new.gid, &mut kept);
+    keep("chroot", old.chroot.clone(), &mut new.chroot, &mut kept);
+    keep("nbthread", old.nbthread, &mut new.nbthread, &mut kept);
+    keep("daemon", old.daemon, &mut new.daemon, &mut kept);
+    keep("master-worker", old.master_worker, &mut new.master_worker, &mut kept);
+    keep("pidfile", old.pidfile.clone(), &mut new.pidfile, &mut kept);
+    keep("ulimit-n", old.ulimit_n, &mut new.ulimit_n, &mut kept);
+    kept
+}
+
+fn keep<T: PartialEq>(keyword: &str, old: T, new: &mut T, kept: &mut Vec<String>) {
+    if *new != old {
+        *new = old;
+        kept.push(format!(
+            "'{keyword}' cannot change in a reload, the old value stays; restart to change it"
+        ));
+    }
+}
+
+/// Whether a reload is under way, and whether another one was asked for meanwhile: however many signals
+/// come during one reload, one more follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Turn {
+    #[default]
+    Idle,
+    Running,
+    RunningAndAskedAgain,
+}
+
+impl Turn {
+    /// A reload is asked for; whether to begin now.
+    pub fn ask(&mut self) -> bool {
+        let begin = *self == Turn::Idle;
+        *self = if begin { Turn::Running } else { Turn::RunningAndAskedAgain };
+        begin
+    }
+
+    /// The reload under way has ended; whether to begin another one now.
+    pub fn done(&mut self) -> bool {
+        let again = *self == Turn::RunningAndAskedAgain;
+        *self = if again { Turn::Running } else { Turn::Idle };
+        again
+    }
+}
+
+#[cfg(test)]
+#[path = "reload_tests.rs"]
+mod tests;

@@ -1,0 +1,197 @@
+//! The process that serves clients: sets everything up, then is the control thread until the end.
+//!
+//! Order of the start, each step of which may need what the next one gives up:
+//!
+//! 1. load the bundle (pure), look up the time zone;
+//! 2. chroot, group, user; no new privileges; end with the parent (only with a parent);
+//! 3. log thread and message thread, workers' letter boxes;
+//! 4. the first snapshot, checks, guards, pages;
+//! 5. worker threads; now clients are served, and whoever waits for that is told.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use super::control::{Control, Next, Speaker};
+use super::duty::Duty;
+use super::listeners::Sockets;
+use super::message::Handover;
+use super::reload::override_config;
+use super::report::Voice;
+use super::settings::{Settings, Verbosity};
+use crate::config::{self, Config};
+use crate::guard::actor::{Guards, run as run_guards};
+use crate::health::{Checks, Emitted, Sinks as CheckSinks};
+use crate::log::framing::Echo;
+use crate::log::{Clock, Logger, Sinks};
+use crate::proxy::service::Served;
+use crate::proxy::worker::{Shared, start as start_workers};
+use crate::state::{Published, Snapshot, Workers};
+use crate::stats::ProcessFacts;
+use crate::stats::http::{Limits as PageLimits, Service, serve_loop};
+use crate::sys::{limits, process};
+use crate::time::Tick;
+
+/// What the start depends on.
+#[derive(Debug)]
+pub struct Start {
+    pub settings: Arc<Settings>,
+    pub voice: Voice,
+    pub handover: Handover,
+    pub place: Place,
+    pub default_maxconn: u32,
+}
+
+/// Whether somebody with privileges stands behind this process.
+#[derive(Debug)]
+pub enum Place {
+    /// This is the only process.
+    Alone,
+    Below {
+        parent: u32,
+        link: UnixStream,
+        /// Open on `/dev/null`, if the streams are to be let go of once all is well.
+        nowhere: Option<File>,
+    },
+}
+
+/// Why it did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("config : the bundle does not load")]
+    Bundle,
+    #[error("config : a listening socket was not handed over")]
+    Sockets,
+    #[error("[{program}.main()] {error}{}", help(error))]
+    Privileges { program: String, error: process::DropError },
+    #[error("cannot start: {0}")]
+    Io(#[from] io::Error),
+}
+
+fn help(error: &process::DropError) -> String {
+    let (cause, remedy) = match error {
+        process::DropError::Chroot(_, cause) => (cause, "create the directory, or start as root"),
+        process::DropError::Group(_, cause) | process::DropError::User(_, cause) => {
+            (cause, "start as root, or leave out 'user', 'group', 'uid' and 'gid'")
+        }
+        process::DropError::NoNew(cause) => (cause, "the kernel is too old"),
+    };
+    format!("\n   | {}: {remedy}", super::gather::reason(cause))
+}
+
+/// Serves until the end; the process's exit code.
+pub fn serve(start: Start) -> Result<u8, StartError> {
+    let loaded = config::load(&start.handover.bundle);
+    let mut config = loaded.config.ok_or(StartError::Bundle)?;
+    override_config(&mut config, &start.settings, start.default_maxconn);
+    if !Sockets::default().suffice(&config, &start.handover.listeners) {
+        return Err(StartError::Sockets);
+    }
+    let clock = Clock::system();
+    let workers = Workers::new(threads(&config))?;
+    let (events, emitted) = unbounded_channel();
+    let guards = Guards::new(workers.clone(), events.clone());
+    if let Place::Below { parent, .. } = &start.place {
+        give_up_privileges(&config, *parent, &start.settings.program)?;
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let parts = Parts { clock, workers, guards, emitted, events };
+    runtime.block_on(run(start, config, parts))
+}
+
+/// What was made before privileges were given up.
+struct Parts {
+    clock: Clock,
+    workers: Workers,
+    guards: Guards,
+    emitted: UnboundedReceiver<Emitted>,
+    events: tokio::sync::mpsc::UnboundedSender<Emitted>,
+}
+
+async fn run(start: Start, config: Config, parts: Parts) -> Result<u8, StartError> {
+    let Start { settings, voice, handover, place, default_maxconn } = start;
+    let Parts { clock, workers, guards, emitted, events } = parts;
+    let Handover { bundle, listeners, logs } = handover;
+    let speaker = Speaker { tag: file_name(&settings.program), echo: echo(&settings, &place) };
+    let identity = speaker.identity(&config, &bundle.hostname);
+    let logger = Logger::start(identity, clock.clone(), Sinks::default())?;
+    let published = Arc::new(Published::from_pointee(Snapshot::empty(workers.count())));
+    let (reports, heard) = unbounded_channel();
+    let (snapshots, taken) = unbounded_channel();
+    tokio::spawn(run_guards(guards, taken, heard));
+    let sinks = CheckSinks { reports, events, workers: workers.clone(), published: Arc::clone(&published) };
+    let facts = ProcessFacts {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        pid: std::process::id(),
+        threads: workers.count(),
+        maxconn: config.global.maxconn.unwrap_or(default_maxconn),
+        hostname: bundle.hostname.clone(),
+        started: Tick::now(),
+    };
+    let mut control = Control {
+        published: Arc::clone(&published),
+        workers: workers.clone(),
+        checks: Checks::new(sinks),
+        guards: snapshots,
+        logger: logger.clone(),
+        voice: voice.in_background()?,
+        sockets: Sockets::default(),
+        speaker,
+    };
+    let sinks = Sinks::from_descriptors(logs);
+    control.apply(Next { config, opened: listeners, sinks, hostname: bundle.hostname });
+    tokio::spawn(tell_events(emitted, Arc::clone(&published), logger.clone()));
+    let (services, served) = unbounded_channel::<Served>();
+    let pages = Service {
+        published: Arc::clone(&published),
+        facts: Arc::new(facts),
+        logger: logger.clone(),
+        clock,
+        limits: PageLimits::default(),
+    };
+    tokio::spawn(serve_loop(served, pages));
+    let records = Arc::new(move |record| logger.session(record));
+    let duty = Duty::begin(control, settings, place, default_maxconn)?;
+    let handles = start_workers(&Shared { published, workers, records, services })?;
+    Ok(duty.run(handles).await)
+}
+
+/// Events are shown while somebody looks: in the foreground, without `-q`.
+fn echo(settings: &Settings, place: &Place) -> Echo {
+    let background = matches!(place, Place::Below { nowhere: Some(_), .. });
+    if background || settings.verbosity == Verbosity::Quiet { Echo::Off } else { Echo::Stderr }
+}
+
+/// One worker a core, unless `nbthread` says otherwise.
+fn threads(config: &Config) -> usize {
+    let cores = || limits::cores().map_or(1, |cores| cores.len());
+    config.global.nbthread.unwrap_or_else(cores).clamp(1, 64)
+}
+
+fn give_up_privileges(config: &Config, parent: u32, program: &str) -> Result<(), StartError> {
+    let global = &config.global;
+    process::drop_privileges(global.chroot.as_deref(), global.uid, global.gid)
+        .map_err(|error| StartError::Privileges { program: program.to_owned(), error })?;
+    Ok(process::end_with(parent)?)
+}
+
+/// What a program is called.
+pub fn file_name(program: &str) -> String {
+    let name = Path::new(program).file_name();
+    name.map_or_else(|| "rolecall".to_owned(), |name| name.to_string_lossy().into_owned())
+}
+
+/// State changes of servers, to the log of their backend.
+async fn tell_events(mut emitted: UnboundedReceiver<Emitted>, published: Arc<Published>, logger: Logger) {
+    while let Some(Emitted { backend, event }) = emitted.recv().await {
+        let snapshot = published.load_full();
+        // A backend that a reload has removed meanwhile has no log any more.
+        if let Some(at) = snapshot.backends.iter().position(|view| view.live.key == backend) {
+            logger.server(&snapshot.config.backends[at], &event);
+        }
+    }
+}
