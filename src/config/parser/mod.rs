@@ -71,6 +71,13 @@ fn read_source(id: SourceId, source: &Source, context: &mut Context<'_>, section
             continue;
         }
         let place = LineContext { file: &source.name, line: number, section: sections.keyword() };
+        if bytes.contains(&0) {
+            // Not a text: whatever follows would be noise, and HAProxy stops here too.
+            if let Err(diagnostic) = lexer::split(id, start, bytes, &context.environment, &place) {
+                context.report(diagnostic.help("this is not a text file; is it the config that was meant?"));
+            }
+            return;
+        }
         let words = match lexer::split(id, start, bytes, &context.environment, &place) {
             Ok(words) => words,
             Err(diagnostic) => {
