@@ -161,7 +161,7 @@ impl Guards {
                     live.history.push(MasterChange {
                         epoch,
                         server: server.and_then(|key| watched.name(key)),
-                        previous: previous.and_then(|key| watched.name(key)),
+                        previous: previous.map(|key| self.words(watched, now).server(key)),
                         reason: reason.clone(),
                         at: SystemTime::now(),
                         since: now,
@@ -182,6 +182,10 @@ impl Guards {
                 let text = reason.map(|reason| self.words(watched, now).held(reason));
                 watched.with_server(server, |live| live.update_redis(|redis| redis.held.clone_from(&text)));
                 self.tell_held(watched, server, reason, text);
+            }
+            Effect::StillHeld(server, reason) => {
+                let text = Some(self.words(watched, now).held(reason));
+                watched.with_server(server, |live| live.update_redis(|redis| redis.held.clone_from(&text)));
             }
             Effect::Masterless(since) => live.set_masterless_since(since),
             Effect::Cut(server, reason) => self.cut(watched, server, reason, now),
@@ -213,10 +217,13 @@ impl Guards {
     }
 
     fn cut(&self, watched: &Watched, server: ServerKey, reason: CutReason, now: Tick) {
-        let mut sessions = 0;
-        watched.with_server(server, |live| sessions = live.traffic.sessions.now());
+        let (mut sessions, mut was_held) = (0, false);
+        watched.with_server(server, |live| {
+            (sessions, was_held) = (live.traffic.sessions.now(), live.redis().held.is_some());
+        });
         self.workers.broadcast(|| Command::Cut(server, reason));
-        if sessions > 0 {
+        // A held server lost its clients before, and that was told; some may still be taking their replies.
+        if sessions > 0 && !was_held {
             let reason = self.words(watched, now).cut(reason, watched.guard.master());
             self.tell(watched, server, ServerChange::Cut { sessions, reason });
         }
@@ -231,7 +238,7 @@ impl Guards {
         epoch: u32,
     ) {
         let Some(server) = server else { return };
-        let previous = previous.and_then(|key| watched.name(key));
+        let previous = previous.map(|key| self.words(watched, Tick(0)).server(key));
         self.tell(watched, server, ServerChange::Master { reason, previous, epoch });
     }
 

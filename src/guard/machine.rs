@@ -5,6 +5,7 @@
 //! anything that follows already finds the right master; the sessions of a server that lost are cut after
 //! that, and clients that wait are told to look again last of all.
 
+use std::mem::discriminant;
 use std::time::Duration;
 
 use super::decide::{Fact, HeldReason, Hold, Reason, Says, Standing, View, Window, decide};
@@ -79,6 +80,8 @@ pub enum Effect {
     Disproven(ServerKey),
     /// Say why the server gets no clients although it says that it is master; `None`: it does, or does not.
     Held(ServerKey, Option<HeldReason>),
+    /// The same reason in other words, after another server became master: no news.
+    StillHeld(ServerKey, HeldReason),
     /// Since when there is no usable master.
     Masterless(Option<Tick>),
     Cut(ServerKey, CutReason),
@@ -289,9 +292,13 @@ impl GuardState {
         for member in &mut self.members {
             let key = member.fact.key;
             let reason = held.iter().find(|(held, _)| *held == key).map(|(_, reason)| *reason);
-            if member.held != reason {
-                member.held = reason;
-                effects.push(Effect::Held(key, reason));
+            let before = std::mem::replace(&mut member.held, reason);
+            match (before, reason) {
+                _ if before == reason => {}
+                (Some(old), Some(new)) if discriminant(&old) == discriminant(&new) => {
+                    effects.push(Effect::StillHeld(key, new));
+                }
+                _ => effects.push(Effect::Held(key, reason)),
             }
         }
         let has_replicas = |member: &&Member| member.fact.passing && member.fact.connected_replicas > 0;
