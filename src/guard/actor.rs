@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 use jiff::tz::TimeZone;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
-use super::decide::{HeldReason, Reason, Standing};
+use super::decide::{HeldReason, Standing};
 use super::machine::{Effect, GuardState, Input, Observation, Seat, Setup};
 use super::words::{Names, Words};
 use crate::config::model::Backend;
@@ -199,13 +199,14 @@ impl Guards {
     fn only_tell(&self, watched: &Watched, effect: Effect, now: Tick) {
         let words = self.words(watched, now);
         match effect {
-            Effect::Master { server, previous, reason } if reason != Reason::Stays => {
-                let text = format!("would be, if guarded: {}", words.reason(reason));
-                self.tell_master(watched, (server, previous), text, watched.view.live.master.load().epoch);
+            Effect::Master { server: Some(server), previous, reason } => {
+                let after = previous.map(|key| format!(", after {}", words.server(key)));
+                let text = format!("master{}, reason: {}", after.unwrap_or_default(), words.reason(reason));
+                self.tell(watched, server, ServerChange::Observed { text });
             }
-            Effect::Held(server, Some(reason)) => {
-                let text = format!("would be, if guarded: {}", words.held(reason));
-                self.tell_held(watched, server, Some(reason), Some(text));
+            Effect::Held(server, Some(reason)) if reason != HeldReason::Undecided => {
+                let text = format!("held: {}", words.held(reason));
+                self.tell(watched, server, ServerChange::Observed { text });
             }
             Effect::Rivals(master, rival) => self.tell_rivals(watched, (master, rival), now),
             Effect::ManyMasters(Some((server, found))) => {

@@ -109,8 +109,9 @@ pub struct GuardState {
     hold: Option<Duration>,
     members: Vec<Member>,
     history: History,
-    /// Who holds the word.
+    /// Who holds the word, and why.
     master: Option<ServerKey>,
+    reason: Reason,
     clock: HoldClock,
     window_closes: Tick,
     judged: bool,
@@ -128,6 +129,7 @@ impl GuardState {
             members: Vec::new(),
             history: History::default(),
             master: None,
+            reason: Reason::None,
             clock: HoldClock::started(now),
             window_closes: now,
             judged: false,
@@ -223,8 +225,8 @@ impl GuardState {
     /// What was only observed, or forgotten by a change of the config, becomes true again.
     fn restate(&self, effects: &mut Vec<Effect>) {
         if self.guarding == Guarding::Master {
-            let (server, reason) = (self.master, Reason::Stays);
-            effects.push(Effect::Master { server, previous: server, reason });
+            let (server, reason) = (self.master, self.reason);
+            effects.push(Effect::Master { server, previous: None, reason });
         }
         for Member { fact, proven, .. } in &self.members {
             effects.push(if *proven { Effect::Proven(fact.key) } else { Effect::Disproven(fact.key) });
@@ -271,6 +273,7 @@ impl GuardState {
         self.history.set_line(decision.line);
         if decision.master != self.master {
             let previous = std::mem::replace(&mut self.master, decision.master);
+            self.reason = decision.reason;
             effects.push(Effect::Master { server: self.master, previous, reason: decision.reason });
             self.cut_the_others(previous, after);
         }
