@@ -70,6 +70,10 @@ use crate::sys::process;
 /// Descriptors beside those of connections: logs, pages, probes, eventfds.
 const SPARE_DESCRIPTORS: u64 = 128;
 
+/// What must not kill a process that has just begun to serve.
+const EARLY_SIGNALS: [Signal; 6] =
+    [Signal::SIGHUP, Signal::SIGUSR1, Signal::SIGUSR2, Signal::SIGTTOU, Signal::SIGTTIN, Signal::SIGQUIT];
+
 /// Runs the program to its end; the exit code.
 pub fn run(settings: Settings) -> u8 {
     let voice = Voice::new(&settings);
@@ -93,6 +97,8 @@ fn start(settings: Arc<Settings>, voice: &Voice) -> Result<u8, String> {
     if settings.task == Task::Check {
         return Ok(check(gathered, &settings, voice));
     }
+    // A signal that comes while the sockets are open, but nobody listens for it yet, waits.
+    process::block(&EARLY_SIGNALS).map_err(|error| error.to_string())?;
     let default_maxconn = default_maxconn(limits::descriptors().ok());
     let running = Running { global: None, sockets: &[], settings: &settings, default_maxconn };
     let prepared = prepare(gathered, running, voice).map_err(|unusable| match unusable.reason {
