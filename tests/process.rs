@@ -423,6 +423,48 @@ fn a_paused_frontend_refuses_and_resumes() {
 }
 
 #[test]
+fn a_soft_stop_waits_no_longer_than_hard_stop_after() {
+    for arguments in [&["-db"][..], &["-W", "-db"]] {
+        let (mut stage, port) = (Stage::new(), free_port());
+        stage.write("    hard-stop-after 300ms\n", &[port]);
+        let pid = stage.start(arguments, port);
+        let mut session = open(port).expect("a session");
+        signal(pid, "USR1");
+        eventually("the listener to close", || refuses(port).then_some(()));
+        let began = Instant::now();
+        assert_eq!(session.read(&mut [0]).unwrap_or(0), 0, "the session is ended");
+        assert!(began.elapsed() < Duration::from_secs(3));
+        assert_eq!(stage.wait().code(), Some(0));
+        stage.says("Proxy f stopped (cumulated conns: FE: ");
+    }
+}
+
+#[test]
+fn the_log_hears_of_starts_and_of_reloads_that_failed() {
+    let log = std::net::UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    log.set_read_timeout(Some(PATIENCE)).expect("a time limit");
+    let target = log.local_addr().expect("an address");
+    let hears = |text: &str| loop {
+        let mut bytes = [0; 2048];
+        let count = log.recv(&mut bytes).expect("a line of the log");
+        if String::from_utf8_lossy(&bytes[..count]).contains(text) {
+            break;
+        }
+    };
+    for arguments in [&["-db"][..], &["-W", "-db"]] {
+        let (mut stage, port) = (Stage::new(), free_port());
+        let global = format!("    log {target} local0\n");
+        let text = config(stage.server, &global, &[port]).replace("mode tcp", "mode tcp\n    log global");
+        std::fs::write(stage.path("c.cfg"), text).expect("a config");
+        let pid = stage.start(arguments, port);
+        hears("Proxy f started.");
+        stage.write("    maxcon 1\n", &[port]);
+        signal(pid, "HUP");
+        hears("Reload failed, the old config stays: config : parsing [c.cfg:3] : unknown keyword 'maxcon'");
+    }
+}
+
+#[test]
 fn it_is_found_under_the_name_it_was_started_by() {
     let (stage, port) = (Stage::new(), free_port());
     stage.write("", &[port]);

@@ -39,6 +39,7 @@ pub mod dump;
 pub mod duty;
 pub mod frame;
 pub mod gather;
+pub mod link;
 pub mod listeners;
 pub mod master_socket;
 pub mod message;
@@ -114,9 +115,8 @@ fn start(settings: Arc<Settings>, voice: &Voice) -> Result<u8, String> {
         ));
     }
     raise_limits(&prepared.config, &settings.program)?;
-    if settings.verbosity == Verbosity::Verbose {
-        let maxconn = prepared.config.global.maxconn.unwrap_or(default_maxconn);
-        voice.raw(format!("Note: setting global.maxconn to {maxconn}.\n"));
+    if settings.verbosity == Verbosity::Verbose && prepared.config.global.maxconn == Some(default_maxconn) {
+        voice.raw(format!("Note: setting global.maxconn to {default_maxconn}.\n"));
     }
     let separation = Separation::of(&prepared.config.global, &settings);
     match separation {
