@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rolecall::config::model::{BindAddress, Mode};
-use rolecall::proxy::worker::EngineLoop;
-use rolecall::state::{Command, Guarding, Listener, Snapshot};
+use rolecall::proxy::worker::{EngineLoop, Shared, start_with};
+use rolecall::state::{Command, Guarding, Listener, Snapshot, Workers};
 use rolecall::sys;
 use rolecall::time::Tick;
 
@@ -95,6 +95,19 @@ pub(crate) fn a_stop_ends_sessions(engine: EngineLoop) {
     ended(&mut client);
     server.join();
     assert_eq!(balancer.sessions(), 0);
+}
+
+pub(crate) fn an_engine_that_does_not_come_up_is_told_to_the_starter(engine: EngineLoop) {
+    let balancer = Balancer::start(engine, Wish::of(&[]));
+    let (services, _served) = tokio::sync::mpsc::unbounded_channel();
+    let shared = Shared {
+        published: Arc::clone(&balancer.published),
+        workers: Workers::new(2).unwrap(),
+        records: Arc::new(|_| ()),
+        services,
+    };
+    let error = start_with(|_| Err(std::io::Error::other("no ring")), &shared).unwrap_err();
+    assert_eq!(error.to_string(), "no ring");
 }
 
 pub(crate) fn a_pause_keeps_clients_waiting(engine: EngineLoop) {

@@ -44,6 +44,7 @@ suite!(epoll, rolecall::proxy::driver::epoll::run, {
         silence_times_out
         a_soft_stop_ends_with_its_last_session
         a_stop_ends_sessions
+        an_engine_that_does_not_come_up_is_told_to_the_starter
         a_pause_keeps_clients_waiting
         an_http_proxy_hands_its_client_over
         a_listener_that_is_added_serves_and_one_removed_does_not;

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -70,6 +70,15 @@ impl Rolecall {
     /// What it has printed so far.
     pub fn output(&self) -> String {
         std::fs::read_to_string(self.directory.path().join("output")).unwrap_or_default()
+    }
+
+    /// Returns once it has printed `text`.
+    pub fn wait_for_output(&self, text: &str) {
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while !self.output().contains(text) {
+            assert!(Instant::now() < deadline, "rolecall did not say {text:?}: {}", self.output());
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// Resident memory in KiB.
