@@ -352,8 +352,12 @@ fn the_master_socket_reloads_and_keeps_the_old_config_when_it_must() {
     assert!(greets(other) && refuses(port));
     let logs = stage.ask("show startup-logs");
     assert!(logs.contains("[ALERT]"), "{logs}");
+    // A file that is being written looks empty for a moment.
+    std::fs::write(stage.path("c.cfg"), "").expect("a config");
+    assert_eq!(stage.ask("reload"), "");
+    assert!(greets(other) && stage.ask("show startup-logs").contains("No enabled listener found"));
     let processes = stage.ask("show proc");
-    assert!(processes.contains("2 [failed: 1]") && processes.contains(&worker[0].to_string()), "{processes}");
+    assert!(processes.contains("3 [failed: 2]") && processes.contains(&worker[0].to_string()), "{processes}");
     assert_eq!(children(pid), worker, "a reload makes no process");
     // The session that began before both reloads is still there.
     let mut kept = kept;

@@ -108,12 +108,6 @@ fn start(settings: Arc<Settings>, voice: &Voice) -> Result<u8, String> {
         }
         _ => String::new(),
     })?;
-    if !verdict::listens(&prepared.config) {
-        let program = &settings.program;
-        return Err(format!(
-            "[{program}.main()] No enabled listener found (check for 'bind' directives) ! Exiting."
-        ));
-    }
     raise_limits(&prepared.config, &settings.program)?;
     if settings.verbosity == Verbosity::Verbose && prepared.config.global.maxconn == Some(default_maxconn) {
         voice.raw(format!("Note: setting global.maxconn to {default_maxconn}.\n"));
