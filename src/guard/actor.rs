@@ -173,7 +173,7 @@ impl Guards {
                 live.many_masters.store(found.is_some(), Relaxed);
                 if let Some((server, found)) = found {
                     let text = self.words(watched, now).many_masters(found);
-                    self.tell(watched, server, ServerChange::Trouble { text });
+                    self.tell(watched, server, ServerChange::ManyMasters { text });
                 }
             }
             Effect::Proven(server) => watched.with_server(server, |live| live.set_proven(true)),
@@ -206,7 +206,7 @@ impl Guards {
             Effect::Rivals(master, rival) => self.tell_rivals(watched, (master, rival), now),
             Effect::ManyMasters(Some((server, found))) => {
                 let text = words.many_masters(found);
-                self.tell(watched, server, ServerChange::Trouble { text });
+                self.tell(watched, server, ServerChange::ManyMasters { text });
             }
             _ => {}
         }
@@ -250,7 +250,7 @@ impl Guards {
 
     fn tell_rivals(&self, watched: &Watched, (master, rival): (ServerKey, ServerKey), now: Tick) {
         let text = self.words(watched, now).rivals(master, rival);
-        self.tell(watched, rival, ServerChange::Trouble { text });
+        self.tell(watched, rival, ServerChange::Rivals { text });
     }
 
     fn tell(&self, watched: &Watched, server: ServerKey, what: ServerChange) {

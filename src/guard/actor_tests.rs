@@ -196,6 +196,8 @@ fn a_cluster_gets_clients_on_every_master() {
     assert_eq!([0, 1].map(|at| view.unselectable(&view.servers[at])), [None, None]);
     assert_eq!(view.live.masterless_since(), None);
     let told = bench.told();
-    let troubles = told.iter().filter(|(_, what)| matches!(what, ServerChange::Trouble { .. }));
+    let troubles = told
+        .iter()
+        .filter(|(_, what)| matches!(what, ServerChange::ManyMasters { .. } | ServerChange::Rivals { .. }));
     assert_eq!(troubles.count(), 1, "{told:?}");
 }

@@ -111,7 +111,8 @@ pub struct GuardState {
     clock: HoldClock,
     window_closes: Tick,
     judged: bool,
-    many_masters: Option<ManyMasters>,
+    /// Who said so, and what.
+    many_masters: Option<(ServerKey, ManyMasters)>,
     rivals_named: bool,
 }
 
@@ -195,8 +196,12 @@ impl GuardState {
         self.history.retain(|key| setup.seats.iter().any(|seat| seat.key == key));
         let watched_before = std::mem::replace(&mut self.guarding, setup.guarding);
         self.hold = setup.hold;
-        self.many_masters = None;
-        effects.push(Effect::ManyMasters(None));
+        let told = self.many_masters.take();
+        // What the servers are does not change by a reload; only without the one that said so it is open.
+        self.many_masters = told.filter(|(key, _)| setup.seats.iter().any(|seat| seat.key == *key));
+        if self.many_masters.is_none() {
+            effects.push(Effect::ManyMasters(None));
+        }
         let is_new = !self.members.iter().any(|member| member.has_verdict);
         if is_new {
             // Also after every address changed: clients wait for first verdicts again.
@@ -205,7 +210,7 @@ impl GuardState {
             effects.push(Effect::Judged(false));
         }
         self.restate(effects);
-        if watched_before == Guarding::Observe && setup.guarding == Guarding::Master {
+        if watched_before != Guarding::Master && setup.guarding == Guarding::Master && self.has_one_master() {
             let held = self.members.iter().filter(|member| member.held.is_some());
             effects.extend(held.map(|member| Effect::Held(member.fact.key, member.held)));
             self.cut_the_others(None, effects);
@@ -236,7 +241,7 @@ impl GuardState {
             _ => return,
         };
         if self.has_one_master() {
-            self.many_masters = Some(found);
+            self.many_masters = Some((observation.server, found));
             effects.push(Effect::ManyMasters(Some((observation.server, found))));
             for member in &mut self.members {
                 if member.held.take().is_some() {
