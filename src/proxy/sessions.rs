@@ -2,8 +2,8 @@
 //! operations out to the engine.
 //!
 //! What no engine gets an event for is watched here, by a timer: whether a client's kernel has acknowledged
-//! everything ([`Op::ReportQuiet`]). It is asked after 1, 2, 4 … 64 ms, while a session is being cut or its
-//! server's RST must not overtake the last reply.
+//! everything ([`Op::ReportQuiet`]). It is asked after 1, 2, 4 … 64 ms, and up to 1024 ms once it takes nothing
+//! any more, while a session is being cut or its server's RST must not overtake the last reply.
 
 use std::time::{Duration, SystemTime};
 
@@ -18,12 +18,14 @@ use super::worker::Worker;
 use crate::state::{Accepted, SessionToken};
 use crate::time::Tick;
 
-/// How long leftovers of an ended session may take to go out.
+/// How long leftovers of an ended session wait for a peer that takes nothing of them.
 const LINGER: Duration = Duration::from_secs(1);
 /// How often sessions add their bytes to the counters that pages show.
 const FLUSH: Duration = Duration::from_secs(5);
-/// The longest pause between two looks at a client's unacknowledged bytes, in milliseconds.
+/// The longest pauses between two looks at a client's unacknowledged bytes, in milliseconds: while it takes
+/// some, and while it takes none.
 const LONGEST_PAUSE: u64 = 64;
+const LONGEST_STALL: u64 = 1024;
 const NEVER: Tick = Tick(u64::MAX);
 
 /// See the module.
@@ -50,6 +52,8 @@ struct Occupant {
     /// When its timer stands.
     armed: Tick,
     server_gone: bool,
+    /// Of an ended session: how much was on its way at the last look.
+    leftover: usize,
     drain: Option<Box<Drain>>,
 }
 
@@ -60,6 +64,8 @@ struct Drain {
     last_received: Tick,
     look_at: Tick,
     pause: u64,
+    /// Bytes that were on their way to the client at the last look.
+    outstanding: usize,
 }
 
 impl Sessions {
@@ -144,7 +150,7 @@ impl Worker {
         let mut session = Session::new(origin, accepted.admission, &context);
         session.start(&context, &mut self.sessions.ops);
         let occupant =
-            Occupant { session: Some(session), turn, armed: NEVER, server_gone: false, drain: None };
+            Occupant { session: Some(session), turn, armed: NEVER, server_gone: false, leftover: 0, drain: None };
         self.sessions.places.insert(occupant);
         self.perform(slot, engine);
         self.rearm(slot);
@@ -269,18 +275,33 @@ impl Worker {
         self.leave_load();
         match engine.release(slot) {
             Release::Done => self.sessions.remove(slot),
-            Release::Pending => {
-                let due = self.now + LINGER;
-                self.sessions.timers.set(slot, due);
-                self.sessions.places[slot as usize].armed = due;
-            }
+            Release::Pending => self.linger(slot, usize::MAX, engine),
         }
+    }
+
+    /// Waits on for leftovers of an ended session to go out, if some have since the last look.
+    fn linger(&mut self, slot: Slot, before: usize, engine: &mut impl Engine) {
+        let leftover = engine.outstanding(slot, Side::Client) + engine.outstanding(slot, Side::Server);
+        if leftover >= before {
+            engine.abandon(slot);
+            return self.sessions.remove(slot);
+        }
+        let Some(occupant) = self.sessions.places.get_mut(slot as usize) else { return };
+        occupant.leftover = leftover;
+        occupant.armed = NEVER;
+        self.sessions.arm(slot, self.now + LINGER);
     }
 
     fn await_quiet(&mut self, slot: Slot, silence: Duration) {
         let Some(occupant) = self.sessions.places.get_mut(slot as usize) else { return };
         let look_at = if occupant.server_gone { self.now } else { self.now + silence };
-        occupant.drain = Some(Box::new(Drain { silence, last_received: self.now, look_at, pause: 1 }));
+        occupant.drain = Some(Box::new(Drain {
+            silence,
+            last_received: self.now,
+            look_at,
+            pause: 1,
+            outstanding: 0,
+        }));
     }
 
     /// Sets the timer if the session, or its drain, is due before it stands.
@@ -323,8 +344,8 @@ impl Worker {
         }
         occupant.armed = NEVER;
         let Some(session) = &occupant.session else {
-            engine.abandon(slot);
-            return self.sessions.remove(slot);
+            let before = occupant.leftover;
+            return self.linger(slot, before, engine);
         };
         if session.deadline().is_some_and(|due| due <= self.now) {
             self.handle(slot, Event::Timer, engine);
@@ -341,9 +362,16 @@ impl Worker {
             drain.look_at = quiet_at;
             return;
         }
-        if engine.outstanding(slot, Side::Client) > 0 {
+        let outstanding = engine.outstanding(slot, Side::Client);
+        if outstanding > 0 {
+            let before = std::mem::replace(&mut drain.outstanding, outstanding);
+            let longest = if outstanding < before { LONGEST_PAUSE } else { LONGEST_STALL };
+            drain.pause = drain.pause.min(longest);
             drain.look_at = self.now + Duration::from_millis(drain.pause);
-            drain.pause = (drain.pause * 2).min(LONGEST_PAUSE);
+            drain.pause *= 2;
+            if outstanding < before {
+                self.handle(slot, Event::Taken, engine);
+            }
             return;
         }
         occupant.drain = None;

@@ -20,7 +20,7 @@
 //! | relaying | `Failed(Server)` | `DropServer`, `Discard(Client)`, `ReportQuiet` | resetting |
 //! | resetting | `Quiet`, `Timer` | `Close(Client, Reset)`, `End` | over: `SD` |
 //! | relaying | `Cut`, replies to be delivered | `Discard(Client)`, `ReportQuiet` | draining |
-//! | draining | `Quiet`, `Timer`, server's end | `DropServer`, `Shutdown(Client)` | lingering |
+//! | draining | `Quiet`, `Timer`, server's end | `DropServer`, `Shutdown(Client)`, `ReportQuiet` | lingering |
 //! | lingering | client's FIN or end, `Timer` | `End` | over: `D-` |
 //! | any | client gone | `End` | over: `CD` |
 //!
@@ -112,14 +112,12 @@ enum Stage {
         until: Tick,
         left: u32,
     },
-    /// Cut: everything went out; the client has been told by FIN.
+    /// Cut: everything went out; the client has been told by FIN. `None` until it has acknowledged all that.
     Lingering {
-        until: Tick,
+        until: Option<Tick>,
     },
     /// The server is gone; the client is reset as soon as it has everything.
-    Resetting {
-        until: Tick,
-    },
+    Resetting,
     Over,
 }
 
@@ -242,6 +240,7 @@ impl Session {
             Event::Blocked(side) => self.blocked(side, true, context.now),
             Event::Flowing(side) => self.blocked(side, false, context.now),
             Event::Quiet => self.quiet(context, ops),
+            Event::Taken => self.last = context.now,
             Event::Timer => self.timer(context, ops),
             Event::Granted(server) => self.granted(server, context, ops),
             Event::Reconsider | Event::Refreshed => self.reconsider(context, ops),

@@ -41,10 +41,16 @@ fn codes_of_a_relayed_session() {
             let ops = world.feed(id, Event::Quiet);
             assert_eq!(ops, [Op::Close(Side::Client, Close::Reset), Op::Log, Op::End]);
         }),
-        // A client that does not take its last bytes is reset after a second.
+        // A client that takes nothing of its last bytes is reset when its timeout is over, and no other.
         ("SD", |world, id| {
             world.feed(id, Event::Failed(Side::Server, Failure::Reset));
-            world.pass(1000);
+            for _ in 0..5 {
+                world.pass(9_999);
+                world.feed(id, Event::Taken);
+            }
+            world.pass(9_999);
+            assert!(!world.connections[&id].is_over());
+            world.pass(1);
         }),
         // Ties go to the client's side.
         ("cD", |world, _| world.pass(10_000)),
@@ -438,8 +444,15 @@ fn a_cut_delivers_every_reply() {
     world.pass(5000);
     assert!(!world.connections[&id].is_over());
     world.feed(id, Event::Flowing(Side::Client));
-    assert_eq!(world.feed(id, Event::Quiet), [Op::Shutdown(Side::Client), Op::DropServer]);
+    let told = [Op::Shutdown(Side::Client), Op::DropServer, Op::ReportQuiet(Duration::ZERO)];
+    assert_eq!(world.feed(id, Event::Quiet), told);
     assert_eq!(world.server(0).traffic.sessions.now(), 0);
+    // Its input is read until it has acknowledged everything, and for a second after that.
+    world.pass(9_000);
+    world.feed(id, Event::Taken);
+    world.pass(9_000);
+    assert!(!world.connections[&id].is_over());
+    world.feed(id, Event::Quiet);
     world.pass(1000);
     assert_eq!(world.connections[&id].code(), "D-");
     assert_eq!(world.connections[&id].record.as_ref().unwrap().bytes_out, 1000);
