@@ -403,6 +403,28 @@ fn held_clients_leave_a_fifth_of_the_places() {
     assert_eq!(over, [false, false, false, false, false, false, false, false, true]);
 }
 
+#[test]
+fn clients_that_wait_for_a_place_count_as_held_once_the_master_is_lost() {
+    let mut world = guarded(1, |config| {
+        config.frontends[0].maxconn = 10;
+        config.backends[0].servers[0].maxconn = 1;
+        config.backends[0].timeout_queue = seconds(60);
+    });
+    name_master(&mut world, Some(0));
+    let ids: Vec<u32> = (0..10).map(|_| world.open().unwrap()).collect();
+    let held = |world: &World| (world.snapshot.process.held.now(), world.snapshot.frontends[0].held.now());
+    assert_eq!(held(&world), (0, 0));
+    name_master(&mut world, None);
+    world.feed_all(Event::Reconsider);
+    assert_eq!(held(&world), (8, 8));
+    let over = ids.iter().filter(|id| world.connections[id].is_over()).count();
+    assert_eq!((over, world.connections[&ids[9]].code().as_str()), (1, "SC"));
+    name_master(&mut world, Some(0));
+    world.feed_all(Event::Reconsider);
+    assert_eq!(held(&world), (0, 0));
+    world.check();
+}
+
 /// The master changed between the choice and the connect: no byte goes to the old one, and it is no retry.
 #[test]
 fn the_word_is_read_again_after_the_connect() {
