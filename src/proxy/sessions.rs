@@ -5,6 +5,7 @@
 //! everything ([`Op::ReportQuiet`]). It is asked after 1, 2, 4 … 64 ms, and up to 1024 ms once it takes nothing
 //! any more, while a session is being cut or its server's RST must not overtake the last reply.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use slab::Slab;
@@ -15,6 +16,7 @@ use super::service::{Place, Served};
 use super::session::{Context, Session, SessionOrigin};
 use super::timers::Timers;
 use super::worker::Worker;
+use crate::config::model::FrontendId;
 use crate::state::{Accepted, SessionToken};
 use crate::time::Tick;
 
@@ -124,9 +126,10 @@ impl Sessions {
 impl Worker {
     /// Takes a connection in, whichever worker accepted it.
     pub(super) fn adopt(&mut self, mut accepted: Accepted, engine: &mut impl Engine) {
-        if accepted.generation != self.snapshot.generation && !self.translate(&mut accepted, engine) {
-            return self.let_go(accepted);
+        if accepted.snapshot.generation != self.snapshot.generation {
+            self.translate(&mut accepted, engine);
         }
+        let birth = Arc::clone(&accepted.snapshot);
         let slot = self.sessions.places.vacant_key() as Slot;
         let turn = self.sessions.next_turn;
         self.sessions.next_turn = turn.wrapping_add(1);
@@ -138,7 +141,7 @@ impl Worker {
         let origin = SessionOrigin {
             token: SessionToken { worker: self.index, slot, turn },
             frontend: accepted.frontend,
-            bind: accepted.bind,
+            port: accepted.port,
             client: accepted.client,
             accepted: self.now,
             accepted_at: SystemTime::now(),
@@ -146,7 +149,7 @@ impl Worker {
         if self.sessions.places.is_empty() {
             self.sessions.flush_at = self.now + FLUSH;
         }
-        let context = Context { snapshot: &self.snapshot, now: self.now, workers: &self.shared.workers };
+        let context = Context { snapshot: &birth, now: self.now, workers: &self.shared.workers };
         let mut session = Session::new(origin, accepted.admission, &context);
         session.start(&context, &mut self.sessions.ops);
         let occupant =
@@ -154,30 +157,23 @@ impl Worker {
         self.sessions.places.insert(occupant);
         self.perform(slot, engine);
         self.rearm(slot);
+        if birth.generation != self.snapshot.generation {
+            self.handle(slot, Event::Refreshed, engine);
+        }
     }
 
-    /// Accepted under another snapshot: the frontend is found again by its live half, unless a reload has
-    /// removed it in that moment.
-    fn translate(&mut self, accepted: &mut Accepted, engine: &mut impl Engine) -> bool {
-        if accepted.generation > self.snapshot.generation {
+    /// Accepted under another snapshot: the frontend is found again by its live half. If a reload has removed
+    /// it in that moment, the session begins under the old snapshot, like those that began before.
+    fn translate(&mut self, accepted: &mut Accepted, engine: &mut impl Engine) {
+        if accepted.snapshot.generation > self.snapshot.generation {
             self.refresh(engine);
             self.deliver(engine);
         }
         let live = accepted.admission.frontend();
-        let Some(at) = self.snapshot.frontends.iter().position(|other| std::sync::Arc::ptr_eq(other, live))
-        else {
-            return false;
-        };
-        accepted.frontend = crate::config::model::FrontendId(at);
-        let binds = self.snapshot.config.frontends[at].binds.len();
-        accepted.bind = accepted.bind.min(binds.saturating_sub(1));
-        accepted.generation = self.snapshot.generation;
-        binds > 0
-    }
-
-    fn let_go(&mut self, accepted: Accepted) {
-        drop(accepted);
-        self.leave_load();
+        if let Some(at) = self.snapshot.frontends.iter().position(|other| Arc::ptr_eq(other, live)) {
+            accepted.frontend = FrontendId(at);
+            accepted.snapshot = Arc::clone(&self.snapshot);
+        }
     }
 
     fn leave_load(&mut self) {
@@ -259,9 +255,8 @@ impl Worker {
         let (Some(session), Some(socket)) = (session, engine.surrender(slot)) else { return };
         let (service, client) = (session.service(), session.client());
         let place = Place::new(session.into_admission(), self.shared.workers.clone());
-        let generation = self.snapshot.generation;
         // A control side that is gone has no use for clients: they are closed.
-        let _ = self.shared.services.send(Served { socket, client, service, generation, place });
+        let _ = self.shared.services.send(Served { socket, client, service, place });
         self.sessions.remove(slot);
         self.leave_load();
     }

@@ -50,6 +50,7 @@ suite!(epoll, rolecall::proxy::driver::epoll::run, {
         an_engine_that_does_not_come_up_is_told_to_the_starter
         a_pause_keeps_clients_waiting
         an_http_proxy_hands_its_client_over
+        a_connection_passed_on_during_a_reload_lives
         a_listener_that_is_added_serves_and_one_removed_does_not;
     room:
         few_connections_are_spread_evenly

@@ -25,6 +25,8 @@ impl Session {
         };
         self.backend_at = at as u32;
         self.backend = Some(Membership::enter(&context.snapshot.backends[at].live, context.now));
+        // They stay in force if a reload removes the proxies before the connect.
+        self.set_limits(context);
         if context.snapshot.config.backends[at].mode == Mode::Http {
             return ops.push(Op::Serve);
         }
