@@ -5,6 +5,7 @@
 //! anything that follows already finds the right master; the sessions of a server that lost are cut after
 //! that, and clients that wait are told to look again last of all.
 
+use std::mem::discriminant;
 use std::time::Duration;
 
 use super::decide::{Fact, HeldReason, Hold, Reason, Says, Standing, View, Window, decide};
@@ -79,6 +80,8 @@ pub enum Effect {
     Disproven(ServerKey),
     /// Say why the server gets no clients although it says that it is master; `None`: it does, or does not.
     Held(ServerKey, Option<HeldReason>),
+    /// The same reason in other words, after another server became master: no news.
+    StillHeld(ServerKey, HeldReason),
     /// Since when there is no usable master.
     Masterless(Option<Tick>),
     Cut(ServerKey, CutReason),
@@ -106,8 +109,9 @@ pub struct GuardState {
     hold: Option<Duration>,
     members: Vec<Member>,
     history: History,
-    /// Who holds the word.
+    /// Who holds the word, and why.
     master: Option<ServerKey>,
+    reason: Reason,
     clock: HoldClock,
     window_closes: Tick,
     judged: bool,
@@ -125,6 +129,7 @@ impl GuardState {
             members: Vec::new(),
             history: History::default(),
             master: None,
+            reason: Reason::None,
             clock: HoldClock::started(now),
             window_closes: now,
             judged: false,
@@ -220,8 +225,8 @@ impl GuardState {
     /// What was only observed, or forgotten by a change of the config, becomes true again.
     fn restate(&self, effects: &mut Vec<Effect>) {
         if self.guarding == Guarding::Master {
-            let (server, reason) = (self.master, Reason::Stays);
-            effects.push(Effect::Master { server, previous: server, reason });
+            let (server, reason) = (self.master, self.reason);
+            effects.push(Effect::Master { server, previous: None, reason });
         }
         for Member { fact, proven, .. } in &self.members {
             effects.push(if *proven { Effect::Proven(fact.key) } else { Effect::Disproven(fact.key) });
@@ -268,6 +273,7 @@ impl GuardState {
         self.history.set_line(decision.line);
         if decision.master != self.master {
             let previous = std::mem::replace(&mut self.master, decision.master);
+            self.reason = decision.reason;
             effects.push(Effect::Master { server: self.master, previous, reason: decision.reason });
             self.cut_the_others(previous, after);
         }
@@ -289,9 +295,13 @@ impl GuardState {
         for member in &mut self.members {
             let key = member.fact.key;
             let reason = held.iter().find(|(held, _)| *held == key).map(|(_, reason)| *reason);
-            if member.held != reason {
-                member.held = reason;
-                effects.push(Effect::Held(key, reason));
+            let before = std::mem::replace(&mut member.held, reason);
+            match (before, reason) {
+                _ if before == reason => {}
+                (Some(old), Some(new)) if discriminant(&old) == discriminant(&new) => {
+                    effects.push(Effect::StillHeld(key, new));
+                }
+                _ => effects.push(Effect::Held(key, reason)),
             }
         }
         let has_replicas = |member: &&Member| member.fact.passing && member.fact.connected_replicas > 0;

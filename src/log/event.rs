@@ -71,9 +71,10 @@ pub fn shown(event: &ServerEvent) -> Sentence {
             let text = format!("{} '{}' has no server available!", kind.word(), event.backend);
             Sentence { level: Level::Alert, text }
         }
-        ServerChange::IsReplica | ServerChange::Master { .. } | ServerChange::ManyMasters { .. } => {
-            Sentence { level: Level::Notice, text }
-        }
+        ServerChange::IsReplica
+        | ServerChange::Master { .. }
+        | ServerChange::Observed { .. }
+        | ServerChange::ManyMasters { .. } => Sentence { level: Level::Notice, text },
         ServerChange::Rivals { .. } => Sentence { level: Level::Alert, text },
         _ => Sentence { level: Level::Warning, text },
     }
@@ -165,6 +166,7 @@ fn our_own(name: Name<'_>, what: &ServerChange) -> (Level, String) {
             let noun = if *sessions == 1 { "session" } else { "sessions" };
             (Level::Warning, format!("{name} lost its clients, reason: {reason}. {sessions} {noun} cut."))
         }
+        ServerChange::Observed { text } => (Level::Notice, format!("{name} would be {text}.")),
         ServerChange::Rivals { text } => (Level::Alert, format!("{name} is held: {text}.")),
         ServerChange::ManyMasters { text } => (Level::Notice, format!("{name} {text}.")),
         ServerChange::Trouble { text } => {

@@ -122,6 +122,10 @@ fn what_haproxy_does_not_know_is_said_in_its_style() {
             "Server be/r2 refuses its check: NOAUTH Authentication required.",
         ),
         (
+            ServerChange::Observed { text: "master, after r1, reason: r1 has become its replica".into() },
+            "Server be/r2 would be master, after r1, reason: r1 has become its replica.",
+        ),
+        (
             ServerChange::ManyMasters { text: "says redis_mode:cluster".into() },
             "Server be/r2 says redis_mode:cluster.",
         ),

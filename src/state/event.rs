@@ -75,6 +75,10 @@ pub enum ServerChange {
         sessions: u32,
         reason: String,
     },
+    /// Ours: what the server would be if the guard did not only observe.
+    Observed {
+        text: String,
+    },
     /// Ours: two unrelated masters have replicas of their own, so this may be no backend for one master.
     Rivals {
         text: String,
