@@ -152,8 +152,14 @@ impl Worker {
         let context = Context { snapshot: &birth, now: self.now, workers: &self.shared.workers };
         let mut session = Session::new(origin, accepted.admission, &context);
         session.start(&context, &mut self.sessions.ops);
-        let occupant =
-            Occupant { session: Some(session), turn, armed: NEVER, server_gone: false, leftover: 0, drain: None };
+        let occupant = Occupant {
+            session: Some(session),
+            turn,
+            armed: NEVER,
+            server_gone: false,
+            leftover: 0,
+            drain: None,
+        };
         self.sessions.places.insert(occupant);
         self.perform(slot, engine);
         self.rearm(slot);
@@ -290,13 +296,8 @@ impl Worker {
     fn await_quiet(&mut self, slot: Slot, silence: Duration) {
         let Some(occupant) = self.sessions.places.get_mut(slot as usize) else { return };
         let look_at = if occupant.server_gone { self.now } else { self.now + silence };
-        occupant.drain = Some(Box::new(Drain {
-            silence,
-            last_received: self.now,
-            look_at,
-            pause: 1,
-            outstanding: 0,
-        }));
+        occupant.drain =
+            Some(Box::new(Drain { silence, last_received: self.now, look_at, pause: 1, outstanding: 0 }));
     }
 
     /// Sets the timer if the session, or its drain, is due before it stands.

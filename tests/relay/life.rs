@@ -206,8 +206,7 @@ pub(crate) fn a_connection_passed_on_during_a_reload_lives(engine: EngineLoop) {
     let mut config = (*old.config).clone();
     config.frontends[0].name = "another".to_owned();
     config.backends[0].name = "another".to_owned();
-    let next =
-        Snapshot::build(Arc::new(config), vec![vec![None]], &[Guarding::None], &old, Tick::now());
+    let next = Snapshot::build(Arc::new(config), vec![vec![None]], &[Guarding::None], &old, Tick::now());
     balancer.published.store(Arc::new(next));
     balancer.workers.post(idle, Command::Refresh);
     let mut second = balancer.connect();

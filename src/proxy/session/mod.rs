@@ -54,7 +54,9 @@ use std::time::SystemTime;
 use super::assign::{self, Pool, Seat};
 use super::contract::{Event, Op, Side};
 use crate::config::model::{BackendId, Frontend, FrontendId};
-use crate::state::{Admission, BackendLive, FrontendLive, ServerKey, ServerLive, SessionToken, Snapshot, Termination, Workers};
+use crate::state::{
+    Admission, BackendLive, FrontendLive, ServerKey, ServerLive, SessionToken, Snapshot, Termination, Workers,
+};
 use crate::time::Tick;
 use membership::Membership;
 
