@@ -316,7 +316,7 @@ fn observed(port: u16, on_error: OnError) -> Server {
 
 async fn until_checked(bench: &Bench) {
     while bench.live(0).health().counter != 4 {
-        tokio::time::sleep(Duration::from_millis(1)).await;
+        sleep(Duration::from_millis(1)).await;
     }
 }
 
@@ -338,7 +338,7 @@ async fn connects_that_fail_take_a_server_down_as_on_error_says() {
             assert!(bench.events.try_recv().is_err(), "{policy:?}: down too early");
             fail(&bench, 3);
             while bench.live(0).health().failed_analyses < time {
-                tokio::time::sleep(Duration::from_millis(1)).await;
+                sleep(Duration::from_millis(1)).await;
             }
         }
         assert_eq!(bench.event().await, "s down HANA 0+0", "{policy:?}");
@@ -378,7 +378,7 @@ async fn a_server_that_comes_up_starts_slowly() {
     assert_eq!((live.operation(), live.share()), (Operation::Starting, 1));
     let mut shares = vec![live.share()];
     while live.operation() == Operation::Starting {
-        tokio::time::sleep(Duration::from_millis(1)).await;
+        sleep(Duration::from_millis(1)).await;
         shares.push(live.share());
     }
     shares.dedup();
