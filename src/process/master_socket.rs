@@ -48,22 +48,7 @@ impl MasterSocket {
     pub fn open(argument: &str) -> Result<MasterSocket, String> {
         let mut words = argument.split(',');
         let address = address(words.next().unwrap_or_default());
-        let bind = Bind {
-            id: 1,
-            name: None,
-            address,
-            backlog: None,
-            maxconn: None,
-            v4v6: false,
-            v6only: false,
-            transparent: false,
-            tfo: false,
-            defer_accept: false,
-            interface: None,
-            mss: None,
-            tcp_ut: None,
-            origin: ("-S".to_owned(), 0),
-        };
+        let bind = Bind { origin: ("-S".to_owned(), 0), ..Bind::at(address) };
         let fault = |reason: String| format!("Cannot create the master socket '{argument}': {reason}");
         let listener = listen::listen(&bind, 128).map_err(|error| {
             let help = error.help().map(|help| format!("\n   | {help}")).unwrap_or_default();

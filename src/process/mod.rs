@@ -39,6 +39,7 @@ pub mod dump;
 pub mod duty;
 pub mod frame;
 pub mod gather;
+pub mod link;
 pub mod listeners;
 pub mod master_socket;
 pub mod message;
@@ -70,6 +71,10 @@ use crate::sys::process;
 /// Descriptors beside those of connections: logs, pages, probes, eventfds.
 const SPARE_DESCRIPTORS: u64 = 128;
 
+/// What must not kill a process that has just begun to serve.
+const EARLY_SIGNALS: [Signal; 6] =
+    [Signal::SIGHUP, Signal::SIGUSR1, Signal::SIGUSR2, Signal::SIGTTOU, Signal::SIGTTIN, Signal::SIGQUIT];
+
 /// Runs the program to its end; the exit code.
 pub fn run(settings: Settings) -> u8 {
     let voice = Voice::new(&settings);
@@ -93,6 +98,8 @@ fn start(settings: Arc<Settings>, voice: &Voice) -> Result<u8, String> {
     if settings.task == Task::Check {
         return Ok(check(gathered, &settings, voice));
     }
+    // A signal that comes while the sockets are open, but nobody listens for it yet, waits.
+    process::block(&EARLY_SIGNALS).map_err(|error| error.to_string())?;
     let default_maxconn = default_maxconn(limits::descriptors().ok());
     let running = Running { global: None, sockets: &[], settings: &settings, default_maxconn };
     let prepared = prepare(gathered, running, voice).map_err(|unusable| match unusable.reason {
@@ -101,16 +108,9 @@ fn start(settings: Arc<Settings>, voice: &Voice) -> Result<u8, String> {
         }
         _ => String::new(),
     })?;
-    if !verdict::listens(&prepared.config) {
-        let program = &settings.program;
-        return Err(format!(
-            "[{program}.main()] No enabled listener found (check for 'bind' directives) ! Exiting."
-        ));
-    }
     raise_limits(&prepared.config, &settings.program)?;
-    if settings.verbosity == Verbosity::Verbose {
-        let maxconn = prepared.config.global.maxconn.unwrap_or(default_maxconn);
-        voice.raw(format!("Note: setting global.maxconn to {maxconn}.\n"));
+    if settings.verbosity == Verbosity::Verbose && prepared.config.global.maxconn == Some(default_maxconn) {
+        voice.raw(format!("Note: setting global.maxconn to {default_maxconn}.\n"));
     }
     let separation = Separation::of(&prepared.config.global, &settings);
     match separation {

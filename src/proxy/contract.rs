@@ -100,6 +100,8 @@ pub enum Event {
     /// After [`Op::ReportQuiet`]: nothing came from the server for that long (or it is gone), everything was
     /// written to the client, and its kernel has acknowledged it.
     Quiet,
+    /// After [`Op::ReportQuiet`], while not quiet: the client has acknowledged more than at the last look.
+    Taken,
     Timer,
     /// A place was reserved for this waiting session.
     Granted(ServerKey),

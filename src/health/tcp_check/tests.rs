@@ -42,16 +42,7 @@ fn expect(text: &str) -> CheckExpect {
                 .collect(),
         ),
     };
-    CheckExpect {
-        inverse,
-        pattern,
-        min_recv,
-        ok_status: None,
-        error_status: None,
-        tout_status: None,
-        on_success: None,
-        on_error: None,
-    }
+    CheckExpect { inverse, min_recv, ..CheckExpect::of(pattern) }
 }
 
 pub(crate) fn script(lines: &[&str]) -> CheckMethod {

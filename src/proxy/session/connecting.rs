@@ -121,7 +121,7 @@ impl Session {
     /// The connection stands; the last look before bytes may go there.
     pub(super) fn connected(&mut self, context: &Context<'_>, ops: &mut Vec<Op>) {
         let (Stage::Connecting { .. }, Some(seat)) = (self.stage, &self.seat) else { return };
-        seat.server().connect_failures.store(0, Relaxed);
+        seat.server().forget_connect_failures();
         if self.pool(context).is_some_and(|pool| !pool.admits(seat.server())) {
             return self.assign_anew(context, ops);
         }
@@ -152,10 +152,10 @@ impl Session {
         let attempting = matches!(self.stage, Stage::Connecting { .. } | Stage::Pausing { .. } | Stage::New);
         let (true, Some(seat)) = (attempting, &self.seat) else { return };
         let live = seat.server().clone();
-        if how != Failed::Resources {
-            live.connect_failures.fetch_add(1, Relaxed);
-        }
         let pool = self.pool(context);
+        if how != Failed::Resources {
+            live.connect_failed(pool.and_then(|pool| pool.observed(live.key)));
+        }
         let Some(pool) = pool.filter(|pool| self.retries < pool.backend().retries) else {
             live.traffic.connect_errors.add(1);
             return self.refuse(how.termination(), context, ops);
