@@ -71,7 +71,7 @@ use crate::sys::process;
 /// Descriptors beside those of connections: logs, pages, probes, eventfds.
 const SPARE_DESCRIPTORS: u64 = 128;
 
-/// What must not kill a process that has just begun to serve.
+/// What must not kill a process that is about to serve: it waits until somebody listens for it.
 const EARLY_SIGNALS: [Signal; 6] =
     [Signal::SIGHUP, Signal::SIGUSR1, Signal::SIGUSR2, Signal::SIGTTOU, Signal::SIGTTIN, Signal::SIGQUIT];
 
@@ -88,6 +88,10 @@ pub fn run(settings: Settings) -> u8 {
 
 /// An error is a sentence for standard error, or empty if all has been said.
 fn start(settings: Arc<Settings>, voice: &Voice) -> Result<u8, String> {
+    if settings.task == Task::Serve {
+        // A name server can take seconds: who asks for a reload meanwhile gets one as soon as clients are served.
+        process::block(&EARLY_SIGNALS).map_err(|error| error.to_string())?;
+    }
     if let Some(directory) = &settings.directory {
         std::env::set_current_dir(directory).map_err(|error| {
             let reason = gather::reason(&error);
@@ -98,8 +102,6 @@ fn start(settings: Arc<Settings>, voice: &Voice) -> Result<u8, String> {
     if settings.task == Task::Check {
         return Ok(check(gathered, &settings, voice));
     }
-    // A signal that comes while the sockets are open, but nobody listens for it yet, waits.
-    process::block(&EARLY_SIGNALS).map_err(|error| error.to_string())?;
     let default_maxconn = default_maxconn(limits::descriptors().ok());
     let running = Running { global: None, sockets: &[], settings: &settings, default_maxconn };
     let prepared = prepare(gathered, running, voice).map_err(|unusable| match unusable.reason {
