@@ -415,6 +415,47 @@ fn a_worker_without_privileges_takes_a_reload_that_needs_them() {
 }
 
 #[test]
+fn a_reload_asked_for_while_the_config_is_still_read_waits() {
+    for arguments in [&["-db"][..], &["-W", "-db"]] {
+        let (mut stage, port) = (Stage::new(), free_port());
+        assert!(Command::new("mkfifo").arg(stage.path("c.cfg")).status().expect("mkfifo runs").success());
+        let child = stage.command(arguments).spawn().expect("the program starts");
+        let id = child.id();
+        stage.child = Some(child);
+        // Opens once the program reads.
+        let mut pipe = std::fs::File::options().write(true).open(stage.path("c.cfg")).expect("a reader");
+        signal(id, "HUP");
+        signal(id, "USR2");
+        pipe.write_all(config(stage.server, "", &[port]).as_bytes()).expect("the config is read");
+        drop(pipe);
+        eventually("the frontend", || greets(port).then_some(()));
+        stage.says("Reloading HAProxy");
+    }
+}
+
+#[test]
+fn whoever_sleeps_on_standard_error_holds_up_no_signal() {
+    for (arguments, expected) in [(&["-db"][..], None), (&["-W", "-db"], Some(0))] {
+        let (mut stage, port) = (Stage::new(), free_port());
+        stage.write("", &[port]);
+        let (never_read, mut pipe) = std::io::pipe().expect("a pipe");
+        // As much as a pipe takes: the next byte would wait.
+        pipe.write_all(&vec![b'x'; 64 << 10]).expect("room in the pipe");
+        let mut command = stage.command(arguments);
+        command.stderr(pipe);
+        let child = command.spawn().expect("the program starts");
+        let id = child.id();
+        stage.child = Some(child);
+        eventually("the frontend", || greets(port).then_some(()));
+        signal(id, "HUP");
+        assert!(greets(port));
+        signal(id, "TERM");
+        assert_eq!(stage.wait().code(), expected);
+        drop(never_read);
+    }
+}
+
+#[test]
 fn a_paused_frontend_refuses_and_resumes() {
     let (mut stage, port) = (Stage::new(), free_port());
     stage.write("", &[port]);

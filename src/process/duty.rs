@@ -6,7 +6,6 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
@@ -21,6 +20,7 @@ use super::link::{Link, next_frame};
 use super::message::{Answer, FromParent, Handover};
 use super::prepare::{Prepared, Running, prepare};
 use super::reload::{Turn, keep_fixed, override_config};
+use super::report::LAST_WORDS;
 use super::settings::Settings;
 use super::worker::Place;
 use crate::config;
@@ -28,9 +28,6 @@ use crate::log::{Level, Sinks};
 use crate::proxy::worker::WorkerHandles;
 use crate::state::Command;
 use crate::sys::process;
-
-/// How long queued log lines are waited for at the end.
-const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// See the module.
 #[derive(Debug)]

@@ -15,7 +15,7 @@ use super::message::{FromParent, Handover};
 use super::notify::Notify;
 use super::parent::{Begin, Manner, Parent, ParentEnd, take_signals};
 use super::prepare::Prepared;
-use super::report::Voice;
+use super::report::{LAST_WORDS, Voice};
 use super::settings::{Ground, Master, Settings};
 use super::worker::{Place, Start, serve};
 use crate::config::model::Global;
@@ -110,6 +110,8 @@ fn fork(making: Making) -> Result<u8, String> {
             drop(worker_link);
             let Making { separation, settings, voice, prepared, default_maxconn, master_socket, release } =
                 making;
+            // No fork follows: threads may begin. Whoever sleeps on standard error must not hold up a signal.
+            let voice = voice.in_background().map_err(text)?;
             if separation.manner == Manner::Master {
                 voice.notice(&format!("New worker ({child}) forked"));
             }
@@ -136,8 +138,11 @@ fn fork(making: Making) -> Result<u8, String> {
 
 fn be_parent(begin: Begin, mut prepared: Prepared) -> io::Result<u8> {
     let (config, lines) = (prepared.config.clone(), std::mem::take(&mut prepared.lines));
+    let voice = begin.voice.clone();
     let parent = Parent::new(begin, config, handover(prepared), lines).map_err(io::Error::other)?;
-    match parent.run()? {
+    let end = parent.run();
+    voice.flush(LAST_WORDS);
+    match end? {
         ParentEnd::Exit(code) => Ok(code),
         ParentEnd::DieOf(signal) => {
             process::die_of(signal)?;

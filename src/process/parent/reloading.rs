@@ -15,6 +15,7 @@ use super::super::gather::{Gathered, Lookup, gather};
 use super::super::message::{Answer, FromParent, Handover};
 use super::super::prepare::{Prepared, Running, prepare};
 use super::super::reload::socket_names;
+use super::super::report::LAST_WORDS;
 use super::super::tell_predecessors;
 use super::{Manner, Parent};
 use crate::sys::process;
@@ -149,6 +150,7 @@ impl Parent {
         }
         tell_predecessors(&self.begin.settings, &self.begin.voice);
         if let Some(release) = self.begin.release.take() {
+            self.begin.voice.flush(LAST_WORDS);
             release.success();
             // From here on the worker's log is the only voice.
             let _ = process::detach_streams();
