@@ -167,11 +167,12 @@ impl Parent {
     }
 
     fn reload_ended(&mut self) {
+        if self.turn.done() && self.ending.is_none() {
+            // Whoever asked meanwhile waits for the one that reads what is in the files now.
+            return self.begin_reload();
+        }
         if let Some(socket) = &mut self.begin.master_socket {
             socket.reload_ended();
-        }
-        if self.turn.done() && self.ending.is_none() {
-            self.begin_reload();
         }
     }
 }
