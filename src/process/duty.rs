@@ -29,6 +29,9 @@ use crate::proxy::worker::WorkerHandles;
 use crate::state::Command;
 use crate::sys::process;
 
+/// Said to a config that comes too late.
+const STOPPING: &str = "the process is stopping; the new config is not taken";
+
 /// See the module.
 #[derive(Debug)]
 pub struct Duty {
@@ -200,6 +203,10 @@ impl Duty {
 
     /// A gathered config, without a parent: open what is new and take it, or leave everything as it is.
     fn reload(&mut self, gathered: Gathered) {
+        if self.stop != Stop::NotYet {
+            // It would open again what the soft stop has closed.
+            return self.control.voice.warning(STOPPING);
+        }
         match self.prepare(gathered) {
             Ok(next) => {
                 self.control.apply(next);
@@ -256,6 +263,9 @@ impl Duty {
     }
 
     fn take(&mut self, handover: Handover) -> Result<(), String> {
+        if self.stop != Stop::NotYet {
+            return Err(STOPPING.to_owned());
+        }
         let Handover { bundle, listeners, logs } = handover;
         let mut config = config::load(&bundle).config.ok_or("the bundle does not load")?;
         override_config(&mut config, &self.settings, self.default_maxconn);
