@@ -388,6 +388,31 @@ fn reloads_leave_nothing_behind_in_either_process() {
 }
 
 #[test]
+fn a_worker_keeps_nothing_of_who_started_it() {
+    if !is_root() {
+        return;
+    }
+    let (mut stage, port) = (Stage::new(), free_port());
+    stage.write("    user nobody\n", &[port]);
+    // A directory that the shell before it left open, and groups of its own.
+    let script = format!("exec 7</; exec setpriv --groups 4,27 '{PROGRAM}' -f c.cfg -db");
+    let mut command = Command::new("bash");
+    command.current_dir(stage.directory.path()).args(["-c", &script]).stderr(Stdio::null());
+    let child = command.spawn().expect("the program starts");
+    let pid = child.id();
+    stage.child = Some(child);
+    eventually("the frontend", || greets(port).then_some(()));
+    let worker = children(pid)[0];
+    let status = std::fs::read_to_string(format!("/proc/{worker}/status")).expect("the worker is there");
+    assert!(status.lines().any(|line| line.trim_end() == "Groups:"), "{status}");
+    let open: Vec<_> = std::fs::read_dir(format!("/proc/{worker}/fd"))
+        .expect("the worker is there")
+        .filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok())
+        .collect();
+    assert!(!open.contains(&PathBuf::from("/")), "{open:?}");
+}
+
+#[test]
 fn a_worker_without_privileges_takes_a_reload_that_needs_them() {
     if !is_root() {
         return;
@@ -430,6 +455,28 @@ fn a_reload_asked_for_while_the_config_is_still_read_waits() {
         drop(pipe);
         eventually("the frontend", || greets(port).then_some(()));
         stage.says("Reloading HAProxy");
+    }
+}
+
+#[test]
+fn a_reload_that_ends_after_a_soft_stop_opens_nothing() {
+    for arguments in [&["-db"][..], &["-W", "-db"]] {
+        let (mut stage, port, added) = (Stage::new(), free_port(), free_port());
+        stage.write("", &[port]);
+        let pid = stage.start(arguments, port);
+        let session = open(port).expect("a session");
+        std::fs::remove_file(stage.path("c.cfg")).expect("the config goes");
+        assert!(Command::new("mkfifo").arg(stage.path("c.cfg")).status().expect("mkfifo runs").success());
+        signal(pid, "HUP");
+        let mut pipe = std::fs::File::options().write(true).open(stage.path("c.cfg")).expect("a reader");
+        signal(pid, "USR1");
+        eventually("the listener to close", || refuses(port).then_some(()));
+        pipe.write_all(config(stage.server, "", &[added]).as_bytes()).expect("the config is read");
+        drop(pipe);
+        stage.says("the process is stopping");
+        assert!(refuses(added));
+        drop(session);
+        assert_eq!(stage.wait().code(), Some(0));
     }
 }
 

@@ -4,6 +4,7 @@
 
 use std::fs::File;
 use std::io;
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
@@ -157,6 +158,9 @@ fn be_worker(making: Making, link: UnixStream, parent: u32) -> Result<u8, String
     let Making { separation, settings, voice, prepared, default_maxconn, master_socket, release } = making;
     // A copy of the starter's pipe, too, would hide the parent's end from the starter.
     drop((prepared, master_socket, release));
+    // What the starter left open is not the worker's either: a directory would lead out of the chroot. Kernels
+    // before 5.9 cannot do this; then it stays as it came.
+    let _ = process::close_inherited(link.as_fd());
     let received = receive(&link).map_err(|error| format!("nothing came from the parent: {error}"))?;
     let nowhere = match separation.ground {
         Ground::Background => Some(open_nowhere().map_err(|error| error.to_string())?),
