@@ -413,6 +413,42 @@ fn a_worker_keeps_nothing_of_who_started_it() {
 }
 
 #[test]
+fn a_reload_that_raises_maxconn_raises_the_limit_or_says_what_fits() {
+    if !is_root() {
+        return;
+    }
+    let cases = [
+        ("-Sn", "    user nobody\n", 2000, "Loading success."),
+        ("-Sn", "", 2000, "Loading success."),
+        ("-n", "    user nobody\n", 600, "'maxconn 1000' needs "),
+        ("-n", "", 600, "'maxconn 1000' needs "),
+    ];
+    for (limit, global, least, says) in cases {
+        let (mut stage, port) = (Stage::new(), free_port());
+        stage.write(global, &[port]);
+        let script =
+            format!("ulimit {limit} 600; exec setpriv --bounding-set -sys_resource '{PROGRAM}' -f c.cfg -db");
+        let mut command = Command::new("bash");
+        let output = std::fs::File::create(stage.path("output")).expect("an output file");
+        command.current_dir(stage.directory.path()).args(["-c", &script]).stderr(output);
+        let child = command.spawn().expect("the program starts");
+        let pid = child.id();
+        stage.child = Some(child);
+        eventually("the frontend", || greets(port).then_some(()));
+        let worker = children(pid).first().copied().unwrap_or(pid);
+        let text = config(stage.server, global, &[port]).replace("maxconn 200", "maxconn 1000");
+        std::fs::write(stage.path("c.cfg"), text).expect("a config");
+        signal(pid, "HUP");
+        stage.says(says);
+        let limits = std::fs::read_to_string(format!("/proc/{worker}/limits")).expect("the worker is there");
+        let line = limits.lines().find(|line| line.starts_with("Max open files")).expect("a limit");
+        let soft: u64 = line.split_whitespace().nth(3).and_then(|word| word.parse().ok()).expect("a number");
+        assert!(soft >= least, "{line}");
+        assert!(greets(port));
+    }
+}
+
+#[test]
 fn a_worker_without_privileges_takes_a_reload_that_needs_them() {
     if !is_root() {
         return;

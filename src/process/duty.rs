@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::control::{Control, Next};
+use super::descriptors::fit_at_reload;
 use super::dump;
 use super::frame::Frame;
 use super::gather::{Gathered, gather_in_background};
@@ -231,8 +232,9 @@ impl Duty {
             default_maxconn: self.default_maxconn,
         };
         let prepared = prepare(gathered, running, &self.control.voice).map_err(|unusable| unusable.reason)?;
-        self.say_kept(&prepared.kept);
-        let Prepared { config, bundle, opened, sinks, .. } = prepared;
+        let Prepared { mut config, bundle, opened, sinks, mut kept, .. } = prepared;
+        kept.extend(fit_at_reload(&mut config));
+        self.say_kept(&kept);
         Ok(Next { config, opened, sinks, hostname: bundle.hostname })
     }
 
@@ -270,7 +272,9 @@ impl Duty {
         let mut config = config::load(&bundle).config.ok_or("the bundle does not load")?;
         override_config(&mut config, &self.settings, self.default_maxconn);
         let running = Arc::clone(&self.control.published.load().config);
-        self.say_kept(&keep_fixed(&running.global, &mut config.global));
+        let mut kept = keep_fixed(&running.global, &mut config.global);
+        kept.extend(fit_at_reload(&mut config));
+        self.say_kept(&kept);
         if !self.control.sockets.suffice(&config, &listeners) {
             return Err("a listening socket was not handed over".to_owned());
         }

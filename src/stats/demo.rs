@@ -31,7 +31,7 @@ pub fn demo() -> Demo {
     let now = Tick(754_000);
     let wall = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_236_237);
     let config = Config {
-        global: Global { node: Some("edge1".into()), ..Global::default() },
+        global: Global { node: Some("edge1".into()), maxconn: Some(4000), ..Global::default() },
         frontends: vec![
             samples::frontend("redis", 2, Mode::Tcp, Some(BackendId(0))),
             samples::frontend("stats", 3, Mode::Http, Some(BackendId(1))),
@@ -47,7 +47,6 @@ pub fn demo() -> Demo {
         version: "0.1.0".into(),
         pid: 4242,
         threads: 2,
-        maxconn: 4000,
         hostname: "box".into(),
         started: Tick(0),
     };

@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use nix::sys::signal::Signal;
 
+use super::super::descriptors::raise_for_worker;
 use super::super::frame::{Frame, Limits, Outgoing};
 use super::super::gather::{Gathered, Lookup, gather};
 use super::super::message::{Answer, FromParent, Handover};
@@ -62,6 +63,7 @@ impl Parent {
         };
         let Prepared { config, bundle, opened, sinks, lines, .. } = prepared;
         self.logs = lines;
+        raise_for_worker(&config, self.begin.worker);
         let handover = Handover { bundle, listeners: opened, logs: sinks.into_descriptors() };
         match handover.into_frame() {
             Ok(frame) => {
