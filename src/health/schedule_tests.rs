@@ -8,7 +8,9 @@ use tokio::sync::mpsc;
 use tokio::sync::watch;
 
 use super::*;
-use crate::config::model::{Backend, CheckMethod, Config, Server, ServerAddress, ServerCheck, ServerPort};
+use crate::config::model::{
+    Backend, CheckMethod, Config, OnError, Server, ServerAddress, ServerCheck, ServerPort,
+};
 use crate::health::tcp_check::tests::{master, replica, script};
 use crate::health::{Emitted, Report};
 use crate::state::event::ServerChange;
