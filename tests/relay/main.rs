@@ -43,6 +43,7 @@ suite!(epoll, rolecall::proxy::driver::epoll::run, {
         a_cut_delivers_to_a_slow_reader_that_goes_on_asking;
     life:
         a_refused_connect_closes_the_client
+        a_client_that_spoke_before_it_is_refused_sees_a_fin
         a_connect_that_hangs_times_out
         silence_times_out
         a_soft_stop_ends_with_its_last_session
