@@ -11,10 +11,14 @@ use rolecall::process::settings::{End, Ground, Master, Predecessors, Settings, T
 
 fn main() -> ExitCode {
     match cli::parse(std::env::args_os()) {
-        Ok(Action::Run(arguments)) => ExitCode::from(process::run(settings(*arguments))),
+        Ok(Action::Run(arguments)) => {
+            if let Some(classes) = &arguments.dump_keywords {
+                print(&cli::keyword_dump(classes));
+            }
+            ExitCode::from(process::run(settings(*arguments)))
+        }
         Ok(Action::Print(text)) => {
-            // Nobody reads: nothing to do.
-            let _ = std::io::stdout().write_all(text.as_bytes());
+            print(&text);
             ExitCode::SUCCESS
         }
         Ok(Action::CheckCondition(condition)) => ExitCode::from(check_condition(&condition)),
@@ -23,6 +27,11 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn print(text: &str) {
+    // Nobody reads: nothing to do.
+    let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
 fn settings(arguments: Arguments) -> Settings {
@@ -50,6 +59,7 @@ fn settings(arguments: Arguments) -> Settings {
         },
         files: arguments.files,
         directory: arguments.chdir,
+        local_peer: arguments.local_peer,
         master_socket: arguments.master_socket,
         pidfile: arguments.pidfile,
         maxconn: arguments.maxconn,

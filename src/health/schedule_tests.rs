@@ -9,8 +9,7 @@ use tokio::sync::watch;
 
 use super::*;
 use crate::config::model::{
-    Backend, Balance, CheckMethod, Config, OnError, RedisOptions, Redispatch, Server, ServerAddress,
-    ServerCheck, ServerPort,
+    Backend, CheckMethod, Config, OnError, Server, ServerAddress, ServerCheck, ServerPort,
 };
 use crate::health::tcp_check::tests::{master, replica, script};
 use crate::health::{Emitted, Report};
@@ -20,59 +19,15 @@ use crate::state::{CheckStatus, Command, Guarding, Operation, Published, Workers
 fn server(name: &str, port: u16) -> Server {
     Server {
         name: name.to_owned(),
-        id: 1,
         address: Some(ServerAddress::Ip { ip: Ipv4Addr::LOCALHOST.into(), port: ServerPort::Fixed(port) }),
-        written_address: String::new(),
         check: Some(ServerCheck { inter: Duration::from_millis(20), ..ServerCheck::default() }),
-        weight: 1,
-        backup: false,
-        maxconn: 0,
-        minconn: 0,
-        maxqueue: 0,
-        disabled: false,
         on_marked_down_shutdown_sessions: true,
-        on_marked_up_shutdown_backup_sessions: false,
-        observe_layer4: false,
-        error_limit: 10,
-        on_error: OnError::FailCheck,
-        slowstart: Duration::ZERO,
-        source: None,
-        tcp_ut: None,
-        tfo: false,
-        cookie: None,
+        ..Server::default()
     }
 }
 
 fn backend(check: CheckMethod, servers: Vec<Server>) -> Backend {
-    Backend {
-        name: "be".to_owned(),
-        proxy_id: 2,
-        is_listen: false,
-        mode: crate::config::model::Mode::Tcp,
-        description: None,
-        disabled: false,
-        servers,
-        balance: Balance::RoundRobin,
-        timeout_connect: None,
-        timeout_server: None,
-        timeout_server_fin: None,
-        timeout_tunnel: None,
-        timeout_queue: None,
-        timeout_check: None,
-        retries: 3,
-        redispatch: Redispatch::Off,
-        fullconn: None,
-        abortonclose: false,
-        allbackups: false,
-        log_health_checks: false,
-        keepalive: None,
-        nolinger: false,
-        log: Vec::new(),
-        log_tag: None,
-        check,
-        redis: RedisOptions::default(),
-        stats: None,
-    }
+    Backend { name: "be".to_owned(), proxy_id: 2, servers, check, ..Backend::default() }
 }
 
 /// A Redis whose INFO replication can be changed; an empty one closes every connection.

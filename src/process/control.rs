@@ -117,15 +117,7 @@ impl Control {
             self.tell(&backend.log, event::proxy_stopped(&backend.name, 0, self.sessions_of(at)));
         }
         self.sockets.close();
-        let without = Snapshot {
-            generation: snapshot.generation + 1,
-            config: Arc::clone(&snapshot.config),
-            frontends: snapshot.frontends.clone(),
-            backends: snapshot.backends.clone(),
-            listeners: snapshot.config.frontends.iter().map(|f| vec![None; f.binds.len()]).collect(),
-            process: Arc::clone(&snapshot.process),
-        };
-        self.published.store(Arc::new(without));
+        self.published.store(Arc::new(snapshot.without_listeners()));
         self.workers.broadcast(|| Command::SoftStop);
     }
 

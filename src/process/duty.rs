@@ -6,21 +6,22 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use nix::sys::signal::Signal;
-use tokio::io::Interest;
 use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::control::{Control, Next};
+use super::descriptors::fit_at_reload;
 use super::dump;
-use super::frame::{Frame, FrameError, Incoming, Limits, Outgoing};
+use super::frame::Frame;
 use super::gather::{Gathered, gather_in_background};
+use super::link::{Link, next_frame};
 use super::message::{Answer, FromParent, Handover};
 use super::prepare::{Prepared, Running, prepare};
 use super::reload::{Turn, keep_fixed, override_config};
+use super::report::LAST_WORDS;
 use super::settings::Settings;
 use super::worker::Place;
 use crate::config;
@@ -29,8 +30,8 @@ use crate::proxy::worker::WorkerHandles;
 use crate::state::Command;
 use crate::sys::process;
 
-/// How long queued log lines are waited for at the end.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+/// Said to a config that comes too late.
+const STOPPING: &str = "the process is stopping; the new config is not taken";
 
 /// See the module.
 #[derive(Debug)]
@@ -43,13 +44,6 @@ pub struct Duty {
     turn: Turn,
     gathering: Option<JoinHandle<Gathered>>,
     stop: Stop,
-}
-
-#[derive(Debug)]
-struct Link {
-    socket: tokio::net::UnixStream,
-    incoming: Incoming,
-    nowhere: Option<std::fs::File>,
 }
 
 /// Where the end is.
@@ -104,9 +98,7 @@ impl Duty {
             Place::Below { link, nowhere, .. } => {
                 process::ignore(Signal::SIGHUP)?;
                 process::ignore(Signal::SIGUSR2)?;
-                link.set_nonblocking(true)?;
-                let socket = tokio::net::UnixStream::from_std(link)?;
-                Some(Link { socket, incoming: Incoming::new(Limits::BUNDLE), nowhere })
+                Some(Link::new(link, nowhere)?)
             }
         };
         let signals = Signals::take(link.is_none())?;
@@ -138,7 +130,7 @@ impl Duty {
                 asked = self.signals.next() => self.obey(asked),
                 gathered = finished(&mut self.gathering) => self.reload(gathered),
                 frame = next_frame(&mut self.link) => match frame {
-                    Ok(frame) => self.from_parent(frame),
+                    Ok(frame) => self.heed_parent(frame),
                     // Without its parent, and with it privileges and reloads, it must not go on.
                     Err(_) => return 1,
                 },
@@ -159,7 +151,7 @@ impl Duty {
         self.control.log_started();
         if self.link.is_some() {
             self.answer(&Answer::Applied);
-            if let Some(nowhere) = self.link.as_mut().and_then(|link| link.nowhere.take()) {
+            if let Some(nowhere) = self.link.as_mut().and_then(Link::take_nowhere) {
                 // What is said from here on is in the log only.
                 let _ = process::redirect_streams(&nowhere);
             }
@@ -212,6 +204,10 @@ impl Duty {
 
     /// A gathered config, without a parent: open what is new and take it, or leave everything as it is.
     fn reload(&mut self, gathered: Gathered) {
+        if self.stop != Stop::NotYet {
+            // It would open again what the soft stop has closed.
+            return self.control.voice.warning(STOPPING);
+        }
         match self.prepare(gathered) {
             Ok(next) => {
                 self.control.apply(next);
@@ -236,8 +232,9 @@ impl Duty {
             default_maxconn: self.default_maxconn,
         };
         let prepared = prepare(gathered, running, &self.control.voice).map_err(|unusable| unusable.reason)?;
-        self.say_kept(&prepared.kept);
-        let Prepared { config, bundle, opened, sinks, .. } = prepared;
+        let Prepared { mut config, bundle, opened, sinks, mut kept, .. } = prepared;
+        kept.extend(fit_at_reload(&mut config));
+        self.say_kept(&kept);
         Ok(Next { config, opened, sinks, hostname: bundle.hostname })
     }
 
@@ -253,7 +250,7 @@ impl Duty {
         self.control.log_global(Level::Alert, &text);
     }
 
-    fn from_parent(&mut self, frame: Frame) {
+    fn heed_parent(&mut self, frame: Frame) {
         match FromParent::from_frame(frame) {
             Ok(FromParent::Handover(handover)) => {
                 let answer = self.take(handover).map_or_else(Answer::Refused, |()| Answer::Applied);
@@ -268,11 +265,16 @@ impl Duty {
     }
 
     fn take(&mut self, handover: Handover) -> Result<(), String> {
+        if self.stop != Stop::NotYet {
+            return Err(STOPPING.to_owned());
+        }
         let Handover { bundle, listeners, logs } = handover;
         let mut config = config::load(&bundle).config.ok_or("the bundle does not load")?;
         override_config(&mut config, &self.settings, self.default_maxconn);
         let running = Arc::clone(&self.control.published.load().config);
-        self.say_kept(&keep_fixed(&running.global, &mut config.global));
+        let mut kept = keep_fixed(&running.global, &mut config.global);
+        kept.extend(fit_at_reload(&mut config));
+        self.say_kept(&kept);
         if !self.control.sockets.suffice(&config, &listeners) {
             return Err("a listening socket was not handed over".to_owned());
         }
@@ -281,12 +283,10 @@ impl Duty {
         Ok(())
     }
 
-    /// Answers are small, and the parent reads: one attempt does. If it does not, the parent is gone, which
-    /// the next read finds.
     fn answer(&self, answer: &Answer) {
-        let Some(link) = &self.link else { return };
-        let Ok(frame) = answer.to_frame() else { return };
-        let _ = Outgoing::new(frame, Limits::ANSWER).and_then(|mut outgoing| outgoing.flush(&link.socket));
+        if let Some(link) = &self.link {
+            link.answer(answer);
+        }
     }
 }
 
@@ -327,24 +327,6 @@ async fn finished(gathering: &mut Option<JoinHandle<Gathered>>) -> Gathered {
     let result = task.await;
     *gathering = None;
     result.unwrap_or_else(|error| Err(super::gather::GatherError::lost(&error)))
-}
-
-async fn next_frame(link: &mut Option<Link>) -> Result<Frame, FrameError> {
-    let Some(link) = link else { return std::future::pending().await };
-    loop {
-        link.socket.readable().await?;
-        let Link { socket, incoming, .. } = link;
-        // Nothing more to read is what makes tokio wait for the next readiness.
-        let read = socket.try_io(Interest::READABLE, || match incoming.read(socket) {
-            Ok(None) => Err(io::ErrorKind::WouldBlock.into()),
-            other => Ok(other),
-        });
-        match read {
-            Ok(Ok(Some(frame))) => return Ok(frame),
-            Ok(Err(error)) => return Err(error),
-            Ok(Ok(None)) | Err(_) => {}
-        }
-    }
 }
 
 async fn sleep_until(due: Option<Instant>) {

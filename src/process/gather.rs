@@ -69,9 +69,7 @@ pub fn reason(error: &io::Error) -> String {
 pub fn gather(settings: &Settings, lookup: Lookup) -> Gathered {
     let mut bundle = Bundle { files: read_all(&settings.files)?, ..Bundle::default() };
     bundle.environment = environment(settings);
-    bundle.hostname = nix::unistd::gethostname()
-        .map(|name| name.to_string_lossy().into_owned())
-        .unwrap_or_else(|_| "localhost".to_owned());
+    bundle.hostname = hostname();
     let mut loaded = config::load(&bundle);
     for _ in 0..ROUNDS {
         if loaded.wanted.is_empty() {
@@ -136,7 +134,9 @@ fn environment(settings: &Settings) -> BTreeMap<String, String> {
 /// The variables that the program itself sets.
 pub fn own_variables(settings: &Settings) -> Vec<(String, String)> {
     let names: Vec<String> = settings.files.iter().map(|path| path.display().to_string()).collect();
-    let mut own = vec![("HAPROXY_CFGFILES".to_owned(), names.join(";"))];
+    let peer = settings.local_peer.clone().unwrap_or_else(hostname);
+    let mut own =
+        vec![("HAPROXY_CFGFILES".to_owned(), names.join(";")), ("HAPROXY_LOCALPEER".to_owned(), peer)];
     if settings.master != Master::AsConfigured {
         own.push(("HAPROXY_MWORKER".to_owned(), "1".to_owned()));
     }
@@ -146,6 +146,11 @@ pub fn own_variables(settings: &Settings) -> Vec<(String, String)> {
         own.push(("HAPROXY_MASTER_CLI".to_owned(), format!("{prefix}{path}")));
     }
     own
+}
+
+fn hostname() -> String {
+    let name = nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned());
+    name.unwrap_or_else(|_| "localhost".to_owned())
 }
 
 fn look_up(bundle: &mut Bundle, wanted: &config::Wanted, lookup: Lookup) {
@@ -212,13 +217,14 @@ mod tests {
     #[test]
     fn a_directory_stands_for_its_config_files_in_order() {
         let directory = tempfile::tempdir().unwrap();
-        for name in ["b.cfg", "a.cfg", ".c.cfg", "d.txt"] {
+        for name in ["b.cfg", "a.cfg", "B.cfg", "10.cfg", "9.cfg", ".c.cfg", "d.txt"] {
             std::fs::write(directory.path().join(name), name).unwrap();
         }
         std::fs::create_dir(directory.path().join("e.cfg")).unwrap();
         let files = read_all(&[directory.path().to_owned()]).unwrap();
         let contents: Vec<_> = files.iter().map(|(_, bytes)| bytes.as_slice()).collect();
-        assert_eq!(contents, [b"a.cfg", b"b.cfg"]);
+        let expected: [&[u8]; 5] = [b"10.cfg", b"9.cfg", b"B.cfg", b"a.cfg", b"b.cfg"];
+        assert_eq!(contents, expected);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::listeners;
 use super::reload::{SocketName, keep_fixed, override_config, plan};
 use super::report::{Voice, first_alert};
 use super::settings::Settings;
-use super::verdict::refusal;
+use super::verdict::{listens, refusal};
 use crate::config::model::Global;
 use crate::config::{Bundle, Config};
 use crate::log::Sinks;
@@ -60,6 +60,13 @@ pub fn prepare(gathered: Gathered, running: Running<'_>, voice: &Voice) -> Resul
     }
     let mut config = loaded.config.unwrap_or_default();
     override_config(&mut config, running.settings, running.default_maxconn);
+    if !listens(&config) {
+        // As at a start. An editor that empties a file before it writes it would otherwise close every port.
+        let program = &running.settings.program;
+        let reason = format!("[{program}.main()] No enabled listener found (check for 'bind' directives) !");
+        voice.alert(&reason);
+        return Err(Unusable { lines: format!("{lines}{reason}\n"), reason });
+    }
     let kept = running.global.map_or_else(Vec::new, |global| keep_fixed(global, &mut config.global));
     let wanted = plan(&config, running.sockets).open;
     let opened = listeners::open(&config, &wanted).map_err(|reasons| {

@@ -12,6 +12,10 @@ use super::settings::{Settings, Verbosity};
 use crate::config::render::{self, Detail, Program};
 use crate::config::{Loaded, Severity};
 
+/// So many faults are no typing errors (a binary file, say): their source text would only bury them.
+const MANY: usize = 100;
+/// How long messages and log lines that wait are waited for at the end.
+pub const LAST_WORDS: Duration = Duration::from_secs(1);
 /// Messages that may wait for a reader; more are lost.
 const QUEUE: usize = 1024;
 
@@ -85,7 +89,11 @@ impl Voice {
     pub fn diagnostics(&self, loaded: &Loaded) -> String {
         let text = |detail| render::render(&loaded.diagnostics, &loaded.sources, &self.program(), detail);
         if !loaded.diagnostics.is_empty() {
-            let detail = if std::io::stderr().is_terminal() { Detail::Colour } else { Detail::Blocks };
+            let detail = match loaded.diagnostics.len() {
+                MANY.. => Detail::Lines,
+                _ if std::io::stderr().is_terminal() => Detail::Colour,
+                _ => Detail::Blocks,
+            };
             self.opened.store(true, Relaxed);
             self.raw(text(detail));
         }

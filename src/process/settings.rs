@@ -13,6 +13,8 @@ pub struct Settings {
     pub files: Vec<PathBuf>,
     /// `-C`.
     pub directory: Option<PathBuf>,
+    /// `-L`, for `HAPROXY_LOCALPEER`; the host name unless given.
+    pub local_peer: Option<String>,
     pub task: Task,
     pub ground: Ground,
     pub master: Master,

@@ -105,7 +105,8 @@ pub enum Event {
     Timer,
     /// A place was reserved for this waiting session.
     Granted(ServerKey),
-    /// Servers or the master changed while it waits. Told to waiting sessions; harmless to others.
+    /// Servers or the master changed while it waits. Told to sessions that wait for a server or
+    /// pause between two attempts; harmless to others.
     Reconsider,
     /// The snapshot changed: told to every session, so that it obeys the new config.
     Refreshed,

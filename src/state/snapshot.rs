@@ -68,6 +68,19 @@ impl Snapshot {
         Snapshot { generation: old.generation + 1, config, frontends, backends, listeners, process }
     }
 
+    /// The same without its listening sockets: a soft stop publishes it, so that they close.
+    pub fn without_listeners(&self) -> Snapshot {
+        let none = |frontend: &crate::config::model::Frontend| vec![None; frontend.binds.len()];
+        Snapshot {
+            generation: self.generation + 1,
+            config: Arc::clone(&self.config),
+            frontends: self.frontends.clone(),
+            backends: self.backends.clone(),
+            listeners: self.config.frontends.iter().map(none).collect(),
+            process: Arc::clone(&self.process),
+        }
+    }
+
     /// What there is before the first config.
     pub fn empty(workers: usize) -> Snapshot {
         let load = (0..workers).map(|_| super::counters::Gauge::default()).collect();

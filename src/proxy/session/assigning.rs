@@ -109,7 +109,11 @@ impl Session {
 
     /// Servers, the master or the config changed.
     pub(super) fn reconsider(&mut self, context: &Context<'_>, ops: &mut Vec<Op>) {
-        let Stage::Waiting { pinned, .. } = self.stage else { return };
+        let pinned = match self.stage {
+            Stage::Waiting { pinned, .. } => pinned,
+            Stage::Pausing { .. } => return self.reconsider_pause(context, ops),
+            _ => return,
+        };
         let Some(pool) = self.pool(context) else {
             return self.give_up(REFUSED, context, ops);
         };

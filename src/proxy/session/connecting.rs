@@ -9,6 +9,9 @@
 //! * if the server went down meanwhile;
 //! * otherwise at the retries that the option names: the last one unless told otherwise.
 //!
+//! In a backend whose servers have to prove their role a pause does not outlast its reason: it ends when the
+//! server that refused is given up, or when another one is named master.
+//!
 //! A server that refused because it is no longer master or no longer proven costs no retry: that is found out
 //! after the connect and before the first byte (see `state::master`).
 
@@ -187,6 +190,23 @@ impl Session {
             Some(false) => self.assign_anew(context, ops),
             None => self.assign(context, ops),
         }
+    }
+
+    /// Servers or the master changed while it pauses. Where a master is awaited and not just any server, the
+    /// pause ends with what it was for: when the server that refused gets no clients any more, it waits for
+    /// the next master like everybody else; when another one gets them, it goes there.
+    pub(super) fn reconsider_pause(&mut self, context: &Context<'_>, ops: &mut Vec<Op>) {
+        let Some(pool) = self.pool(context).filter(|pool| pool.view().in_force().needs_proof()) else {
+            return;
+        };
+        let still_there = self.server.as_ref().is_some_and(|server| pool.usable_server(server.key));
+        // Only the one that refused is there: the pause is for it.
+        if still_there && (self.seat.is_some() || pool.active() <= 1) {
+            return;
+        }
+        self.leave_server(context);
+        self.failed = true;
+        self.assign(context, ops);
     }
 
     /// Whether a server was ever reached.

@@ -14,6 +14,7 @@
 //! | connecting | `Connected` | `Relay` | relaying; `DropServer` and assigned anew if the server lost its role meanwhile |
 //! | connecting | `ConnectFailed`, `Timer` | `DropServer`, `Connect` | the rule of [`connecting`]: same server at once or after a pause, another one, or over |
 //! | connecting, pausing | `Cut` | `DropServer` | assigned anew: it waits for the new master |
+//! | pausing | `Reconsider`, roles being checked | `DropServer` | assigned anew, once the server that refused is given up |
 //! | relaying | `Received` | none: two additions and a time stamp | |
 //! | relaying | `Eof` of one side | `Shutdown` of the other | relaying; over when both have come |
 //! | relaying | `Failed(Client)` | `Close(Server, Reset)`, `End` | over: `CD` |
@@ -263,9 +264,14 @@ impl Session {
         self.seat.as_ref().map(|seat| seat.server().key)
     }
 
-    /// Whether it stands in a queue: [`Event::Reconsider`] is for these.
+    /// Whether it stands in a queue.
     pub fn is_waiting(&self) -> bool {
         matches!(self.stage, Stage::Waiting { .. })
+    }
+
+    /// Whether it may go on as soon as servers or the master change: [`Event::Reconsider`] is for these.
+    pub fn awaits_change(&self) -> bool {
+        matches!(self.stage, Stage::Waiting { .. } | Stage::Pausing { .. })
     }
 
     /// After [`Op::Serve`]: who serves.

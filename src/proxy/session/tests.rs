@@ -454,6 +454,41 @@ fn a_cut_while_connecting_waits_for_the_next_master() {
     assert_eq!(world.connections[&id].server, Some(world.server(1).key));
 }
 
+/// A master that was killed refuses until health finds out; a client that pauses in between must neither
+/// use up its attempts on it nor sleep through the naming of the next one.
+#[test]
+fn a_pause_ends_with_its_reason() {
+    for redispatch in [Redispatch::Off, Redispatch::LastRetry] {
+        let mut world = guarded(2, |config| config.backends[0].redispatch = redispatch);
+        name_master(&mut world, Some(0));
+        let id = world.open().unwrap();
+        world.refuse(id);
+        world.feed(id, Event::Reconsider);
+        assert!(!world.connections[&id].session().is_waiting(), "nothing has changed");
+        world.server(0).set_operation(Operation::Stopped);
+        world.feed(id, Event::Reconsider);
+        assert!(world.connections[&id].session().is_waiting());
+        name_master(&mut world, Some(1));
+        assert_eq!(world.connections[&id].server, Some(world.server(1).key), "{redispatch:?}");
+        world.feed(id, Event::Failed(Side::Client, Failure::Reset));
+        world.check_empty();
+    }
+}
+
+#[test]
+fn a_pause_for_want_of_another_server_ends_when_one_is_master() {
+    let mut world = guarded(2, |config| config.backends[0].redispatch = Redispatch::EveryNth(1));
+    name_master(&mut world, Some(0));
+    let id = world.open().unwrap();
+    world.refuse(id);
+    assert_eq!(world.connections[&id].session().server(), None);
+    name_master(&mut world, Some(1));
+    world.feed(id, Event::Reconsider);
+    assert_eq!(world.connections[&id].server, Some(world.server(1).key));
+    world.feed(id, Event::Failed(Side::Client, Failure::Reset));
+    world.check_empty();
+}
+
 #[test]
 fn a_cut_delivers_every_reply() {
     let mut world = World::of(1, |_| {});

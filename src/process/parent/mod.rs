@@ -9,11 +9,13 @@
 //! | TERM, INT | passes it on; ends as the worker has ended |
 //! | CHLD | the worker has ended, and so does the parent |
 
+mod reloading;
+
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::Receiver;
 use std::time::Instant;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -21,13 +23,12 @@ use nix::sys::signal::Signal;
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 use super::daemon::Release;
-use super::frame::{Frame, FrameError, Incoming, Limits, Outgoing};
-use super::gather::{Gathered, Lookup, gather};
+use super::frame::{FrameError, Incoming, Limits, Outgoing};
+use super::gather::{Gathered, own_variables};
 use super::master_socket::MasterSocket;
-use super::message::{Answer, FromParent, Handover};
+use super::message::Handover;
 use super::notify::Notify;
-use super::prepare::{Prepared, Running, prepare};
-use super::reload::{SocketName, Turn, socket_names};
+use super::reload::{SocketName, Turn};
 use super::report::Voice;
 use super::settings::Settings;
 use crate::api::{View, WorkerView};
@@ -165,11 +166,8 @@ impl Parent {
             flags.set(PollFlags::POLLOUT, !self.outgoing.is_empty());
             waits.push(PollFd::new(self.begin.link.as_fd(), flags));
         }
-        for (fd, writes) in self.begin.master_socket.iter().flat_map(MasterSocket::waits) {
-            let mut flags = PollFlags::POLLIN;
-            flags.set(PollFlags::POLLOUT, writes);
-            waits.push(PollFd::new(fd, flags));
-        }
+        let clients = self.begin.master_socket.iter().flat_map(MasterSocket::waits);
+        waits.extend(clients.map(|(fd, flags)| PollFd::new(fd, flags)));
         match poll(&mut waits, PollTimeout::NONE) {
             Err(nix::errno::Errno::EINTR) => Ok(()),
             result => Ok(result.map(drop)?),
@@ -202,159 +200,6 @@ impl Parent {
         let _ = process::kill(self.begin.worker, signal);
     }
 
-    fn ask_reload(&mut self) {
-        if self.ending.is_none() && self.turn.ask() {
-            self.begin_reload();
-        }
-    }
-
-    fn begin_reload(&mut self) {
-        self.begin.notify.reloading();
-        self.begin.voice.notice("Reloading HAProxy");
-        let (sender, receiver) = channel();
-        let (settings, wake) = (Arc::clone(&self.begin.settings), Arc::clone(&self.wake));
-        let work = move || {
-            // Nobody listens any more if the process ends.
-            let _ = sender.send(gather(&settings, Lookup::Threads));
-            wake.ring();
-        };
-        match std::thread::Builder::new().name("gather".to_owned()).spawn(work) {
-            Ok(_) => self.gathered = Some(receiver),
-            Err(error) => self.reload_failed(&format!("cannot start a thread: {error}")),
-        }
-    }
-
-    fn hand_over(&mut self, gathered: Gathered) {
-        let running = Running {
-            global: Some(&self.config.global),
-            sockets: &self.sockets,
-            settings: &self.begin.settings,
-            default_maxconn: self.begin.default_maxconn,
-        };
-        let prepared = match prepare(gathered, running, &self.begin.voice) {
-            Ok(prepared) => prepared,
-            Err(unusable) => {
-                self.logs = unusable.lines;
-                if let Ok(frame) = FromParent::reload_failed(&unusable.reason) {
-                    self.send(frame);
-                }
-                return self.reload_failed(&unusable.reason);
-            }
-        };
-        let Prepared { config, bundle, opened, sinks, lines, .. } = prepared;
-        self.logs = lines;
-        let handover = Handover { bundle, listeners: opened, logs: sinks.into_descriptors() };
-        match handover.into_frame() {
-            Ok(frame) => {
-                self.next = Some(config);
-                self.send(frame);
-            }
-            Err(error) => self.reload_failed(&error.to_string()),
-        }
-    }
-
-    fn send(&mut self, frame: Frame) {
-        match Outgoing::new(frame, Limits::BUNDLE) {
-            Ok(outgoing) => {
-                self.outgoing.push(outgoing);
-                self.flush();
-            }
-            Err(error) => self.reload_failed(&error.to_string()),
-        }
-    }
-
-    fn flush(&mut self) {
-        while let Some(first) = self.outgoing.first_mut() {
-            match first.flush(&self.begin.link) {
-                Ok(true) => drop(self.outgoing.remove(0)),
-                Ok(false) => return,
-                Err(_) => return self.hang_up(),
-            }
-        }
-    }
-
-    fn speak_with_worker(&mut self) {
-        if !self.link_is_up {
-            return;
-        }
-        self.flush();
-        loop {
-            match self.incoming.read(&self.begin.link) {
-                Ok(None) => return,
-                Ok(Some(frame)) => match Answer::from_frame(&frame) {
-                    Ok(answer) => self.hear(answer),
-                    Err(_) => return self.hang_up(),
-                },
-                Err(_) => return self.hang_up(),
-            }
-        }
-    }
-
-    /// A worker that ends its side, or speaks nonsense, is not one any more.
-    fn hang_up(&mut self) {
-        self.link_is_up = false;
-        self.outgoing.clear();
-        if self.is_serving && self.ending.is_none() {
-            self.pass_on(Signal::SIGTERM);
-        }
-    }
-
-    fn hear(&mut self, answer: Answer) {
-        let Some(next) = self.next.take() else { return };
-        match answer {
-            Answer::Applied => {
-                self.sockets = socket_names(&next).into_iter().flatten().flatten().collect();
-                self.config = next;
-                self.applied = Instant::now();
-                self.failed_since = 0;
-                if self.is_serving {
-                    self.reloads += 1;
-                }
-                self.serving();
-                self.reload_ended();
-            }
-            Answer::Refused(reason) => {
-                self.begin.voice.alert(&reason);
-                self.reload_failed(&reason);
-            }
-        }
-    }
-
-    fn serving(&mut self) {
-        let is_first = !std::mem::replace(&mut self.is_serving, true);
-        if self.begin.manner == Manner::Master || !is_first {
-            self.begin.voice.notice("Loading success.");
-        }
-        self.begin.notify.ready();
-        if !is_first {
-            return;
-        }
-        super::tell_predecessors(&self.begin.settings, &self.begin.voice);
-        if let Some(release) = self.begin.release.take() {
-            release.success();
-            // From here on the worker's log is the only voice.
-            let _ = process::detach_streams();
-        }
-    }
-
-    fn reload_failed(&mut self, reason: &str) {
-        self.next = None;
-        self.failed += 1;
-        self.failed_since += 1;
-        self.begin.voice.warning("Loading failure!");
-        self.begin.notify.reload_failed(reason);
-        self.reload_ended();
-    }
-
-    fn reload_ended(&mut self) {
-        if let Some(socket) = &mut self.begin.master_socket {
-            socket.reload_ended();
-        }
-        if self.turn.done() && self.ending.is_none() {
-            self.begin_reload();
-        }
-    }
-
     fn serve_master_socket(&mut self) {
         let view = self.view();
         let Some(socket) = &mut self.begin.master_socket else { return };
@@ -379,7 +224,7 @@ impl Parent {
             last_reload_failed: self.failed_since > 0,
             worker,
             startup_logs: self.logs.clone(),
-            environment: super::gather::own_variables(settings),
+            environment: own_variables(settings),
         }
     }
 
