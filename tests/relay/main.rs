@@ -58,5 +58,6 @@ suite!(epoll, rolecall::proxy::driver::epoll::run, {
         the_frontends_maxconn_makes_the_next_one_wait
         the_binds_maxconn_makes_the_next_one_wait
         the_processs_maxconn_loses_no_wake_up
-        a_rate_limit_delays_but_serves;
+        a_rate_limit_delays_but_serves
+        no_place_is_lost_to_clients_that_go_away;
 });
