@@ -150,7 +150,7 @@ fn absorb(health: &mut Health, operation: Operation, outcome: &CheckOutcome, now
     health.status = outcome.status;
     health.code = outcome.code;
     health.info.clone_from(&outcome.info);
-    health.duration_ms = Some(outcome.duration_ms);
+    health.duration_ms = outcome.duration_ms;
     health.in_progress = false;
     health.failed_checks += u64::from(judged.counts_as_failed);
     match judged.transition {
