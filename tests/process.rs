@@ -538,6 +538,22 @@ fn a_reload_that_ends_after_a_soft_stop_opens_nothing() {
 }
 
 #[test]
+fn a_reload_that_hangs_holds_up_no_soft_stop() {
+    for arguments in [&["-db"][..], &["-W", "-db"]] {
+        let (mut stage, port) = (Stage::new(), free_port());
+        stage.write("", &[port]);
+        let pid = stage.start(arguments, port);
+        std::fs::remove_file(stage.path("c.cfg")).expect("the config goes");
+        assert!(Command::new("mkfifo").arg(stage.path("c.cfg")).status().expect("mkfifo runs").success());
+        signal(pid, "HUP");
+        let never_written = std::fs::File::options().write(true).open(stage.path("c.cfg")).expect("a reader");
+        signal(pid, "USR1");
+        assert_eq!(stage.wait().code(), Some(0));
+        drop(never_written);
+    }
+}
+
+#[test]
 fn whoever_sleeps_on_standard_error_holds_up_no_signal() {
     for (arguments, expected) in [(&["-db"][..], None), (&["-W", "-db"], Some(0))] {
         let (mut stage, port) = (Stage::new(), free_port());
