@@ -55,22 +55,7 @@ impl MasterSocket {
         let mut words = argument.split(',');
         let address = address(words.next().unwrap_or_default());
         let options = Options::read(words).map_err(fault)?;
-        let bind = Bind {
-            id: 1,
-            name: None,
-            address,
-            backlog: None,
-            maxconn: None,
-            v4v6: false,
-            v6only: false,
-            transparent: false,
-            tfo: false,
-            defer_accept: false,
-            interface: None,
-            mss: None,
-            tcp_ut: None,
-            origin: ("-S".to_owned(), 0),
-        };
+        let bind = Bind { origin: ("-S".to_owned(), 0), ..Bind::at(address) };
         let listener = listen::listen(&bind, 128).map_err(|error| {
             let help = error.help().map(|help| format!("\n   | {help}")).unwrap_or_default();
             fault(format!("cannot {} ({}){help}", error.step, super::gather::reason(&error.error)))
