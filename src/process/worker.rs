@@ -100,7 +100,10 @@ pub fn serve(start: Start) -> Result<u8, StartError> {
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let parts = Parts { clock, workers, guards, emitted, events };
-    runtime.block_on(run(start, config, parts))
+    let code = runtime.block_on(run(start, config, parts));
+    // A reload may still hang in a name server; its thread ends with the process.
+    runtime.shutdown_background();
+    code
 }
 
 /// What was made before privileges were given up.
