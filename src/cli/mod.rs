@@ -5,7 +5,6 @@
 //! [`translate`] turns them into long options, and clap reads those. Nothing is started here: [`parse`]
 //! returns what is to be done.
 
-mod files;
 mod keywords;
 mod translate;
 mod version;
@@ -15,7 +14,6 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser};
 
-pub use files::{FileError, config_files};
 pub use keywords::keyword_dump;
 pub use version::{COMPATIBLE_VERSION, build_details, version_text};
 

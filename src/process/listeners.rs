@@ -70,7 +70,7 @@ impl Sockets {
         opened: Vec<(SocketName, OwnedFd)>,
     ) -> Vec<Vec<Option<Arc<Listener>>>> {
         for (name, socket) in opened {
-            let listener = Listener::new(socket, name.address.clone());
+            let listener = Listener::new(socket);
             self.0.entry(name).or_insert_with(|| Arc::new(listener));
         }
         for name in plan(config, &self.names()).close {

@@ -60,16 +60,14 @@ pub struct Accepted {
 #[derive(Debug)]
 pub struct Listener {
     pub socket: OwnedFd,
-    /// Identity across reloads.
-    pub address: crate::config::model::BindAddress,
     /// Connections that came in here; counted against the bind line's `maxconn`.
     pub connections: Arc<Gauge>,
 }
 
 impl Listener {
-    /// A socket that listens at `address`.
-    pub fn new(socket: OwnedFd, address: crate::config::model::BindAddress) -> Listener {
-        Listener { socket, address, connections: Arc::default() }
+    /// Nobody has come in yet.
+    pub fn new(socket: OwnedFd) -> Listener {
+        Listener { socket, connections: Arc::default() }
     }
 }
 

@@ -20,7 +20,7 @@
 //! | ready | Running, Starting | yes | yes | yes, if its weight is not 0 |
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::Relaxed};
 
 use super::check::CheckStatus;
 use super::counters::Traffic;
@@ -120,8 +120,6 @@ pub struct ServerLive {
     proven: AtomicBool,
     /// Consecutive connect errors, for `observe layer4`.
     pub connect_failures: AtomicU32,
-    /// Bumped when the address changes; proof belongs to one address.
-    pub address_epoch: AtomicU64,
     health: Mutex<Health>,
     redis: Mutex<RedisView>,
 }
@@ -139,7 +137,6 @@ impl ServerLive {
             weight: AtomicU32::new(weight),
             proven: AtomicBool::new(false),
             connect_failures: AtomicU32::new(0),
-            address_epoch: AtomicU64::new(0),
             health: Mutex::new(initial),
             redis: Mutex::new(RedisView::default()),
         }

@@ -174,7 +174,7 @@ pub(crate) fn a_listener_that_is_added_serves_and_one_removed_does_not(engine: E
     let socket = sys::listen::listen(&bind, 64).unwrap();
     let second = socket2::SockRef::from(&socket).local_addr().unwrap().as_socket().unwrap();
     config.frontends[0].binds.push(bind.clone());
-    let added = Arc::new(Listener::new(socket, bind.address));
+    let added = Arc::new(Listener::new(socket));
     let kept = old.listeners[0][0].clone();
     publish(&balancer, config.clone(), vec![kept, Some(Arc::clone(&added))]);
     let mut new_client = prepared(TcpStream::connect(second).unwrap());
