@@ -99,7 +99,7 @@ pub struct Arguments {
     /// Once started, end these processes (-st)
     #[arg(long = "stop", value_name = "PID", action = ArgAction::Append, help_heading = "Takeover")]
     pub stop_pids: Vec<i32>,
-    /// Take the listening sockets of the process that has this command socket (-x)
+    /// Accepted: listening sockets share their addresses with those of an older process anyway (-x)
     #[arg(long = "old-socket", value_name = "SOCKET", help_heading = "Takeover")]
     pub old_socket: Option<PathBuf>,
 
