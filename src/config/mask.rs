@@ -1,8 +1,7 @@
 //! Which words of a statement are secret, so that no diagnostic, page or dump shows them: what AUTH and
 //! HELLO carry in a check, passwords of the stats page and of userlists, values given to variables.
 //!
-//! Two callers, two needs. The parser has words that lexed and asks for [`shown`] when it quotes one. The
-//! renderer has raw lines, perhaps of a file that makes no sense, and asks for [`secret_ranges`]: it reads
+//! The renderer has raw lines, perhaps of a file that makes no sense, and asks for [`secret_ranges`]: it reads
 //! them leniently and in doubt hides too much. A misspelt keyword must not bring a password to light.
 
 use std::ops::Range;

@@ -1,7 +1,7 @@
 //! Diagnostics to text, twice: as HAProxy's lines, which tools read, and as source blocks with carets, which
 //! people read. The lines always come; the blocks follow each of them where somebody looks at it.
 //!
-//! Nothing secret passes: messages are scrubbed and source lines masked by [`mask`](super::mask), for every
+//! Nothing secret passes: messages are scrubbed and source lines masked by [`mask`], for every
 //! place that a diagnostic cites.
 
 mod block;
