@@ -145,7 +145,7 @@ impl World {
         let origin = SessionOrigin {
             token: SessionToken { worker: 0, slot: 0, turn: 0 },
             frontend: FrontendId(0),
-            bind: 0,
+            port: 6379,
             client: Some(([127, 0, 0, 1], 40_000).into()),
             accepted: Tick(5),
             accepted_at: SystemTime::UNIX_EPOCH,

@@ -58,7 +58,7 @@ pub struct Arguments {
     /// Refuse a config that has warnings (-dW)
     #[arg(long = "warnings-fatal", help_heading = "Config")]
     pub warnings_fatal: bool,
-    /// Start although server names do not resolve (-dr)
+    /// Taken for HAProxy's sake: a server name that does not resolve is an error all the same (-dr)
     #[arg(long = "ignore-unresolved", help_heading = "Config")]
     pub ignore_unresolved: bool,
     /// Print the known keywords of these classes once the config has been read: all, cfg (-dK)
@@ -99,7 +99,7 @@ pub struct Arguments {
     /// Once started, end these processes (-st)
     #[arg(long = "stop", value_name = "PID", action = ArgAction::Append, help_heading = "Takeover")]
     pub stop_pids: Vec<i32>,
-    /// Accepted: listening sockets share their addresses with those of an older process anyway (-x)
+    /// Taken for HAProxy's sake: listening sockets are opened beside the old process's, not taken from it (-x)
     #[arg(long = "old-socket", value_name = "SOCKET", help_heading = "Takeover")]
     pub old_socket: Option<PathBuf>,
 

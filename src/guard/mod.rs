@@ -68,6 +68,8 @@ pub mod machine;
 pub mod proof;
 pub mod words;
 
+pub use hold::{Waiting, waiting};
+
 #[cfg(test)]
 mod redis_tests;
 #[cfg(test)]

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::observe::Observed;
 use super::probe::Target;
 use super::tcp_check::{Mode, repeatable};
 use super::timing::{Patience, Timeouts};
@@ -30,6 +31,9 @@ pub struct Job {
     pub spread: u8,
     pub log_checks: bool,
     pub cut_when_down: bool,
+    pub observed: Option<Observed>,
+    /// Zero: at its full share at once.
+    pub slowstart: Duration,
     /// `on-marked-up shutdown-backup-sessions`: whose sessions end when this server comes up.
     pub backups_to_cut: Vec<ServerKey>,
 }
@@ -65,6 +69,8 @@ impl Job {
             bufsize: global.bufsize,
             spread: global.spread_checks,
             log_checks: backend.log_health_checks,
+            observed: Observed::of(server),
+            slowstart: server.slowstart,
             cut_when_down: server.on_marked_down_shutdown_sessions,
             backups_to_cut: backups_to_cut(backend, view, server),
             check,

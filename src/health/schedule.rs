@@ -11,7 +11,7 @@ use super::job::{Job, jobs};
 use super::kept::{Probe, Waited};
 use super::tcp_check::Engine;
 use super::timing::{Dice, first_delay, interval, pace, spread};
-use super::verdict::{Said, Sinks, begin, conclude};
+use super::verdict::{Said, Sinks, begin, conclude, count_errors};
 use crate::state::{ServerKey, ServerLive, Snapshot, admin};
 use crate::time::Tick;
 
@@ -129,10 +129,18 @@ async fn check_server(
             probe.hang_up();
             job.inter()
         };
-        let due = Instant::now() + pause;
-        let waited = tokio::select! {
-            waited = probe.wait(due) => waited,
-            () = hurry.notified() => Waited::Due,
+        let mut due = Instant::now() + pause;
+        let waited = loop {
+            tokio::select! {
+                waited = probe.wait(due) => break waited,
+                () = hurry.notified() => break Waited::Due,
+                () = live.distress.notified() => {
+                    let counted = count_errors(&job, &sinks, &mut said, &live, Tick::now());
+                    if let Some(soon) = job.check.fastinter.filter(|_| counted) {
+                        due = due.min(Instant::now() + soon);
+                    }
+                }
+            }
         };
         let lost = waited == Waited::Lost;
         if lost && asked_again {

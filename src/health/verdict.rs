@@ -10,8 +10,10 @@ use std::sync::atomic::Ordering::Relaxed;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::job::Job;
+use super::observe;
 use super::rise_fall::{Counter, Judgement, Transition, judge};
 use super::tcp_check::{CheckOutcome, Settled};
+use super::warm_up::warm_up;
 use crate::redis::Role;
 use crate::state::event::{CheckSummary, Left, ServerChange, ServerEvent};
 use crate::state::{
@@ -87,7 +89,11 @@ pub(super) fn conclude(
     verdict.remember(&outcome);
     if let Some(transition) = judged.transition {
         let before = usable(view, job, &snapshot);
-        live.set_operation(transition.operation());
+        let slowly = transition == Transition::Up && !job.slowstart.is_zero();
+        if slowly {
+            warm_up(live, &sinks.workers, job.slowstart, now);
+        }
+        live.set_operation(if slowly { Operation::Starting } else { transition.operation() });
         verdict.turn(transition, before, usable(view, job, &snapshot), &outcome);
     }
     verdict.tell_once(said, &outcome);
@@ -99,9 +105,31 @@ pub(super) fn conclude(
     Some(judged.counter)
 }
 
+/// So many connects of sessions have failed as `error-limit` allows: does what `on-error` says. Returns
+/// whether the next check is to come sooner.
+pub(super) fn count_errors(job: &Job, sinks: &Sinks, said: &mut Said, live: &ServerLive, now: Tick) -> bool {
+    let failures = live.forget_connect_failures();
+    // The bell may have been rung just before one succeeded.
+    let Some(observed) = job.observed.filter(|observed| failures >= observed.limit) else { return false };
+    let brink = live.update_health(|health| {
+        health.failed_analyses += 1;
+        let brink = observed.brink(counter_of(health))?;
+        health.counter = brink.value;
+        Some(brink)
+    });
+    if brink.is_some() {
+        conclude(job, sinks, said, observe::outcome(failures), now);
+    }
+    true
+}
+
+fn counter_of(health: &Health) -> Counter {
+    Counter { value: health.counter, rise: health.rise, fall: health.fall }
+}
+
 /// The health record after a check, and whether `option log-health-checks` has something to say.
 fn absorb(health: &mut Health, operation: Operation, outcome: &CheckOutcome, now: Tick) -> (Judgement, bool) {
-    let counter = Counter { value: health.counter, rise: health.rise, fall: health.fall };
+    let counter = counter_of(health);
     // `rise` asks whether a failed server is well again. One that has answered all along and was only of the
     // other role is: a promoted replica is up with its first pass.
     let promoted = health.other_role && outcome.passed();

@@ -224,7 +224,8 @@ mod tests {
         std::fs::create_dir(directory.path().join("e.cfg")).unwrap();
         let files = read_all(&[directory.path().to_owned()]).unwrap();
         let contents: Vec<_> = files.iter().map(|(_, bytes)| bytes.as_slice()).collect();
-        assert_eq!(contents, [&b"10.cfg"[..], b"9.cfg", b"B.cfg", b"a.cfg", b"b.cfg"]);
+        let expected: [&[u8]; 5] = [b"10.cfg", b"9.cfg", b"B.cfg", b"a.cfg", b"b.cfg"];
+        assert_eq!(contents, expected);
     }
 
     #[test]

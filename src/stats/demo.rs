@@ -33,7 +33,7 @@ pub fn demo() -> Demo {
     let now = Tick(754_000);
     let wall = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_236_237);
     let config = Config {
-        global: Global { node: Some("edge1".into()), ..Global::default() },
+        global: Global { node: Some("edge1".into()), maxconn: Some(4000), ..Global::default() },
         frontends: vec![
             frontend("redis", 2, BackendId(0)),
             Frontend { mode: Mode::Http, ..frontend("stats", 3, BackendId(1)) },
@@ -49,7 +49,6 @@ pub fn demo() -> Demo {
         version: "0.1.0".into(),
         pid: 4242,
         threads: 2,
-        maxconn: 4000,
         hostname: "box".into(),
         started: Tick(0),
     };

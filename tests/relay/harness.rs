@@ -51,7 +51,7 @@ impl Balancer {
         let bind = config.frontends[0].binds[0].clone();
         let socket = sys::listen::listen(&bind, 1024).unwrap();
         let address = socket2::SockRef::from(&socket).local_addr().unwrap().as_socket().unwrap();
-        let listeners = vec![vec![Some(Arc::new(Listener::new(socket)))]];
+        let listeners = vec![vec![Some(Arc::new(Listener::new(socket, bind.address)))]];
         let empty = Snapshot::empty(wish.workers);
         let snapshot = Snapshot::build(Arc::new(config), listeners, &[Guarding::None], &empty, Tick::now());
         let published = Arc::new(ArcSwap::from_pointee(snapshot));

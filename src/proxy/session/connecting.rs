@@ -9,6 +9,9 @@
 //! * if the server went down meanwhile;
 //! * otherwise at the retries that the option names: the last one unless told otherwise.
 //!
+//! In a backend whose servers have to prove their role a pause does not outlast its reason: it ends when the
+//! server that refused is given up, or when another one is named master.
+//!
 //! A server that refused because it is no longer master or no longer proven costs no retry: that is found out
 //! after the connect and before the first byte (see `state::master`).
 
@@ -118,7 +121,7 @@ impl Session {
     /// The connection stands; the last look before bytes may go there.
     pub(super) fn connected(&mut self, context: &Context<'_>, ops: &mut Vec<Op>) {
         let (Stage::Connecting { .. }, Some(seat)) = (self.stage, &self.seat) else { return };
-        seat.server().connect_failures.store(0, Relaxed);
+        seat.server().forget_connect_failures();
         if self.pool(context).is_some_and(|pool| !pool.admits(seat.server())) {
             return self.assign_anew(context, ops);
         }
@@ -149,10 +152,10 @@ impl Session {
         let attempting = matches!(self.stage, Stage::Connecting { .. } | Stage::Pausing { .. } | Stage::New);
         let (true, Some(seat)) = (attempting, &self.seat) else { return };
         let live = seat.server().clone();
-        if how != Failed::Resources {
-            live.connect_failures.fetch_add(1, Relaxed);
-        }
         let pool = self.pool(context);
+        if how != Failed::Resources {
+            live.connect_failed(pool.and_then(|pool| pool.observed(live.key)));
+        }
         let Some(pool) = pool.filter(|pool| self.retries < pool.backend().retries) else {
             live.traffic.connect_errors.add(1);
             return self.refuse(how.termination(), context, ops);
@@ -187,6 +190,23 @@ impl Session {
             Some(false) => self.assign_anew(context, ops),
             None => self.assign(context, ops),
         }
+    }
+
+    /// Servers or the master changed while it pauses. Where a master is awaited and not just any server, the
+    /// pause ends with what it was for: when the server that refused gets no clients any more, it waits for
+    /// the next master like everybody else; when another one gets them, it goes there.
+    pub(super) fn reconsider_pause(&mut self, context: &Context<'_>, ops: &mut Vec<Op>) {
+        let Some(pool) = self.pool(context).filter(|pool| pool.view().in_force().needs_proof()) else {
+            return;
+        };
+        let still_there = self.server.as_ref().is_some_and(|server| pool.usable_server(server.key));
+        // Only the one that refused is there: the pause is for it.
+        if still_there && (self.seat.is_some() || pool.active() <= 1) {
+            return;
+        }
+        self.leave_server(context);
+        self.failed = true;
+        self.assign(context, ops);
     }
 
     /// Whether a server was ever reached.

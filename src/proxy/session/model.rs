@@ -96,7 +96,7 @@ impl World {
         let origin = SessionOrigin {
             token: SessionToken { worker: 0, slot, turn: 0 },
             frontend: FrontendId(0),
-            bind: 0,
+            port: 0,
             client: Some(([127, 0, 0, 1], 40000).into()),
             accepted: self.now,
             accepted_at: SystemTime::UNIX_EPOCH,

@@ -81,7 +81,7 @@ fn every_object_fills_the_columns_that_haproxy_fills() {
     let demo = recorded();
     for (recorded, details) in [(PLAIN, Details::Plain), (LEGENDS, Details::Legends)] {
         let selection = Selection { details, ..Selection::default() };
-        let ours = crate::stats::csv::render(&rows(&demo.snapshot, &demo.facts, &selection, demo.now));
+        let ours = crate::stats::csv::render(&rows(&demo.snapshot, &selection, demo.now));
         let ours: Vec<_> = ours.lines().skip(1).map(filled).collect();
         let theirs: Vec<_> = recorded.lines().map(filled).collect();
         assert_eq!(ours, theirs, "{details:?}");
@@ -115,7 +115,7 @@ const DETERMINED: &[&str] = &[
 fn what_the_config_determines_has_haproxys_value() {
     let demo = recorded();
     let selection = Selection { details: Details::Legends, ..Selection::default() };
-    let ours = crate::stats::csv::render(&rows(&demo.snapshot, &demo.facts, &selection, demo.now));
+    let ours = crate::stats::csv::render(&rows(&demo.snapshot, &selection, demo.now));
     for (ours, theirs) in ours.lines().skip(1).zip(LEGENDS.lines()) {
         let cells = ours.split(',').zip(theirs.split(','));
         for (name, (ours, theirs)) in columns().into_iter().zip(cells) {
