@@ -93,6 +93,8 @@ pub fn serve(start: Start) -> Result<u8, StartError> {
     }
     let clock = Clock::system();
     let workers = Workers::new(threads(&config))?;
+    // Unbounded, as the log has its bound: whoever takes from it runs on the thread of those who send, and never
+    // waits.
     let (events, emitted) = unbounded_channel();
     let guards = Guards::new(workers.clone(), events.clone());
     if let Place::Below { parent, .. } = &start.place {
@@ -123,6 +125,7 @@ async fn run(start: Start, config: Config, parts: Parts) -> Result<u8, StartErro
     let identity = speaker.identity(&config, &bundle.hostname);
     let logger = Logger::start(identity, clock.clone(), Sinks::default())?;
     let published = Arc::new(Published::from_pointee(Snapshot::empty(workers.count())));
+    // Likewise; there is one report a check, and one snapshot a reload.
     let (reports, heard) = unbounded_channel();
     let (snapshots, taken) = unbounded_channel();
     tokio::spawn(run_guards(guards, taken, heard));

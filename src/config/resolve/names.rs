@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use super::Resolver;
 use crate::config::ast::Proxy;
-use crate::config::diagnostic::{Diagnostic, Heading};
+use crate::config::diagnostic::{Diagnostic, Heading, Stage};
 use crate::config::model::BackendId;
 use crate::config::suggest;
 
@@ -48,6 +48,8 @@ impl Names {
                 duplicate(resolver, proxy, &proxies[first]);
             }
         }
+        // So far HAProxy comes while it reads.
+        resolver.context.stage = Stage::Checking;
         let targets = proxies.iter().enumerate().map(|(index, proxy)| {
             let named = proxy.settings.default_backend.as_ref().filter(|_| proxy.kind.has_frontend());
             let Some(named) = named else { return ids[index].filter(|_| proxy.kind.has_frontend()) };
