@@ -5,6 +5,7 @@
 //! everything ([`Op::ReportQuiet`]). It is asked after 1, 2, 4 … 64 ms, while a session is being cut or its
 //! server's RST must not overtake the last reply.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use slab::Slab;
@@ -15,7 +16,9 @@ use super::service::{Place, Served};
 use super::session::{Context, Session, SessionOrigin};
 use super::timers::Timers;
 use super::worker::Worker;
+use crate::log::{ConnectRecord, policy};
 use crate::state::{Accepted, SessionToken};
+use crate::sys::socket;
 use crate::time::Tick;
 
 /// How long leftovers of an ended session may take to go out.
@@ -121,6 +124,7 @@ impl Worker {
         if accepted.generation != self.snapshot.generation && !self.translate(&mut accepted, engine) {
             return self.let_go(accepted);
         }
+        self.log_connect(&accepted);
         let slot = self.sessions.places.vacant_key() as Slot;
         let turn = self.sessions.next_turn;
         self.sessions.next_turn = turn.wrapping_add(1);
@@ -150,6 +154,19 @@ impl Worker {
         self.rearm(slot);
     }
 
+    /// A frontend without `option tcplog` logs its clients as they come. Only then is the kernel asked for the
+    /// address that they came to.
+    fn log_connect(&self, accepted: &Accepted) {
+        if policy::connect(&self.snapshot.config, accepted.frontend).is_some() {
+            (self.shared.connects)(ConnectRecord {
+                config: Arc::clone(&self.snapshot.config),
+                frontend: accepted.frontend,
+                client: accepted.client,
+                local: socket::local_address(&accepted.socket),
+            });
+        }
+    }
+
     /// Accepted under another snapshot: the frontend is found again by its live half, unless a reload has
     /// removed it in that moment.
     fn translate(&mut self, accepted: &mut Accepted, engine: &mut impl Engine) -> bool {
@@ -158,8 +175,7 @@ impl Worker {
             self.deliver(engine);
         }
         let live = accepted.admission.frontend();
-        let Some(at) = self.snapshot.frontends.iter().position(|other| std::sync::Arc::ptr_eq(other, live))
-        else {
+        let Some(at) = self.snapshot.frontends.iter().position(|other| Arc::ptr_eq(other, live)) else {
             return false;
         };
         accepted.frontend = crate::config::model::FrontendId(at);
