@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::probe::Target;
 use super::tcp_check::{Mode, repeatable};
 use super::timing::{Patience, Timeouts};
-use crate::config::model::{Backend, CheckMethod, Global, Server, ServerCheck};
+use crate::config::model::{Backend, CheckMethod, Global, OnError, Server, ServerCheck};
 use crate::state::{BackendKey, BackendView, Guarding, ServerKey, Snapshot};
 
 /// See the module.
@@ -29,6 +29,8 @@ pub struct Job {
     /// Percent.
     pub spread: u8,
     pub log_checks: bool,
+    /// `on-error`: what failed connections do, once there are `error-limit` of them in a row.
+    pub on_error: OnError,
     pub cut_when_down: bool,
     /// `on-marked-up shutdown-backup-sessions`: whose sessions end when this server comes up.
     pub backups_to_cut: Vec<ServerKey>,
@@ -65,6 +67,7 @@ impl Job {
             bufsize: global.bufsize,
             spread: global.spread_checks,
             log_checks: backend.log_health_checks,
+            on_error: server.on_error,
             cut_when_down: server.on_marked_down_shutdown_sessions,
             backups_to_cut: backups_to_cut(backend, view, server),
             check,

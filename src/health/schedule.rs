@@ -11,7 +11,7 @@ use super::job::{Job, jobs};
 use super::kept::{Probe, Waited};
 use super::tcp_check::Engine;
 use super::timing::{Dice, first_delay, interval, pace, spread};
-use super::verdict::{Said, Sinks, begin, conclude};
+use super::verdict::{Said, Sinks, begin, conclude, connects_failed};
 use crate::state::{ServerKey, ServerLive, Snapshot, admin};
 use crate::time::Tick;
 
@@ -129,10 +129,16 @@ async fn check_server(
             probe.hang_up();
             job.inter()
         };
-        let due = Instant::now() + pause;
-        let waited = tokio::select! {
-            waited = probe.wait(due) => waited,
-            () = hurry.notified() => Waited::Due,
+        let mut due = Instant::now() + pause;
+        let waited = loop {
+            tokio::select! {
+                waited = probe.wait(due) => break waited,
+                () = hurry.notified() => break Waited::Due,
+                () = live.error_limit_reached.notified() => {
+                    connects_failed(&job, &live, &sinks, &mut said);
+                    due = job.check.fastinter.map_or(due, |soon| due.min(Instant::now() + soon));
+                }
+            }
         };
         let lost = waited == Waited::Lost;
         if lost && asked_again {

@@ -22,6 +22,8 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 
+use tokio::sync::Notify;
+
 use super::check::CheckStatus;
 use super::counters::Traffic;
 use super::lock;
@@ -120,6 +122,8 @@ pub struct ServerLive {
     proven: AtomicBool,
     /// Consecutive connect errors, for `observe layer4`.
     pub connect_failures: AtomicU32,
+    /// Rung by a worker when these reach `error-limit`; the server's check task listens.
+    pub error_limit_reached: Notify,
     /// Bumped when the address changes; proof belongs to one address.
     pub address_epoch: AtomicU64,
     health: Mutex<Health>,
@@ -139,6 +143,7 @@ impl ServerLive {
             weight: AtomicU32::new(weight),
             proven: AtomicBool::new(false),
             connect_failures: AtomicU32::new(0),
+            error_limit_reached: Notify::new(),
             address_epoch: AtomicU64::new(0),
             health: Mutex::new(initial),
             redis: Mutex::new(RedisView::default()),

@@ -20,7 +20,7 @@ use super::super::contract::{ConnectError, ConnectSpec, Op, Target};
 use super::timers::after;
 use super::{Context, NONE, Session, Stage, millis};
 use crate::config::model::{Backend, Balance, Redispatch, Server, ServerAddress, ServerPort};
-use crate::state::{Cause, Operation, Phase, Termination};
+use crate::state::{Cause, Operation, Phase, ServerLive, Termination};
 
 /// Longest pause before a server that refused is tried again.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -149,14 +149,18 @@ impl Session {
         let attempting = matches!(self.stage, Stage::Connecting { .. } | Stage::Pausing { .. } | Stage::New);
         let (true, Some(seat)) = (attempting, &self.seat) else { return };
         let live = seat.server().clone();
-        if how != Failed::Resources {
-            live.connect_failures.fetch_add(1, Relaxed);
-        }
         let pool = self.pool(context);
+        if how != Failed::Resources {
+            count_failure(&live, pool.as_ref());
+        }
         let Some(pool) = pool.filter(|pool| self.retries < pool.backend().retries) else {
             live.traffic.connect_errors.add(1);
             return self.refuse(how.termination(), context, ops);
         };
+        if self.left {
+            live.traffic.connect_errors.add(1);
+            return self.aborted_early(context, ops);
+        }
         self.retries += 1;
         let elsewhere = redispatches(&pool, self.retries, live.operation());
         // A pause is for a server that will be tried again, not for another one.
@@ -195,6 +199,15 @@ impl Session {
     }
 }
 
+/// `observe layer4`: so many in a row say something of the server's health.
+fn count_failure(live: &ServerLive, pool: Option<&Pool<'_>>) {
+    let failures = live.connect_failures.fetch_add(1, Relaxed) + 1;
+    let server = pool.and_then(|pool| Some(&pool.backend().servers[pool.view().position(live.key)?]));
+    if server.is_some_and(|server| server.observe_layer4 && failures >= server.error_limit) {
+        live.error_limit_reached.notify_one();
+    }
+}
+
 /// Whether the retry of that number (from 1) goes to another server.
 fn redispatches(pool: &Pool<'_>, retry: u32, operation: Operation) -> bool {
     let backend = pool.backend();
@@ -214,7 +227,7 @@ fn redispatches(pool: &Pool<'_>, retry: u32, operation: Operation) -> bool {
 /// Every how many retries another server is chosen.
 fn redispatch_period(backend: &Backend) -> u32 {
     match backend.redispatch {
-        Redispatch::Off => NONE,
+        Redispatch::Off | Redispatch::Uncounted => NONE,
         Redispatch::EveryNth(n) => n,
         Redispatch::LastRetry => backend.retries,
         Redispatch::FromLast(n) => (backend.retries + 1).saturating_sub(n),
