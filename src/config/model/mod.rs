@@ -187,6 +187,8 @@ pub struct Backend {
 pub enum Redispatch {
     #[default]
     Off,
+    /// `option redispatch 0`: never by counting, only where one server is as good as another.
+    Uncounted,
     /// `option redispatch`, `option redispatch -1`.
     LastRetry,
     /// `option redispatch N` with N > 0.
