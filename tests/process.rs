@@ -388,6 +388,67 @@ fn reloads_leave_nothing_behind_in_either_process() {
 }
 
 #[test]
+fn a_worker_keeps_nothing_of_who_started_it() {
+    if !is_root() {
+        return;
+    }
+    let (mut stage, port) = (Stage::new(), free_port());
+    stage.write("    user nobody\n", &[port]);
+    // A directory that the shell before it left open, and groups of its own.
+    let script = format!("exec 7</; exec setpriv --groups 4,27 '{PROGRAM}' -f c.cfg -db");
+    let mut command = Command::new("bash");
+    command.current_dir(stage.directory.path()).args(["-c", &script]).stderr(Stdio::null());
+    let child = command.spawn().expect("the program starts");
+    let pid = child.id();
+    stage.child = Some(child);
+    eventually("the frontend", || greets(port).then_some(()));
+    let worker = children(pid)[0];
+    let status = std::fs::read_to_string(format!("/proc/{worker}/status")).expect("the worker is there");
+    assert!(status.lines().any(|line| line.trim_end() == "Groups:"), "{status}");
+    let open: Vec<_> = std::fs::read_dir(format!("/proc/{worker}/fd"))
+        .expect("the worker is there")
+        .filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok())
+        .collect();
+    assert!(!open.contains(&PathBuf::from("/")), "{open:?}");
+}
+
+#[test]
+fn a_reload_that_raises_maxconn_raises_the_limit_or_says_what_fits() {
+    if !is_root() {
+        return;
+    }
+    let cases = [
+        ("-Sn", "    user nobody\n", 2000, "Loading success."),
+        ("-Sn", "", 2000, "Loading success."),
+        ("-n", "    user nobody\n", 600, "'maxconn 1000' needs "),
+        ("-n", "", 600, "'maxconn 1000' needs "),
+    ];
+    for (limit, global, least, says) in cases {
+        let (mut stage, port) = (Stage::new(), free_port());
+        stage.write(global, &[port]);
+        let script =
+            format!("ulimit {limit} 600; exec setpriv --bounding-set -sys_resource '{PROGRAM}' -f c.cfg -db");
+        let mut command = Command::new("bash");
+        let output = std::fs::File::create(stage.path("output")).expect("an output file");
+        command.current_dir(stage.directory.path()).args(["-c", &script]).stderr(output);
+        let child = command.spawn().expect("the program starts");
+        let pid = child.id();
+        stage.child = Some(child);
+        eventually("the frontend", || greets(port).then_some(()));
+        let worker = children(pid).first().copied().unwrap_or(pid);
+        let text = config(stage.server, global, &[port]).replace("maxconn 200", "maxconn 1000");
+        std::fs::write(stage.path("c.cfg"), text).expect("a config");
+        signal(pid, "HUP");
+        stage.says(says);
+        let limits = std::fs::read_to_string(format!("/proc/{worker}/limits")).expect("the worker is there");
+        let line = limits.lines().find(|line| line.starts_with("Max open files")).expect("a limit");
+        let soft: u64 = line.split_whitespace().nth(3).and_then(|word| word.parse().ok()).expect("a number");
+        assert!(soft >= least, "{line}");
+        assert!(greets(port));
+    }
+}
+
+#[test]
 fn a_worker_without_privileges_takes_a_reload_that_needs_them() {
     if !is_root() {
         return;
@@ -412,6 +473,69 @@ fn a_worker_without_privileges_takes_a_reload_that_needs_them() {
     assert!(status.contains("Uid:\t65534"));
     signal(pid, "TERM");
     assert_eq!(stage.wait().signal(), Some(15), "a plain process dies of the signal, with a parent too");
+}
+
+#[test]
+fn a_reload_asked_for_while_the_config_is_still_read_waits() {
+    for arguments in [&["-db"][..], &["-W", "-db"]] {
+        let (mut stage, port) = (Stage::new(), free_port());
+        assert!(Command::new("mkfifo").arg(stage.path("c.cfg")).status().expect("mkfifo runs").success());
+        let child = stage.command(arguments).spawn().expect("the program starts");
+        let id = child.id();
+        stage.child = Some(child);
+        // Opens once the program reads.
+        let mut pipe = std::fs::File::options().write(true).open(stage.path("c.cfg")).expect("a reader");
+        signal(id, "HUP");
+        signal(id, "USR2");
+        pipe.write_all(config(stage.server, "", &[port]).as_bytes()).expect("the config is read");
+        drop(pipe);
+        eventually("the frontend", || greets(port).then_some(()));
+        stage.says("Reloading HAProxy");
+    }
+}
+
+#[test]
+fn a_reload_that_ends_after_a_soft_stop_opens_nothing() {
+    for arguments in [&["-db"][..], &["-W", "-db"]] {
+        let (mut stage, port, added) = (Stage::new(), free_port(), free_port());
+        stage.write("", &[port]);
+        let pid = stage.start(arguments, port);
+        let session = open(port).expect("a session");
+        std::fs::remove_file(stage.path("c.cfg")).expect("the config goes");
+        assert!(Command::new("mkfifo").arg(stage.path("c.cfg")).status().expect("mkfifo runs").success());
+        signal(pid, "HUP");
+        let mut pipe = std::fs::File::options().write(true).open(stage.path("c.cfg")).expect("a reader");
+        signal(pid, "USR1");
+        eventually("the listener to close", || refuses(port).then_some(()));
+        pipe.write_all(config(stage.server, "", &[added]).as_bytes()).expect("the config is read");
+        drop(pipe);
+        stage.says("the process is stopping");
+        assert!(refuses(added));
+        drop(session);
+        assert_eq!(stage.wait().code(), Some(0));
+    }
+}
+
+#[test]
+fn whoever_sleeps_on_standard_error_holds_up_no_signal() {
+    for (arguments, expected) in [(&["-db"][..], None), (&["-W", "-db"], Some(0))] {
+        let (mut stage, port) = (Stage::new(), free_port());
+        stage.write("", &[port]);
+        let (never_read, mut pipe) = std::io::pipe().expect("a pipe");
+        // As much as a pipe takes: the next byte would wait.
+        pipe.write_all(&vec![b'x'; 64 << 10]).expect("room in the pipe");
+        let mut command = stage.command(arguments);
+        command.stderr(pipe);
+        let child = command.spawn().expect("the program starts");
+        let id = child.id();
+        stage.child = Some(child);
+        eventually("the frontend", || greets(port).then_some(()));
+        signal(id, "HUP");
+        assert!(greets(port));
+        signal(id, "TERM");
+        assert_eq!(stage.wait().code(), expected);
+        drop(never_read);
+    }
 }
 
 #[test]

@@ -27,17 +27,16 @@ pub struct Session {
 
 impl Default for Session {
     fn default() -> Session {
-        Session {
-            input: Vec::new(),
-            level: Level::Admin,
-            target: Target::Master,
-            prompts: false,
-            ended: false,
-        }
+        Session::new(Level::Admin)
     }
 }
 
 impl Session {
+    /// One that may do what `level` may.
+    pub fn new(level: Level) -> Session {
+        Session { input: Vec::new(), level, target: Target::Master, prompts: false, ended: false }
+    }
+
     /// Takes bytes in and answers every line that is complete.
     pub fn receive(&mut self, bytes: &[u8], view: &View) -> Vec<Effect> {
         self.input.extend_from_slice(bytes);

@@ -8,10 +8,10 @@ pub(super) fn next(slots: &[Slot], avoid: Option<u32>) -> Option<usize> {
     slots.iter().enumerate().filter_map(rank).min().map(|(_, _, at)| at)
 }
 
-/// What one more session would weigh, in 1/256: weights go up to 256.
+/// What one more session would weigh, in 1/4096: weights go up to that.
 fn burden(candidate: Candidate) -> u64 {
     match candidate.load {
         0 => 0,
-        load => (u64::from(load) + 1) * 256 / u64::from(candidate.weight),
+        load => (u64::from(load) + 1) * 4096 / u64::from(candidate.weight),
     }
 }

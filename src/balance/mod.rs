@@ -24,7 +24,7 @@ use crate::config::model::Balance;
 /// What a server could take now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Candidate {
-    /// From 1.
+    /// From 1; to 4096 where slow start applies.
     pub weight: u32,
     /// Sessions that it serves, and that wait for it alone.
     pub load: u32,

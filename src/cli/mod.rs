@@ -5,7 +5,6 @@
 //! [`translate`] turns them into long options, and clap reads those. Nothing is started here: [`parse`]
 //! returns what is to be done.
 
-mod files;
 mod keywords;
 mod translate;
 mod version;
@@ -15,7 +14,6 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser};
 
-pub use files::{FileError, config_files};
 pub use keywords::keyword_dump;
 pub use version::{COMPATIBLE_VERSION, build_details, version_text};
 
@@ -60,7 +58,7 @@ pub struct Arguments {
     /// Refuse a config that has warnings (-dW)
     #[arg(long = "warnings-fatal", help_heading = "Config")]
     pub warnings_fatal: bool,
-    /// Start although server names do not resolve (-dr)
+    /// Taken for HAProxy's sake: a server name that does not resolve is an error all the same (-dr)
     #[arg(long = "ignore-unresolved", help_heading = "Config")]
     pub ignore_unresolved: bool,
     /// Print the known keywords of these classes once the config has been read: all, cfg (-dK)
@@ -101,7 +99,7 @@ pub struct Arguments {
     /// Once started, end these processes (-st)
     #[arg(long = "stop", value_name = "PID", action = ArgAction::Append, help_heading = "Takeover")]
     pub stop_pids: Vec<i32>,
-    /// Take the listening sockets of the process that has this command socket (-x)
+    /// Taken for HAProxy's sake: listening sockets are opened beside the old process's, not taken from it (-x)
     #[arg(long = "old-socket", value_name = "SOCKET", help_heading = "Takeover")]
     pub old_socket: Option<PathBuf>,
 

@@ -117,24 +117,6 @@ fn usage_is_rendered() {
 }
 
 #[test]
-fn a_directory_is_its_visible_config_files_in_order() {
-    let directory = tempfile::tempdir().unwrap();
-    for name in ["b.cfg", "a.cfg", "B.cfg", ".hidden.cfg", "c.txt", "10.cfg", "9.cfg"] {
-        std::fs::write(directory.path().join(name), "").unwrap();
-    }
-    std::fs::create_dir(directory.path().join("d.cfg")).unwrap();
-    let single = directory.path().join("c.txt");
-    let files = config_files(&[single.clone(), directory.path().to_owned()]).unwrap();
-    let names: Vec<_> = files.iter().map(|file| file.file_name().unwrap().to_str().unwrap()).collect();
-    assert_eq!(names, ["c.txt", "10.cfg", "9.cfg", "B.cfg", "a.cfg", "b.cfg"]);
-    let missing = config_files(&[PathBuf::from("/nonexistent.cfg")]).unwrap_err();
-    assert_eq!(
-        missing.to_string(),
-        "Cannot open configuration file/directory /nonexistent.cfg : No such file or directory"
-    );
-}
-
-#[test]
 fn the_keyword_dump_follows_the_table() {
     let dump = keyword_dump("all");
     assert!(dump.starts_with("# List of registered configuration keywords:\nfile\n\t.alert [ honoured ]\n"));

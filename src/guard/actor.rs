@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 use jiff::tz::TimeZone;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
-use super::decide::{HeldReason, Reason, Standing};
+use super::decide::{HeldReason, Standing};
 use super::machine::{Effect, GuardState, Input, Observation, Seat, Setup};
 use super::words::{Names, Words};
 use crate::config::model::Backend;
@@ -161,7 +161,7 @@ impl Guards {
                     live.history.push(MasterChange {
                         epoch,
                         server: server.and_then(|key| watched.name(key)),
-                        previous: previous.and_then(|key| watched.name(key)),
+                        previous: previous.map(|key| self.words(watched, now).server(key)),
                         reason: reason.clone(),
                         at: SystemTime::now(),
                         since: now,
@@ -173,7 +173,7 @@ impl Guards {
                 live.many_masters.store(found.is_some(), Relaxed);
                 if let Some((server, found)) = found {
                     let text = self.words(watched, now).many_masters(found);
-                    self.tell(watched, server, ServerChange::Trouble { text });
+                    self.tell(watched, server, ServerChange::ManyMasters { text });
                 }
             }
             Effect::Proven(server) => watched.with_server(server, |live| live.set_proven(true)),
@@ -182,6 +182,10 @@ impl Guards {
                 let text = reason.map(|reason| self.words(watched, now).held(reason));
                 watched.with_server(server, |live| live.update_redis(|redis| redis.held.clone_from(&text)));
                 self.tell_held(watched, server, reason, text);
+            }
+            Effect::StillHeld(server, reason) => {
+                let text = Some(self.words(watched, now).held(reason));
+                watched.with_server(server, |live| live.update_redis(|redis| redis.held.clone_from(&text)));
             }
             Effect::Masterless(since) => live.set_masterless_since(since),
             Effect::Cut(server, reason) => self.cut(watched, server, reason, now),
@@ -195,28 +199,32 @@ impl Guards {
     fn only_tell(&self, watched: &Watched, effect: Effect, now: Tick) {
         let words = self.words(watched, now);
         match effect {
-            Effect::Master { server, previous, reason } if reason != Reason::Stays => {
-                let text = format!("would be, if guarded: {}", words.reason(reason));
-                self.tell_master(watched, (server, previous), text, watched.view.live.master.load().epoch);
+            Effect::Master { server: Some(server), previous, reason } => {
+                let after = previous.map(|key| format!(", after {}", words.server(key)));
+                let text = format!("master{}, reason: {}", after.unwrap_or_default(), words.reason(reason));
+                self.tell(watched, server, ServerChange::Observed { text });
             }
-            Effect::Held(server, Some(reason)) => {
-                let text = format!("would be, if guarded: {}", words.held(reason));
-                self.tell_held(watched, server, Some(reason), Some(text));
+            Effect::Held(server, Some(reason)) if reason != HeldReason::Undecided => {
+                let text = format!("held: {}", words.held(reason));
+                self.tell(watched, server, ServerChange::Observed { text });
             }
             Effect::Rivals(master, rival) => self.tell_rivals(watched, (master, rival), now),
             Effect::ManyMasters(Some((server, found))) => {
                 let text = words.many_masters(found);
-                self.tell(watched, server, ServerChange::Trouble { text });
+                self.tell(watched, server, ServerChange::ManyMasters { text });
             }
             _ => {}
         }
     }
 
     fn cut(&self, watched: &Watched, server: ServerKey, reason: CutReason, now: Tick) {
-        let mut sessions = 0;
-        watched.with_server(server, |live| sessions = live.traffic.sessions.now());
+        let (mut sessions, mut was_held) = (0, false);
+        watched.with_server(server, |live| {
+            (sessions, was_held) = (live.traffic.sessions.now(), live.redis().held.is_some());
+        });
         self.workers.broadcast(|| Command::Cut(server, reason));
-        if sessions > 0 {
+        // A held server lost its clients before, and that was told; some may still be taking their replies.
+        if sessions > 0 && !was_held {
             let reason = self.words(watched, now).cut(reason, watched.guard.master());
             self.tell(watched, server, ServerChange::Cut { sessions, reason });
         }
@@ -231,7 +239,7 @@ impl Guards {
         epoch: u32,
     ) {
         let Some(server) = server else { return };
-        let previous = previous.and_then(|key| watched.name(key));
+        let previous = previous.map(|key| self.words(watched, Tick(0)).server(key));
         self.tell(watched, server, ServerChange::Master { reason, previous, epoch });
     }
 
@@ -250,7 +258,7 @@ impl Guards {
 
     fn tell_rivals(&self, watched: &Watched, (master, rival): (ServerKey, ServerKey), now: Tick) {
         let text = self.words(watched, now).rivals(master, rival);
-        self.tell(watched, rival, ServerChange::Trouble { text });
+        self.tell(watched, rival, ServerChange::Rivals { text });
     }
 
     fn tell(&self, watched: &Watched, server: ServerKey, what: ServerChange) {

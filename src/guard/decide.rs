@@ -229,8 +229,10 @@ fn best<'a>(facts: impl Iterator<Item = &'a Fact>) -> Option<&'a Fact> {
 }
 
 fn conclude(view: &View<'_>, master: Option<ServerKey>, reason: Reason, line: Option<Line>) -> Decision {
+    // A server that is down says nothing any more; it is held when it comes back and still says so.
+    let speaks = |fact: &&Fact| fact.passing || fact.standing != Standing::Down;
     let others = view.servers.iter().filter(|fact| fact.says == Says::Master && Some(fact.key) != master);
-    let held = others.map(|fact| (fact.key, held_reason(view, fact, line.as_ref()))).collect();
+    let held = others.filter(speaks).map(|fact| (fact.key, held_reason(view, fact, line.as_ref()))).collect();
     Decision { master, reason, held, line }
 }
 

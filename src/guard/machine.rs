@@ -5,6 +5,7 @@
 //! anything that follows already finds the right master; the sessions of a server that lost are cut after
 //! that, and clients that wait are told to look again last of all.
 
+use std::mem::discriminant;
 use std::time::Duration;
 
 use super::decide::{Fact, HeldReason, Hold, Reason, Says, Standing, View, Window, decide};
@@ -79,6 +80,8 @@ pub enum Effect {
     Disproven(ServerKey),
     /// Say why the server gets no clients although it says that it is master; `None`: it does, or does not.
     Held(ServerKey, Option<HeldReason>),
+    /// The same reason in other words, after another server became master: no news.
+    StillHeld(ServerKey, HeldReason),
     /// Since when there is no usable master.
     Masterless(Option<Tick>),
     Cut(ServerKey, CutReason),
@@ -106,12 +109,14 @@ pub struct GuardState {
     hold: Option<Duration>,
     members: Vec<Member>,
     history: History,
-    /// Who holds the word.
+    /// Who holds the word, and why.
     master: Option<ServerKey>,
+    reason: Reason,
     clock: HoldClock,
     window_closes: Tick,
     judged: bool,
-    many_masters: Option<ManyMasters>,
+    /// Who said so, and what.
+    many_masters: Option<(ServerKey, ManyMasters)>,
     rivals_named: bool,
 }
 
@@ -124,6 +129,7 @@ impl GuardState {
             members: Vec::new(),
             history: History::default(),
             master: None,
+            reason: Reason::None,
             clock: HoldClock::started(now),
             window_closes: now,
             judged: false,
@@ -195,8 +201,12 @@ impl GuardState {
         self.history.retain(|key| setup.seats.iter().any(|seat| seat.key == key));
         let watched_before = std::mem::replace(&mut self.guarding, setup.guarding);
         self.hold = setup.hold;
-        self.many_masters = None;
-        effects.push(Effect::ManyMasters(None));
+        let told = self.many_masters.take();
+        // What the servers are does not change by a reload; only without the one that said so it is open.
+        self.many_masters = told.filter(|(key, _)| setup.seats.iter().any(|seat| seat.key == *key));
+        if self.many_masters.is_none() {
+            effects.push(Effect::ManyMasters(None));
+        }
         let is_new = !self.members.iter().any(|member| member.has_verdict);
         if is_new {
             // Also after every address changed: clients wait for first verdicts again.
@@ -205,7 +215,7 @@ impl GuardState {
             effects.push(Effect::Judged(false));
         }
         self.restate(effects);
-        if watched_before == Guarding::Observe && setup.guarding == Guarding::Master {
+        if watched_before != Guarding::Master && setup.guarding == Guarding::Master && self.has_one_master() {
             let held = self.members.iter().filter(|member| member.held.is_some());
             effects.extend(held.map(|member| Effect::Held(member.fact.key, member.held)));
             self.cut_the_others(None, effects);
@@ -215,8 +225,8 @@ impl GuardState {
     /// What was only observed, or forgotten by a change of the config, becomes true again.
     fn restate(&self, effects: &mut Vec<Effect>) {
         if self.guarding == Guarding::Master {
-            let (server, reason) = (self.master, Reason::Stays);
-            effects.push(Effect::Master { server, previous: server, reason });
+            let (server, reason) = (self.master, self.reason);
+            effects.push(Effect::Master { server, previous: None, reason });
         }
         for Member { fact, proven, .. } in &self.members {
             effects.push(if *proven { Effect::Proven(fact.key) } else { Effect::Disproven(fact.key) });
@@ -236,7 +246,7 @@ impl GuardState {
             _ => return,
         };
         if self.has_one_master() {
-            self.many_masters = Some(found);
+            self.many_masters = Some((observation.server, found));
             effects.push(Effect::ManyMasters(Some((observation.server, found))));
             for member in &mut self.members {
                 if member.held.take().is_some() {
@@ -263,6 +273,7 @@ impl GuardState {
         self.history.set_line(decision.line);
         if decision.master != self.master {
             let previous = std::mem::replace(&mut self.master, decision.master);
+            self.reason = decision.reason;
             effects.push(Effect::Master { server: self.master, previous, reason: decision.reason });
             self.cut_the_others(previous, after);
         }
@@ -284,9 +295,13 @@ impl GuardState {
         for member in &mut self.members {
             let key = member.fact.key;
             let reason = held.iter().find(|(held, _)| *held == key).map(|(_, reason)| *reason);
-            if member.held != reason {
-                member.held = reason;
-                effects.push(Effect::Held(key, reason));
+            let before = std::mem::replace(&mut member.held, reason);
+            match (before, reason) {
+                _ if before == reason => {}
+                (Some(old), Some(new)) if discriminant(&old) == discriminant(&new) => {
+                    effects.push(Effect::StillHeld(key, new));
+                }
+                _ => effects.push(Effect::Held(key, reason)),
             }
         }
         let has_replicas = |member: &&Member| member.fact.passing && member.fact.connected_replicas > 0;

@@ -16,6 +16,7 @@ use super::scripts::{asks_for_master, backend};
 use crate::config::Config;
 use crate::config::model::{RedisOptions, ServerCheck};
 use crate::health::{Checks, Sinks};
+use crate::redis::Role;
 use crate::state::{Command, CutReason, Operation, Published, ServerLive, Snapshot, Workers};
 use crate::time::Tick;
 
@@ -185,11 +186,16 @@ fn held_by(at: usize, words: &'static str) -> impl Fn(&Balancer) -> bool {
     move |balancer| balancer.server(at).redis().held.is_some_and(|held| held.contains(words))
 }
 
+fn seen_as_replica(at: usize) -> impl Fn(&Balancer) -> bool {
+    move |balancer| balancer.server(at).redis().report.is_some_and(|report| report.role == Role::Replica)
+}
+
 #[tokio::test]
 async fn clients_follow_a_promotion_by_hand_and_never_the_master_that_returns() {
     let (mut a, b) = pair();
     let mut balancer = Balancer::start(&[&a, &b]);
     balancer.until("the master is found", |it| it.master() == Some(0), |it| it.master() == Some(1)).await;
+    balancer.until("the replica is seen", seen_as_replica(1), |it| it.master() != Some(0)).await;
     assert!(balancer.server(0).proven() && !balancer.server(1).proven());
 
     b.tell("REPLICAOF NO ONE");
@@ -224,6 +230,8 @@ async fn a_killed_master_that_returns_gets_nobody() {
     let (mut a, b) = pair();
     let balancer = Balancer::start(&[&a, &b]);
     balancer.until("the master is found", |it| it.master() == Some(0), |it| it.master() == Some(1)).await;
+    // Lineage is what was seen: a promotion before the first answer of the replica would leave no trace.
+    balancer.until("the replica is seen", seen_as_replica(1), |it| it.master() != Some(0)).await;
     a.end();
     b.tell("REPLICAOF NO ONE");
     balancer.until("the successor wins", |it| it.master() == Some(1), |_| false).await;

@@ -1,11 +1,10 @@
 //! Check scripts and backends for tests, as the config language would make them.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use crate::config::model::{
-    Backend, Balance, CheckAction, CheckExpect, CheckMethod, CheckRule, ExpectPattern, Mode, OnError,
-    RedisOptions, Redispatch, Secret, Server, ServerAddress, ServerCheck, ServerPort,
+    Backend, CheckAction, CheckExpect, CheckMethod, CheckRule, ExpectPattern, RedisOptions, Secret, Server,
+    ServerAddress, ServerCheck, ServerPort,
 };
 
 pub(super) fn send(text: &str) -> CheckAction {
@@ -13,16 +12,7 @@ pub(super) fn send(text: &str) -> CheckAction {
 }
 
 pub(super) fn expect(pattern: ExpectPattern, inverse: bool) -> CheckAction {
-    CheckAction::Expect(CheckExpect {
-        inverse,
-        pattern,
-        min_recv: None,
-        ok_status: None,
-        error_status: None,
-        tout_status: None,
-        on_success: None,
-        on_error: None,
-    })
+    CheckAction::Expect(CheckExpect { inverse, ..CheckExpect::of(pattern) })
 }
 
 pub(super) fn string(text: &str) -> CheckAction {
@@ -57,52 +47,10 @@ pub(super) fn backend(addresses: &[SocketAddr], check: CheckMethod, redis: Redis
         address: Some(ServerAddress::Ip { ip: address.ip(), port: ServerPort::Fixed(address.port()) }),
         written_address: address.to_string(),
         check: Some(ServerCheck::default()),
-        weight: 1,
-        backup: false,
-        maxconn: 0,
-        minconn: 0,
-        maxqueue: 0,
-        disabled: false,
-        on_marked_down_shutdown_sessions: false,
-        on_marked_up_shutdown_backup_sessions: false,
-        observe_layer4: false,
-        error_limit: 0,
-        on_error: OnError::default(),
-        slowstart: Duration::ZERO,
-        source: None,
-        tcp_ut: None,
-        tfo: false,
-        cookie: None,
+        ..Server::default()
     };
-    Backend {
-        name: "redis".to_owned(),
-        proxy_id: 2,
-        is_listen: false,
-        mode: Mode::Tcp,
-        description: None,
-        disabled: false,
-        servers: (1..).zip(addresses).map(server).collect(),
-        balance: Balance::default(),
-        timeout_connect: None,
-        timeout_server: None,
-        timeout_server_fin: None,
-        timeout_tunnel: None,
-        timeout_queue: None,
-        timeout_check: None,
-        retries: 3,
-        redispatch: Redispatch::default(),
-        fullconn: None,
-        abortonclose: false,
-        allbackups: false,
-        log_health_checks: false,
-        keepalive: None,
-        nolinger: false,
-        log: Vec::new(),
-        log_tag: None,
-        check,
-        redis,
-        stats: None,
-    }
+    let servers = (1..).zip(addresses).map(server).collect();
+    Backend { name: "redis".to_owned(), proxy_id: 2, servers, check, redis, ..Backend::default() }
 }
 
 /// What nearly everybody writes.

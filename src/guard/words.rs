@@ -37,6 +37,9 @@ impl Words<'_> {
                 format!("promoted out of the same history as {}, and further on", self.server(old))
             }
             Reason::FollowedBy(old) => format!("{} has become its replica", self.server(old)),
+            Reason::InPlaceOf(old) if self.names.name(old).is_none() => {
+                "the one before was removed and has no heir".to_owned()
+            }
             Reason::InPlaceOf(old) => format!("{} is gone and has no heir", self.server(old)),
             Reason::Returned => "it was master before and says so again".to_owned(),
         }
@@ -86,7 +89,8 @@ impl Words<'_> {
         format!("{what}: several masters are normal there, so the rule of one master is off for this backend")
     }
 
-    fn server(&self, key: ServerKey) -> String {
+    /// What a server is called.
+    pub fn server(&self, key: ServerKey) -> String {
         self.names.name(key).unwrap_or_else(|| "a server that was removed".to_owned())
     }
 }

@@ -4,10 +4,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::observe::Observed;
 use super::probe::Target;
 use super::tcp_check::{Mode, repeatable};
 use super::timing::{Patience, Timeouts};
-use crate::config::model::{Backend, CheckMethod, Global, OnError, Server, ServerCheck};
+use crate::config::model::{Backend, CheckMethod, Global, Server, ServerCheck};
 use crate::state::{BackendKey, BackendView, Guarding, ServerKey, Snapshot};
 
 /// See the module.
@@ -29,9 +30,10 @@ pub struct Job {
     /// Percent.
     pub spread: u8,
     pub log_checks: bool,
-    /// `on-error`: what failed connections do, once there are `error-limit` of them in a row.
-    pub on_error: OnError,
     pub cut_when_down: bool,
+    pub observed: Option<Observed>,
+    /// Zero: at its full share at once.
+    pub slowstart: Duration,
     /// `on-marked-up shutdown-backup-sessions`: whose sessions end when this server comes up.
     pub backups_to_cut: Vec<ServerKey>,
 }
@@ -67,7 +69,8 @@ impl Job {
             bufsize: global.bufsize,
             spread: global.spread_checks,
             log_checks: backend.log_health_checks,
-            on_error: server.on_error,
+            observed: Observed::of(server),
+            slowstart: server.slowstart,
             cut_when_down: server.on_marked_down_shutdown_sessions,
             backups_to_cut: backups_to_cut(backend, view, server),
             check,

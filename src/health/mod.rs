@@ -13,7 +13,8 @@
 //! up, never who is master: that is the guard's, which sees every check of a role-checked server.
 //!
 //! A task's loop: one check, then the interval that its counter asks for (plus `spread-checks`), or less if
-//! a kept connection ends meanwhile or somebody asks with [`Checks::ask_now`].
+//! a kept connection ends meanwhile, real connections fail ([`observe`]), or somebody asks with
+//! [`Checks::ask_now`].
 
 pub mod job;
 pub mod kept;
@@ -24,6 +25,7 @@ mod schedule;
 pub mod tcp_check;
 pub mod timing;
 mod verdict;
+mod warm_up;
 
 pub use schedule::Checks;
 pub use verdict::{Emitted, Report, Sinks};

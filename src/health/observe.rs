@@ -1,27 +1,42 @@
 //! `observe layer4`: what errors of real connections mean to a server's health (manual section 5.2).
 //!
-//! Workers count consecutive failed connects and ring when the count reaches `error-limit`; the server's check
-//! task then asks here what follows, applies it, and has the count start again from 0. Pure.
+//! Workers count consecutive failed connects; when the count reaches `error-limit` they ring
+//! [`ServerLive::distress`](crate::state::ServerLive), and the server's check task does what this says.
+//! Whatever it is, the next check comes after `fastinter` if one is set.
 
-use super::rise_fall::{Counter, Judgement, judge};
+use super::rise_fall::Counter;
 use super::tcp_check::{CheckOutcome, Settled};
-use crate::config::model::OnError;
-use crate::state::{CheckStatus, Operation};
+use crate::config::model::{OnError, Server};
+use crate::state::CheckStatus;
 
-/// What reaching the limit does to a server. Whatever it does, the next check comes after `fastinter` if one
-/// is set.
-pub fn on_connect_error(policy: OnError, counter: Counter, operation: Operation) -> Judgement {
-    let before = match policy {
-        OnError::Fastinter => return Judgement { counter, transition: None, counts_as_failed: false },
-        OnError::FailCheck => counter,
-        // One more failed check is the last.
-        OnError::SuddenDeath => Counter { value: counter.value.min(counter.rise + 1), ..counter },
-        OnError::MarkDown => Counter { value: counter.value.min(1), ..counter },
-    };
-    judge(before, operation, CheckStatus::HealthAnalyze, Settled::Failure)
+/// The settings of a server that is observed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Observed {
+    pub limit: u32,
+    pub policy: OnError,
 }
 
-/// The same as the end of a check, which health then treats as any other.
+impl Observed {
+    /// `None` if its connects are not observed.
+    pub fn of(server: &Server) -> Option<Observed> {
+        server.observe_layer4.then_some(Observed { limit: server.error_limit, policy: server.on_error })
+    }
+
+    /// The counter from which one failed check leads to where `on-error` wants the server; `None` if it is
+    /// only to be checked sooner.
+    pub fn brink(self, counter: Counter) -> Option<Counter> {
+        let value = match self.policy {
+            OnError::Fastinter => return None,
+            OnError::FailCheck => counter.value,
+            // One more failed check is the last.
+            OnError::SuddenDeath => counter.value.min(counter.rise + 1),
+            OnError::MarkDown => counter.value.min(counter.rise),
+        };
+        Some(Counter { value, ..counter })
+    }
+}
+
+/// The failed check that so many connect errors in a row amount to.
 pub fn outcome(failures: u32) -> CheckOutcome {
     CheckOutcome {
         status: CheckStatus::HealthAnalyze,
@@ -37,18 +52,20 @@ pub fn outcome(failures: u32) -> CheckOutcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::health::rise_fall::Transition;
+    use crate::health::rise_fall::{Transition, judge};
+    use crate::state::Operation;
 
     #[test]
     fn the_limit_brings_what_on_error_says() {
-        let counter = Counter { value: 4, rise: 2, fall: 3 };
         let after = |policy| {
-            let judged = on_connect_error(policy, counter, Operation::Running);
-            (judged.counter.value, judged.transition)
+            let counter = Counter { value: 4, rise: 2, fall: 3 };
+            let brink = Observed { limit: 10, policy }.brink(counter)?;
+            let judged = judge(brink, Operation::Running, CheckStatus::HealthAnalyze, Settled::Failure);
+            Some((judged.counter.value, judged.transition))
         };
-        assert_eq!(after(OnError::Fastinter), (4, None));
-        assert_eq!(after(OnError::FailCheck), (3, None));
-        assert_eq!(after(OnError::SuddenDeath), (2, None));
-        assert_eq!(after(OnError::MarkDown), (0, Some(Transition::Down)));
+        assert_eq!(after(OnError::Fastinter), None);
+        assert_eq!(after(OnError::FailCheck), Some((3, None)));
+        assert_eq!(after(OnError::SuddenDeath), Some((2, None)));
+        assert_eq!(after(OnError::MarkDown), Some((0, Some(Transition::Down))));
     }
 }

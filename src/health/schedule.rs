@@ -11,7 +11,7 @@ use super::job::{Job, jobs};
 use super::kept::{Probe, Waited};
 use super::tcp_check::Engine;
 use super::timing::{Dice, first_delay, interval, pace, spread};
-use super::verdict::{Said, Sinks, begin, conclude, connects_failed};
+use super::verdict::{Said, Sinks, begin, conclude, count_errors};
 use crate::state::{ServerKey, ServerLive, Snapshot, admin};
 use crate::time::Tick;
 
@@ -134,9 +134,11 @@ async fn check_server(
             tokio::select! {
                 waited = probe.wait(due) => break waited,
                 () = hurry.notified() => break Waited::Due,
-                () = live.error_limit_reached.notified() => {
-                    connects_failed(&job, &live, &sinks, &mut said);
-                    due = job.check.fastinter.map_or(due, |soon| due.min(Instant::now() + soon));
+                () = live.distress.notified() => {
+                    let counted = count_errors(&job, &sinks, &mut said, &live, Tick::now());
+                    if let Some(soon) = job.check.fastinter.filter(|_| counted) {
+                        due = due.min(Instant::now() + soon);
+                    }
                 }
             }
         };

@@ -9,70 +9,25 @@ use tokio::sync::watch;
 
 use super::*;
 use crate::config::model::{
-    Backend, Balance, CheckMethod, Config, OnError, RedisOptions, Redispatch, Server, ServerAddress,
-    ServerCheck, ServerPort,
+    Backend, CheckMethod, Config, OnError, Server, ServerAddress, ServerCheck, ServerPort,
 };
 use crate::health::tcp_check::tests::{master, replica, script};
 use crate::health::{Emitted, Report};
 use crate::state::event::ServerChange;
-use crate::state::{CheckStatus, Command, Guarding, Published, Workers};
+use crate::state::{CheckStatus, Command, Guarding, Operation, Published, Workers};
 
 fn server(name: &str, port: u16) -> Server {
     Server {
         name: name.to_owned(),
-        id: 1,
         address: Some(ServerAddress::Ip { ip: Ipv4Addr::LOCALHOST.into(), port: ServerPort::Fixed(port) }),
-        written_address: String::new(),
         check: Some(ServerCheck { inter: Duration::from_millis(20), ..ServerCheck::default() }),
-        weight: 1,
-        backup: false,
-        maxconn: 0,
-        minconn: 0,
-        maxqueue: 0,
-        disabled: false,
         on_marked_down_shutdown_sessions: true,
-        on_marked_up_shutdown_backup_sessions: false,
-        observe_layer4: false,
-        error_limit: 10,
-        on_error: OnError::FailCheck,
-        slowstart: Duration::ZERO,
-        source: None,
-        tcp_ut: None,
-        tfo: false,
-        cookie: None,
+        ..Server::default()
     }
 }
 
 fn backend(check: CheckMethod, servers: Vec<Server>) -> Backend {
-    Backend {
-        name: "be".to_owned(),
-        proxy_id: 2,
-        is_listen: false,
-        mode: crate::config::model::Mode::Tcp,
-        description: None,
-        disabled: false,
-        servers,
-        balance: Balance::RoundRobin,
-        timeout_connect: None,
-        timeout_server: None,
-        timeout_server_fin: None,
-        timeout_tunnel: None,
-        timeout_queue: None,
-        timeout_check: None,
-        retries: 3,
-        redispatch: Redispatch::Off,
-        fullconn: None,
-        abortonclose: false,
-        allbackups: false,
-        log_health_checks: false,
-        keepalive: None,
-        nolinger: false,
-        log: Vec::new(),
-        log_tag: None,
-        check,
-        redis: RedisOptions::default(),
-        stats: None,
-    }
+    Backend { name: "be".to_owned(), proxy_id: 2, servers, check, ..Backend::default() }
 }
 
 /// A Redis whose INFO replication can be changed; an empty one closes every connection.
@@ -303,4 +258,86 @@ async fn whoever_asks_need_not_wait_for_the_interval() {
     let key = bench.live(0).key;
     bench.checks.ask_now(key);
     assert!(bench.report().await.passed);
+}
+
+/// A server whose connects are observed and that is checked so rarely that nothing else takes it down.
+fn observed(port: u16, on_error: OnError) -> Server {
+    let mut server = server("s", port);
+    let rarely = Duration::from_secs(3600);
+    server.check = Some(ServerCheck { inter: rarely, ..ServerCheck::default() });
+    (server.observe_layer4, server.error_limit, server.on_error) = (true, 3, on_error);
+    server
+}
+
+async fn until_checked(bench: &Bench) {
+    while bench.live(0).health().counter != 4 {
+        sleep(Duration::from_millis(1)).await;
+    }
+}
+
+fn fail(bench: &Bench, times: u32) {
+    (0..times).for_each(|_| bench.live(0).connect_failed(Some(3)));
+}
+
+#[tokio::test]
+async fn connects_that_fail_take_a_server_down_as_on_error_says() {
+    let (port, _say) = redis(b"+PONG\r\n".to_vec()).await;
+    // How many times the limit has to be reached until the server is down.
+    for (policy, times) in [(OnError::MarkDown, 1), (OnError::SuddenDeath, 2), (OnError::FailCheck, 3)] {
+        let mut bench = Bench::new();
+        bench.load(backend(CheckMethod::RedisCheck, vec![observed(port, policy)]), Guarding::None);
+        until_checked(&bench).await;
+        fail(&bench, 2);
+        bench.live(0).forget_connect_failures();
+        for time in 1..=times {
+            assert!(bench.events.try_recv().is_err(), "{policy:?}: down too early");
+            fail(&bench, 3);
+            while bench.live(0).health().failed_analyses < time {
+                sleep(Duration::from_millis(1)).await;
+            }
+        }
+        assert_eq!(bench.event().await, "s down HANA 0+0", "{policy:?}");
+        let health = bench.live(0).health();
+        let words = "Detected 3 consecutive errors, last one was: L4 unsuccessful connection";
+        assert_eq!((health.info.as_str(), bench.live(0).operation()), (words, Operation::Stopped));
+        assert_eq!(bench.commands(), ["cut MarkedDown", "Reconsider"]);
+    }
+}
+
+#[tokio::test]
+async fn connects_that_fail_have_a_server_checked_sooner() {
+    let (port, say) = redis(b"+PONG\r\n".to_vec()).await;
+    let mut bench = Bench::new();
+    let mut server = observed(port, OnError::Fastinter);
+    let fast = Some(Duration::from_millis(20));
+    server.check = server.check.map(|check| ServerCheck { fastinter: fast, ..check });
+    bench.load(backend(CheckMethod::RedisCheck, vec![server]), Guarding::None);
+    until_checked(&bench).await;
+    say.send(b"-ERR no\r\n".to_vec()).unwrap();
+    fail(&bench, 3);
+    assert_eq!(bench.event().await, "s down L7STS 0+0");
+}
+
+#[tokio::test]
+async fn a_server_that_comes_up_starts_slowly() {
+    let (port, say) = redis(b"-ERR no\r\n".to_vec()).await;
+    let mut bench = Bench::new();
+    let mut slow = server("s", port);
+    slow.slowstart = Duration::from_millis(400);
+    bench.load(backend(CheckMethod::RedisCheck, vec![slow]), Guarding::None);
+    assert_eq!(bench.event().await, "s down L7STS 0+0");
+    say.send(b"+PONG\r\n".to_vec()).unwrap();
+    assert_eq!(bench.event().await, "s NoServerLeft { is_listen: false }");
+    assert_eq!(bench.event().await, "s up 1+0");
+    let live = Arc::clone(bench.live(0));
+    assert_eq!((live.operation(), live.share()), (Operation::Starting, 1));
+    let mut shares = vec![live.share()];
+    while live.operation() == Operation::Starting {
+        sleep(Duration::from_millis(1)).await;
+        shares.push(live.share());
+    }
+    shares.dedup();
+    assert!(shares.is_sorted() && shares.len() > 3 && shares.last() == Some(&100), "{shares:?}");
+    let reconsidered = bench.commands().iter().filter(|command| *command == "Reconsider").count();
+    assert!(reconsidered >= shares.len(), "those who wait hear of every step");
 }

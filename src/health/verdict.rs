@@ -10,15 +10,15 @@ use std::sync::atomic::Ordering::Relaxed;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::job::Job;
-use super::observe::{self, on_connect_error};
+use super::observe;
 use super::rise_fall::{Counter, Judgement, Transition, judge};
 use super::tcp_check::{CheckOutcome, Settled};
-use crate::config::model::OnError;
+use super::warm_up::warm_up;
 use crate::redis::Role;
 use crate::state::event::{CheckSummary, Left, ServerChange, ServerEvent};
 use crate::state::{
-    BackendKey, BackendView, CheckStatus, Command, CutReason, Guarding, Health, Operation, Published,
-    ServerKey, ServerLive, Snapshot, Workers, admin,
+    BackendKey, BackendView, Command, CutReason, Guarding, Health, Operation, Published, ServerKey,
+    ServerLive, Snapshot, Workers, admin,
 };
 use crate::time::Tick;
 
@@ -82,15 +82,18 @@ pub(super) fn conclude(
     }
     let verdict = Verdict { job, sinks, view, live, now };
     let operation = live.operation();
-    let (judged, changed) =
-        live.update_health(|health| absorb(health, (operation, job.on_error), &outcome, now));
+    let (judged, changed) = live.update_health(|health| absorb(health, operation, &outcome, now));
     if changed && job.log_checks {
         verdict.tell_check(&outcome, judged.counter);
     }
     verdict.remember(&outcome);
     if let Some(transition) = judged.transition {
         let before = usable(view, job, &snapshot);
-        live.set_operation(transition.operation());
+        let slowly = transition == Transition::Up && !job.slowstart.is_zero();
+        if slowly {
+            warm_up(live, &sinks.workers, job.slowstart, now);
+        }
+        live.set_operation(if slowly { Operation::Starting } else { transition.operation() });
         verdict.turn(transition, before, usable(view, job, &snapshot), &outcome);
     }
     verdict.tell_once(said, &outcome);
@@ -102,33 +105,36 @@ pub(super) fn conclude(
     Some(judged.counter)
 }
 
-/// `observe layer4`: so many connections failed that `on-error` says what that means.
-pub(super) fn connects_failed(job: &Job, live: &ServerLive, sinks: &Sinks, said: &mut Said) {
-    let failures = live.connect_failures.swap(0, Relaxed);
-    // Rung twice for one limit, or a connection succeeded meanwhile.
-    if failures > 0 && job.on_error != OnError::Fastinter {
-        let in_progress = live.health().in_progress;
-        conclude(job, sinks, said, observe::outcome(failures), Tick::now());
-        live.update_health(|health| health.in_progress = in_progress);
+/// So many connects of sessions have failed as `error-limit` allows: does what `on-error` says. Returns
+/// whether the next check is to come sooner.
+pub(super) fn count_errors(job: &Job, sinks: &Sinks, said: &mut Said, live: &ServerLive, now: Tick) -> bool {
+    let failures = live.forget_connect_failures();
+    // The bell may have been rung just before one succeeded.
+    let Some(observed) = job.observed.filter(|observed| failures >= observed.limit) else { return false };
+    let brink = live.update_health(|health| {
+        health.failed_analyses += 1;
+        let brink = observed.brink(counter_of(health))?;
+        health.counter = brink.value;
+        Some(brink)
+    });
+    if brink.is_some() {
+        conclude(job, sinks, said, observe::outcome(failures), now);
     }
+    true
+}
+
+fn counter_of(health: &Health) -> Counter {
+    Counter { value: health.counter, rise: health.rise, fall: health.fall }
 }
 
 /// The health record after a check, and whether `option log-health-checks` has something to say.
-fn absorb(
-    health: &mut Health,
-    (operation, on_error): (Operation, OnError),
-    outcome: &CheckOutcome,
-    now: Tick,
-) -> (Judgement, bool) {
-    let counter = Counter { value: health.counter, rise: health.rise, fall: health.fall };
+fn absorb(health: &mut Health, operation: Operation, outcome: &CheckOutcome, now: Tick) -> (Judgement, bool) {
+    let counter = counter_of(health);
     // `rise` asks whether a failed server is well again. One that has answered all along and was only of the
     // other role is: a promoted replica is up with its first pass.
     let promoted = health.other_role && outcome.passed();
     let counted = if promoted { Counter { value: counter.rise, ..counter } } else { counter };
-    let judged = match outcome.status {
-        CheckStatus::HealthAnalyze => on_connect_error(on_error, counted, operation),
-        status => judge(counted, operation, status, outcome.settled),
-    };
+    let judged = judge(counted, operation, outcome.status, outcome.settled);
     health.other_role = outcome.settled == Settled::Definite;
     let changed = health.status != outcome.status || judged.counter != counter;
     health.counter = judged.counter.value;

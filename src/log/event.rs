@@ -71,7 +71,11 @@ pub fn shown(event: &ServerEvent) -> Sentence {
             let text = format!("{} '{}' has no server available!", kind.word(), event.backend);
             Sentence { level: Level::Alert, text }
         }
-        ServerChange::IsReplica | ServerChange::Master { .. } => Sentence { level: Level::Notice, text },
+        ServerChange::IsReplica
+        | ServerChange::Master { .. }
+        | ServerChange::Observed { .. }
+        | ServerChange::ManyMasters { .. } => Sentence { level: Level::Notice, text },
+        ServerChange::Rivals { .. } => Sentence { level: Level::Alert, text },
         _ => Sentence { level: Level::Warning, text },
     }
 }
@@ -159,9 +163,16 @@ fn our_own(name: Name<'_>, what: &ServerChange) -> (Level, String) {
             (Level::Notice, format!("{name} is master{after}, reason: {reason}, change {epoch}."))
         }
         ServerChange::Cut { sessions, reason } => {
-            (Level::Warning, format!("{name} lost its clients, reason: {reason}. {sessions} sessions cut."))
+            let noun = if *sessions == 1 { "session" } else { "sessions" };
+            (Level::Warning, format!("{name} lost its clients, reason: {reason}. {sessions} {noun} cut."))
         }
-        ServerChange::Trouble { text } => (Level::Warning, format!("{name} refuses its check: {text}.")),
+        ServerChange::Observed { text } => (Level::Notice, format!("{name} would be {text}.")),
+        ServerChange::Rivals { text } => (Level::Alert, format!("{name} is held: {text}.")),
+        ServerChange::ManyMasters { text } => (Level::Notice, format!("{name} {text}.")),
+        ServerChange::Trouble { text } => {
+            // Redis ends some of its errors with a full stop.
+            (Level::Warning, format!("{name} refuses its check: {}.", text.trim_end_matches('.')))
+        }
         // Worded by the caller; a new change that nobody words must still leave a trace.
         other => (Level::Notice, format!("{name} changed: {other:?}.")),
     }

@@ -110,8 +110,28 @@ fn what_haproxy_does_not_know_is_said_in_its_style() {
             "Server be/r2 lost its clients, reason: role:slave. 4 sessions cut.",
         ),
         (
+            ServerChange::Cut { sessions: 1, reason: "role:slave".into() },
+            "Server be/r2 lost its clients, reason: role:slave. 1 session cut.",
+        ),
+        (
             ServerChange::Trouble { text: "NOAUTH Authentication required".into() },
             "Server be/r2 refuses its check: NOAUTH Authentication required.",
+        ),
+        (
+            ServerChange::Trouble { text: "NOAUTH Authentication required.".into() },
+            "Server be/r2 refuses its check: NOAUTH Authentication required.",
+        ),
+        (
+            ServerChange::Observed { text: "master, after r1, reason: r1 has become its replica".into() },
+            "Server be/r2 would be master, after r1, reason: r1 has become its replica.",
+        ),
+        (
+            ServerChange::ManyMasters { text: "says redis_mode:cluster".into() },
+            "Server be/r2 says redis_mode:cluster.",
+        ),
+        (
+            ServerChange::Rivals { text: "r1 and r2 both say role:master".into() },
+            "Server be/r2 is held: r1 and r2 both say role:master.",
         ),
     ] {
         assert_eq!(said(what).1, expected);

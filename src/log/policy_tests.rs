@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::config::model::{LogAddress, LogFraming, LogTarget, Mode, samples};
+use crate::config::model::{LogAddress, LogFraming, LogTarget};
 use crate::log::tcplog::tests::record;
 use crate::state::{Phase, Termination};
 
@@ -18,8 +18,7 @@ fn target() -> LogTarget {
 
 /// A session of a frontend that logs so.
 fn under(log: SessionLog) -> SessionRecord {
-    let mut frontend = samples::frontend("fe", 2, Mode::Tcp, None);
-    frontend.log = log;
+    let frontend = Frontend { log, ..Frontend::default() };
     let config = Config { frontends: vec![frontend], ..Config::default() };
     SessionRecord { config: Arc::new(config), frontend_id: Some(FrontendId(0)), ..record() }
 }

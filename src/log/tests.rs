@@ -4,7 +4,7 @@ use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
 use super::*;
-use crate::config::model::{LogAddress, LogFraming};
+use crate::config::model::{Backend, LogAddress, LogFraming};
 
 const LIMIT: Duration = Duration::from_secs(5);
 
@@ -113,8 +113,7 @@ fn events_reach_the_backends_receiver_and_standard_error_in_the_foreground() {
     let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
     receiver.set_read_timeout(Some(LIMIT)).unwrap();
     let address = LogAddress::Udp(receiver.local_addr().unwrap());
-    let mut backend = crate::config::model::samples::backend("be", 3, Vec::new());
-    backend.log = vec![target(address)];
+    let backend = Backend { name: "be".to_owned(), log: vec![target(address)], ..Backend::default() };
     let sinks = Sinks::from_descriptors([(LogAddress::Stderr, stderr.into())]);
     let foreground = Identity { echo: Echo::Stderr, ..identity() };
     let logger = Logger::start(foreground, Clock::utc(), sinks).unwrap();

@@ -6,7 +6,6 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
@@ -14,6 +13,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::control::{Control, Next};
+use super::descriptors::fit_at_reload;
 use super::dump;
 use super::frame::Frame;
 use super::gather::{Gathered, gather_in_background};
@@ -21,6 +21,7 @@ use super::link::{Link, next_frame};
 use super::message::{Answer, FromParent, Handover};
 use super::prepare::{Prepared, Running, prepare};
 use super::reload::{Turn, keep_fixed, override_config};
+use super::report::LAST_WORDS;
 use super::settings::Settings;
 use super::worker::Place;
 use crate::config;
@@ -29,8 +30,8 @@ use crate::proxy::worker::WorkerHandles;
 use crate::state::Command;
 use crate::sys::process;
 
-/// How long queued log lines are waited for at the end.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+/// Said to a config that comes too late.
+const STOPPING: &str = "the process is stopping; the new config is not taken";
 
 /// See the module.
 #[derive(Debug)]
@@ -203,6 +204,10 @@ impl Duty {
 
     /// A gathered config, without a parent: open what is new and take it, or leave everything as it is.
     fn reload(&mut self, gathered: Gathered) {
+        if self.stop != Stop::NotYet {
+            // It would open again what the soft stop has closed.
+            return self.control.voice.warning(STOPPING);
+        }
         match self.prepare(gathered) {
             Ok(next) => {
                 self.control.apply(next);
@@ -227,8 +232,9 @@ impl Duty {
             default_maxconn: self.default_maxconn,
         };
         let prepared = prepare(gathered, running, &self.control.voice).map_err(|unusable| unusable.reason)?;
-        self.say_kept(&prepared.kept);
-        let Prepared { config, bundle, opened, sinks, .. } = prepared;
+        let Prepared { mut config, bundle, opened, sinks, mut kept, .. } = prepared;
+        kept.extend(fit_at_reload(&mut config));
+        self.say_kept(&kept);
         Ok(Next { config, opened, sinks, hostname: bundle.hostname })
     }
 
@@ -259,11 +265,16 @@ impl Duty {
     }
 
     fn take(&mut self, handover: Handover) -> Result<(), String> {
+        if self.stop != Stop::NotYet {
+            return Err(STOPPING.to_owned());
+        }
         let Handover { bundle, listeners, logs } = handover;
         let mut config = config::load(&bundle).config.ok_or("the bundle does not load")?;
         override_config(&mut config, &self.settings, self.default_maxconn);
         let running = Arc::clone(&self.control.published.load().config);
-        self.say_kept(&keep_fixed(&running.global, &mut config.global));
+        let mut kept = keep_fixed(&running.global, &mut config.global);
+        kept.extend(fit_at_reload(&mut config));
+        self.say_kept(&kept);
         if !self.control.sockets.suffice(&config, &listeners) {
             return Err("a listening socket was not handed over".to_owned());
         }

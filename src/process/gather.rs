@@ -217,13 +217,14 @@ mod tests {
     #[test]
     fn a_directory_stands_for_its_config_files_in_order() {
         let directory = tempfile::tempdir().unwrap();
-        for name in ["b.cfg", "a.cfg", ".c.cfg", "d.txt"] {
+        for name in ["b.cfg", "a.cfg", "B.cfg", "10.cfg", "9.cfg", ".c.cfg", "d.txt"] {
             std::fs::write(directory.path().join(name), name).unwrap();
         }
         std::fs::create_dir(directory.path().join("e.cfg")).unwrap();
         let files = read_all(&[directory.path().to_owned()]).unwrap();
         let contents: Vec<_> = files.iter().map(|(_, bytes)| bytes.as_slice()).collect();
-        assert_eq!(contents, [b"a.cfg", b"b.cfg"]);
+        let expected: [&[u8]; 5] = [b"10.cfg", b"9.cfg", b"B.cfg", b"a.cfg", b"b.cfg"];
+        assert_eq!(contents, expected);
     }
 
     #[test]

@@ -81,10 +81,14 @@ impl Sockets {
         names.map(|binds| binds.into_iter().map(find).collect()).collect()
     }
 
-    /// Refuses new clients, the sockets staying bound. One that cannot do that (a unix socket) queues them.
+    /// Refuses new clients, the sockets staying bound. A unix socket queues them: once shut down it could
+    /// never listen again.
     pub fn pause(&self) {
         for listener in self.0.values() {
-            let _ = SockRef::from(&listener.socket).shutdown(Shutdown::Read);
+            let socket = SockRef::from(&listener.socket);
+            if socket.local_addr().is_ok_and(|address| address.as_socket().is_some()) {
+                let _ = socket.shutdown(Shutdown::Read);
+            }
         }
     }
 

@@ -35,6 +35,7 @@
 
 pub mod control;
 pub mod daemon;
+pub mod descriptors;
 pub mod dump;
 pub mod duty;
 pub mod frame;
@@ -64,14 +65,9 @@ use self::report::Voice;
 use self::separate::{Separation, separate};
 use self::settings::{End, Settings, Task, Verbosity};
 use self::worker::{Place, Start, serve};
-use crate::config::Config;
-use crate::sys::limits::{self, Descriptors};
-use crate::sys::process;
+use crate::sys::{limits, process};
 
-/// Descriptors beside those of connections: logs, pages, probes, eventfds.
-const SPARE_DESCRIPTORS: u64 = 128;
-
-/// What must not kill a process that has just begun to serve.
+/// What must not kill a process that is about to serve: it waits until somebody listens for it.
 const EARLY_SIGNALS: [Signal; 6] =
     [Signal::SIGHUP, Signal::SIGUSR1, Signal::SIGUSR2, Signal::SIGTTOU, Signal::SIGTTIN, Signal::SIGQUIT];
 
@@ -88,6 +84,10 @@ pub fn run(settings: Settings) -> u8 {
 
 /// An error is a sentence for standard error, or empty if all has been said.
 fn start(settings: Arc<Settings>, voice: &Voice) -> Result<u8, String> {
+    if settings.task == Task::Serve {
+        // A name server can take seconds: who asks for a reload meanwhile gets one as soon as clients are served.
+        process::block(&EARLY_SIGNALS).map_err(|error| error.to_string())?;
+    }
     if let Some(directory) = &settings.directory {
         std::env::set_current_dir(directory).map_err(|error| {
             let reason = gather::reason(&error);
@@ -98,9 +98,7 @@ fn start(settings: Arc<Settings>, voice: &Voice) -> Result<u8, String> {
     if settings.task == Task::Check {
         return Ok(check(gathered, &settings, voice));
     }
-    // A signal that comes while the sockets are open, but nobody listens for it yet, waits.
-    process::block(&EARLY_SIGNALS).map_err(|error| error.to_string())?;
-    let default_maxconn = default_maxconn(limits::descriptors().ok());
+    let default_maxconn = descriptors::default_maxconn(limits::descriptors().ok());
     let running = Running { global: None, sockets: &[], settings: &settings, default_maxconn };
     let prepared = prepare(gathered, running, voice).map_err(|unusable| match unusable.reason {
         reason if reason.starts_with("Binding") => {
@@ -108,7 +106,7 @@ fn start(settings: Arc<Settings>, voice: &Voice) -> Result<u8, String> {
         }
         _ => String::new(),
     })?;
-    raise_limits(&prepared.config, &settings.program)?;
+    descriptors::raise_at_start(&prepared.config, &settings.program)?;
     if settings.verbosity == Verbosity::Verbose && prepared.config.global.maxconn == Some(default_maxconn) {
         voice.raw(format!("Note: setting global.maxconn to {default_maxconn}.\n"));
     }
@@ -150,37 +148,6 @@ fn check(gathered: Gathered, settings: &Settings, voice: &Voice) -> u8 {
     verdict::check(voice, &loaded, loaded.config.as_ref())
 }
 
-/// What HAProxy derives from the limit on descriptors: two a connection.
-fn default_maxconn(limit: Option<Descriptors>) -> u32 {
-    let room = limit.map_or(1024, |limit| limit.soft.max(limit.hard)).saturating_sub(SPARE_DESCRIPTORS);
-    u32::try_from(room / 2).unwrap_or(u32::MAX).clamp(16, 1_000_000)
-}
-
-/// Makes room for the descriptors of `maxconn` connections, while there may be the right to.
-fn raise_limits(config: &Config, program: &str) -> Result<(), String> {
-    let Ok(limit) = limits::descriptors() else { return Ok(()) };
-    let binds: usize = config.frontends.iter().map(|frontend| frontend.binds.len()).sum();
-    let servers: usize = config.backends.iter().map(|backend| backend.servers.len()).sum();
-    let connections = u64::from(config.global.maxconn.unwrap_or_default());
-    let fixed = (binds + 2 * servers) as u64 + SPARE_DESCRIPTORS;
-    let wanted = match config.global.ulimit_n {
-        Some(configured) => configured,
-        // A maxconn that was derived from the limit fits but for what is fixed.
-        None if connections * 2 <= limit.hard => (connections * 2 + fixed).min(limit.hard),
-        None => connections * 2 + fixed,
-    };
-    if wanted <= limit.soft {
-        return Ok(());
-    }
-    limits::set_descriptors(wanted).map_err(|_| {
-        format!(
-            "[{program}.main()] Cannot raise FD limit to {wanted}, limit is {}.\n   \
-             | lower 'maxconn' or 'ulimit-n', or raise the limit (LimitNOFILE, ulimit -n)",
-            limit.hard
-        )
-    })
-}
-
 /// `-sf`, `-st`: clients are served here now.
 pub(crate) fn tell_predecessors(settings: &Settings, voice: &Voice) {
     let Some(predecessors) = &settings.predecessors else { return };
@@ -196,18 +163,5 @@ pub(crate) fn tell_predecessors(settings: &Settings, voice: &Voice) {
         {
             voice.warning(&format!("cannot signal process {pid}: {}", gather::reason(&error)));
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_default_maxconn_leaves_room_for_two_descriptors_each() {
-        let of = |soft, hard| default_maxconn(Some(Descriptors { soft, hard }));
-        assert_eq!(of(1024, 4096), (4096 - 128) / 2);
-        assert_eq!(of(20, 20), 16);
-        assert_eq!(of(1024, u64::MAX), 1_000_000);
     }
 }

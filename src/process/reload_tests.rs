@@ -3,45 +3,15 @@ use std::path::PathBuf;
 use super::*;
 
 fn bind(port: u16) -> Bind {
-    Bind {
-        id: 1,
-        name: None,
-        address: BindAddress::Tcp(([127, 0, 0, 1], port).into()),
-        backlog: None,
-        maxconn: None,
-        v4v6: false,
-        v6only: false,
-        transparent: false,
-        tfo: false,
-        defer_accept: false,
-        interface: None,
-        mss: None,
-        tcp_ut: None,
-        origin: ("test.cfg".to_owned(), 1),
-    }
+    Bind::at(BindAddress::Tcp(([127, 0, 0, 1], port).into()))
 }
 
 /// Frontends with binds on these ports; a frontend without any is disabled, on port 1.
 fn config(frontends: &[&[u16]]) -> Config {
     let frontend = |ports: &&[u16]| Frontend {
-        name: "f".to_owned(),
-        proxy_id: 2,
-        is_listen: false,
-        mode: crate::config::model::Mode::Tcp,
-        description: None,
         disabled: ports.is_empty(),
         binds: if ports.is_empty() { vec![bind(1)] } else { ports.iter().map(|port| bind(*port)).collect() },
-        maxconn: 0,
-        backlog: None,
-        rate_limit_sessions: None,
-        default_backend: None,
-        timeout_client: None,
-        timeout_client_fin: None,
-        keepalive: None,
-        nolinger: false,
-        log: crate::config::model::SessionLog::default(),
-        stats: None,
-        monitor_uri: None,
+        ..Frontend::default()
     };
     Config { frontends: frontends.iter().map(frontend).collect(), ..Config::default() }
 }

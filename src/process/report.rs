@@ -14,6 +14,8 @@ use crate::config::{Loaded, Severity};
 
 /// So many faults are no typing errors (a binary file, say): their source text would only bury them.
 const MANY: usize = 100;
+/// How long messages and log lines that wait are waited for at the end.
+pub const LAST_WORDS: Duration = Duration::from_secs(1);
 /// Messages that may wait for a reader; more are lost.
 const QUEUE: usize = 1024;
 

@@ -4,6 +4,7 @@
 
 use std::fs::File;
 use std::io;
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ use super::message::{FromParent, Handover};
 use super::notify::Notify;
 use super::parent::{Begin, Manner, Parent, ParentEnd, take_signals};
 use super::prepare::Prepared;
-use super::report::Voice;
+use super::report::{LAST_WORDS, Voice};
 use super::settings::{Ground, Master, Settings};
 use super::worker::{Place, Start, serve};
 use crate::config::model::Global;
@@ -110,6 +111,8 @@ fn fork(making: Making) -> Result<u8, String> {
             drop(worker_link);
             let Making { separation, settings, voice, prepared, default_maxconn, master_socket, release } =
                 making;
+            // No fork follows: threads may begin. Whoever sleeps on standard error must not hold up a signal.
+            let voice = voice.in_background().map_err(text)?;
             if separation.manner == Manner::Master {
                 voice.notice(&format!("New worker ({child}) forked"));
             }
@@ -136,8 +139,11 @@ fn fork(making: Making) -> Result<u8, String> {
 
 fn be_parent(begin: Begin, mut prepared: Prepared) -> io::Result<u8> {
     let (config, lines) = (prepared.config.clone(), std::mem::take(&mut prepared.lines));
+    let voice = begin.voice.clone();
     let parent = Parent::new(begin, config, handover(prepared), lines).map_err(io::Error::other)?;
-    match parent.run()? {
+    let end = parent.run();
+    voice.flush(LAST_WORDS);
+    match end? {
         ParentEnd::Exit(code) => Ok(code),
         ParentEnd::DieOf(signal) => {
             process::die_of(signal)?;
@@ -152,6 +158,9 @@ fn be_worker(making: Making, link: UnixStream, parent: u32) -> Result<u8, String
     let Making { separation, settings, voice, prepared, default_maxconn, master_socket, release } = making;
     // A copy of the starter's pipe, too, would hide the parent's end from the starter.
     drop((prepared, master_socket, release));
+    // What the starter left open is not the worker's either: a directory would lead out of the chroot. Kernels
+    // before 5.9 cannot do this; then it stays as it came.
+    let _ = process::close_inherited(link.as_fd());
     let received = receive(&link).map_err(|error| format!("nothing came from the parent: {error}"))?;
     let nowhere = match separation.ground {
         Ground::Background => Some(open_nowhere().map_err(|error| error.to_string())?),

@@ -128,7 +128,6 @@ async fn run(start: Start, config: Config, parts: Parts) -> Result<u8, StartErro
         version: env!("CARGO_PKG_VERSION").to_owned(),
         pid: std::process::id(),
         threads: workers.count(),
-        maxconn: config.global.maxconn.unwrap_or(default_maxconn),
         hostname: bundle.hostname.clone(),
         started: Tick::now(),
     };

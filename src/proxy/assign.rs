@@ -14,8 +14,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::balance::{self, Candidate, Offer, Pick, Request};
-use crate::config::model::{Backend, BackendId, Config, Server};
+use crate::config::model::{Backend, BackendId, Balance, Config, Server};
 use crate::state::{BackendView, Command, Guarding, ServerKey, ServerLive, Snapshot, Turn, Waiter, Workers};
+
+/// How finely the share of a starting server is told: HAProxy's grain.
+const SIXTEENTHS: u32 = 16;
 
 /// One count in a server's session gauge, left when dropped. Whoever drops it calls [`wake`] next.
 #[derive(Debug)]
@@ -121,6 +124,12 @@ impl<'a> Pool<'a> {
         }
     }
 
+    /// `error-limit` of a server whose connects are observed.
+    pub fn observed(&self, key: ServerKey) -> Option<u32> {
+        let server = &self.backend.servers[self.view.position(key)?];
+        server.observe_layer4.then_some(server.error_limit)
+    }
+
     fn usable(&self, at: usize) -> bool {
         let server = &self.view.servers[at];
         server.weight() > 0 && self.view.unselectable(server).is_none()
@@ -157,12 +166,21 @@ impl<'a> Pool<'a> {
             let usable = turn && self.usable(at);
             backup_found |= backup && usable;
             let candidate = usable.then(|| Candidate {
-                weight: server.weight(),
+                weight: self.weight(server),
                 load: server.traffic.sessions.now() + server.queued.now(),
                 full: !self.room(at, overtaking),
             });
             Offer { key: server.key.0, candidate }
         })
+    }
+
+    /// In sixteenths, so that a starting server can have a part of the smallest weight. Algorithms that go by
+    /// a table of weights, which would become sixteen times as long, know no slow start, as in HAProxy.
+    fn weight(&self, server: &ServerLive) -> u32 {
+        match self.backend.balance {
+            Balance::StaticRr | Balance::Source => server.weight(),
+            _ => server.weight() * (SIXTEENTHS * server.share()).div_ceil(100),
+        }
     }
 
     /// Whether the server takes one more now.
@@ -177,8 +195,17 @@ impl<'a> Pool<'a> {
         self.view.servers[at].traffic.sessions.try_enter(self.limit(at))
     }
 
-    /// `maxconn` of a server, or what `minconn` and `fullconn` make of it under the present load; 0: none.
+    /// What a server may take, less while it starts; 0: no limit.
     fn limit(&self, at: usize) -> u32 {
+        match (self.full_limit(at), self.view.servers[at].share()) {
+            (0, _) => 0,
+            (limit, 100) => limit,
+            (limit, share) => ((u64::from(limit) * u64::from(share) / 100) as u32).max(1),
+        }
+    }
+
+    /// `maxconn` of a server, or what `minconn` and `fullconn` make of it under the present load; 0: none.
+    fn full_limit(&self, at: usize) -> u32 {
         let Server { maxconn, minconn, .. } = self.backend.servers[at];
         if maxconn == 0 || minconn == 0 || minconn >= maxconn {
             return maxconn;

@@ -72,7 +72,7 @@ fn minconn_grows_to_maxconn_with_the_load() {
 #[test]
 fn a_hash_waits_for_its_server_and_no_longer_than_maxqueue() {
     let world = world(2, |config| {
-        config.backends[0].balance = crate::config::model::Balance::Source;
+        config.backends[0].balance = Balance::Source;
         config.backends[0].servers.iter_mut().for_each(|server| (server.maxconn, server.maxqueue) = (1, 1));
     });
     let pool = Pool::of(&world.snapshot, BackendId(0)).unwrap();
@@ -84,6 +84,23 @@ fn a_hash_waits_for_its_server_and_no_longer_than_maxqueue() {
     let _ticket = pool.view().live.queue.push(Waiter { token, client, pinned: Some(pinned) });
     assert!(matches!(pool.choose(client, None), Choice::QueueFull(_)));
     assert_eq!(seat.server().queued.now(), 1);
+}
+
+/// Of weight and of maxconn, which is never nothing.
+#[test]
+fn a_starting_server_takes_its_share() {
+    let shares = [(1, 1, 1), (25, 4, 2), (50, 8, 5), (100, 16, 10)];
+    for (share, of_sixteen, limit) in shares {
+        let world = world(2, |config| config.backends[0].servers[1].maxconn = 10);
+        world.server(1).set_operation(Operation::Starting);
+        world.server(1).set_throttle(share);
+        assert_eq!(Pool::of(&world.snapshot, BackendId(0)).unwrap().limit(1), limit);
+        let world = World::of(2, |_| {});
+        world.server(1).set_operation(Operation::Starting);
+        world.server(1).set_throttle(share);
+        let (names, _seats) = fill(&world, 16 + of_sixteen);
+        assert_eq!(names.matches("s1").count(), of_sixteen, "{names}");
+    }
 }
 
 /// Workers open and close sessions from many threads; in the end nobody is seated and nobody stands in line.

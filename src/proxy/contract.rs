@@ -103,10 +103,13 @@ pub enum Event {
     /// After [`Op::ReportQuiet`]: nothing came from the server for that long (or it is gone), everything was
     /// written to the client, and its kernel has acknowledged it.
     Quiet,
+    /// After [`Op::ReportQuiet`], while not quiet: the client has acknowledged more than at the last look.
+    Taken,
     Timer,
     /// A place was reserved for this waiting session.
     Granted(ServerKey),
-    /// Servers or the master changed while it waits. Told to waiting sessions; harmless to others.
+    /// Servers or the master changed while it waits. Told to sessions that wait for a server or
+    /// pause between two attempts; harmless to others.
     Reconsider,
     /// The snapshot changed: told to every session, so that it obeys the new config.
     Refreshed,

@@ -175,9 +175,9 @@ impl Worker {
             match accept(&gate.listener.socket) {
                 Ok((socket, client)) => {
                     admission.count(self.now);
-                    let (frontend, bind) = (gate.frontend, gate.bind);
-                    let generation = self.snapshot.generation;
-                    return Ok(Accepted { socket, client, frontend, generation, bind, admission });
+                    let (frontend, port) = (gate.frontend, gate.listener.port());
+                    let snapshot = Arc::clone(&self.snapshot);
+                    return Ok(Accepted { socket, client, frontend, snapshot, port, admission });
                 }
                 Err(AcceptError::Gone) => {}
                 Err(AcceptError::Later) => return Err(Stop::Nobody),

@@ -16,9 +16,7 @@ pub struct Served {
     pub socket: OwnedFd,
     /// `None` for unix sockets.
     pub client: Option<SocketAddr>,
-    /// Who serves it: positions in the snapshot of that generation.
     pub service: Service,
-    pub generation: u64,
     /// To be kept as long as the connection.
     pub place: Place,
 }

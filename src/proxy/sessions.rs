@@ -2,8 +2,8 @@
 //! operations out to the engine.
 //!
 //! What no engine gets an event for is watched here, by a timer: whether a client's kernel has acknowledged
-//! everything ([`Op::ReportQuiet`]). It is asked after 1, 2, 4 … 64 ms, while a session is being cut or its
-//! server's RST must not overtake the last reply.
+//! everything ([`Op::ReportQuiet`]). It is asked after 1, 2, 4 … 64 ms, and up to 1024 ms once it takes nothing
+//! any more, while a session is being cut or its server's RST must not overtake the last reply.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -16,17 +16,20 @@ use super::service::{Place, Served};
 use super::session::{Context, Session, SessionOrigin};
 use super::timers::Timers;
 use super::worker::Worker;
+use crate::config::model::FrontendId;
 use crate::log::{ConnectRecord, policy};
 use crate::state::{Accepted, SessionToken};
 use crate::sys::socket;
 use crate::time::Tick;
 
-/// How long leftovers of an ended session may take to go out.
+/// How long leftovers of an ended session wait for a peer that takes nothing of them.
 const LINGER: Duration = Duration::from_secs(1);
 /// How often sessions add their bytes to the counters that pages show.
 const FLUSH: Duration = Duration::from_secs(5);
-/// The longest pause between two looks at a client's unacknowledged bytes, in milliseconds.
+/// The longest pauses between two looks at a client's unacknowledged bytes, in milliseconds: while it takes
+/// some, and while it takes none.
 const LONGEST_PAUSE: u64 = 64;
+const LONGEST_STALL: u64 = 1024;
 const NEVER: Tick = Tick(u64::MAX);
 
 /// See the module.
@@ -53,6 +56,8 @@ struct Occupant {
     /// When its timer stands.
     armed: Tick,
     server_gone: bool,
+    /// Of an ended session: how much was on its way at the last look.
+    leftover: usize,
     drain: Option<Box<Drain>>,
 }
 
@@ -63,6 +68,8 @@ struct Drain {
     last_received: Tick,
     look_at: Tick,
     pause: u64,
+    /// Bytes that were on their way to the client at the last look.
+    outstanding: usize,
 }
 
 impl Sessions {
@@ -121,9 +128,10 @@ impl Sessions {
 impl Worker {
     /// Takes a connection in, whichever worker accepted it.
     pub(super) fn adopt(&mut self, mut accepted: Accepted, engine: &mut impl Engine) {
-        if accepted.generation != self.snapshot.generation && !self.translate(&mut accepted, engine) {
-            return self.let_go(accepted);
+        if accepted.snapshot.generation != self.snapshot.generation {
+            self.translate(&mut accepted, engine);
         }
+        let birth = Arc::clone(&accepted.snapshot);
         self.log_connect(&accepted);
         let slot = self.sessions.places.vacant_key() as Slot;
         let turn = self.sessions.next_turn;
@@ -136,7 +144,7 @@ impl Worker {
         let origin = SessionOrigin {
             token: SessionToken { worker: self.index, slot, turn },
             frontend: accepted.frontend,
-            bind: accepted.bind,
+            port: accepted.port,
             client: accepted.client,
             accepted: self.now,
             accepted_at: SystemTime::now(),
@@ -144,22 +152,32 @@ impl Worker {
         if self.sessions.places.is_empty() {
             self.sessions.flush_at = self.now + FLUSH;
         }
-        let context = Context { snapshot: &self.snapshot, now: self.now, workers: &self.shared.workers };
+        let context = Context { snapshot: &birth, now: self.now, workers: &self.shared.workers };
         let mut session = Session::new(origin, accepted.admission, &context);
         session.start(&context, &mut self.sessions.ops);
-        let occupant =
-            Occupant { session: Some(session), turn, armed: NEVER, server_gone: false, drain: None };
+        let occupant = Occupant {
+            session: Some(session),
+            turn,
+            armed: NEVER,
+            server_gone: false,
+            leftover: 0,
+            drain: None,
+        };
         self.sessions.places.insert(occupant);
         self.perform(slot, engine);
         self.rearm(slot);
+        if birth.generation != self.snapshot.generation {
+            self.handle(slot, Event::Refreshed, engine);
+        }
     }
 
     /// A frontend without `option tcplog` logs its clients as they come. Only then is the kernel asked for the
     /// address that they came to.
     fn log_connect(&self, accepted: &Accepted) {
-        if policy::connect(&self.snapshot.config, accepted.frontend).is_some() {
+        let config = &accepted.snapshot.config;
+        if policy::connect(config, accepted.frontend).is_some() {
             (self.shared.connects)(ConnectRecord {
-                config: Arc::clone(&self.snapshot.config),
+                config: Arc::clone(config),
                 frontend: accepted.frontend,
                 client: accepted.client,
                 local: socket::local_address(&accepted.socket),
@@ -167,27 +185,18 @@ impl Worker {
         }
     }
 
-    /// Accepted under another snapshot: the frontend is found again by its live half, unless a reload has
-    /// removed it in that moment.
-    fn translate(&mut self, accepted: &mut Accepted, engine: &mut impl Engine) -> bool {
-        if accepted.generation > self.snapshot.generation {
+    /// Accepted under another snapshot: the frontend is found again by its live half. If a reload has removed
+    /// it in that moment, the session begins under the old snapshot, like those that began before.
+    fn translate(&mut self, accepted: &mut Accepted, engine: &mut impl Engine) {
+        if accepted.snapshot.generation > self.snapshot.generation {
             self.refresh(engine);
             self.deliver(engine);
         }
         let live = accepted.admission.frontend();
-        let Some(at) = self.snapshot.frontends.iter().position(|other| Arc::ptr_eq(other, live)) else {
-            return false;
-        };
-        accepted.frontend = crate::config::model::FrontendId(at);
-        let binds = self.snapshot.config.frontends[at].binds.len();
-        accepted.bind = accepted.bind.min(binds.saturating_sub(1));
-        accepted.generation = self.snapshot.generation;
-        binds > 0
-    }
-
-    fn let_go(&mut self, accepted: Accepted) {
-        drop(accepted);
-        self.leave_load();
+        if let Some(at) = self.snapshot.frontends.iter().position(|other| Arc::ptr_eq(other, live)) {
+            accepted.frontend = FrontendId(at);
+            accepted.snapshot = Arc::clone(&self.snapshot);
+        }
     }
 
     fn leave_load(&mut self) {
@@ -269,9 +278,8 @@ impl Worker {
         let (Some(session), Some(socket)) = (session, engine.surrender(slot)) else { return };
         let (service, client) = (session.service(), session.client());
         let place = Place::new(session.into_admission(), self.shared.workers.clone());
-        let generation = self.snapshot.generation;
         // A control side that is gone has no use for clients: they are closed.
-        let _ = self.shared.services.send(Served { socket, client, service, generation, place });
+        let _ = self.shared.services.send(Served { socket, client, service, place });
         self.sessions.remove(slot);
         self.leave_load();
     }
@@ -285,18 +293,28 @@ impl Worker {
         self.leave_load();
         match engine.release(slot) {
             Release::Done => self.sessions.remove(slot),
-            Release::Pending => {
-                let due = self.now + LINGER;
-                self.sessions.timers.set(slot, due);
-                self.sessions.places[slot as usize].armed = due;
-            }
+            Release::Pending => self.linger(slot, usize::MAX, engine),
         }
+    }
+
+    /// Waits on for leftovers of an ended session to go out, if some have since the last look.
+    fn linger(&mut self, slot: Slot, before: usize, engine: &mut impl Engine) {
+        let leftover = engine.outstanding(slot, Side::Client) + engine.outstanding(slot, Side::Server);
+        if leftover >= before {
+            engine.abandon(slot);
+            return self.sessions.remove(slot);
+        }
+        let Some(occupant) = self.sessions.places.get_mut(slot as usize) else { return };
+        occupant.leftover = leftover;
+        occupant.armed = NEVER;
+        self.sessions.arm(slot, self.now + LINGER);
     }
 
     fn await_quiet(&mut self, slot: Slot, silence: Duration) {
         let Some(occupant) = self.sessions.places.get_mut(slot as usize) else { return };
         let look_at = if occupant.server_gone { self.now } else { self.now + silence };
-        occupant.drain = Some(Box::new(Drain { silence, last_received: self.now, look_at, pause: 1 }));
+        occupant.drain =
+            Some(Box::new(Drain { silence, last_received: self.now, look_at, pause: 1, outstanding: 0 }));
     }
 
     /// Sets the timer if the session, or its drain, is due before it stands.
@@ -339,8 +357,8 @@ impl Worker {
         }
         occupant.armed = NEVER;
         let Some(session) = &occupant.session else {
-            engine.abandon(slot);
-            return self.sessions.remove(slot);
+            let before = occupant.leftover;
+            return self.linger(slot, before, engine);
         };
         if session.deadline().is_some_and(|due| due <= self.now) {
             self.handle(slot, Event::Timer, engine);
@@ -357,9 +375,16 @@ impl Worker {
             drain.look_at = quiet_at;
             return;
         }
-        if engine.outstanding(slot, Side::Client) > 0 {
+        let outstanding = engine.outstanding(slot, Side::Client);
+        if outstanding > 0 {
+            let before = std::mem::replace(&mut drain.outstanding, outstanding);
+            let longest = if outstanding < before { LONGEST_PAUSE } else { LONGEST_STALL };
+            drain.pause = drain.pause.min(longest);
             drain.look_at = self.now + Duration::from_millis(drain.pause);
-            drain.pause = (drain.pause * 2).min(LONGEST_PAUSE);
+            drain.pause *= 2;
+            if outstanding < before {
+                self.handle(slot, Event::Taken, engine);
+            }
             return;
         }
         occupant.drain = None;

@@ -26,6 +26,7 @@ use super::contract::Event;
 use super::driver::{Engine, Slot, epoll};
 use super::listener::Gates;
 use super::service::ServiceSink;
+use super::session::Session;
 use super::sessions::Sessions;
 use crate::log::ConnectRecord;
 use crate::state::{Command, Mailbox, Published, ServerKey, SessionRecord, Snapshot, Workers};
@@ -249,7 +250,7 @@ impl Worker {
             Command::Refresh => self.refresh(engine),
             Command::Reconsider => {
                 assign::wake_all(&self.snapshot, &self.shared.workers);
-                let waiting = self.sessions.slots(|session| session.is_waiting());
+                let waiting = self.sessions.slots(Session::awaits_change);
                 self.tell(&waiting, Event::Reconsider, engine);
             }
             Command::Granted(token, server) => match self.sessions.find(token) {

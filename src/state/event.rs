@@ -75,6 +75,18 @@ pub enum ServerChange {
         sessions: u32,
         reason: String,
     },
+    /// Ours: what the server would be if the guard did not only observe.
+    Observed {
+        text: String,
+    },
+    /// Ours: two unrelated masters have replicas of their own, so this may be no backend for one master.
+    Rivals {
+        text: String,
+    },
+    /// Ours: the server says something by which the rule of the one master is off.
+    ManyMasters {
+        text: String,
+    },
     /// Ours: a named trouble such as `-NOAUTH`, once per change, without secrets.
     Trouble {
         text: String,

@@ -9,7 +9,8 @@ use super::admission::Admission;
 use super::counters::Gauge;
 use super::lock;
 use super::server::ServerKey;
-use crate::config::model::FrontendId;
+use super::snapshot::Snapshot;
+use crate::config::model::{BindAddress, FrontendId};
 use crate::sys::wake::Wake;
 
 /// Names a session for the life of its worker: slot and turn, so that a late message finds nobody.
@@ -48,11 +49,11 @@ pub struct Accepted {
     pub socket: OwnedFd,
     /// `None` for unix sockets.
     pub client: Option<std::net::SocketAddr>,
+    /// A position in `snapshot`, under which it was accepted: a reload may have come between.
     pub frontend: FrontendId,
-    /// Generation of the snapshot `frontend` is a position in.
-    pub generation: u64,
-    /// Position of the bind in its frontend.
-    pub bind: usize,
+    pub snapshot: Arc<Snapshot>,
+    /// The port it came to, 0 for unix sockets.
+    pub port: u16,
     pub admission: Admission,
 }
 
@@ -61,14 +62,22 @@ pub struct Accepted {
 pub struct Listener {
     pub socket: OwnedFd,
     /// Identity across reloads.
-    pub address: crate::config::model::BindAddress,
+    pub address: BindAddress,
     /// Connections that came in here; counted against the bind line's `maxconn`.
     pub connections: Arc<Gauge>,
 }
 
 impl Listener {
+    /// Its TCP port, 0 for others.
+    pub fn port(&self) -> u16 {
+        match self.address {
+            BindAddress::Tcp(address) => address.port(),
+            _ => 0,
+        }
+    }
+
     /// A socket that listens at `address`.
-    pub fn new(socket: OwnedFd, address: crate::config::model::BindAddress) -> Listener {
+    pub fn new(socket: OwnedFd, address: BindAddress) -> Listener {
         Listener { socket, address, connections: Arc::default() }
     }
 }

@@ -90,6 +90,8 @@ pub struct Health {
     pub other_role: bool,
     /// `chkfail`: failed checks while up; `chkdown`: transitions to down.
     pub failed_checks: u64,
+    /// `hanafail`: how often connect errors reached `error-limit`.
+    pub failed_analyses: u64,
     pub down_transitions: u64,
     /// When it last went up or down.
     pub last_change: Tick,
@@ -120,10 +122,12 @@ pub struct ServerLive {
     admin: AtomicU8,
     weight: AtomicU32,
     proven: AtomicBool,
-    /// Consecutive connect errors, for `observe layer4`.
-    pub connect_failures: AtomicU32,
-    /// Rung by a worker when these reach `error-limit`; the server's check task listens.
-    pub error_limit_reached: Notify,
+    /// Consecutive connect errors, for `observe layer4`; health starts it over.
+    connect_failures: AtomicU32,
+    /// Rung when these are as many as `error-limit`; its check task waits for it.
+    pub distress: Notify,
+    /// `slowstart`: percent of its full share that it takes while [`Operation::Starting`].
+    throttle: AtomicU32,
     /// Bumped when the address changes; proof belongs to one address.
     pub address_epoch: AtomicU64,
     health: Mutex<Health>,
@@ -143,7 +147,8 @@ impl ServerLive {
             weight: AtomicU32::new(weight),
             proven: AtomicBool::new(false),
             connect_failures: AtomicU32::new(0),
-            error_limit_reached: Notify::new(),
+            distress: Notify::new(),
+            throttle: AtomicU32::new(100),
             address_epoch: AtomicU64::new(0),
             health: Mutex::new(initial),
             redis: Mutex::new(RedisView::default()),
@@ -161,6 +166,38 @@ impl ServerLive {
 
     pub fn set_operation(&self, operation: Operation) {
         self.operation.store(operation as u8, Relaxed);
+    }
+
+    /// Changes it only if it is still `from`.
+    pub fn move_operation(&self, from: Operation, to: Operation) {
+        // Whoever changed it meanwhile knows better.
+        let _ = self.operation.compare_exchange(from as u8, to as u8, Relaxed, Relaxed);
+    }
+
+    /// Percent of its full share that it may take now.
+    pub fn share(&self) -> u32 {
+        if self.operation() == Operation::Starting { self.throttle.load(Relaxed) } else { 100 }
+    }
+
+    /// Sets that for the time in which it starts.
+    pub fn set_throttle(&self, percent: u32) {
+        self.throttle.store(percent.clamp(1, 100), Relaxed);
+    }
+
+    /// A session could not connect. `limit` is `error-limit` where connects are observed.
+    pub fn connect_failed(&self, limit: Option<u32>) {
+        let failures = self.connect_failures.fetch_add(1, Relaxed).saturating_add(1);
+        if limit.is_some_and(|limit| failures >= limit) {
+            self.distress.notify_one();
+        }
+    }
+
+    /// A session connected, or what has failed so far was dealt with. Returns how many had failed in a row.
+    pub fn forget_connect_failures(&self) -> u32 {
+        match self.connect_failures.load(Relaxed) {
+            0 => 0,
+            _ => self.connect_failures.swap(0, Relaxed),
+        }
     }
 
     pub fn admin(&self) -> u8 {

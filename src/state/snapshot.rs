@@ -173,6 +173,7 @@ fn fresh_server(server: &Server, now: Tick) -> Arc<ServerLive> {
         in_progress: false,
         other_role: false,
         failed_checks: 0,
+        failed_analyses: 0,
         down_transitions: 0,
         last_change: now,
         downtime_ms: 0,

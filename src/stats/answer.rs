@@ -96,7 +96,7 @@ pub fn answer(
 fn show(world: &World<'_>, settings: &StatsPage, view: &View, nonce: &str) -> Reply {
     let World { snapshot, facts, clock, now, wall } = *world;
     let page = html::Page { snapshot, facts, settings, view, clock, now, wall };
-    let table = || rows(snapshot, facts, &page.selection(), now);
+    let table = || rows(snapshot, &page.selection(), now);
     let (kind, body) = match view.format {
         Format::Html => ("text/html; charset=utf-8", html::document(&page, nonce)),
         Format::Fragment => ("text/html; charset=utf-8", html::fragment(&page)),

@@ -60,7 +60,7 @@ mod tests {
 
     fn demo_csv(selection: &Selection) -> String {
         let demo = demo::demo();
-        render(&rows(&demo.snapshot, &demo.facts, selection, demo.now))
+        render(&rows(&demo.snapshot, selection, demo.now))
     }
 
     #[test]

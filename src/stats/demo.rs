@@ -1,5 +1,6 @@
 //! A state of the world for tests: a guarded backend with a server in every plight, and a stats proxy.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, SystemTime};
@@ -7,7 +8,8 @@ use std::time::{Duration, SystemTime};
 use super::ProcessFacts;
 use crate::config::Config;
 use crate::config::model::{
-    BackendId, Global, Mode, Secret, Server, ServerCheck, StatsPage, StatsUser, samples,
+    Backend, BackendId, Frontend, Global, Mode, Secret, Server, ServerAddress, ServerCheck, ServerPort,
+    StatsPage, StatsUser,
 };
 use crate::redis::{Role, RoleReport};
 use crate::state::{CheckStatus, Guarding, MasterChange, Operation, ServerLive, Snapshot};
@@ -31,12 +33,12 @@ pub fn demo() -> Demo {
     let now = Tick(754_000);
     let wall = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_236_237);
     let config = Config {
-        global: Global { node: Some("edge1".into()), ..Global::default() },
+        global: Global { node: Some("edge1".into()), maxconn: Some(4000), ..Global::default() },
         frontends: vec![
-            samples::frontend("redis", 2, Mode::Tcp, Some(BackendId(0))),
-            samples::frontend("stats", 3, Mode::Http, Some(BackendId(1))),
+            frontend("redis", 2, BackendId(0)),
+            Frontend { mode: Mode::Http, ..frontend("stats", 3, BackendId(1)) },
         ],
-        backends: vec![samples::backend("redis", 2, servers()), samples::backend("stats", 3, Vec::new())],
+        backends: vec![backend("redis", 2, servers()), backend("stats", 3, Vec::new())],
     };
     let empty = Snapshot::empty(2);
     let guarding = [Guarding::Master, Guarding::None];
@@ -47,7 +49,6 @@ pub fn demo() -> Demo {
         version: "0.1.0".into(),
         pid: 4242,
         threads: 2,
-        maxconn: 4000,
         hostname: "box".into(),
         started: Tick(0),
     };
@@ -73,9 +74,39 @@ fn servers() -> Vec<Server> {
             maxconn: if number == 1 { 200 } else { 0 },
             disabled: number == 5,
             check: Some(ServerCheck::default()),
-            ..samples::server(&format!("redis{number}"), number)
+            ..server(&format!("redis{number}"), number)
         })
         .collect()
+}
+
+/// The front half of a `listen`.
+pub fn frontend(name: &str, proxy_id: u32, leads_to: BackendId) -> Frontend {
+    Frontend {
+        name: name.into(),
+        proxy_id,
+        is_listen: true,
+        maxconn: 500,
+        default_backend: Some(leads_to),
+        ..Frontend::default()
+    }
+}
+
+/// The back half of a `listen`; without servers it speaks HTTP.
+pub fn backend(name: &str, proxy_id: u32, servers: Vec<Server>) -> Backend {
+    let mode = if servers.is_empty() { Mode::Http } else { Mode::Tcp };
+    Backend { name: name.into(), proxy_id, is_listen: true, mode, servers, ..Backend::default() }
+}
+
+/// An unchecked server at 10.0.0.`id`:6379.
+pub fn server(name: &str, id: u32) -> Server {
+    let ip: IpAddr = Ipv4Addr::new(10, 0, 0, id as u8).into();
+    Server {
+        name: name.into(),
+        id,
+        address: Some(ServerAddress::Ip { ip, port: ServerPort::Fixed(6379) }),
+        written_address: format!("{ip}:6379"),
+        ..Server::default()
+    }
 }
 
 /// Lets things have happened.

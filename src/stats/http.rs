@@ -67,23 +67,15 @@ impl Default for Limits {
 /// Serves until the last worker has let go of its sender. To be spawned on the control runtime.
 pub async fn serve_loop(mut served: UnboundedReceiver<Served>, service: Service) {
     let open = Arc::new(AtomicUsize::new(0));
-    while let Some(Served { socket, client, service: asked, generation, place }) = served.recv().await {
-        let snapshot = service.published.load_full();
-        // A reload may have come between: positions would then mean other proxies. Such a client, one in a
-        // million, is closed and comes again.
-        let Some(front) =
-            snapshot.frontends.get(asked.frontend.0).filter(|_| snapshot.generation == generation)
-        else {
-            continue;
-        };
+    while let Some(Served { socket, client, service: asked, place }) = served.recv().await {
         if open.fetch_add(1, Relaxed) >= MOST_CONNECTIONS {
             open.fetch_sub(1, Relaxed);
             continue;
         }
         let visit = Visit {
             service: service.clone(),
-            frontend: Arc::clone(front),
-            backend: asked.backend.map(|id| snapshot.backends[id.0].live.name.clone()),
+            frontend: asked.frontend,
+            backend: asked.backend.map(|backend| backend.name.clone()),
             client,
         };
         let open = Arc::clone(&open);

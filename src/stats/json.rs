@@ -77,7 +77,7 @@ mod tests {
     #[test]
     fn figures_have_haproxys_shape() {
         let demo = demo::demo();
-        let text = render(&rows(&demo.snapshot, &demo.facts, &Selection::default(), demo.now));
+        let text = render(&rows(&demo.snapshot, &Selection::default(), demo.now));
         let first = r#"[[{"objType":"Frontend","proxyId":2,"id":0,"field":{"pos":0,"name":"pxname"},"processNum":1,"tags":{"origin":"Key","nature":"Name","scope":"Service"},"value":{"type":"str","value":"redis"}},{"#;
         assert!(text.starts_with(first), "{}", &text[..first.len()]);
         let module = r#""field":{"pos":103,"name":"ssl_sess"}"#;
@@ -90,7 +90,7 @@ mod tests {
     #[test]
     fn backends_tag_their_rate_as_a_gauge() {
         let demo = demo::demo();
-        let text = render(&rows(&demo.snapshot, &demo.facts, &Selection::default(), demo.now));
+        let text = render(&rows(&demo.snapshot, &Selection::default(), demo.now));
         let rate = r#"{"pos":33,"name":"rate"},"processNum":1,"tags":{"origin":"Metric","nature":"#;
         assert!(text.contains(&format!("{rate}\"Rate\"")) && text.contains(&format!("{rate}\"Gauge\"")));
     }

@@ -35,8 +35,6 @@ pub struct ProcessFacts {
     pub version: String,
     pub pid: u32,
     pub threads: usize,
-    /// The effective global limit.
-    pub maxconn: u32,
     /// This machine's name, for `stats show-node` without one.
     pub hostname: String,
     pub started: Tick,

@@ -1,7 +1,6 @@
 //! Which frontends, backends and servers are shown, in HAProxy's order (a proxy's frontend, its servers, its
 //! backend; proxies by id), each with what its columns need at hand. Pure over the live objects and `now`.
 
-use super::ProcessFacts;
 use super::status::Standing;
 use crate::config::model::{Backend, BackendId, Frontend, FrontendId, Server};
 use crate::state::{
@@ -88,23 +87,19 @@ pub struct Tally {
 }
 
 /// The rows of a selection.
-pub fn rows<'a>(
-    snapshot: &'a Snapshot,
-    facts: &ProcessFacts,
-    selection: &Selection,
-    now: Tick,
-) -> Vec<Row<'a>> {
+pub fn rows<'a>(snapshot: &'a Snapshot, selection: &Selection, now: Tick) -> Vec<Row<'a>> {
     let mut rows = Vec::new();
+    let maxconn = process_limit(snapshot);
     for half in halves(snapshot, selection) {
         match half {
             Half::Front(FrontendId(at)) => {
-                rows.push(Row::Frontend(FrontendRow::new(snapshot, at, facts.maxconn, now)));
+                rows.push(Row::Frontend(FrontendRow::new(snapshot, at, maxconn, now)));
             }
             Half::Back(id) => {
                 let details = selection.details;
                 let shown = servers(snapshot, id, details, now).filter(|row| selection.shows(row));
                 rows.extend(shown.map(|row| Row::Server(Box::new(row))));
-                rows.push(Row::Backend(BackendRow::new(snapshot, id, (facts.maxconn, details), now)));
+                rows.push(Row::Backend(BackendRow::new(snapshot, id, (maxconn, details), now)));
             }
         }
     }
@@ -253,6 +248,11 @@ fn halves(snapshot: &Snapshot, selection: &Selection) -> Vec<Half> {
     // A stable sort: with one id for both halves of a `listen`, the frontend stays first.
     halves.sort_by_key(|(id, _)| *id);
     halves.into_iter().map(|(_, half)| half).collect()
+}
+
+/// The global limit in force; a reload may have changed it.
+pub fn process_limit(snapshot: &Snapshot) -> u32 {
+    snapshot.config.global.maxconn.unwrap_or_default()
 }
 
 fn frontend_limit(config: &Frontend, maxconn: u32) -> u32 {

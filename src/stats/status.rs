@@ -126,6 +126,7 @@ mod tests {
             in_progress: false,
             other_role: false,
             failed_checks: 0,
+            failed_analyses: 0,
             down_transitions: 0,
             last_change: Tick(0),
             downtime_ms: 0,

@@ -1,8 +1,9 @@
+#![allow(unsafe_code)]
 //! Limits of the process and of a thread.
 
 use std::io;
 
-use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::sched::{CpuSet, sched_getaffinity};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::SigSet;
 use nix::unistd::Pid;
@@ -27,17 +28,30 @@ pub fn set_descriptors(wanted: u64) -> io::Result<()> {
     Ok(setrlimit(Resource::RLIMIT_NOFILE, wanted, hard)?)
 }
 
+/// The limit of another process of the same user, or of any, for root.
+pub fn descriptors_of(pid: u32) -> io::Result<Descriptors> {
+    let limit = exchange(pid, None)?;
+    Ok(Descriptors { soft: limit.rlim_cur, hard: limit.rlim_max })
+}
+
+/// Raises both limits of another process to `wanted`.
+pub fn raise_descriptors_of(pid: u32, wanted: u64) -> io::Result<()> {
+    exchange(pid, Some(libc::rlimit { rlim_cur: wanted, rlim_max: wanted })).map(drop)
+}
+
+fn exchange(pid: u32, new: Option<libc::rlimit>) -> io::Result<libc::rlimit> {
+    let mut old = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    let new = new.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
+    // SAFETY: `new` is null or points into this frame's parameter, `old` to this frame's variable; both outlive
+    // the call, and the kernel keeps neither.
+    let result = unsafe { libc::prlimit(pid as libc::pid_t, libc::RLIMIT_NOFILE, new, &raw mut old) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(old) }
+}
+
 /// The cores this thread may run on, by number.
 pub fn cores() -> io::Result<Vec<usize>> {
     let set = sched_getaffinity(Pid::from_raw(0))?;
     Ok((0..CpuSet::count()).filter(|core| set.is_set(*core).unwrap_or(false)).collect())
-}
-
-/// Keeps this thread to one core.
-pub fn pin(core: usize) -> io::Result<()> {
-    let mut set = CpuSet::new();
-    set.set(core)?;
-    Ok(sched_setaffinity(Pid::from_raw(0), &set)?)
 }
 
 /// Keeps signals off this thread; the control side's thread takes them.
@@ -59,11 +73,15 @@ mod tests {
     }
 
     #[test]
-    fn a_pinned_thread_has_one_core_and_no_signals() {
+    fn the_limit_of_a_process_is_read_by_its_id() {
+        assert_eq!(descriptors_of(std::process::id()).unwrap().hard, descriptors().unwrap().hard);
+        assert!(descriptors_of(u32::MAX >> 1).is_err());
+    }
+
+    #[test]
+    fn a_thread_has_cores_and_blocks_its_signals() {
         std::thread::spawn(|| {
-            let core = cores().unwrap()[0];
-            pin(core).unwrap();
-            assert_eq!(cores().unwrap(), [core]);
+            assert!(!cores().unwrap().is_empty());
             block_signals().unwrap();
             assert!(SigSet::thread_get_mask().unwrap().contains(nix::sys::signal::SIGHUP));
         })

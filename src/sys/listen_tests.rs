@@ -8,22 +8,7 @@ use std::time::Duration;
 use super::*;
 
 fn bind(address: BindAddress) -> Bind {
-    Bind {
-        id: 1,
-        name: None,
-        address,
-        backlog: None,
-        maxconn: None,
-        v4v6: false,
-        v6only: false,
-        transparent: false,
-        tfo: false,
-        defer_accept: false,
-        interface: None,
-        mss: None,
-        tcp_ut: None,
-        origin: ("a.cfg".to_owned(), 7),
-    }
+    Bind { origin: ("a.cfg".to_owned(), 7), ..Bind::at(address) }
 }
 
 fn local(address: &str) -> BindAddress {
@@ -119,7 +104,7 @@ fn an_inherited_socket_is_adopted_and_its_original_stays() {
 #[test]
 fn the_backlog_follows_the_line_then_the_frontend() {
     let mut line = bind(local("127.0.0.1:0"));
-    let mut frontend = frontend();
+    let mut frontend = Frontend::default();
     assert_eq!(backlog(&line, &frontend), 1024);
     frontend.maxconn = 50;
     assert_eq!(backlog(&line, &frontend), 50);
@@ -128,27 +113,4 @@ fn the_backlog_follows_the_line_then_the_frontend() {
     frontend.backlog = Some(300);
     line.backlog = Some(9);
     assert_eq!(backlog(&line, &frontend), 9);
-}
-
-fn frontend() -> Frontend {
-    Frontend {
-        name: "f".to_owned(),
-        proxy_id: 2,
-        is_listen: false,
-        mode: crate::config::model::Mode::Tcp,
-        description: None,
-        disabled: false,
-        binds: Vec::new(),
-        maxconn: 0,
-        backlog: None,
-        rate_limit_sessions: None,
-        default_backend: None,
-        timeout_client: None,
-        timeout_client_fin: None,
-        keepalive: None,
-        nolinger: false,
-        log: crate::config::model::SessionLog::default(),
-        stats: None,
-        monitor_uri: None,
-    }
 }

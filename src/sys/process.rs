@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::path::Path;
 
 use nix::sys::prctl;
@@ -32,6 +33,24 @@ pub fn split() -> io::Result<Forked> {
         ForkResult::Parent { child } => Ok(Forked::Parent { child: child.as_raw() as u32 }),
         ForkResult::Child => Ok(Forked::Child),
     }
+}
+
+/// Closes every descriptor but the standard streams and `kept`. For a process that has just been forked and
+/// has dropped what it owned: what is left was inherited, and is nobody's.
+pub fn close_inherited(kept: BorrowedFd<'_>) -> io::Result<()> {
+    let kept = kept.as_raw_fd() as libc::c_uint;
+    for (first, last) in [(3, kept.saturating_sub(1)), (kept + 1, libc::c_uint::MAX)] {
+        if first > last {
+            continue;
+        }
+        // SAFETY: closes by number, touching no memory. The one caller has just been forked, runs alone, and
+        // holds no owned descriptor but `kept`, whose number is in neither range; so no owner is robbed.
+        let result = unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
+        if result < 0 {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(())
 }
 
 /// Leaves the terminal's session.
@@ -168,10 +187,11 @@ pub fn drop_privileges(root: Option<&Path>, uid: Option<u32>, gid: Option<u32>) 
         chroot(root).map_err(error)?;
         chdir("/").map_err(error)?;
     }
+    if (uid.is_some() || gid.is_some()) && is_root() {
+        // Also with a user alone: root's other groups are not that user's.
+        setgroups(&[]).map_err(|errno| DropError::Group(gid.unwrap_or_default(), errno.into()))?;
+    }
     if let Some(gid) = gid {
-        if is_root() {
-            setgroups(&[]).map_err(|errno| DropError::Group(gid, errno.into()))?;
-        }
         setgid(Gid::from_raw(gid)).map_err(|errno| DropError::Group(gid, errno.into()))?;
     }
     if let Some(uid) = uid {

@@ -11,6 +11,7 @@ mod harness;
 mod bad_input;
 mod cut;
 mod failover;
+mod pause;
 mod reload;
 mod routing;
 mod seeds;

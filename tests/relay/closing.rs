@@ -167,3 +167,79 @@ pub(crate) fn a_cut_delivers_the_reply_in_flight_to_a_slow_reader(engine: Engine
     go.send(()).unwrap();
     server.join();
 }
+
+/// Takes a pattern a piece at a time, with pauses that add up to several seconds.
+fn read_slowly(client: &mut TcpStream, length: usize) {
+    let pieces = 40;
+    let mut got = vec![0; length];
+    for piece in got.chunks_mut(length / pieces) {
+        client.read_exact(piece).unwrap();
+        std::thread::sleep(Duration::from_millis(80));
+    }
+    assert!(got == super::harness::pattern(1, 0..length));
+}
+
+pub(crate) fn a_slow_reader_gets_everything_before_the_servers_reset(engine: EngineLoop) {
+    const LENGTH: usize = 6_000_000;
+    let server = Fake::start(1, |mut stream| {
+        stream.read_exact(&mut [0; 2]).unwrap();
+        write_pattern(&mut stream, 1, LENGTH, 100_000);
+        reset_after_delivery(stream);
+    });
+    let balancer = Balancer::start(engine, Wish::of(&[server.address]));
+    let mut client = balancer.connect();
+    client.write_all(b"go").unwrap();
+    read_slowly(&mut client, LENGTH);
+    expect_reset(&mut client);
+    server.join();
+    eventually("the session has ended", || balancer.sessions() == 0);
+}
+
+pub(crate) fn a_reader_that_stands_still_does_not_keep_a_dead_session(engine: EngineLoop) {
+    let server = Fake::start(1, |mut stream| {
+        stream.read_exact(&mut [0; 2]).unwrap();
+        write_pattern(&mut stream, 1, 300_000, 100_000);
+        reset_after_delivery(stream);
+    });
+    let change = |config: &mut rolecall::config::Config| {
+        config.frontends[0].timeout_client = Some(Duration::from_millis(700));
+    };
+    let balancer = Balancer::start(engine, Wish { change, ..Wish::of(&[server.address]) });
+    let client = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    client.set_recv_buffer_size(4096).unwrap();
+    client.connect(&balancer.address.into()).unwrap();
+    client.send(b"go").unwrap();
+    server.join();
+    eventually("the session has ended", || balancer.sessions() == 0);
+    drop(client);
+}
+
+pub(crate) fn a_cut_delivers_to_a_slow_reader_that_goes_on_asking(engine: EngineLoop) {
+    const LENGTH: usize = 6_000_000;
+    let (go, gate) = std::sync::mpsc::channel::<()>();
+    let gate = std::sync::Mutex::new(gate);
+    let server = Fake::start(1, move |mut stream| {
+        stream.read_exact(&mut [0; 4]).unwrap();
+        write_pattern(&mut stream, 1, LENGTH, 100_000);
+        let _ = gate.lock().unwrap().recv_timeout(DEADLINE);
+    });
+    let balancer = Balancer::start(engine, Wish::of(&[server.address]));
+    let mut client = balancer.connect();
+    client.write_all(b"GET\n").unwrap();
+    client.peek(&mut [0; 1]).unwrap();
+    let key = balancer.server_key(0);
+    balancer.workers.broadcast(|| Command::Cut(key, CutReason::Succeeded));
+    let mut asking = client.try_clone().unwrap();
+    let (done, ended) = std::sync::mpsc::channel::<()>();
+    let asker = std::thread::spawn(move || {
+        while ended.recv_timeout(Duration::from_millis(20)).is_err() && asking.write_all(b"GET\n").is_ok() {}
+    });
+    read_slowly(&mut client, LENGTH);
+    expect_end(&mut client);
+    done.send(()).unwrap();
+    asker.join().unwrap();
+    drop(client);
+    go.send(()).unwrap();
+    eventually("the session has ended", || balancer.sessions() == 0);
+    server.join();
+}

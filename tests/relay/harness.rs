@@ -10,8 +10,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use rolecall::config::Config;
 use rolecall::config::model::{
-    Backend, BackendId, Balance, Bind, BindAddress, CheckMethod, Frontend, LogFormat, Mode, RedisOptions,
-    Redispatch, Server, ServerAddress, ServerPort, SessionLog,
+    Backend, BackendId, Bind, BindAddress, Frontend, LogFormat, Server, ServerAddress, ServerPort, SessionLog,
 };
 use rolecall::proxy::service::Served;
 use rolecall::proxy::worker::{EngineLoop, Shared, WorkerHandles, start_with};
@@ -287,41 +286,15 @@ fn config(servers: &[SocketAddr]) -> Config {
 }
 
 fn frontend() -> Frontend {
-    let bind = Bind {
-        id: 1,
-        name: None,
-        address: BindAddress::Tcp("127.0.0.1:0".parse().unwrap()),
-        backlog: None,
-        maxconn: None,
-        v4v6: false,
-        v6only: false,
-        transparent: false,
-        tfo: false,
-        defer_accept: false,
-        interface: None,
-        mss: None,
-        tcp_ut: None,
-        origin: ("test.cfg".to_owned(), 1),
-    };
+    let bind = Bind::at(BindAddress::Tcp(([127, 0, 0, 1], 0).into()));
     Frontend {
         name: "front".to_owned(),
         proxy_id: 2,
-        is_listen: false,
-        mode: Mode::Tcp,
-        description: None,
-        disabled: false,
         binds: vec![bind],
-        maxconn: 0,
-        backlog: None,
-        rate_limit_sessions: None,
         default_backend: Some(BackendId(0)),
         timeout_client: Some(Duration::from_secs(60)),
-        timeout_client_fin: None,
-        keepalive: None,
-        nolinger: false,
         log: SessionLog { format: LogFormat::Tcp, ..SessionLog::default() },
-        stats: None,
-        monitor_uri: None,
+        ..Frontend::default()
     }
 }
 
@@ -329,31 +302,11 @@ fn backend(servers: Vec<Server>) -> Backend {
     Backend {
         name: "back".to_owned(),
         proxy_id: 3,
-        is_listen: false,
-        mode: Mode::Tcp,
-        description: None,
-        disabled: false,
         servers,
-        balance: Balance::RoundRobin,
         timeout_connect: Some(Duration::from_secs(5)),
         timeout_server: Some(Duration::from_secs(60)),
-        timeout_server_fin: None,
-        timeout_tunnel: None,
-        timeout_queue: None,
-        timeout_check: None,
         retries: 0,
-        redispatch: Redispatch::Off,
-        fullconn: None,
-        abortonclose: false,
-        allbackups: false,
-        log_health_checks: false,
-        keepalive: None,
-        nolinger: false,
-        log: Vec::new(),
-        log_tag: None,
-        check: CheckMethod::Layer4,
-        redis: RedisOptions::default(),
-        stats: None,
+        ..Backend::default()
     }
 }
 
@@ -363,22 +316,6 @@ fn server(at: usize, address: SocketAddr) -> Server {
         id: at as u32 + 1,
         address: Some(ServerAddress::Ip { ip: address.ip(), port: ServerPort::Fixed(address.port()) }),
         written_address: address.to_string(),
-        check: None,
-        weight: 1,
-        backup: false,
-        maxconn: 0,
-        minconn: 0,
-        maxqueue: 0,
-        disabled: false,
-        on_marked_down_shutdown_sessions: false,
-        on_marked_up_shutdown_backup_sessions: false,
-        observe_layer4: false,
-        error_limit: 10,
-        on_error: rolecall::config::model::OnError::default(),
-        slowstart: Duration::ZERO,
-        source: None,
-        tcp_ut: None,
-        tfo: false,
-        cookie: None,
+        ..Server::default()
     }
 }

@@ -193,6 +193,33 @@ pub(crate) fn a_listener_that_is_added_serves_and_one_removed_does_not(engine: E
     server.join();
 }
 
+/// One worker has heard of a reload that removes the proxies, and the other hands a connection to it.
+pub(crate) fn a_connection_passed_on_during_a_reload_lives(engine: EngineLoop) {
+    let server = Fake::echo(2);
+    let change = |config: &mut rolecall::config::Config| {
+        config.frontends[0].timeout_client = Some(Duration::from_millis(600));
+    };
+    let balancer = Balancer::start(engine, Wish { change, ..Wish::of(&[server.address]) });
+    let mut first = balancer.connect();
+    echoes(&mut first);
+    let idle = balancer.loads().iter().position(|load| *load == 0).unwrap();
+    let old = balancer.published.load_full();
+    let mut config = (*old.config).clone();
+    config.frontends[0].name = "another".to_owned();
+    config.backends[0].name = "another".to_owned();
+    let next = Snapshot::build(Arc::new(config), vec![vec![None]], &[Guarding::None], &old, Tick::now());
+    balancer.published.store(Arc::new(next));
+    balancer.workers.post(idle, Command::Refresh);
+    let mut second = balancer.connect();
+    echoes(&mut second);
+    assert_eq!(balancer.loads(), [1, 1]);
+    // It has the timeouts of the proxies that it came by.
+    ended(&mut second);
+    drop(first);
+    server.join();
+    eventually("both are logged", || codes(&balancer).len() == 2);
+}
+
 fn publish(balancer: &Balancer, config: rolecall::config::Config, listeners: Vec<Option<Arc<Listener>>>) {
     let old = balancer.published.load_full();
     let next = Snapshot::build(Arc::new(config), vec![listeners], &[Guarding::None], &old, Tick::now());

@@ -37,7 +37,10 @@ suite!(epoll, rolecall::proxy::driver::epoll::run, {
         a_servers_reset_follows_its_last_byte
         a_clients_reset_reaches_the_server
         a_servers_last_words_before_a_reset_are_delivered
-        a_cut_delivers_the_reply_in_flight_to_a_slow_reader;
+        a_cut_delivers_the_reply_in_flight_to_a_slow_reader
+        a_slow_reader_gets_everything_before_the_servers_reset
+        a_reader_that_stands_still_does_not_keep_a_dead_session
+        a_cut_delivers_to_a_slow_reader_that_goes_on_asking;
     life:
         a_refused_connect_closes_the_client
         a_connect_that_hangs_times_out
@@ -47,6 +50,7 @@ suite!(epoll, rolecall::proxy::driver::epoll::run, {
         an_engine_that_does_not_come_up_is_told_to_the_starter
         a_pause_keeps_clients_waiting
         an_http_proxy_hands_its_client_over
+        a_connection_passed_on_during_a_reload_lives
         a_listener_that_is_added_serves_and_one_removed_does_not;
     room:
         few_connections_are_spread_evenly

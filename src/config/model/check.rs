@@ -20,7 +20,7 @@ pub enum CheckMethod {
 #[derive(Debug, Clone, PartialEq)]
 pub struct CheckRule {
     pub action: CheckAction,
-    /// The rule's own `comment`, or the standalone one before it.
+    /// The rule's own `comment`, or the standalone one directly before it.
     pub comment: Option<String>,
 }
 
@@ -54,6 +54,22 @@ pub struct CheckExpect {
     pub tout_status: Option<&'static str>,
     pub on_success: Option<String>,
     pub on_error: Option<String>,
+}
+
+impl CheckExpect {
+    /// A line that says nothing but what to expect.
+    pub fn of(pattern: ExpectPattern) -> CheckExpect {
+        CheckExpect {
+            inverse: false,
+            pattern,
+            min_recv: None,
+            ok_status: None,
+            error_status: None,
+            tout_status: None,
+            on_success: None,
+            on_error: None,
+        }
+    }
 }
 
 #[derive(Debug, Clone)]

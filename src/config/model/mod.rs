@@ -12,8 +12,6 @@ use serde::{Deserialize, Serialize};
 
 mod check;
 mod log;
-#[cfg(test)]
-pub mod samples;
 mod server;
 mod stats;
 
@@ -115,7 +113,7 @@ pub enum Mode {
 }
 
 /// A `frontend`, or the front half of a `listen`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Frontend {
     pub name: String,
     /// HAProxy's automatic proxy id (`iid`): counts up from 2 in file order; a `listen` has one for both halves.
@@ -180,6 +178,40 @@ pub struct Backend {
     pub redis: RedisOptions,
     /// `stats enable` and family in a backend: served when a frontend leads here.
     pub stats: Option<StatsPage>,
+}
+
+impl Default for Backend {
+    fn default() -> Self {
+        Backend {
+            name: String::new(),
+            proxy_id: 0,
+            is_listen: false,
+            mode: Mode::default(),
+            description: None,
+            disabled: false,
+            servers: Vec::new(),
+            balance: Balance::default(),
+            timeout_connect: None,
+            timeout_server: None,
+            timeout_server_fin: None,
+            timeout_tunnel: None,
+            timeout_queue: None,
+            timeout_check: None,
+            retries: 3,
+            redispatch: Redispatch::default(),
+            fullconn: None,
+            abortonclose: false,
+            allbackups: false,
+            log_health_checks: false,
+            keepalive: None,
+            nolinger: false,
+            log: Vec::new(),
+            log_tag: None,
+            check: CheckMethod::default(),
+            redis: RedisOptions::default(),
+            stats: None,
+        }
+    }
 }
 
 /// `option redispatch` (section 4.2): HAProxy redispatches at the last retry, or at every n-th.
@@ -259,6 +291,28 @@ pub struct Bind {
     pub tcp_ut: Option<Duration>,
     /// Where the line stands, for errors at bind time: (file, line).
     pub origin: (String, u32),
+}
+
+impl Bind {
+    /// A line that says nothing but where to listen. (An address has no default, so a bind has none.)
+    pub fn at(address: BindAddress) -> Bind {
+        Bind {
+            id: 1,
+            name: None,
+            address,
+            backlog: None,
+            maxconn: None,
+            v4v6: false,
+            v6only: false,
+            transparent: false,
+            tfo: false,
+            defer_accept: false,
+            interface: None,
+            mss: None,
+            tcp_ut: None,
+            origin: (String::new(), 0),
+        }
+    }
 }
 
 /// Also the identity by which a reload keeps a listening socket.

@@ -37,6 +37,34 @@ pub struct Server {
     pub cookie: Option<String>,
 }
 
+impl Default for Server {
+    fn default() -> Self {
+        Server {
+            name: String::new(),
+            id: 1,
+            address: None,
+            written_address: String::new(),
+            check: None,
+            weight: 1,
+            backup: false,
+            maxconn: 0,
+            minconn: 0,
+            maxqueue: 0,
+            disabled: false,
+            on_marked_down_shutdown_sessions: false,
+            on_marked_up_shutdown_backup_sessions: false,
+            observe_layer4: false,
+            error_limit: 10,
+            on_error: OnError::default(),
+            slowstart: Duration::ZERO,
+            source: None,
+            tcp_ut: None,
+            tfo: false,
+            cookie: None,
+        }
+    }
+}
+
 /// Where a server listens.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ServerAddress {

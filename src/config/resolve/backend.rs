@@ -8,9 +8,6 @@ use crate::config::ast::{CheckKind, Hold, Proxy, ProxyKind, Redis, Timeouts};
 use crate::config::diagnostic::{Diagnostic, Heading};
 use crate::config::model::{Backend, CheckMethod, CheckRule, Mode, RedisOptions};
 
-/// Attempts after the first one, unless `retries` says otherwise.
-const DEFAULT_RETRIES: u32 = 3;
-
 /// How long clients are held where no `timeout queue` says it.
 const DEFAULT_HOLD: Duration = Duration::from_secs(5);
 
@@ -35,7 +32,7 @@ impl Resolver<'_, '_> {
             timeout_tunnel: set(timeouts.tunnel),
             timeout_queue: set(timeouts.queue),
             timeout_check: set(timeouts.check),
-            retries: settings.retries.unwrap_or(DEFAULT_RETRIES),
+            retries: settings.retries.unwrap_or(Backend::default().retries),
             redispatch: settings.redispatch,
             fullconn: settings.fullconn.filter(|fullconn| *fullconn > 0),
             abortonclose: options.abortonclose,

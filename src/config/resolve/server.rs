@@ -12,10 +12,6 @@ use crate::config::model::{CheckAction, CheckMethod, Server, ServerAddress, Serv
 use crate::config::parser::address::{Address, Host, Ports};
 use crate::config::source::Span;
 
-/// A server's weight, and the errors that `observe` allows, unless the line says otherwise.
-const DEFAULT_WEIGHT: u32 = 1;
-const DEFAULT_ERROR_LIMIT: u32 = 10;
-
 impl Resolver<'_, '_> {
     /// The servers of a backend, numbered from 1.
     pub(super) fn servers(&mut self, proxy: &Proxy, check: &CheckMethod) -> Vec<Server> {
@@ -46,7 +42,7 @@ impl Resolver<'_, '_> {
     }
 
     fn server(&mut self, proxy: &Proxy, server: &ast::Server, id: u32, check: &CheckMethod) -> Server {
-        let settings = &server.settings;
+        let (settings, defaults) = (&server.settings, Server::default());
         let source = settings.source.as_ref().or(proxy.settings.source.as_ref());
         let source = source.and_then(|source| self.ip(source, proxy, server));
         Server {
@@ -55,7 +51,7 @@ impl Resolver<'_, '_> {
             address: self.server_address(proxy, server),
             written_address: server.written_address.clone(),
             check: settings.check.then(|| self.server_check(proxy, server, check)),
-            weight: settings.weight.unwrap_or(DEFAULT_WEIGHT),
+            weight: settings.weight.unwrap_or(defaults.weight),
             backup: settings.backup,
             maxconn: settings.maxconn,
             minconn: settings.minconn,
@@ -64,7 +60,7 @@ impl Resolver<'_, '_> {
             on_marked_down_shutdown_sessions: settings.shutdown_sessions,
             on_marked_up_shutdown_backup_sessions: settings.shutdown_backup_sessions,
             observe_layer4: settings.observe_layer4,
-            error_limit: settings.error_limit.unwrap_or(DEFAULT_ERROR_LIMIT),
+            error_limit: settings.error_limit.unwrap_or(defaults.error_limit),
             on_error: settings.on_error,
             slowstart: settings.slowstart,
             source: source.filter(|ip| !ip.is_unspecified()),

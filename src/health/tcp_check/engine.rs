@@ -81,6 +81,8 @@ impl<'a> Engine<'a> {
     /// Starts a check on a new connection.
     pub fn begin(&mut self) -> Step<'a> {
         self.restart(false);
+        // What an earlier connection brought says nothing about a server that now cannot be reached.
+        self.replies.connected();
         (self.identity, self.identity_age) = (None, Duration::ZERO);
         let first = self.rules.iter().find(|rule| rule.action != CheckAction::Comment);
         if matches!(first.map(|rule| &rule.action), Some(CheckAction::Connect(_))) {

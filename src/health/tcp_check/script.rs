@@ -69,14 +69,10 @@ pub fn repeatable(method: &CheckMethod) -> bool {
 /// `option redis-check` as a script: exactly what HAProxy sends, expects and reports.
 pub(super) static REDIS_CHECK: LazyLock<[CheckRule; 2]> = LazyLock::new(|| {
     let expect = CheckExpect {
-        inverse: false,
-        pattern: ExpectPattern::String(b"+PONG\r\n".to_vec()),
-        min_recv: None,
-        ok_status: None,
         error_status: Some("L7STS"),
-        tout_status: None,
         on_success: Some("Redis server is ok".to_owned()),
         on_error: Some("%[res.payload(0,0),cut_crlf]".to_owned()),
+        ..CheckExpect::of(ExpectPattern::String(b"+PONG\r\n".to_vec()))
     };
     let send = CheckAction::Send(Secret::new(*b"*1\r\n$4\r\nPING\r\n"));
     [send, CheckAction::Expect(expect)].map(|action| CheckRule { action, comment: None })

@@ -42,16 +42,7 @@ fn expect(text: &str) -> CheckExpect {
                 .collect(),
         ),
     };
-    CheckExpect {
-        inverse,
-        pattern,
-        min_recv,
-        ok_status: None,
-        error_status: None,
-        tout_status: None,
-        on_success: None,
-        on_error: None,
-    }
+    CheckExpect { inverse, min_recv, ..CheckExpect::of(pattern) }
 }
 
 pub(crate) fn script(lines: &[&str]) -> CheckMethod {
@@ -591,6 +582,20 @@ fn a_kept_probe_repeats_all_but_login_and_quit() {
         "INFO replication",
     ];
     assert_eq!(sent, all);
+}
+
+#[test]
+fn a_server_that_cannot_be_reached_says_nothing() {
+    let method = script(&["send info replication\\r\\n", "expect string role:master"]);
+    let mut engine = Engine::new(&method, 16384, Mode::Once);
+    engine.begin();
+    assert!(matches!(engine.on_connected(), Step::Send(_)));
+    engine.on_sent();
+    let Step::Done(passed) = engine.on_bytes(b"$13\r\nrole:master\r\n\r\n") else { panic!("not done") };
+    assert_eq!(passed.role.map(|report| report.role), Some(Role::Master));
+    engine.begin();
+    let Step::Done(refused) = engine.on_connect_failed("Connection refused") else { panic!("not done") };
+    assert_eq!(refused.role, None, "what it said before it died is not heard again");
 }
 
 #[test]

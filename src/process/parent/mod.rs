@@ -166,11 +166,8 @@ impl Parent {
             flags.set(PollFlags::POLLOUT, !self.outgoing.is_empty());
             waits.push(PollFd::new(self.begin.link.as_fd(), flags));
         }
-        for (fd, writes) in self.begin.master_socket.iter().flat_map(MasterSocket::waits) {
-            let mut flags = PollFlags::POLLIN;
-            flags.set(PollFlags::POLLOUT, writes);
-            waits.push(PollFd::new(fd, flags));
-        }
+        let clients = self.begin.master_socket.iter().flat_map(MasterSocket::waits);
+        waits.extend(clients.map(|(fd, flags)| PollFd::new(fd, flags)));
         match poll(&mut waits, PollTimeout::NONE) {
             Err(nix::errno::Errno::EINTR) => Ok(()),
             result => Ok(result.map(drop)?),

@@ -10,11 +10,13 @@ use std::time::Instant;
 
 use nix::sys::signal::Signal;
 
+use super::super::descriptors::raise_for_worker;
 use super::super::frame::{Frame, Limits, Outgoing};
 use super::super::gather::{Gathered, Lookup, gather};
 use super::super::message::{Answer, FromParent, Handover};
 use super::super::prepare::{Prepared, Running, prepare};
 use super::super::reload::socket_names;
+use super::super::report::LAST_WORDS;
 use super::super::tell_predecessors;
 use super::{Manner, Parent};
 use crate::sys::process;
@@ -61,6 +63,7 @@ impl Parent {
         };
         let Prepared { config, bundle, opened, sinks, lines, .. } = prepared;
         self.logs = lines;
+        raise_for_worker(&config, self.begin.worker);
         let handover = Handover { bundle, listeners: opened, logs: sinks.into_descriptors() };
         match handover.into_frame() {
             Ok(frame) => {
@@ -149,6 +152,7 @@ impl Parent {
         }
         tell_predecessors(&self.begin.settings, &self.begin.voice);
         if let Some(release) = self.begin.release.take() {
+            self.begin.voice.flush(LAST_WORDS);
             release.success();
             // From here on the worker's log is the only voice.
             let _ = process::detach_streams();
@@ -165,11 +169,12 @@ impl Parent {
     }
 
     fn reload_ended(&mut self) {
+        if self.turn.done() && self.ending.is_none() {
+            // Whoever asked meanwhile waits for the one that reads what is in the files now.
+            return self.begin_reload();
+        }
         if let Some(socket) = &mut self.begin.master_socket {
             socket.reload_ended();
-        }
-        if self.turn.done() && self.ending.is_none() {
-            self.begin_reload();
         }
     }
 }

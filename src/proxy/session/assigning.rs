@@ -25,6 +25,8 @@ impl Session {
         };
         self.backend_at = at as u32;
         self.backend = Some(Membership::enter(&context.snapshot.backends[at].live, context.now));
+        // They stay in force if a reload removes the proxies before the connect.
+        self.set_limits(context);
         if context.snapshot.config.backends[at].mode == Mode::Http {
             return ops.push(Op::Serve);
         }
@@ -63,13 +65,18 @@ impl Session {
     /// No server gets sessions: waits if one may be expected, is refused otherwise.
     fn hold(&mut self, pool: &Pool<'_>, context: &Context<'_>, ops: &mut Vec<Op>) {
         let until = timers::hold_deadline(pool, context.now).filter(|until| *until > context.now);
-        let limit = context.snapshot.config.global.maxconn.unwrap_or(0);
-        let own_limit = self.frontend(context).map_or(0, |frontend| frontend.maxconn);
         self.server = None;
         match until {
-            Some(until) if self.admission.hold(limit, own_limit) => self.stand_in_line(until, context),
+            Some(until) if self.may_be_held(context) => self.stand_in_line(until, context),
             _ => self.refuse(REFUSED, context, ops),
         }
+    }
+
+    /// Counts it among the held, unless they are too many.
+    fn may_be_held(&mut self, context: &Context<'_>) -> bool {
+        let limit = context.snapshot.config.global.maxconn.unwrap_or(0);
+        let own_limit = self.frontend(context).map_or(0, |frontend| frontend.maxconn);
+        self.admission.hold(limit, own_limit)
     }
 
     fn stand_in_line(&mut self, until: Tick, context: &Context<'_>) {
@@ -102,7 +109,11 @@ impl Session {
 
     /// Servers, the master or the config changed.
     pub(super) fn reconsider(&mut self, context: &Context<'_>, ops: &mut Vec<Op>) {
-        let Stage::Waiting { pinned, .. } = self.stage else { return };
+        let pinned = match self.stage {
+            Stage::Waiting { pinned, .. } => pinned,
+            Stage::Pausing { .. } => return self.reconsider_pause(context, ops),
+            _ => return,
+        };
         let Some(pool) = self.pool(context) else {
             return self.give_up(REFUSED, context, ops);
         };
@@ -126,7 +137,15 @@ impl Session {
         let held = if pool.anybody() { None } else { timers::hold_deadline(&pool, since) };
         let until = held.unwrap_or_else(|| timers::place_deadline(pool.backend(), since));
         self.stage = Stage::Waiting { since, until, ticket, pinned };
-        if context.now < until {
+        // It may have come to wait for a place and waits for a master now, or the other way round.
+        let room = match held {
+            Some(_) => self.may_be_held(context),
+            None => {
+                self.admission.release_hold();
+                true
+            }
+        };
+        if room && context.now < until {
             return;
         }
         let code =

@@ -9,6 +9,9 @@
 //! * if the server went down meanwhile;
 //! * otherwise at the retries that the option names: the last one unless told otherwise.
 //!
+//! In a backend whose servers have to prove their role a pause does not outlast its reason: it ends when the
+//! server that refused is given up, or when another one is named master.
+//!
 //! A server that refused because it is no longer master or no longer proven costs no retry: that is found out
 //! after the connect and before the first byte (see `state::master`).
 
@@ -20,7 +23,7 @@ use super::super::contract::{ConnectError, ConnectSpec, Op, Target};
 use super::timers::after;
 use super::{Context, NONE, Session, Stage, millis};
 use crate::config::model::{Backend, Balance, Redispatch, Server, ServerAddress, ServerPort};
-use crate::state::{Cause, Operation, Phase, ServerLive, Termination};
+use crate::state::{Cause, Operation, Phase, Termination};
 
 /// Longest pause before a server that refused is tried again.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -118,7 +121,7 @@ impl Session {
     /// The connection stands; the last look before bytes may go there.
     pub(super) fn connected(&mut self, context: &Context<'_>, ops: &mut Vec<Op>) {
         let (Stage::Connecting { .. }, Some(seat)) = (self.stage, &self.seat) else { return };
-        seat.server().connect_failures.store(0, Relaxed);
+        seat.server().forget_connect_failures();
         if self.pool(context).is_some_and(|pool| !pool.admits(seat.server())) {
             return self.assign_anew(context, ops);
         }
@@ -151,7 +154,7 @@ impl Session {
         let live = seat.server().clone();
         let pool = self.pool(context);
         if how != Failed::Resources {
-            count_failure(&live, pool.as_ref());
+            live.connect_failed(pool.and_then(|pool| pool.observed(live.key)));
         }
         let Some(pool) = pool.filter(|pool| self.retries < pool.backend().retries) else {
             live.traffic.connect_errors.add(1);
@@ -193,18 +196,26 @@ impl Session {
         }
     }
 
+    /// Servers or the master changed while it pauses. Where a master is awaited and not just any server, the
+    /// pause ends with what it was for: when the server that refused gets no clients any more, it waits for
+    /// the next master like everybody else; when another one gets them, it goes there.
+    pub(super) fn reconsider_pause(&mut self, context: &Context<'_>, ops: &mut Vec<Op>) {
+        let Some(pool) = self.pool(context).filter(|pool| pool.view().in_force().needs_proof()) else {
+            return;
+        };
+        let still_there = self.server.as_ref().is_some_and(|server| pool.usable_server(server.key));
+        // Only the one that refused is there: the pause is for it.
+        if still_there && (self.seat.is_some() || pool.active() <= 1) {
+            return;
+        }
+        self.leave_server(context);
+        self.failed = true;
+        self.assign(context, ops);
+    }
+
     /// Whether a server was ever reached.
     pub(super) fn was_connected(&self) -> bool {
         self.connect != NONE
-    }
-}
-
-/// `observe layer4`: so many in a row say something of the server's health.
-fn count_failure(live: &ServerLive, pool: Option<&Pool<'_>>) {
-    let failures = live.connect_failures.fetch_add(1, Relaxed) + 1;
-    let server = pool.and_then(|pool| Some(&pool.backend().servers[pool.view().position(live.key)?]));
-    if server.is_some_and(|server| server.observe_layer4 && failures >= server.error_limit) {
-        live.error_limit_reached.notify_one();
     }
 }
 

@@ -3,8 +3,9 @@
 //! A server that has lost its role must not get another command, and every reply that it has sent must reach
 //! the client. So the client's input is thrown away from then on; what the server sends still goes out until
 //! it has been quiet for a moment and the client has everything, or a second has passed in which the client
-//! took bytes; then the client gets a FIN. Its input is still read for a moment after that, because closing a
-//! socket with unread input sends a RST, which makes the client lose replies that it has not read yet.
+//! took bytes; then the client gets a FIN. Its input is still read until it has acknowledged everything and for a
+//! moment after that, because closing a socket with unread input sends a RST, which makes the client lose
+//! replies that it has not read yet. A client that takes nothing is given up after its timeout.
 //!
 //! The other reasons (marked down, operator, backup relieved) end a session at once, as HAProxy does.
 
@@ -18,13 +19,13 @@ use crate::state::{Cause, CutReason, Phase, Termination};
 const SILENCE: Duration = Duration::from_millis(10);
 /// How long replies may go on, counted while the client takes them.
 const DRAIN: Duration = Duration::from_secs(1);
-/// How long the client may take to close after our FIN.
-const LINGER: Duration = Duration::from_secs(1);
+/// How long the client may take to close after it has received our FIN.
+pub(super) const LINGER: Duration = Duration::from_secs(1);
 
 impl Session {
     pub(super) fn cut(&mut self, reason: CutReason, context: &Context<'_>, ops: &mut Vec<Op>) {
         match self.stage {
-            Stage::Over | Stage::Lingering { .. } | Stage::Resetting { .. } => {}
+            Stage::Over | Stage::Lingering { .. } | Stage::Resetting => {}
             _ if reason == CutReason::Admin => self.end(code(reason), context, ops),
             Stage::New | Stage::Waiting { .. } => {}
             Stage::Connecting { .. } | Stage::Pausing { .. } => {
@@ -64,7 +65,9 @@ impl Session {
         if self.eof[0] {
             return self.cut_ended(context, ops);
         }
-        self.stage = Stage::Lingering { until: context.now + LINGER };
+        ops.push(Op::ReportQuiet(Duration::ZERO));
+        self.last = context.now;
+        self.stage = Stage::Lingering { until: None };
     }
 
     pub(super) fn cut_ended(&mut self, context: &Context<'_>, ops: &mut Vec<Op>) {

@@ -14,13 +14,14 @@
 //! | connecting | `Connected` | `Relay` | relaying; `DropServer` and assigned anew if the server lost its role meanwhile |
 //! | connecting | `ConnectFailed`, `Timer` | `DropServer`, `Connect` | the rule of [`connecting`]: same server at once or after a pause, another one, or over |
 //! | connecting, pausing | `Cut` | `DropServer` | assigned anew: it waits for the new master |
+//! | pausing | `Reconsider`, roles being checked | `DropServer` | assigned anew, once the server that refused is given up |
 //! | relaying | `Received` | none: two additions and a time stamp | |
 //! | relaying | `Eof` of one side | `Shutdown` of the other | relaying; over when both have come |
 //! | relaying | `Failed(Client)` | `Close(Server, Reset)`, `End` | over: `CD` |
 //! | relaying | `Failed(Server)` | `DropServer`, `Discard(Client)`, `ReportQuiet` | resetting |
 //! | resetting | `Quiet`, `Timer` | `Close(Client, Reset)`, `End` | over: `SD` |
 //! | relaying | `Cut`, replies to be delivered | `Discard(Client)`, `ReportQuiet` | draining |
-//! | draining | `Quiet`, `Timer`, server's end | `DropServer`, `Shutdown(Client)` | lingering |
+//! | draining | `Quiet`, `Timer`, server's end | `DropServer`, `Shutdown(Client)`, `ReportQuiet` | lingering |
 //! | lingering | client's FIN or end, `Timer` | `End` | over: `D-` |
 //! | any | client gone | `End` | over: `CD` |
 //!
@@ -53,8 +54,10 @@ use std::time::SystemTime;
 
 use super::assign::{self, Pool, Seat};
 use super::contract::{Event, Op, Side};
-use crate::config::model::{BackendId, BindAddress, Frontend, FrontendId};
-use crate::state::{Admission, ServerKey, ServerLive, SessionToken, Snapshot, Termination, Workers};
+use crate::config::model::{BackendId, Frontend, FrontendId};
+use crate::state::{
+    Admission, BackendLive, FrontendLive, ServerKey, ServerLive, SessionToken, Snapshot, Termination, Workers,
+};
 use crate::time::Tick;
 use membership::Membership;
 
@@ -62,9 +65,10 @@ use membership::Membership;
 #[derive(Debug, Clone)]
 pub struct SessionOrigin {
     pub token: SessionToken,
-    /// Position in the context's snapshot, as is `bind` in its frontend.
+    /// Position in the context's snapshot.
     pub frontend: FrontendId,
-    pub bind: usize,
+    /// The port it came to, 0 for unix sockets.
+    pub port: u16,
     /// `None` for unix sockets.
     pub client: Option<SocketAddr>,
     pub accepted: Tick,
@@ -81,11 +85,11 @@ pub struct Context<'a> {
 }
 
 /// Who serves a client that the worker hands over by [`Op::Serve`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Service {
-    pub frontend: FrontendId,
+    pub frontend: Arc<FrontendLive>,
     /// The `mode http` backend that it led to, if it was not the frontend itself.
-    pub backend: Option<BackendId>,
+    pub backend: Option<Arc<BackendLive>>,
 }
 
 /// Where a session stands.
@@ -112,14 +116,12 @@ enum Stage {
         until: Tick,
         left: u32,
     },
-    /// Cut: everything went out; the client has been told by FIN.
+    /// Cut: everything went out; the client has been told by FIN. `None` until it has acknowledged all that.
     Lingering {
-        until: Tick,
+        until: Option<Tick>,
     },
     /// The server is gone; the client is reset as soon as it has everything.
-    Resetting {
-        until: Tick,
-    },
+    Resetting,
     Over,
 }
 
@@ -178,11 +180,6 @@ pub struct Session {
 impl Session {
     /// A session that has just been accepted (or adopted); [`Session::start`] comes next.
     pub fn new(origin: SessionOrigin, admission: Admission, context: &Context<'_>) -> Session {
-        let frontend = &context.snapshot.config.frontends[origin.frontend.0];
-        let port = match frontend.binds.get(origin.bind).map(|bind| &bind.address) {
-            Some(BindAddress::Tcp(address)) => address.port(),
-            _ => 0,
-        };
         Session {
             token: origin.token,
             client: origin.client,
@@ -205,7 +202,7 @@ impl Session {
             retries: 0,
             server_queue: 0,
             backend_queue: 0,
-            port,
+            port: origin.port,
             termination: Termination::NORMAL,
             eof: [false; 2],
             blocked: [false; 2],
@@ -246,6 +243,7 @@ impl Session {
             Event::Blocked(side) => self.blocked(side, true, context.now),
             Event::Flowing(side) => self.blocked(side, false, context.now),
             Event::Quiet => self.quiet(context, ops),
+            Event::Taken => self.last = context.now,
             Event::Timer => self.timer(context, ops),
             Event::Granted(server) => self.granted(server, context, ops),
             Event::Reconsider | Event::Refreshed => self.reconsider(context, ops),
@@ -270,15 +268,20 @@ impl Session {
         self.seat.as_ref().map(|seat| seat.server().key)
     }
 
-    /// Whether it stands in a queue: [`Event::Reconsider`] is for these.
+    /// Whether it stands in a queue.
     pub fn is_waiting(&self) -> bool {
         matches!(self.stage, Stage::Waiting { .. })
     }
 
+    /// Whether it may go on as soon as servers or the master change: [`Event::Reconsider`] is for these.
+    pub fn awaits_change(&self) -> bool {
+        matches!(self.stage, Stage::Waiting { .. } | Stage::Pausing { .. })
+    }
+
     /// After [`Op::Serve`]: who serves.
     pub fn service(&self) -> Service {
-        let backend = self.backend.as_ref().map(|_| BackendId(self.backend_at as usize));
-        Service { frontend: FrontendId(self.frontend_at as usize), backend }
+        let backend = self.backend.as_ref().map(|membership| Arc::clone(&membership.live));
+        Service { frontend: Arc::clone(self.admission.frontend()), backend }
     }
 
     /// After [`Op::Serve`]: the right to be connected, which the service keeps as long as the connection.

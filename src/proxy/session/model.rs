@@ -10,8 +10,7 @@ use super::super::contract::{ConnectError, Event, Op, Side};
 use super::{Context, Session, SessionOrigin};
 use crate::config::Config;
 use crate::config::model::{
-    Backend, BackendId, Balance, CheckMethod, Frontend, FrontendId, LogFormat, Mode, RedisOptions,
-    Redispatch, Server, ServerAddress, ServerPort, SessionLog,
+    Backend, BackendId, Frontend, FrontendId, LogFormat, Server, ServerAddress, ServerPort, SessionLog,
 };
 use crate::state::{
     Admission, Command, Guarding, ServerKey, ServerLive, SessionRecord, SessionToken, Snapshot, Workers,
@@ -97,7 +96,7 @@ impl World {
         let origin = SessionOrigin {
             token: SessionToken { worker: 0, slot, turn: 0 },
             frontend: FrontendId(0),
-            bind: 0,
+            port: 0,
             client: Some(([127, 0, 0, 1], 40000).into()),
             accepted: self.now,
             accepted_at: SystemTime::UNIX_EPOCH,
@@ -294,31 +293,10 @@ pub(crate) fn config(servers: usize) -> Config {
     let backend = Backend {
         name: "back".into(),
         proxy_id: 3,
-        is_listen: false,
-        mode: Mode::Tcp,
-        description: None,
-        disabled: false,
         servers: (0..servers).map(server).collect(),
-        balance: Balance::RoundRobin,
         timeout_connect: Some(Duration::from_millis(300)),
         timeout_server: Some(Duration::from_secs(10)),
-        timeout_server_fin: None,
-        timeout_tunnel: None,
-        timeout_queue: None,
-        timeout_check: None,
-        retries: 3,
-        redispatch: Redispatch::Off,
-        fullconn: None,
-        abortonclose: false,
-        allbackups: false,
-        log_health_checks: false,
-        keepalive: None,
-        nolinger: false,
-        log: Vec::new(),
-        log_tag: None,
-        check: CheckMethod::Layer4,
-        redis: RedisOptions::default(),
-        stats: None,
+        ..Backend::default()
     };
     Config { frontends: vec![frontend()], backends: vec![backend], ..Config::default() }
 }
@@ -327,22 +305,10 @@ fn frontend() -> Frontend {
     Frontend {
         name: "front".into(),
         proxy_id: 2,
-        is_listen: false,
-        mode: Mode::Tcp,
-        description: None,
-        disabled: false,
-        binds: Vec::new(),
-        maxconn: 0,
-        backlog: None,
-        rate_limit_sessions: None,
         default_backend: Some(BackendId(0)),
         timeout_client: Some(Duration::from_secs(10)),
-        timeout_client_fin: None,
-        keepalive: None,
-        nolinger: false,
         log: SessionLog { format: LogFormat::Tcp, ..SessionLog::default() },
-        stats: None,
-        monitor_uri: None,
+        ..Frontend::default()
     }
 }
 
@@ -354,23 +320,6 @@ fn server(at: usize) -> Server {
             ip: [127, 0, 0, 1].into(),
             port: ServerPort::Fixed(6379 + at as u16),
         }),
-        written_address: String::new(),
-        check: None,
-        weight: 1,
-        backup: false,
-        maxconn: 0,
-        minconn: 0,
-        maxqueue: 0,
-        disabled: false,
-        on_marked_down_shutdown_sessions: false,
-        on_marked_up_shutdown_backup_sessions: false,
-        observe_layer4: false,
-        error_limit: 10,
-        on_error: Default::default(),
-        slowstart: Duration::ZERO,
-        source: None,
-        tcp_ut: None,
-        tfo: false,
-        cookie: None,
+        ..Server::default()
     }
 }

@@ -2,16 +2,15 @@
 //!
 //! Half-close is kept: a side's FIN is passed on, and the session lives until the other side has closed too or
 //! its timer runs out. A reset is passed on as a reset: to the server at once; to the client when it has
-//! every byte that the server sent before.
+//! every byte that the server sent before, however slowly it takes them: only a client that takes nothing
+//! for as long as `timeout client` (or `client-fin`) allows is reset without them.
 
 use std::time::Duration;
 
 use super::super::contract::{Close, Op, Side};
+use super::cutting::LINGER;
 use super::{Context, Session, Stage, index, millis};
 use crate::state::{Cause, Phase, Termination};
-
-/// How long a client may take what is on its way to it before it is reset all the same.
-const LAST_BYTES: Duration = Duration::from_secs(1);
 
 const CLIENT_GONE: Termination = Termination::new(Cause::ClientAbort, Phase::Data);
 
@@ -27,7 +26,7 @@ impl Session {
                 }
             }
             Stage::Lingering { .. } if side == Side::Client => self.cut_ended(context, ops),
-            Stage::Resetting { .. } => self.eof[index(side)] = true,
+            Stage::Resetting => self.eof[index(side)] = true,
             _ if side == Side::Client => self.client_closed_early(context, ops),
             _ => {}
         }
@@ -78,7 +77,7 @@ impl Session {
                 self.end(CLIENT_GONE, context, ops);
             }
             Stage::Draining { .. } | Stage::Lingering { .. } => self.cut_ended(context, ops),
-            Stage::Resetting { .. } => {
+            Stage::Resetting => {
                 self.end(Termination::new(Cause::ServerAbort, Phase::Data), context, ops);
             }
             _ => self.abandon(CLIENT_GONE, context, ops),
@@ -101,7 +100,10 @@ impl Session {
             Stage::Relaying => {
                 ops.extend([Op::DropServer, Op::Discard(Side::Client), Op::ReportQuiet(Duration::ZERO)]);
                 self.leave_server(context);
-                self.stage = Stage::Resetting { until: context.now + LAST_BYTES };
+                self.stage = Stage::Resetting;
+                self.eof[index(Side::Server)] = true;
+                self.last = context.now;
+                self.set_limits(context);
             }
             _ => {}
         }
@@ -111,7 +113,10 @@ impl Session {
     pub(super) fn quiet(&mut self, context: &Context<'_>, ops: &mut Vec<Op>) {
         match self.stage {
             Stage::Draining { .. } => self.drained(context, ops),
-            Stage::Resetting { .. } => self.reset_client(context, ops),
+            Stage::Resetting => self.reset_client(context, ops),
+            Stage::Lingering { until: None } => {
+                self.stage = Stage::Lingering { until: Some(context.now + LINGER) };
+            }
             _ => {}
         }
     }

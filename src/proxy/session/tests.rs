@@ -41,10 +41,16 @@ fn codes_of_a_relayed_session() {
             let ops = world.feed(id, Event::Quiet);
             assert_eq!(ops, [Op::Close(Side::Client, Close::Reset), Op::Log, Op::End]);
         }),
-        // A client that does not take its last bytes is reset after a second.
+        // A client that takes nothing of its last bytes is reset when its timeout is over, and no other.
         ("SD", |world, id| {
             world.feed(id, Event::Failed(Side::Server, Failure::Reset));
-            world.pass(1000);
+            for _ in 0..5 {
+                world.pass(9_999);
+                world.feed(id, Event::Taken);
+            }
+            world.pass(9_999);
+            assert!(!world.connections[&id].is_over());
+            world.pass(1);
         }),
         // Ties go to the client's side.
         ("cD", |world, _| world.pass(10_000)),
@@ -425,6 +431,28 @@ fn held_clients_leave_a_fifth_of_the_places() {
     assert_eq!(over, [false, false, false, false, false, false, false, false, true]);
 }
 
+#[test]
+fn clients_that_wait_for_a_place_count_as_held_once_the_master_is_lost() {
+    let mut world = guarded(1, |config| {
+        config.frontends[0].maxconn = 10;
+        config.backends[0].servers[0].maxconn = 1;
+        config.backends[0].timeout_queue = seconds(60);
+    });
+    name_master(&mut world, Some(0));
+    let ids: Vec<u32> = (0..10).map(|_| world.open().unwrap()).collect();
+    let held = |world: &World| (world.snapshot.process.held.now(), world.snapshot.frontends[0].held.now());
+    assert_eq!(held(&world), (0, 0));
+    name_master(&mut world, None);
+    world.feed_all(Event::Reconsider);
+    assert_eq!(held(&world), (8, 8));
+    let over = ids.iter().filter(|id| world.connections[id].is_over()).count();
+    assert_eq!((over, world.connections[&ids[9]].code().as_str()), (1, "SC"));
+    name_master(&mut world, Some(0));
+    world.feed_all(Event::Reconsider);
+    assert_eq!(held(&world), (0, 0));
+    world.check();
+}
+
 /// The master changed between the choice and the connect: no byte goes to the old one, and it is no retry.
 #[test]
 fn the_word_is_read_again_after_the_connect() {
@@ -454,6 +482,41 @@ fn a_cut_while_connecting_waits_for_the_next_master() {
     assert_eq!(world.connections[&id].server, Some(world.server(1).key));
 }
 
+/// A master that was killed refuses until health finds out; a client that pauses in between must neither
+/// use up its attempts on it nor sleep through the naming of the next one.
+#[test]
+fn a_pause_ends_with_its_reason() {
+    for redispatch in [Redispatch::Off, Redispatch::LastRetry] {
+        let mut world = guarded(2, |config| config.backends[0].redispatch = redispatch);
+        name_master(&mut world, Some(0));
+        let id = world.open().unwrap();
+        world.refuse(id);
+        world.feed(id, Event::Reconsider);
+        assert!(!world.connections[&id].session().is_waiting(), "nothing has changed");
+        world.server(0).set_operation(Operation::Stopped);
+        world.feed(id, Event::Reconsider);
+        assert!(world.connections[&id].session().is_waiting());
+        name_master(&mut world, Some(1));
+        assert_eq!(world.connections[&id].server, Some(world.server(1).key), "{redispatch:?}");
+        world.feed(id, Event::Failed(Side::Client, Failure::Reset));
+        world.check_empty();
+    }
+}
+
+#[test]
+fn a_pause_for_want_of_another_server_ends_when_one_is_master() {
+    let mut world = guarded(2, |config| config.backends[0].redispatch = Redispatch::EveryNth(1));
+    name_master(&mut world, Some(0));
+    let id = world.open().unwrap();
+    world.refuse(id);
+    assert_eq!(world.connections[&id].session().server(), None);
+    name_master(&mut world, Some(1));
+    world.feed(id, Event::Reconsider);
+    assert_eq!(world.connections[&id].server, Some(world.server(1).key));
+    world.feed(id, Event::Failed(Side::Client, Failure::Reset));
+    world.check_empty();
+}
+
 #[test]
 fn a_cut_delivers_every_reply() {
     let mut world = World::of(1, |_| {});
@@ -466,8 +529,15 @@ fn a_cut_delivers_every_reply() {
     world.pass(5000);
     assert!(!world.connections[&id].is_over());
     world.feed(id, Event::Flowing(Side::Client));
-    assert_eq!(world.feed(id, Event::Quiet), [Op::Shutdown(Side::Client), Op::DropServer]);
+    let told = [Op::Shutdown(Side::Client), Op::DropServer, Op::ReportQuiet(Duration::ZERO)];
+    assert_eq!(world.feed(id, Event::Quiet), told);
     assert_eq!(world.server(0).traffic.sessions.now(), 0);
+    // Its input is read until it has acknowledged everything, and for a second after that.
+    world.pass(9_000);
+    world.feed(id, Event::Taken);
+    world.pass(9_000);
+    assert!(!world.connections[&id].is_over());
+    world.feed(id, Event::Quiet);
     world.pass(1000);
     assert_eq!(world.connections[&id].code(), "D-");
     assert_eq!(world.connections[&id].record.as_ref().unwrap().bytes_out, 1000);

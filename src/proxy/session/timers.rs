@@ -27,8 +27,8 @@ impl Session {
             Stage::Waiting { until, .. }
             | Stage::Connecting { until }
             | Stage::Pausing { until }
-            | Stage::Lingering { until }
-            | Stage::Resetting { until } => until,
+            | Stage::Lingering { until: Some(until) } => until,
+            Stage::Lingering { until: None } | Stage::Resetting => self.patience(Side::Client),
             Stage::Relaying => self.idle_until(Side::Client).min(self.idle_until(Side::Server)),
             Stage::Draining { .. } if self.blocked[0] => self.patience(Side::Client),
             Stage::Draining { until, .. } => until,
@@ -54,7 +54,7 @@ impl Session {
             Stage::Draining { .. } if self.blocked[0] => self.end(MARKED_DOWN, context, ops),
             Stage::Draining { .. } => self.drained(context, ops),
             Stage::Lingering { .. } => self.end(MARKED_DOWN, context, ops),
-            Stage::Resetting { .. } => self.reset_client(context, ops),
+            Stage::Resetting => self.reset_client(context, ops),
         }
     }
 

@@ -128,7 +128,10 @@ pub static FIELDS: &[Field] = &[
     column("hrsp_other", "MCP")
         .frontend(|f| http(f.config.mode, f.live.responses[5].sum()))
         .backend(|b| http(b.config.mode, 0)),
-    column("hanafail", "MCP"),
+    column("hanafail", "MCP").server(|s| match s.config.observe_layer4 {
+        true => counted(s, U64(s.health.failed_analyses)),
+        false => Empty,
+    }),
     column("req_rate", "MRP").frontend(|f| rate(f.live.request_rate.now(f.now))),
     column("req_rate_max", "MMP").frontend(|f| rate(f.live.request_rate.max())),
     column("req_tot", "MCP").frontend(|f| U64(f.live.requests.sum())).backend(|b| http(b.config.mode, 0)),

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::config::Config;
-use crate::config::model::{BackendId, Server, ServerCheck, samples};
+use crate::config::model::{Backend, BackendId, Frontend, Mode, Server, ServerCheck};
 use crate::state::{Guarding, Operation, Snapshot};
 use crate::stats::demo::{self, Demo};
 use crate::stats::{Selection, rows};
@@ -29,7 +29,7 @@ fn recorded() -> Demo {
     let mut demo = demo::demo();
     let server = |id: u32, name: &str, check: bool| Server {
         check: check.then(ServerCheck::default),
-        ..samples::server(name, id)
+        ..demo::server(name, id)
     };
     let mut servers = vec![
         server(1, "r1", true),
@@ -42,14 +42,13 @@ fn recorded() -> Demo {
     servers[0].cookie = Some("abc".into());
     servers[2].backup = true;
     servers[3].disabled = true;
-    let mut front = samples::frontend("fe", 2, Mode::Tcp, Some(BackendId(0)));
-    front.is_listen = false;
-    let stats = samples::frontend("stats", 5, Mode::Http, None);
-    let mut back = samples::backend("be", 3, servers);
-    back.is_listen = false;
+    let front = Frontend { is_listen: false, ..demo::frontend("fe", 2, BackendId(0)) };
+    let stats =
+        Frontend { mode: Mode::Http, default_backend: None, ..demo::frontend("stats", 5, BackendId(1)) };
+    let back = Backend { is_listen: false, ..demo::backend("be", 3, servers) };
     let config = Config {
         frontends: vec![front, stats],
-        backends: vec![back, samples::backend("stats", 5, Vec::new())],
+        backends: vec![back, demo::backend("stats", 5, Vec::new())],
         ..Config::default()
     };
     let empty = Snapshot::empty(1);
@@ -82,7 +81,7 @@ fn every_object_fills_the_columns_that_haproxy_fills() {
     let demo = recorded();
     for (recorded, details) in [(PLAIN, Details::Plain), (LEGENDS, Details::Legends)] {
         let selection = Selection { details, ..Selection::default() };
-        let ours = crate::stats::csv::render(&rows(&demo.snapshot, &demo.facts, &selection, demo.now));
+        let ours = crate::stats::csv::render(&rows(&demo.snapshot, &selection, demo.now));
         let ours: Vec<_> = ours.lines().skip(1).map(filled).collect();
         let theirs: Vec<_> = recorded.lines().map(filled).collect();
         assert_eq!(ours, theirs, "{details:?}");
@@ -116,7 +115,7 @@ const DETERMINED: &[&str] = &[
 fn what_the_config_determines_has_haproxys_value() {
     let demo = recorded();
     let selection = Selection { details: Details::Legends, ..Selection::default() };
-    let ours = crate::stats::csv::render(&rows(&demo.snapshot, &demo.facts, &selection, demo.now));
+    let ours = crate::stats::csv::render(&rows(&demo.snapshot, &selection, demo.now));
     for (ours, theirs) in ours.lines().skip(1).zip(LEGENDS.lines()) {
         let cells = ours.split(',').zip(theirs.split(','));
         for (name, (ours, theirs)) in columns().into_iter().zip(cells) {

@@ -16,7 +16,7 @@ use escape::{Escaped, grouped, span};
 
 use super::ProcessFacts;
 use super::request::{Format, Refresh, View};
-use super::rows::{Details, Hide, Selection, rows};
+use super::rows::{Details, Hide, Selection, process_limit, rows};
 use crate::config::model::StatsPage;
 use crate::log::Clock;
 use crate::state::Snapshot;
@@ -82,7 +82,7 @@ pub fn fragment(page: &Page<'_>) -> String {
     push_process(&mut text, page);
     let selection = page.selection();
     redis::push_panels(&mut text, page, &selection);
-    let rows = rows(page.snapshot, page.facts, &selection, page.now);
+    let rows = rows(page.snapshot, &selection, page.now);
     table::push_proxies(&mut text, page, &rows);
     if rows.is_empty() {
         text.push_str("<p class=\"none\">No proxy is shown in this scope.</p>");
@@ -167,7 +167,10 @@ fn push_process(text: &mut String, page: &Page<'_>) {
     let mut fact = |name: &str, value: String| {
         let _ = write!(text, "<div><dt>{name}</dt><dd>{value}</dd></div>");
     };
-    fact("connections", format!("{} of {}", grouped(process.connections.now().into()), facts.maxconn));
+    fact(
+        "connections",
+        format!("{} of {}", grouped(process.connections.now().into()), process_limit(page.snapshot)),
+    );
     fact("held", grouped(process.held.now().into()));
     fact("connections/s", process.rate.now(page.now).to_string());
     fact("total", grouped(process.total.sum()));

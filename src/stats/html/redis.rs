@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::Page;
 use super::escape::{Escaped, bytes, grouped, span};
-use crate::config::model::BackendId;
+use crate::config::model::{Backend, BackendId};
+use crate::guard::{Waiting, waiting};
 use crate::redis::{Role, RoleReport};
 use crate::state::{BackendView, Guarding, MasterChange, Unselectable};
 use crate::stats::rows::{Details, Selection, ServerRow, servers};
@@ -23,16 +24,21 @@ pub(super) fn push_panels(text: &mut String, page: &Page<'_>, selection: &Select
             continue;
         }
         let rows: Vec<_> = servers(page.snapshot, BackendId(at), Details::Plain, page.now).collect();
-        push_panel(text, page, view, &rows);
+        push_panel(text, page, (config, view), &rows);
     }
 }
 
-fn push_panel(text: &mut String, page: &Page<'_>, view: &BackendView, rows: &[ServerRow<'_>]) {
+fn push_panel(
+    text: &mut String,
+    page: &Page<'_>,
+    (config, view): (&Backend, &BackendView),
+    rows: &[ServerRow<'_>],
+) {
     let name = Escaped(&view.live.name);
     let master = view.live.master.load().server;
     let master = rows.iter().find(|row| Some(row.live.key) == master);
     let changes = view.live.history.changes();
-    let verdict = Verdict::of(page, view, rows, master, changes.last());
+    let verdict = Verdict::of(page, (config, view), rows, master, changes.last());
     let _ = write!(
         text,
         "<section class=\"redis {}\"><header><h2><a href=\"#{name}\">{name}</a></h2><p class=\"verdict\">{}</p>",
@@ -62,53 +68,76 @@ struct Verdict {
 impl Verdict {
     fn of(
         page: &Page<'_>,
-        view: &BackendView,
+        (config, view): (&Backend, &BackendView),
         rows: &[ServerRow<'_>],
         master: Option<&ServerRow<'_>>,
         last: Option<&MasterChange>,
     ) -> Verdict {
         let last = last.filter(|change| change.epoch == view.live.master.load().epoch);
-        match (view.guarding, master) {
-            (Guarding::Replicas | Guarding::None, _) => Verdict::of_replicas(rows),
-            (guarding, Some(row)) => {
+        match (view.in_force(), master) {
+            (Guarding::Replicas | Guarding::None, _) => Verdict::of_several(rows, "replicas"),
+            (Guarding::Masters, _) => Verdict::of_several(rows, "masters"),
+            // The word is not kept then: servers get clients as in HAProxy.
+            (Guarding::Observe, _) => Verdict::of_several(rows, "servers"),
+            (Guarding::Master, Some(row)) if row.excluded.is_some() => {
+                Verdict::of_lost_master(page, (config, view), row, last)
+            }
+            (Guarding::Master, Some(row)) => {
                 let since = last.map(|change| {
                     let at = moment(page, change);
                     format!(" since {at} <small>({})</small>", span(page.now.since(change.since).as_secs()))
                 });
-                let observed = if guarding == Guarding::Observe { " (only observed)" } else { "" };
                 Verdict {
                     class: "good",
                     text: format!(
-                        "<b>{}</b> is master{observed}{}",
+                        "<b>{}</b> is master{}",
                         Escaped(&row.config.name),
                         since.unwrap_or_default()
                     ),
                     reason: last.map(|change| change.reason.clone()),
                 }
             }
-            (_, None) => Verdict::without_master(page, view, last),
+            (_, None) => Verdict::without_master(page, (config, view), last),
         }
     }
 
-    fn of_replicas(rows: &[ServerRow<'_>]) -> Verdict {
+    fn of_several(rows: &[ServerRow<'_>], what: &str) -> Verdict {
         let usable = rows.iter().filter(|row| row.excluded.is_none()).count();
         let class = if usable > 0 { "good" } else { "bad" };
-        let text = format!("<b>{usable}</b> of {} replicas get clients", rows.len());
+        let text = format!("<b>{usable}</b> of {} {what} get clients", rows.len());
         Verdict { class, text, reason: None }
     }
 
-    fn without_master(page: &Page<'_>, view: &BackendView, last: Option<&MasterChange>) -> Verdict {
-        let waiting = view.live.queue.length.now();
-        let since = view.live.masterless_since().map(|since| page.now.since(since).as_secs());
-        let for_how_long = since.map(|seconds| format!(" for {}", span(seconds))).unwrap_or_default();
-        let held = match waiting {
+    /// The chosen one cannot serve, and nobody has taken its place.
+    fn of_lost_master(
+        page: &Page<'_>,
+        (config, view): (&Backend, &BackendView),
+        row: &ServerRow<'_>,
+        last: Option<&MasterChange>,
+    ) -> Verdict {
+        let without = Verdict::without_master(page, (config, view), last);
+        let name = Escaped(&row.config.name);
+        Verdict { text: format!("{} (<b>{name}</b> was master last)", without.text), reason: None, ..without }
+    }
+
+    fn without_master(
+        page: &Page<'_>,
+        (config, view): (&Backend, &BackendView),
+        last: Option<&MasterChange>,
+    ) -> Verdict {
+        let since = view.live.masterless_since();
+        let for_how_long = since.map(|since| format!(" for {}", span(page.now.since(since).as_secs())));
+        let clients = match view.live.queue.length.now() {
+            0 if waiting(since, config.redis.hold, page.now) == Waiting::Refused => {
+                ", clients are refused".to_owned()
+            }
             0 => String::new(),
             1 => ", <b>1</b> client is held".to_owned(),
             more => format!(", <b>{}</b> clients are held", grouped(more.into())),
         };
         Verdict {
             class: "bad",
-            text: format!("<b>no master</b>{for_how_long}{held}"),
+            text: format!("<b>no master</b>{}{clients}", for_how_long.unwrap_or_default()),
             reason: last.map(|change| change.reason.clone()),
         }
     }

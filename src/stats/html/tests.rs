@@ -56,6 +56,21 @@ fn a_backend_without_master_says_how_long_and_who_waits() {
 }
 
 #[test]
+fn a_master_that_is_down_is_not_called_master_now() {
+    let demo = demo::demo();
+    let view = &demo.snapshot.backends[0];
+    let master = view.live.master.load().server.and_then(|key| view.position(key)).unwrap();
+    view.servers[master].set_operation(crate::state::Operation::Stopped);
+    view.live.set_masterless_since(Some(Tick(750_800)));
+    let html = rendered(&demo, &View::default());
+    let name = &view.servers[master].name;
+    assert!(html.contains(&format!("<b>no master</b> for 3s (<b>{name}</b> was master last)")), "{html}");
+    view.live.set_masterless_since(Some(Tick(0)));
+    let html = rendered(&demo, &View::default());
+    assert!(html.contains(", clients are refused (<b>"), "{html}");
+}
+
+#[test]
 fn names_and_messages_are_escaped_everywhere() {
     let evil = "<script>\"x'&";
     let demo = demo::demo();

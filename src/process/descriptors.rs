@@ -1,0 +1,109 @@
+//! Room for connections: what `maxconn` needs of the limit on open descriptors, and who may raise that limit.
+//!
+//! At the start a limit that cannot be raised refuses the config, as HAProxy does. In a reload there is traffic
+//! to keep: the limit is raised as far as it goes (a privileged parent raises its worker's), and if that is not
+//! enough fewer connections are taken, which is said.
+
+use crate::config::Config;
+use crate::sys::limits::{self, Descriptors};
+
+/// Descriptors beside those of connections: logs, pages, probes, eventfds.
+const SPARE: u64 = 128;
+
+/// What HAProxy derives from the limit on descriptors: two a connection.
+pub fn default_maxconn(limit: Option<Descriptors>) -> u32 {
+    let room = limit.map_or(1024, |limit| limit.soft.max(limit.hard));
+    connections_in(room, SPARE).clamp(16, 1_000_000)
+}
+
+/// Makes room at the start, while there may be the right to.
+pub fn raise_at_start(config: &Config, program: &str) -> Result<(), String> {
+    let Ok(limit) = limits::descriptors() else { return Ok(()) };
+    let wanted = wanted(config, limit.hard);
+    if wanted <= limit.soft {
+        return Ok(());
+    }
+    limits::set_descriptors(wanted).map_err(|_| {
+        format!(
+            "[{program}.main()] Cannot raise FD limit to {wanted}, limit is {}.\n   \
+             | lower 'maxconn' or 'ulimit-n', or raise the limit (LimitNOFILE, ulimit -n)",
+            limit.hard
+        )
+    })
+}
+
+/// The parent's part of a reload: a worker without privileges cannot pass its hard limit. One that stays as it
+/// is adapts itself.
+pub fn raise_for_worker(config: &Config, worker: u32) {
+    let Ok(limit) = limits::descriptors_of(worker) else { return };
+    let wanted = wanted(config, limit.hard);
+    if wanted > limit.hard {
+        // Only root may; the worker says what it could not get.
+        let _ = limits::raise_descriptors_of(worker, wanted);
+    }
+}
+
+/// Makes room in a reload, or lowers the config's `maxconn` to what fits and says so.
+pub fn fit_at_reload(config: &mut Config) -> Option<String> {
+    let limit = limits::descriptors().ok()?;
+    let wanted = wanted(config, limit.hard);
+    if wanted <= limit.soft || limits::set_descriptors(wanted).is_ok() {
+        return None;
+    }
+    // To the hard limit everybody may go; if not even that is granted, the soft one counts.
+    let room = limits::set_descriptors(limit.hard).map_or(limit.soft, |()| limit.hard);
+    let asked = config.global.maxconn?;
+    let fitting = connections_in(room, fixed(config));
+    if fitting >= asked {
+        return None;
+    }
+    config.global.maxconn = Some(fitting);
+    Some(format!(
+        "'maxconn {asked}' needs {wanted} descriptors and the limit is {room}: {fitting} connections are taken; \
+         raise the limit (LimitNOFILE, ulimit -n) and restart"
+    ))
+}
+
+fn wanted(config: &Config, hard: u64) -> u64 {
+    let connections = u64::from(config.global.maxconn.unwrap_or_default());
+    match config.global.ulimit_n {
+        Some(configured) => configured,
+        // A maxconn that was derived from the limit fits but for what is fixed.
+        None if connections * 2 <= hard => (connections * 2 + fixed(config)).min(hard),
+        None => connections * 2 + fixed(config),
+    }
+}
+
+fn fixed(config: &Config) -> u64 {
+    let binds: usize = config.frontends.iter().map(|frontend| frontend.binds.len()).sum();
+    let servers: usize = config.backends.iter().map(|backend| backend.servers.len()).sum();
+    (binds + 2 * servers) as u64 + SPARE
+}
+
+fn connections_in(room: u64, fixed: u64) -> u32 {
+    u32::try_from(room.saturating_sub(fixed) / 2).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_maxconn_leaves_room_for_two_descriptors_each() {
+        let of = |soft, hard| default_maxconn(Some(Descriptors { soft, hard }));
+        assert_eq!(of(1024, 4096), (4096 - 128) / 2);
+        assert_eq!(of(20, 20), 16);
+        assert_eq!(of(1024, u64::MAX), 1_000_000);
+    }
+
+    #[test]
+    fn a_derived_maxconn_never_asks_for_more_than_the_limit() {
+        let mut config = Config::default();
+        config.global.maxconn = Some(default_maxconn(Some(Descriptors { soft: 4096, hard: 4096 })));
+        assert_eq!(wanted(&config, 4096), 4096);
+        config.global.maxconn = Some(3000);
+        assert_eq!(wanted(&config, 4096), 6128);
+        config.global.ulimit_n = Some(7000);
+        assert_eq!(wanted(&config, 4096), 7000);
+    }
+}
