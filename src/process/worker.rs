@@ -159,9 +159,13 @@ async fn run(start: Start, config: Config, parts: Parts) -> Result<u8, StartErro
         limits: PageLimits::default(),
     };
     tokio::spawn(serve_loop(served, pages));
+    let connects = {
+        let logger = logger.clone();
+        Arc::new(move |record| logger.connect(record))
+    };
     let records = Arc::new(move |record| logger.session(record));
     let duty = Duty::begin(control, settings, place, default_maxconn)?;
-    let handles = start_workers(&Shared { published, workers, records, services })?;
+    let handles = start_workers(&Shared { published, workers, records, connects, services })?;
     Ok(duty.run(handles).await)
 }
 

@@ -118,6 +118,7 @@ pub(crate) fn an_engine_that_does_not_come_up_is_told_to_the_starter(engine: Eng
         published: Arc::clone(&balancer.published),
         workers: Workers::new(2).unwrap(),
         records: Arc::new(|_| ()),
+        connects: Arc::new(|_| ()),
         services,
     };
     let error = start_with(|_| Err(std::io::Error::other("no ring")), &shared).unwrap_err();

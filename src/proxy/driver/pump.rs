@@ -249,7 +249,8 @@ impl Pump {
         let flags = &mut link.client.flags;
         if flags.has(Flags::HUNG) && !flags.has(Flags::FORETOLD) && !flags.has(Flags::ENDED) {
             flags.set(Flags::FORETOLD);
-            self.tell(slot, Event::Eof(Side::Client));
+            let said_nothing = link.client.socket.as_ref().is_some_and(socket::ends_at_once);
+            self.tell(slot, if said_nothing { Event::LeftUnserved } else { Event::Eof(Side::Client) });
         }
     }
 
