@@ -3,6 +3,8 @@
 //!
 //! A haproxy that is not installed is a failure: `tests/run.sh` installs it.
 
+#![allow(clippy::panic, reason = "a panic is how a test fails")]
+
 mod program;
 mod traffic;
 mod verdicts;
