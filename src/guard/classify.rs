@@ -15,6 +15,7 @@
 
 use super::canned::{Canned, Dialect};
 use crate::config::model::{Backend, CheckMethod, GuardMode};
+use crate::config::{Config, Diagnostic};
 use crate::health::tcp_check::rehearse;
 use crate::redis::Role;
 use crate::state::Guarding;
@@ -40,6 +41,25 @@ pub fn classify(backend: &Backend, bufsize: usize) -> Guarding {
         (_, false) if role == Role::Master => Guarding::Masters,
         (_, false) => Guarding::Replicas,
     }
+}
+
+/// What an operator should know before the guard acts: servers that can never prove themselves.
+pub fn advice(config: &Config) -> Vec<Diagnostic> {
+    let guarded =
+        config.backends.iter().filter(|backend| classify(backend, config.global.bufsize).needs_proof());
+    let unchecked = guarded.flat_map(|backend| {
+        let servers = backend.servers.iter().filter(|server| server.check.is_none());
+        servers.map(move |server| (backend.name.as_str(), server.name.as_str()))
+    });
+    unchecked
+        .map(|(backend, server)| {
+            let message = format!("server '{backend}/{server}' has no 'check' and will get no clients");
+            Diagnostic::warning(None, message).help(
+                "the checks of this backend ask for the role, so a server without one proves nothing: add 'check', \
+                 or set 'option redis-guard off'",
+            )
+        })
+        .collect()
 }
 
 /// The role that the script accepts while it refuses the other; `None` if it does not ask for one.

@@ -18,6 +18,7 @@ use nix::unistd::{Group, User};
 
 use super::settings::{Master, Settings};
 use crate::config::{self, Bundle, Loaded};
+use crate::guard::classify::advice;
 
 /// Of all config files together.
 const MOST_BYTES: u64 = 32 << 20;
@@ -79,6 +80,7 @@ pub fn gather(settings: &Settings, lookup: Lookup) -> Gathered {
         look_up(&mut bundle, &loaded.wanted, lookup);
         loaded = config::load(&bundle);
     }
+    loaded.diagnostics.extend(loaded.config.as_ref().map(advice).unwrap_or_default());
     Ok((bundle, loaded))
 }
 

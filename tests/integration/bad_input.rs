@@ -96,3 +96,12 @@ fn a_bad_file_changes_nothing_on_reload() {
         rolecall.wait_for(port);
     }
 }
+
+#[test]
+fn a_server_that_can_never_prove_itself_is_warned_of() {
+    let config = redis_config(7001, &[1, 2], "").replacen(" check inter", " weight 1 #", 1);
+    let (code, text) = check(config);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("server 'redis_backend/redis1' has no 'check' and will get no clients"), "{text}");
+    assert!(!text.contains("redis_backend/redis2"), "{text}");
+}
