@@ -8,29 +8,54 @@
 //!                                                                         |  state::Snapshot::build
 //!      health checks -> guard (who is master)  ->  State (the ONE ArcSwap; per-server atomics behind Arcs)
 //!                                                                         |
-//!      workers, one per core: listener -> session -> balance -> connect -> relay {epoll copy | later io_uring}
+//!      workers, one per core: listener -> session -> balance -> connect -> relay (epoll, copy)
 //!                                                                         |  counters, session records
-//!                                                    stats {html, csv}    log {tcplog, events}
+//!                                                    stats {html, csv, json}    log {tcplog, events}
 //! ```
 //!
 //! # One direction
 //!
-//! The modules below stand in order: each imports only what stands before it (`tests/layering.rs` holds
-//! that). `health` and `proxy` do not know each other; they meet in `state` and `guard`. `proxy` hands an
-//! accepted connection and the bytes it has read to a service (the stats page, `monitor-uri`) that
-//! `process` registered.
+//! The modules stand in order: each imports only what stands before it (`tests/layering.rs` holds that).
+//!
+//! | module | what enters | what leaves |
+//! |---|---|---|
+//! | [`time`] | | [`time::Tick`], the one clock of decisions |
+//! | [`config`] | texts and what the machine knows (names, users), as a bundle | a [`config::Config`], or all that is wrong with it |
+//! | [`redis`] | bytes of replies and commands | where a reply ends, what it says of a role |
+//! | [`sys`] | sockets, processes, limits; the only `unsafe` | safe functions |
+//! | [`balance`] | what each server could take | whom the algorithm picks |
+//! | [`state`] | a config; what health, guard and workers find | the published snapshot, the live objects, queues, letter boxes |
+//! | [`log`] | records and events | syslog lines |
+//! | [`health`] | a backend's check script, a server's answers | UP or DOWN, reports to the guard |
+//! | [`guard`] | those reports | who is master; proofs; cuts |
+//! | [`proxy`] | connections | bytes across, counters, records |
+//! | [`stats`] | a snapshot, an HTTP request | rows, and the page, CSV and JSON made of them |
+//! | [`api`] | lines of the master socket | answers and what is to be done |
+//! | [`process`] | settings | the running program: start, privileges, reload, signals, end |
+//! | [`cli`] | `argv` | settings |
+//!
+//! `health` and `proxy` do not know each other; they meet in `state` and `guard`. `proxy` hands clients of a
+//! `mode http` proxy, not a byte of which it has read, to the service that `process` registered
+//! ([`proxy::service`], [`stats::http`]). A session is sans-IO ([`proxy::contract`]): the epoll engine executes
+//! it today, and another engine can take its place without a change to it.
 //!
 //! # Who owns what
 //!
 //! | thread | owns | blocks in |
 //! |---|---|---|
-//! | control (tokio, current thread) | checks, guards, stats page, master socket, signals, reload | tokio |
-//! | worker N | its sessions and their sockets; nobody else touches their descriptors | its driver's one wait |
-//! | log | the log sockets; formats records | its queue |
-//! | parent (only with `chroot`, `user`, `daemon`, `-W`) | privileges: reads files, binds sockets, pid file | poll |
+//! | control (tokio, current thread) | the published snapshot; checks, guards, stats page, signals, reload | tokio |
+//! | worker N | its sessions and their sockets; nobody else touches their descriptors | its engine's one wait |
+//! | log | the log sockets; words, frames and sends | its queue, and a moment for a slow receiver |
+//! | messages | standard error, once clients are served | its queue, and whoever reads standard error |
+//! | gather, resolve (short-lived) | reading files and looking up names for one reload | the file system, DNS |
 //!
-//! The control side speaks to a worker through its [`state::mailbox`] (a bounded-by-use queue and an
-//! eventfd); a worker speaks to the control side through channels that never block it.
+//! With `chroot`, `user`, `group`, `daemon` or `-W` these belong to an unprivileged worker process, and a parent
+//! keeps the privileges: one thread, one `poll`, which reads files, binds sockets, owns the pid file and the
+//! master socket, and hands config and sockets over a socket pair ([`process::parent`], [`process::message`]).
+//!
+//! Nobody waits for anybody on a client's way. The control side speaks to a worker through its
+//! [`state::mailbox`] (a queue and an eventfd); a worker speaks to the control side through channels that
+//! never block it. Each unbounded channel says what bounds it; the log's queue is bounded and drops.
 //!
 //! # Lexicon
 //!
@@ -41,6 +66,8 @@
 //! * **master word**: the one atomic that says which server of a role-checked backend gets clients.
 //! * **held**: a server that says `role:master` but is not chosen; or a client that waits for a master.
 //! * **cut**: to end a session in such a way that every reply the server sent still reaches the client.
+
+#![allow(rustdoc::private_intra_doc_links, reason = "the documents are for those who work on it")]
 
 pub mod time;
 

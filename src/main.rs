@@ -65,6 +65,7 @@ fn settings(arguments: Arguments) -> Settings {
         maxconn: arguments.maxconn,
         frontend_maxconn: arguments.proxy_maxconn,
         warnings_refuse: arguments.warnings_fatal,
+        ignore_unresolved: arguments.ignore_unresolved,
     }
 }
 

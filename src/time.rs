@@ -18,11 +18,6 @@ impl Tick {
     pub fn since(self, earlier: Tick) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
-
-    /// The same moment on tokio's clock.
-    pub fn instant(self) -> Instant {
-        origin() + Duration::from_millis(self.0)
-    }
 }
 
 impl std::ops::Add<Duration> for Tick {

@@ -2,7 +2,7 @@
 //! nothing else may open any meanwhile.
 #![allow(clippy::unwrap_used, reason = "a test ends with what it did not expect")]
 
-#[allow(dead_code)]
+#[allow(dead_code, reason = "the relay tests use the rest of it")]
 #[path = "relay/harness.rs"]
 mod harness;
 

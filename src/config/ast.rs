@@ -285,7 +285,6 @@ pub enum LogAddress {
 pub struct Bind {
     pub addresses: Vec<Spanned<Address>>,
     pub options: BindOptions,
-    pub span: Span,
     /// File and line, for errors when the socket is bound.
     pub origin: (String, u32),
 }
@@ -314,8 +313,6 @@ pub struct Server {
     /// The address as written, variables expanded.
     pub written_address: String,
     pub settings: ServerSettings,
-    /// The whole line.
-    pub span: Span,
 }
 
 /// What `server` and `default-server` options set.

@@ -21,6 +21,8 @@ pub struct Bundle {
     pub groups: BTreeMap<String, Option<u32>>,
     /// This machine's host name.
     pub hostname: String,
+    /// `-dr`: a server whose name has no address does not refuse the config; it starts disabled.
+    pub ignore_unresolved: bool,
 }
 
 /// What a load would have liked to find in the bundle. The gatherer looks them up and loads again.

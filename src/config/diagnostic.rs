@@ -82,7 +82,7 @@ impl Diagnostic {
         self
     }
 
-    /// Says when HAProxy finds it; what has no place is found when all has been read anyway.
+    /// Says when HAProxy finds it.
     pub fn stage(mut self, stage: Stage) -> Diagnostic {
         self.stage = stage;
         self

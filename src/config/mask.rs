@@ -1,15 +1,13 @@
 //! Which words of a statement are secret, so that no diagnostic, page or dump shows them: what AUTH and
 //! HELLO carry in a check, passwords of the stats page and of userlists, values given to variables.
 //!
-//! Two callers, two needs. The parser has words that lexed and asks for [`shown`] when it quotes one. The
-//! renderer has raw lines, perhaps of a file that makes no sense, and asks for [`secret_ranges`]: it reads
+//! The renderer has raw lines, perhaps of a file that makes no sense, and asks for [`secret_ranges`]: it reads
 //! them leniently and in doubt hides too much. A misspelt keyword must not bring a password to light.
 
-use std::borrow::Cow;
 use std::ops::Range;
 
 use super::keyword;
-use super::lexer::{self, Word};
+use super::lexer;
 use super::source::Source;
 
 /// What stands in the place of a secret.
@@ -20,15 +18,6 @@ const LONGEST_READ: usize = 4096;
 
 /// How many lines before a `tcp-check send` may hold the AUTH that it belongs to.
 const MEMORY: u32 = 16;
-
-/// The text of a word as a message may show it.
-pub fn shown(words: &[Word], at: usize) -> Cow<'_, str> {
-    let texts: Vec<&[u8]> = words.iter().map(|word| word.text.as_slice()).collect();
-    match secret_words(&texts) {
-        Some(secret) if secret.contains(&at) => Cow::Borrowed(STARS),
-        _ => words.get(at).map(Word::str).unwrap_or_default(),
-    }
-}
 
 /// Which words of a statement are secret, given their texts.
 pub fn secret_words(texts: &[&[u8]]) -> Option<Range<usize>> {

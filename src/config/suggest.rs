@@ -6,11 +6,6 @@ use super::keyword::{self, Scope, Status};
 /// Words longer than this are no misspelt keyword, and comparing them would take long.
 const LONGEST: usize = 60;
 
-/// The help for an unknown statement (or an unknown option of a line) that begins with `words`.
-pub fn help(scope: Scope, words: &[&str]) -> Option<String> {
-    nearest(scope, words).map(|name| format!("did you mean '{name}'?")).or_else(|| elsewhere(scope, words))
-}
-
 /// The keyword of `scope` that is nearest to the first words, if any is near. Of two as near, one that
 /// rolecall honours.
 pub fn nearest(scope: Scope, words: &[&str]) -> Option<&'static str> {
@@ -132,17 +127,17 @@ mod tests {
     #[test]
     fn known_words_have_a_home() {
         assert_eq!(
-            help(Scope::Global, &["server", "a"]).as_deref(),
+            elsewhere(Scope::Global, &["server", "a"]).as_deref(),
             Some("'server' belongs in a 'backend' or 'listen' section")
         );
         assert_eq!(
-            help(Scope::Backend, &["chroot"]).as_deref(),
+            elsewhere(Scope::Backend, &["chroot"]).as_deref(),
             Some("'chroot' belongs in a 'global' section")
         );
         assert_eq!(
-            help(Scope::Backend, &["inter", "1s"]).as_deref(),
+            elsewhere(Scope::Backend, &["inter", "1s"]).as_deref(),
             Some("'inter' belongs on a 'server' line")
         );
-        assert_eq!(help(Scope::Backend, &["xyzzy"]), None);
+        assert_eq!(elsewhere(Scope::Backend, &["xyzzy"]), None);
     }
 }

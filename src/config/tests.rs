@@ -29,6 +29,7 @@ fn bundle(text: &str) -> Bundle {
             .map(|(name, id)| (name.to_owned(), id))
             .into(),
         hostname: "balancer1".to_owned(),
+        ignore_unresolved: false,
     }
 }
 

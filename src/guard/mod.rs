@@ -68,8 +68,6 @@ pub mod machine;
 pub mod proof;
 pub mod words;
 
-pub use actor::{Guards, run};
-pub use classify::classify;
 pub use hold::{Waiting, waiting};
 
 #[cfg(test)]

@@ -208,9 +208,8 @@ fn because(check: Option<&CheckSummary>) -> String {
     if !check.info.is_empty() {
         let _ = write!(text, ", info: \"{}\"", check.info);
     }
-    // What real connections met took no time of its own.
-    if check.status != CheckStatus::HealthAnalyze {
-        let _ = write!(text, ", check duration: {}ms", check.duration_ms);
+    if let Some(duration) = check.duration_ms {
+        let _ = write!(text, ", check duration: {duration}ms");
     }
     text
 }

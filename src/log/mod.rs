@@ -18,7 +18,6 @@ pub mod framing;
 pub mod policy;
 pub mod sink;
 pub mod tcplog;
-pub mod termination;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -3,16 +3,14 @@ use std::time::SystemTime;
 
 use super::*;
 use crate::config::Config;
-use crate::state::{
-    BackendKey, BackendLive, Cause, Concurrency, FrontendKey, FrontendLive, Phase, Termination,
-};
+use crate::state::{BackendKey, BackendLive, Cause, Concurrency, FrontendLive, Phase, Termination};
 use crate::time::Tick;
 
 pub(in crate::log) fn record() -> SessionRecord {
     SessionRecord {
         config: Arc::new(Config::default()),
         frontend_id: None,
-        frontend: Arc::new(FrontendLive::new(FrontendKey(1), "fe")),
+        frontend: Arc::new(FrontendLive::new("fe")),
         backend: Some(Arc::new(BackendLive::new(BackendKey(1), "be", Tick(0)))),
         server: None,
         client: Some("127.0.0.1:54600".parse().unwrap()),

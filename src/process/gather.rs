@@ -70,6 +70,7 @@ pub fn gather(settings: &Settings, lookup: Lookup) -> Gathered {
     let mut bundle = Bundle { files: read_all(&settings.files)?, ..Bundle::default() };
     bundle.environment = environment(settings);
     bundle.hostname = hostname();
+    bundle.ignore_unresolved = settings.ignore_unresolved;
     let mut loaded = config::load(&bundle);
     for _ in 0..ROUNDS {
         if loaded.wanted.is_empty() {

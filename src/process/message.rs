@@ -4,8 +4,6 @@
 //! worker says whether it took them. Neither trusts the other's numbers: names and descriptors must match
 //! in count, and each name must be one that the worker's own load asks for.
 
-use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 
 use serde::{Deserialize, Serialize};
@@ -58,12 +56,10 @@ enum Letter {
 /// The bundle without the files' bytes, which travel raw.
 #[derive(Serialize, Deserialize)]
 struct Head {
+    /// Names and lengths.
     files: Vec<(String, usize)>,
-    environment: BTreeMap<String, String>,
-    hosts: BTreeMap<String, Vec<IpAddr>>,
-    users: BTreeMap<String, Option<u32>>,
-    groups: BTreeMap<String, Option<u32>>,
-    hostname: String,
+    /// Without files.
+    bundle: Bundle,
     listeners: Vec<SocketName>,
     logs: Vec<LogAddress>,
 }
@@ -71,12 +67,13 @@ struct Head {
 impl Handover {
     /// As a frame; the descriptors go with it.
     pub fn into_frame(self) -> Result<Frame, MessageError> {
-        let Bundle { files, environment, hosts, users, groups, hostname } = self.bundle;
+        let mut bundle = self.bundle;
+        let files = std::mem::take(&mut bundle.files);
         let (listeners, mut descriptors): (Vec<_>, Vec<_>) = self.listeners.into_iter().unzip();
         let (logs, log_descriptors): (Vec<_>, Vec<_>) = self.logs.into_iter().unzip();
         descriptors.extend(log_descriptors);
         let lengths = files.iter().map(|(name, bytes)| (name.clone(), bytes.len())).collect();
-        let head = Head { files: lengths, environment, hosts, users, groups, hostname, listeners, logs };
+        let head = Head { files: lengths, bundle, listeners, logs };
         let raw = files.into_iter().flat_map(|(_, bytes)| bytes).collect();
         Ok(Frame { text: serde_json::to_vec(&Letter::Handover(Box::new(head)))?, raw, descriptors })
     }
@@ -100,8 +97,7 @@ impl Handover {
         let mut descriptors = frame.descriptors.into_iter();
         let listeners = head.listeners.into_iter().zip(descriptors.by_ref()).collect();
         let logs = head.logs.into_iter().zip(descriptors).collect();
-        let Head { environment, hosts, users, groups, hostname, .. } = head;
-        let bundle = Bundle { files, environment, hosts, users, groups, hostname };
+        let bundle = Bundle { files, ..head.bundle };
         Ok(Handover { bundle, listeners, logs })
     }
 }
@@ -140,6 +136,8 @@ impl Answer {
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use std::fs::File;
     use std::path::PathBuf;
 

@@ -30,6 +30,8 @@ pub struct Settings {
     pub verbosity: Verbosity,
     /// `-dW`.
     pub warnings_refuse: bool,
+    /// `-dr`.
+    pub ignore_unresolved: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -93,6 +93,8 @@ pub fn serve(start: Start) -> Result<u8, StartError> {
     }
     let clock = Clock::system();
     let workers = Workers::new(threads(&config))?;
+    // Unbounded, as the log has its bound: whoever takes from it runs on the thread of those who send, and never
+    // waits.
     let (events, emitted) = unbounded_channel();
     let guards = Guards::new(workers.clone(), events.clone());
     if let Place::Below { parent, .. } = &start.place {
@@ -100,7 +102,10 @@ pub fn serve(start: Start) -> Result<u8, StartError> {
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let parts = Parts { clock, workers, guards, emitted, events };
-    runtime.block_on(run(start, config, parts))
+    let code = runtime.block_on(run(start, config, parts));
+    // A reload may still hang in a name server; its thread ends with the process.
+    runtime.shutdown_background();
+    code
 }
 
 /// What was made before privileges were given up.
@@ -120,6 +125,7 @@ async fn run(start: Start, config: Config, parts: Parts) -> Result<u8, StartErro
     let identity = speaker.identity(&config, &bundle.hostname);
     let logger = Logger::start(identity, clock.clone(), Sinks::default())?;
     let published = Arc::new(Published::from_pointee(Snapshot::empty(workers.count())));
+    // Likewise; there is one report a check, and one snapshot a reload.
     let (reports, heard) = unbounded_channel();
     let (snapshots, taken) = unbounded_channel();
     tokio::spawn(run_guards(guards, taken, heard));

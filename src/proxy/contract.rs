@@ -89,7 +89,8 @@ pub enum Event {
     /// So many bytes came from that side since the last such event: activity, for timers and counters. Bytes
     /// that are thrown away after [`Op::Discard`] are not told.
     Received(Side, u64),
-    /// That side's FIN, after all its bytes were delivered.
+    /// That side's FIN, after all its bytes were delivered. A client's that comes before [`Op::Relay`] is told
+    /// at once, and once more by this rule.
     Eof(Side),
     /// Before [`Op::Relay`]: the client's FIN, and not a byte before it.
     LeftUnserved,
@@ -138,16 +139,19 @@ pub enum Op {
     Relay,
     /// Pass a FIN on to that side.
     Shutdown(Side),
-    /// From now on read that side and throw the bytes away.
+    /// From now on read that side and throw the bytes away, with those that it sent before and the other side
+    /// could not take yet: a server that is cut off gets no further command. A FIN that waited behind them
+    /// goes out.
     Discard(Side),
-    /// Tell `Event::Quiet` when nothing has come from the server for `Duration` and the client has everything.
+    /// Tell `Event::Quiet` when nothing has come from the server for `Duration`, or it is gone, and the client's
+    /// kernel has acknowledged everything.
     ReportQuiet(Duration),
     /// Stop reading that side (freeze), and go on.
     Pause(Side),
     Resume(Side),
     Close(Side, Close),
-    /// Hand the client's socket to a service, with what `Session::into_admission` gives; the session ends for
-    /// the worker without `End`.
+    /// Hand the client's socket to a service, with what `Session::into_admission` gives. Not a byte of it has
+    /// been read. The session ends for the worker without `End`.
     Serve,
     /// Take `Session::record` to the log now.
     Log,

@@ -101,6 +101,7 @@ pub fn start(shared: &Shared) -> io::Result<WorkerHandles> {
 
 /// The same with an engine of choice.
 pub fn start_with(engine: EngineLoop, shared: &Shared) -> io::Result<WorkerHandles> {
+    // One word a worker.
     let (ended, ends) = unbounded_channel();
     let accepting = Arc::new(AtomicUsize::new(shared.workers.count()));
     let (ready, all_ready) = channel();

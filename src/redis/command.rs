@@ -183,7 +183,7 @@ fn array(bytes: &[u8]) -> Option<Next<'_>> {
 }
 
 /// A type byte, a number and CRLF: the number and the bytes used, `Some(None)` if the line is not whole.
-#[allow(clippy::option_option)]
+#[allow(clippy::option_option, reason = "no number here, and not yet, are two answers to two callers")]
 fn number(bytes: &[u8], kind: u8) -> Option<Option<(usize, usize)>> {
     if bytes.first() != Some(&kind) {
         return None;

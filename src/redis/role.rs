@@ -181,13 +181,6 @@ impl Findings {
     }
 }
 
-/// Role of an INFO text alone.
-pub fn parse_info(text: &[u8]) -> Option<RoleReport> {
-    let mut findings = Findings::default();
-    findings.absorb_info(text);
-    findings.into_report()
-}
-
 fn role_named(value: &[u8]) -> Option<Role> {
     match value {
         b"master" => Some(Role::Master),

@@ -4,6 +4,13 @@ use proptest::prelude::*;
 
 use super::*;
 
+/// What an INFO text alone says.
+fn parse_info(text: &[u8]) -> Option<RoleReport> {
+    let mut findings = Findings::default();
+    findings.absorb_info(text);
+    findings.into_report()
+}
+
 #[test]
 fn info_replication_of_a_master() {
     let text = b"# Replication\r\nrole:master\r\nconnected_slaves:2\r\nslave0:ip=127.0.0.1,port=6380,state=online\r\n\

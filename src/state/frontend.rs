@@ -2,14 +2,9 @@
 
 use super::counters::{Counter, Gauge, Rate, Traffic};
 
-/// Names a live frontend for the life of the process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct FrontendKey(pub u32);
-
 /// One frontend, for as long as the config has it.
 #[derive(Debug)]
 pub struct FrontendLive {
-    pub key: FrontendKey,
     pub name: String,
     pub traffic: Traffic,
     /// `conn_rate`, `conn_rate_max`
@@ -28,9 +23,8 @@ pub struct FrontendLive {
 }
 
 impl FrontendLive {
-    pub fn new(key: FrontendKey, name: &str) -> FrontendLive {
+    pub fn new(name: &str) -> FrontendLive {
         FrontendLive {
-            key,
             name: name.to_owned(),
             traffic: Traffic::default(),
             connection_rate: Rate::default(),

@@ -61,7 +61,7 @@ pub struct Accepted {
 #[derive(Debug)]
 pub struct Listener {
     pub socket: OwnedFd,
-    /// Identity across reloads.
+    /// Where it listens.
     pub address: BindAddress,
     /// Connections that came in here; counted against the bind line's `maxconn`.
     pub connections: Arc<Gauge>,

@@ -21,7 +21,7 @@ mod snapshot;
 pub use admission::{Admission, Full};
 pub use backend::{BackendKey, BackendLive, BackendView, Guarding};
 pub use check::CheckStatus;
-pub use frontend::{FrontendKey, FrontendLive};
+pub use frontend::FrontendLive;
 pub use history::{MasterChange, MasterHistory};
 pub use mailbox::{Accepted, Command, CutReason, Listener, Mailbox, SessionToken, Workers};
 pub use master::{Master, MasterWord};

@@ -116,11 +116,6 @@ impl Termination {
     pub const fn new(cause: Cause, phase: Phase) -> Termination {
         Termination { cause, phase }
     }
-
-    /// The two characters.
-    pub fn code(self) -> [char; 2] {
-        [self.cause.letter(), self.phase.letter()]
-    }
 }
 
 impl std::fmt::Display for Termination {
@@ -173,6 +168,6 @@ mod tests {
     fn codes_are_two_letters() {
         assert_eq!(Termination::NORMAL.to_string(), "--");
         assert_eq!(Termination::new(Cause::ServerTimeout, Phase::Queue).to_string(), "sQ");
-        assert_eq!(Termination::new(Cause::ClientAbort, Phase::Data).code(), ['C', 'D']);
+        assert_eq!(Termination::new(Cause::ClientAbort, Phase::Data).to_string(), "CD");
     }
 }

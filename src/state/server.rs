@@ -20,7 +20,7 @@
 //! | ready | Running, Starting | yes | yes | yes, if its weight is not 0 |
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::Relaxed};
 
 use tokio::sync::Notify;
 
@@ -128,8 +128,6 @@ pub struct ServerLive {
     pub distress: Notify,
     /// `slowstart`: percent of its full share that it takes while [`Operation::Starting`].
     throttle: AtomicU32,
-    /// Bumped when the address changes; proof belongs to one address.
-    pub address_epoch: AtomicU64,
     health: Mutex<Health>,
     redis: Mutex<RedisView>,
 }
@@ -149,7 +147,6 @@ impl ServerLive {
             connect_failures: AtomicU32::new(0),
             distress: Notify::new(),
             throttle: AtomicU32::new(100),
-            address_epoch: AtomicU64::new(0),
             health: Mutex::new(initial),
             redis: Mutex::new(RedisView::default()),
         }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use arc_swap::ArcSwap;
 
 use super::backend::{BackendKey, BackendLive, BackendView, Guarding};
-use super::frontend::{FrontendKey, FrontendLive};
+use super::frontend::FrontendLive;
 use super::mailbox::Listener;
 use super::server::{Health, Operation, ServerKey, ServerLive, admin};
 use crate::config::Config;
@@ -106,7 +106,7 @@ impl Snapshot {
 
     fn carry_frontend(&self, name: &str) -> Arc<FrontendLive> {
         let kept = self.frontends.iter().find(|live| live.name == name).cloned();
-        kept.unwrap_or_else(|| Arc::new(FrontendLive::new(FrontendKey(next_key()), name)))
+        kept.unwrap_or_else(|| Arc::new(FrontendLive::new(name)))
     }
 
     fn carry_backend(&self, backend: &Backend, guarding: Guarding, now: Tick) -> BackendView {

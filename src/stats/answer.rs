@@ -1,8 +1,6 @@
 //! What a request to a `mode http` proxy is answered with: `monitor-uri`, the stats page, or HAProxy's 503 of
 //! a proxy without servers. Pure: request in, reply out.
 
-use std::time::SystemTime;
-
 use super::request::{Format, Refresh, View};
 use super::{ProcessFacts, auth, csv, html, json, rows};
 use crate::config::model::{BackendId, FrontendId, StatsPage};
@@ -17,7 +15,6 @@ pub struct World<'a> {
     pub facts: &'a ProcessFacts,
     pub clock: &'a Clock,
     pub now: Tick,
-    pub wall: SystemTime,
 }
 
 /// What matters of a request.
@@ -94,8 +91,8 @@ pub fn answer(
 }
 
 fn show(world: &World<'_>, settings: &StatsPage, view: &View, nonce: &str) -> Reply {
-    let World { snapshot, facts, clock, now, wall } = *world;
-    let page = html::Page { snapshot, facts, settings, view, clock, now, wall };
+    let World { snapshot, facts, clock, now } = *world;
+    let page = html::Page { snapshot, facts, settings, view, clock, now };
     let table = || rows(snapshot, &page.selection(), now);
     let (kind, body) = match view.format {
         Format::Html => ("text/html; charset=utf-8", html::document(&page, nonce)),

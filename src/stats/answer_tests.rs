@@ -20,8 +20,8 @@ fn with_page() -> Demo {
 
 fn ask(demo: &Demo, method: Method, target: &str, credentials: Option<&str>) -> Reply {
     let clock = Clock::utc();
-    let Demo { snapshot, facts, now, wall, .. } = demo;
-    let world = World { snapshot, facts, clock: &clock, now: *now, wall: *wall };
+    let Demo { snapshot, facts, now, .. } = demo;
+    let world = World { snapshot, facts, clock: &clock, now: *now };
     let basic = base64::engine::general_purpose::STANDARD.encode(credentials.unwrap_or_default());
     let header = format!("Basic {basic}");
     let authorization = credentials.map(|_| header.as_bytes());

@@ -136,7 +136,7 @@ impl Visit {
 
     fn answer(&self, snapshot: &Snapshot, request: &hyper::Request<Incoming>, now: Tick) -> Reply {
         let Service { facts, clock, .. } = &self.service;
-        let world = World { snapshot, facts, clock, now, wall: SystemTime::now() };
+        let world = World { snapshot, facts, clock, now };
         let target = request.uri().to_string();
         let asked = Request {
             method: match *request.method() {

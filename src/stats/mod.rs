@@ -3,7 +3,7 @@
 //! Enters: the published snapshot, the process's own facts, and what the reader wants to see. Leaves: text.
 //! Everything but [`http`] is pure.
 //!
-//! * [`select`] and [`rows`]: which proxies and servers are shown, with what each row needs at hand.
+//! * [`request`], [`Selection`] and [`rows()`]: which proxies and servers are shown, with what each row needs at hand.
 //! * [`field`]: the one table of columns; [`csv`] and [`json`] derive from it.
 //! * [`status`]: the words and the colours of a server's state.
 //! * [`html`]: the page, with a Redis panel for every backend that asks for roles.

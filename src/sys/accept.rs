@@ -1,6 +1,7 @@
-#![allow(unsafe_code)]
 //! Taking connections from a listening socket. What a client inherits from its listener (TCP_NODELAY,
 //! keepalive, the user timeout) is set there once, not here per connection.
+
+#![allow(unsafe_code, reason = "accept4(2) gives a raw descriptor")]
 
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};

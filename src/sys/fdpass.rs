@@ -1,6 +1,7 @@
-#![allow(unsafe_code)]
 //! Descriptors through a unix socket (`SCM_RIGHTS`): a privileged parent hands listening sockets to its
 //! worker, and one process to its successor.
+
+#![allow(unsafe_code, reason = "SCM_RIGHTS gives raw descriptors")]
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};

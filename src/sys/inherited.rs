@@ -1,5 +1,6 @@
 //! Descriptors that the process was started with, named by number in the config (`fd@N`).
-#![allow(unsafe_code)]
+
+#![allow(unsafe_code, reason = "a number from the config becomes a descriptor")]
 
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};

@@ -1,4 +1,3 @@
-#![allow(unsafe_code)]
 //! Listening sockets: a [`Bind`] in, a socket that clients can connect to out, or an error that says where
 //! the line stands and what to do.
 //!
@@ -7,7 +6,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, OwnedFd, RawFd};
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
@@ -16,7 +15,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::socket::{getsockopt, sockopt};
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 
-use super::{connect, socket, unix};
+use super::{connect, inherited, socket, unix};
 use crate::config::model::{Bind, BindAddress, Frontend};
 
 /// A bind line that could not be honoured.
@@ -175,13 +174,7 @@ fn remove_stale(path: &Path, address: &SockAddr) -> io::Result<()> {
 
 /// A copy of an inherited descriptor, which itself stays open for the next reload.
 fn adopt(number: RawFd, backlog: u32) -> io::Result<OwnedFd> {
-    if number < 0 {
-        return Err(Errno::EBADF.into());
-    }
-    // SAFETY: the number is only asked for a copy, which fails if nothing is open under it; nothing of this
-    // process closes inherited descriptors meanwhile, as they are named by the config alone.
-    let inherited = unsafe { BorrowedFd::borrow_raw(number) };
-    let copy = inherited.try_clone_to_owned()?;
+    let copy = inherited::duplicate(number)?;
     let socket = SockRef::from(&copy);
     if socket.r#type()? != Type::STREAM {
         return Err(Errno::EINVAL.into());

@@ -9,7 +9,6 @@
 //! | `listen` | listening sockets with every bind option |
 //! | `unix` | addresses of unix sockets, by path and abstract |
 //! | `fdpass` | descriptors through a unix socket |
-//! | `inherited` | descriptors that the process was started with |
 //! | `limits` | the limit on descriptors, a thread's cores, its signals |
 //! | `inherited` | descriptors that the process was started with |
 //! | `process` | fork, privileges, dispositions of signals, standard streams |

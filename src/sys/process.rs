@@ -1,5 +1,6 @@
-#![allow(unsafe_code)]
 //! What a process does to itself: fork, give up privileges, choose what signals do, let go of its terminal.
+
+#![allow(unsafe_code, reason = "fork(2) and signal(2)")]
 
 use std::fs::File;
 use std::io;

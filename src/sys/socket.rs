@@ -1,8 +1,9 @@
-#![allow(unsafe_code)]
 //! One connected socket: bytes in and out, its options, and what the kernel knows of it.
 //!
 //! Nothing here blocks: the sockets are non-blocking, and an interrupted call is repeated. `SIGPIPE` never
 //! comes up, as every send says so.
+
+#![allow(unsafe_code, reason = "ioctl(2) and setsockopt(2), where no crate wraps them")]
 
 use std::io;
 use std::net::SocketAddr;

@@ -29,10 +29,6 @@ pub struct FrontendId(pub usize);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct BackendId(pub usize);
 
-/// Position of a server in [`Backend::servers`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ServerId(pub usize);
-
 /// Everything a set of config files says.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Config {

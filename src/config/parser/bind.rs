@@ -68,7 +68,7 @@ pub(super) fn line(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statemen
     let mut options = Options::new(Scope::Bind, line, 2, subject);
     let mut bind = BindOptions::default();
     if options.read_all(context, READERS, &mut bind) {
-        proxy.binds.push(Bind { addresses, options: bind, span: line.span(), origin: origin(line) });
+        proxy.binds.push(Bind { addresses, options: bind, origin: origin(line) });
     }
 }
 
@@ -76,7 +76,7 @@ pub(super) fn line(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statemen
 pub(super) fn legacy(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>, word: &Word) {
     proxy.listens = true;
     if let Some(addresses) = addresses(context, word) {
-        let bind = Bind { addresses, options: BindOptions::default(), span: word.span, origin: origin(line) };
+        let bind = Bind { addresses, options: BindOptions::default(), origin: origin(line) };
         proxy.binds.push(bind);
     }
 }

@@ -2,7 +2,7 @@
 //! and the bounds that keep hostile texts from costing memory out of proportion.
 
 use crate::config::bundle::Bundle;
-use crate::config::diagnostic::{Diagnostic, Severity};
+use crate::config::diagnostic::{Diagnostic, Severity, Stage};
 use crate::config::lexer::Environment;
 use crate::config::source::Span;
 
@@ -26,6 +26,8 @@ const MOST_REGEXES: usize = 2_000;
 pub struct Context<'a> {
     pub environment: Environment,
     pub bundle: &'a Bundle,
+    /// What is reported now belongs there.
+    pub stage: Stage,
     diagnostics: Vec<Diagnostic>,
     errors: usize,
     untold: usize,
@@ -40,6 +42,7 @@ impl<'a> Context<'a> {
         Context {
             environment: environment(bundle),
             bundle,
+            stage: Stage::Reading,
             diagnostics: Vec::new(),
             errors: 0,
             untold: 0,
@@ -57,7 +60,7 @@ impl<'a> Context<'a> {
             self.untold += 1;
             return;
         }
-        self.diagnostics.push(diagnostic);
+        self.diagnostics.push(diagnostic.stage(self.stage));
     }
 
     /// Takes note of an error that needs no further help.

@@ -111,7 +111,7 @@ pub(super) fn line(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statemen
     }
     let mut settings = proxy.settings.default_server.clone();
     Options::new(Scope::Server, line, 3, subject).read_all(context, READERS, &mut settings);
-    proxy.servers.push(Server { name, address, written_address, settings, span: line.span() });
+    proxy.servers.push(Server { name, address, written_address, settings });
 }
 
 /// `default-server` in any proxy section.

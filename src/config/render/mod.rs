@@ -1,7 +1,7 @@
 //! Diagnostics to text, twice: as HAProxy's lines, which tools read, and as source blocks with carets, which
 //! people read. The lines always come; the blocks follow each of them where somebody looks at it.
 //!
-//! Nothing secret passes: messages are scrubbed and source lines masked by [`mask`](super::mask), for every
+//! Nothing secret passes: messages are scrubbed and source lines masked by [`mask`], for every
 //! place that a diagnostic cites.
 
 mod block;
@@ -46,23 +46,19 @@ pub fn render(
         return String::new();
     }
     let mut out = opening(program);
-    let mut unfinished: Option<SourceId> = None;
-    for diagnostic in diagnostics {
-        let file = diagnostic.span.map(|span| span.source);
-        if unfinished.is_some() && (unfinished != file || !is_of_reading(diagnostic)) {
-            finish_file(&mut out, unfinished.take(), sources, program);
-        }
-        if is_of_reading(diagnostic) && diagnostic.severity == Severity::Error {
-            unfinished = file;
-        }
+    let mut last_of_file = last_errors(diagnostics).into_iter().peekable();
+    for (at, diagnostic) in diagnostics.iter().enumerate() {
         haproxy_line(&mut out, diagnostic, sources, program);
         match detail {
             Detail::Lines => {}
             Detail::Blocks => block::write(&mut out, diagnostic, sources, block::Look::Plain),
             Detail::Colour => block::write(&mut out, diagnostic, sources, block::Look::Coloured),
         }
+        if let Some((_, file)) = last_of_file.next_if(|(last, _)| *last == at) {
+            let name = &sources.source(file).name;
+            alert(&mut out, program, &format!("Error(s) found in configuration file : {name}"));
+        }
     }
-    finish_file(&mut out, unfinished, sources, program);
     if diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
         alert(&mut out, program, "Fatal errors found in configuration.");
     }
@@ -76,12 +72,6 @@ pub fn opening(program: &Program<'_>) -> String {
         "{tag}haproxy version is {}\n{tag}path to executable is {}\n",
         program.version, program.executable
     )
-}
-
-/// What `-dW` and `zero-warning` say of a config that has warnings.
-pub fn warnings_are_fatal(program: &Program<'_>) -> String {
-    let tag = tag(Severity::Error, program.pid);
-    format!("{tag}Some warnings were found and 'zero-warning' is set. Aborting.\n")
 }
 
 /// `[ALERT]    (PID) : `: HAProxy's word for a severity, padded.
@@ -118,16 +108,21 @@ pub fn verdict(diagnostics: &[Diagnostic], listens: bool) -> Verdict {
     Verdict { text, status }
 }
 
-/// Whether HAProxy finds it while it reads the file; the rest it finds once all files are read.
-fn is_of_reading(diagnostic: &Diagnostic) -> bool {
-    diagnostic.span.is_some() && diagnostic.heading != Heading::Bare && diagnostic.stage == Stage::Reading
-}
-
-fn finish_file(out: &mut String, file: Option<SourceId>, sources: &Sources, program: &Program<'_>) {
-    if let Some(id) = file {
-        let name = &sources.source(id).name;
-        alert(out, program, &format!("Error(s) found in configuration file : {name}"));
+/// The last error of each file that HAProxy finds while it reads, by position; what it finds later belongs to
+/// no file, and stands between them here because places are in order.
+fn last_errors(diagnostics: &[Diagnostic]) -> Vec<(usize, SourceId)> {
+    let mut last: Vec<(usize, SourceId)> = Vec::new();
+    for (at, diagnostic) in diagnostics.iter().enumerate() {
+        let reading = diagnostic.heading != Heading::Bare && diagnostic.stage == Stage::Reading;
+        let (Some(span), true, Severity::Error) = (diagnostic.span, reading, diagnostic.severity) else {
+            continue;
+        };
+        match last.last_mut().filter(|(_, file)| *file == span.source) {
+            Some(earlier) => earlier.0 = at,
+            None => last.push((at, span.source)),
+        }
     }
+    last
 }
 
 fn alert(out: &mut String, program: &Program<'_>, text: &str) {

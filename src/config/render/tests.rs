@@ -162,8 +162,25 @@ fn the_verdict_is_haproxys() {
     assert_eq!(verdict(&warning, true).text, "Warnings were found.\nConfiguration file is valid\n");
     assert_eq!(verdict(&warning, false).status, 2);
     assert_eq!(verdict(&error, true), Verdict { text: "", status: 1 });
-    assert_eq!(
-        warnings_are_fatal(&PROGRAM),
-        "[ALERT]    (7) : Some warnings were found and 'zero-warning' is set. Aborting.\n"
-    );
+}
+
+#[test]
+fn a_file_is_closed_once_behind_its_last_error_of_reading() {
+    let text = "a\nb\nc\nd\n";
+    let diagnostics = [
+        Diagnostic::error(span(text, "a"), "one"),
+        Diagnostic::error(span(text, "b"), "two").stage(Stage::Checking),
+        Diagnostic::error(span(text, "c"), "three"),
+        Diagnostic::error(span(text, "d"), "four").stage(Stage::Checking),
+    ];
+    insta::assert_snapshot!(render(&diagnostics, &sources(text), &PROGRAM, Detail::Lines), @"
+    [NOTICE]   (7) : haproxy version is 2.6.12-rolecall
+    [NOTICE]   (7) : path to executable is /usr/sbin/haproxy
+    [ALERT]    (7) : config : parsing [a.cfg:1] : one
+    [ALERT]    (7) : config : parsing [a.cfg:2] : two
+    [ALERT]    (7) : config : parsing [a.cfg:3] : three
+    [ALERT]    (7) : config : Error(s) found in configuration file : a.cfg
+    [ALERT]    (7) : config : parsing [a.cfg:4] : four
+    [ALERT]    (7) : config : Fatal errors found in configuration.
+    ");
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use super::Resolver;
 use crate::config::ast::{Proxy, Spanned};
-use crate::config::diagnostic::{Diagnostic, Heading};
+use crate::config::diagnostic::{Diagnostic, Heading, Stage};
 use crate::config::model::BackendId;
 use crate::config::suggest;
 
@@ -49,6 +49,8 @@ impl Names {
                 duplicate(resolver, proxy, &proxies[first]);
             }
         }
+        // So far HAProxy comes while it reads.
+        resolver.context.stage = Stage::Checking;
         let targets = proxies.iter().enumerate().map(|(index, proxy)| {
             if !proxy.kind.has_frontend() {
                 return None;

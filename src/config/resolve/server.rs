@@ -96,7 +96,9 @@ impl Resolver<'_, '_> {
         let Host::Name(host, _) = host else { return };
         let subject = format!("'server {}/{}'", proxy.name.value, server.name.value);
         let message = format!("{subject} : could not resolve address '{host}'");
-        let optional = server.settings.init_addr == InitAddr::Optional || proxy.settings.disabled;
+        let optional = server.settings.init_addr == InitAddr::Optional
+            || proxy.settings.disabled
+            || self.bundle.ignore_unresolved;
         let diagnostic = if optional {
             Diagnostic::warning(server.address.span, format!("{message}, disabling server."))
         } else {

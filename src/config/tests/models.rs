@@ -387,3 +387,12 @@ fn conditions_choose_lines() {
         assert_eq!(config(&text).frontends[0].name, expected, "{condition}");
     }
 }
+
+#[test]
+fn a_name_without_an_address_may_be_ignored_at_the_start() {
+    let text = "listen l\n bind :1\n timeout client 1s\n timeout server 1s\n timeout connect 1s\n server s nowhere.invalid:1\n";
+    let strict = bundle(text);
+    assert!(load(&strict).config.is_none());
+    let lenient = load(&crate::config::Bundle { ignore_unresolved: true, ..strict });
+    assert_eq!(lenient.config.unwrap().backends[0].servers[0].address, None);
+}

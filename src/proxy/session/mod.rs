@@ -252,11 +252,6 @@ impl Session {
         }
     }
 
-    /// The name by which messages find it.
-    pub fn token(&self) -> SessionToken {
-        self.token
-    }
-
     /// Who the client is; `None` for unix sockets.
     pub fn client(&self) -> Option<SocketAddr> {
         self.client

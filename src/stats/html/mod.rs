@@ -10,7 +10,6 @@ mod redis;
 mod table;
 
 use std::fmt::Write as _;
-use std::time::SystemTime;
 
 use escape::{Escaped, grouped, span};
 
@@ -36,7 +35,6 @@ pub struct Page<'a> {
     pub view: &'a View,
     pub clock: &'a Clock,
     pub now: Tick,
-    pub wall: SystemTime,
 }
 
 impl Page<'_> {

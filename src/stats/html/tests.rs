@@ -2,8 +2,8 @@ use super::*;
 use crate::stats::demo::{self, Demo};
 
 fn page<'a>(demo: &'a Demo, view: &'a View, clock: &'a Clock) -> Page<'a> {
-    let Demo { snapshot, facts, page, now, wall } = demo;
-    Page { snapshot, facts, settings: page, view, clock, now: *now, wall: *wall }
+    let Demo { snapshot, facts, page, now, .. } = demo;
+    Page { snapshot, facts, settings: page, view, clock, now: *now }
 }
 
 fn rendered(demo: &Demo, view: &View) -> String {
