@@ -1,6 +1,5 @@
 //! The two programs, started alike.
 
-use std::io::ErrorKind;
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -45,14 +44,12 @@ impl Which {
     pub(crate) fn check(self, directory: &Path) -> Output {
         let mut command = self.command();
         command.args(["-c", "-f", "a.cfg"]).current_dir(directory);
-        command.output().unwrap_or_else(|error| missing(self, &error))
+        command.output().expect(MISSING)
     }
 }
 
-fn missing(which: Which, error: &std::io::Error) -> ! {
-    assert!(error.kind() != ErrorKind::NotFound, "{which:?} is not installed: run tests/run.sh");
-    panic!("{which:?}: {error}")
-}
+/// Said of a haproxy that cannot be started.
+const MISSING: &str = "haproxy is installed: see tests/run.sh";
 
 /// A running program with a listener and a log of its own. Dropping it ends it.
 pub(crate) struct Running {
@@ -75,7 +72,7 @@ impl Running {
         let mut command = which.command();
         command.args(["-db", "-f", "a.cfg"]).current_dir(directory.path());
         command.stdout(Stdio::null()).stderr(Stdio::null());
-        let child = command.spawn().unwrap_or_else(|error| missing(which, &error));
+        let child = command.spawn().expect(MISSING);
         let mut running = Running { child, port, log };
         running.await_listener(which);
         running
