@@ -8,7 +8,13 @@ need() {
     done
     [ "${#missing[@]}" -gt 0 ] || return 0
     local sudo=
-    if [ "$(id -u)" -ne 0 ]; then sudo=sudo; fi
+    if [ "$(id -u)" -ne 0 ]; then
+        sudo=sudo
+        if ! command -v sudo >/dev/null; then
+            echo "these packages are missing; install them as root, and run this again: ${missing[*]}" >&2
+            return 1
+        fi
+    fi
     echo "installing: ${missing[*]}" >&2
     # A package must not start its service here: policy-rc.d answers 101, "not allowed", meanwhile.
     local policy=/usr/sbin/policy-rc.d made=

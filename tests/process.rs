@@ -247,6 +247,27 @@ fn signals_that_its_starter_ignored_are_heeded() {
 }
 
 #[test]
+fn the_first_process_of_a_container_ends_too() {
+    if !is_root() {
+        return;
+    }
+    for (arguments, name, code) in
+        [(&["-db"][..], "TERM", 143), (&["-db"], "INT", 130), (&["-W", "-db"], "TERM", 0)]
+    {
+        let (mut stage, port) = (Stage::new(), free_port());
+        stage.write("", &[port]);
+        let mut command = Command::new("unshare");
+        command.current_dir(stage.directory.path()).args(["--pid", "--fork", "--kill-child", PROGRAM]);
+        let child = command.args(["-f", "c.cfg"]).args(arguments).stderr(Stdio::null()).spawn();
+        stage.child = Some(child.expect("unshare runs"));
+        eventually("the frontend", || greets(port).then_some(()));
+        let outer = stage.child.as_ref().map(Child::id).unwrap_or_default();
+        signal(children(outer)[0], name);
+        assert_eq!(stage.wait().code(), Some(code), "{name} {arguments:?}");
+    }
+}
+
+#[test]
 fn a_daemon_is_ready_when_the_command_returns() {
     let (stage, port) = (Stage::new(), free_port());
     stage.write("", &[port]);
@@ -537,6 +558,22 @@ fn a_reload_that_ends_after_a_soft_stop_opens_nothing() {
         assert!(refuses(added));
         drop(session);
         assert_eq!(stage.wait().code(), Some(0));
+    }
+}
+
+#[test]
+fn a_reload_that_hangs_holds_up_no_soft_stop() {
+    for arguments in [&["-db"][..], &["-W", "-db"]] {
+        let (mut stage, port) = (Stage::new(), free_port());
+        stage.write("", &[port]);
+        let pid = stage.start(arguments, port);
+        std::fs::remove_file(stage.path("c.cfg")).expect("the config goes");
+        assert!(Command::new("mkfifo").arg(stage.path("c.cfg")).status().expect("mkfifo runs").success());
+        signal(pid, "HUP");
+        let never_written = std::fs::File::options().write(true).open(stage.path("c.cfg")).expect("a reader");
+        signal(pid, "USR1");
+        assert_eq!(stage.wait().code(), Some(0));
+        drop(never_written);
     }
 }
 

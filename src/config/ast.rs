@@ -41,6 +41,8 @@ pub struct Global {
     pub daemon: bool,
     pub master_worker: bool,
     pub quiet: bool,
+    /// There is a `stats socket`: HAProxy gives it the first number of a proxy.
+    pub stats_socket: bool,
     pub zero_warning: bool,
     pub pidfile: Option<Spanned<PathBuf>>,
     pub chroot: Option<Spanned<PathBuf>>,
@@ -118,6 +120,8 @@ pub struct Proxy {
     pub binds: Vec<Bind>,
     /// There is a `bind` line, be it wrong.
     pub listens: bool,
+    /// `use_backend` without a condition: the first decides, and comes before `default_backend`.
+    pub use_backends: Vec<Spanned<String>>,
     pub servers: Vec<Server>,
 }
 

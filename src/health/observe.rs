@@ -42,7 +42,7 @@ pub fn outcome(failures: u32) -> CheckOutcome {
         status: CheckStatus::HealthAnalyze,
         code: None,
         info: format!("Detected {failures} consecutive errors, last one was: L4 unsuccessful connection"),
-        duration_ms: 0,
+        duration_ms: None,
         role: None,
         settled: Settled::Failure,
         trouble: None,

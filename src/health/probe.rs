@@ -129,7 +129,7 @@ impl<'a> Line<'a> {
         loop {
             step = match step {
                 Step::Done(mut outcome) => {
-                    outcome.duration_ms = started.elapsed().as_millis() as u64;
+                    outcome.duration_ms = Some(started.elapsed().as_millis() as u64);
                     return Run { outcome, lost: self.lost };
                 }
                 Step::Connect { port, addr, linger } => {

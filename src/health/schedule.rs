@@ -108,7 +108,7 @@ async fn check_server(
     delay: Duration,
 ) {
     let mut dice = Dice::new(u64::from(job.server.0) + 1);
-    let mut said = Said::default();
+    let mut said = Said::before(&live);
     let engine = Engine::new(&job.method, job.bufsize, job.mode);
     let mut probe = Probe::new(engine, &job.target, job.patience);
     // A peer that hangs up every time is asked again at once only once an interval.

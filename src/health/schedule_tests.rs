@@ -197,6 +197,26 @@ async fn a_reload_keeps_tasks_whose_job_is_the_same() {
     assert!(bench.checks.is_empty());
 }
 
+#[tokio::test]
+async fn what_was_said_is_not_said_again_after_a_reload() {
+    let (port, say) = redis(replica()).await;
+    let mut bench = Bench::new();
+    bench.load(backend(role_check(), vec![server("r1", port)]), Guarding::Master);
+    bench.report().await;
+    let mut changed = server("r1", port);
+    let inter = Duration::from_millis(10);
+    changed.check = Some(ServerCheck { inter, ..ServerCheck::default() });
+    bench.load(backend(role_check(), vec![changed]), Guarding::Master);
+    bench.report().await;
+    bench.report().await;
+    let mut said = 0;
+    while let Ok(emitted) = bench.events.try_recv() {
+        said += u32::from(emitted.event.what == ServerChange::IsReplica);
+    }
+    assert_eq!(said, 1);
+    drop(say);
+}
+
 /// Sentinel ends every connection at a promotion: the next answer must not wait for the interval.
 #[tokio::test]
 async fn a_killed_connection_is_asked_again_at_once() {

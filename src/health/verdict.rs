@@ -58,6 +58,15 @@ pub(super) struct Said {
     trouble: Option<String>,
 }
 
+impl Said {
+    /// What was said before a reload gave the server another task: it is no news now.
+    pub(super) fn before(live: &ServerLive) -> Said {
+        let redis = live.redis();
+        let replica = redis.report.is_some_and(|report| report.role == Role::Replica);
+        Said { replica: replica && live.health().other_role, trouble: redis.trouble }
+    }
+}
+
 /// Marks a check as running.
 pub(super) fn begin(live: &ServerLive) {
     live.update_health(|health| health.in_progress = true);
@@ -141,7 +150,7 @@ fn absorb(health: &mut Health, operation: Operation, outcome: &CheckOutcome, now
     health.status = outcome.status;
     health.code = outcome.code;
     health.info.clone_from(&outcome.info);
-    health.duration_ms = Some(outcome.duration_ms);
+    health.duration_ms = outcome.duration_ms;
     health.in_progress = false;
     health.failed_checks += u64::from(judged.counts_as_failed);
     match judged.transition {

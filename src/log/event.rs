@@ -208,7 +208,9 @@ fn because(check: Option<&CheckSummary>) -> String {
     if !check.info.is_empty() {
         let _ = write!(text, ", info: \"{}\"", check.info);
     }
-    let _ = write!(text, ", check duration: {}ms", check.duration_ms);
+    if let Some(duration) = check.duration_ms {
+        let _ = write!(text, ", check duration: {duration}ms");
+    }
     text
 }
 

@@ -9,12 +9,23 @@ fn refused() -> CheckSummary {
         status: CheckStatus::L4Connection,
         code: None,
         info: "Connection refused".into(),
-        duration_ms: 0,
+        duration_ms: Some(0),
     }
 }
 
 fn passed() -> CheckSummary {
-    CheckSummary { status: CheckStatus::L7Ok, code: Some(0), info: "(tcp-check)".into(), duration_ms: 3 }
+    CheckSummary {
+        status: CheckStatus::L7Ok,
+        code: Some(0),
+        info: "(tcp-check)".into(),
+        duration_ms: Some(3),
+    }
+}
+
+#[test]
+fn what_was_no_check_has_no_duration() {
+    let check = CheckSummary { duration_ms: None, ..passed() };
+    assert_eq!(because(Some(&check)), ", reason: Layer7 check passed, code: 0, info: \"(tcp-check)\"");
 }
 
 fn on_stderr(event: &ServerEvent, pid: u32) -> String {

@@ -41,7 +41,7 @@ fn push_tail(text: &mut String, record: &SessionRecord) {
     push_milliseconds(text, record.wait);
     text.push('/');
     push_milliseconds(text, record.connect);
-    let early = if record.as_soon_as_possible { "+" } else { "" };
+    let early = if is_early(record) { "+" } else { "" };
     let again = if record.redispatched { "+" } else { "" };
     let at = &record.concurrency;
     let _ = write!(
@@ -58,6 +58,13 @@ fn push_tail(text: &mut String, record: &SessionRecord) {
         record.server_queue,
         record.backend_queue,
     );
+}
+
+/// Under `option logasap` the two numbers are marked even where the line came at the session's end, for want
+/// of a connection.
+fn is_early(record: &SessionRecord) -> bool {
+    let frontend = record.frontend_id.and_then(|id| record.config.frontends.get(id.0));
+    record.as_soon_as_possible || frontend.is_some_and(|frontend| frontend.log.as_soon_as_possible)
 }
 
 /// `ADDRESS:PORT` without the brackets of IPv6, as HAProxy; a unix socket has listener 1's name.

@@ -1,6 +1,7 @@
 //! The control thread's life once everything runs: signals, reloads, the parent, the end.
 //!
-//! TERM and INT are left to the kernel: the process dies of them at once, as HAProxy's does. With a parent,
+//! TERM and INT end the process at once: what is queued for the log is sent, and it dies of the signal, as
+//! HAProxy's does. They are not left to the kernel, which spares the first process of a container. With a parent,
 //! reloads are its affair: HUP and USR2 are ignored here, and configs come through the link, whose end means
 //! that the parent is gone, and that this process ends too.
 
@@ -67,6 +68,13 @@ impl Stop {
     }
 }
 
+/// How the process is to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Exit(u8),
+    Signal(Signal),
+}
+
 #[derive(Debug)]
 struct Signals {
     reload: Option<(Stream, Stream)>,
@@ -74,6 +82,8 @@ struct Signals {
     pause: Stream,
     resume: Stream,
     dump: Stream,
+    terminate: Stream,
+    interrupt: Stream,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -83,6 +93,7 @@ enum Asked {
     Pause,
     Resume,
     Dump,
+    End(Signal),
 }
 
 impl Duty {
@@ -118,29 +129,38 @@ impl Duty {
     /// Until the end; the exit code.
     pub async fn run(mut self, mut workers: WorkerHandles) -> u8 {
         self.started();
-        let code = self.serve(&mut workers).await;
+        let end = self.serve(&mut workers).await;
         self.control.logger.flush(LAST_WORDS);
         self.control.voice.flush(LAST_WORDS);
-        code
+        match end {
+            End::Exit(code) => code,
+            End::Signal(signal) => {
+                // Returns for process 1 only, which the kernel spares.
+                let _ = process::die_of(signal);
+                128 + signal as u8
+            }
+        }
     }
 
-    async fn serve(&mut self, workers: &mut WorkerHandles) -> u8 {
+    async fn serve(&mut self, workers: &mut WorkerHandles) -> End {
         loop {
             tokio::select! {
-                asked = self.signals.next() => self.obey(asked),
+                asked = self.signals.next() => if let Some(end) = self.obey(asked) {
+                    return end;
+                },
                 gathered = finished(&mut self.gathering) => self.reload(gathered),
                 frame = next_frame(&mut self.link) => match frame {
                     Ok(frame) => self.heed_parent(frame),
                     // Without its parent, and with it privileges and reloads, it must not go on.
-                    Err(_) => return 1,
+                    Err(_) => return End::Exit(1),
                 },
                 end = workers.ended() => match end.map(|end| (end.worker, end.result)) {
                     Some((_, Ok(()))) => {}
                     Some((worker, Err(error))) => {
                         self.control.voice.alert(&format!("worker {worker} failed: {error}"));
-                        return 1;
+                        return End::Exit(1);
                     }
-                    None => return u8::from(self.stop == Stop::NotYet),
+                    None => return End::Exit(u8::from(self.stop == Stop::NotYet)),
                 },
                 () = sleep_until(self.stop.due()) => self.stop_further(),
             }
@@ -160,7 +180,7 @@ impl Duty {
         super::tell_predecessors(&self.settings, &self.control.voice);
     }
 
-    fn obey(&mut self, asked: Asked) {
+    fn obey(&mut self, asked: Asked) -> Option<End> {
         match asked {
             Asked::Reload => {
                 if self.stop == Stop::NotYet && self.turn.ask() {
@@ -171,7 +191,9 @@ impl Duty {
             Asked::Pause => self.control.pause(),
             Asked::Resume => self.control.resume(),
             Asked::Dump => dump::states(&self.control),
+            Asked::End(signal) => return Some(End::Signal(signal)),
         }
+        None
     }
 
     fn soft_stop(&mut self) {
@@ -302,6 +324,8 @@ impl Signals {
             pause: signal(SignalKind::from_raw(Signal::SIGTTOU as i32))?,
             resume: signal(SignalKind::from_raw(Signal::SIGTTIN as i32))?,
             dump: signal(SignalKind::quit())?,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
         })
     }
 
@@ -318,6 +342,8 @@ impl Signals {
             _ = self.pause.recv() => Asked::Pause,
             _ = self.resume.recv() => Asked::Resume,
             _ = self.dump.recv() => Asked::Dump,
+            _ = self.terminate.recv() => Asked::End(Signal::SIGTERM),
+            _ = self.interrupt.recv() => Asked::End(Signal::SIGINT),
         }
     }
 }

@@ -29,9 +29,9 @@
 //!
 //! # The end
 //!
-//! TERM and INT end the process at once, by the signal itself; as a master, with HAProxy's codes. USR1 lets
-//! sessions end. Parent and worker end together: the worker by PR_SET_PDEATHSIG and by the end of its
-//! socket, the parent by SIGCHLD.
+//! TERM and INT end the process at once, by the signal itself, once its log is written; as a master, with
+//! HAProxy's codes. USR1 lets sessions end. Parent and worker end together: the worker by PR_SET_PDEATHSIG and
+//! by the end of its socket, the parent by SIGCHLD.
 
 pub mod control;
 pub mod daemon;

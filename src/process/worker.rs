@@ -102,7 +102,10 @@ pub fn serve(start: Start) -> Result<u8, StartError> {
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let parts = Parts { clock, workers, guards, emitted, events };
-    runtime.block_on(run(start, config, parts))
+    let code = runtime.block_on(run(start, config, parts));
+    // A reload may still hang in a name server; its thread ends with the process.
+    runtime.shutdown_background();
+    code
 }
 
 /// What was made before privileges were given up.
@@ -156,9 +159,13 @@ async fn run(start: Start, config: Config, parts: Parts) -> Result<u8, StartErro
         limits: PageLimits::default(),
     };
     tokio::spawn(serve_loop(served, pages));
+    let connects = {
+        let logger = logger.clone();
+        Arc::new(move |record| logger.connect(record))
+    };
     let records = Arc::new(move |record| logger.session(record));
     let duty = Duty::begin(control, settings, place, default_maxconn)?;
-    let handles = start_workers(&Shared { published, workers, records, services })?;
+    let handles = start_workers(&Shared { published, workers, records, connects, services })?;
     Ok(duty.run(handles).await)
 }
 

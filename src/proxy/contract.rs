@@ -12,7 +12,8 @@
 //!   that deadline only away: a driver need not look at it after [`Event::Received`], and asks again when the
 //!   old one passes.
 //! * Before [`Op::Relay`] nothing is read from the client. Its FIN or RST is told all the same when seen, and
-//!   the FIN once more, by the rule above, after the relay began.
+//!   the FIN once more, by the rule above, after the relay began. A FIN that nothing stands before is told as
+//!   [`Event::LeftUnserved`].
 //! * [`Event::Failed`] of the server comes after every byte that it sent was written to the client.
 
 use std::net::SocketAddr;
@@ -91,6 +92,8 @@ pub enum Event {
     /// That side's FIN, after all its bytes were delivered. A client's that comes before [`Op::Relay`] is told
     /// at once, and once more by this rule.
     Eof(Side),
+    /// Before [`Op::Relay`]: the client's FIN, and not a byte before it.
+    LeftUnserved,
     /// That side is gone.
     Failed(Side, Failure),
     /// That side takes no more, and bytes for it wait; told again when it took some and still more wait.

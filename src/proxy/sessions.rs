@@ -17,7 +17,9 @@ use super::session::{Context, Session, SessionOrigin};
 use super::timers::Timers;
 use super::worker::Worker;
 use crate::config::model::FrontendId;
+use crate::log::{ConnectRecord, policy};
 use crate::state::{Accepted, SessionToken};
+use crate::sys::socket;
 use crate::time::Tick;
 
 /// How long leftovers of an ended session wait for a peer that takes nothing of them.
@@ -130,6 +132,7 @@ impl Worker {
             self.translate(&mut accepted, engine);
         }
         let birth = Arc::clone(&accepted.snapshot);
+        self.log_connect(&accepted);
         let slot = self.sessions.places.vacant_key() as Slot;
         let turn = self.sessions.next_turn;
         self.sessions.next_turn = turn.wrapping_add(1);
@@ -165,6 +168,20 @@ impl Worker {
         self.rearm(slot);
         if birth.generation != self.snapshot.generation {
             self.handle(slot, Event::Refreshed, engine);
+        }
+    }
+
+    /// A frontend without `option tcplog` logs its clients as they come. Only then is the kernel asked for the
+    /// address that they came to.
+    fn log_connect(&self, accepted: &Accepted) {
+        let config = &accepted.snapshot.config;
+        if policy::connect(config, accepted.frontend).is_some() {
+            (self.shared.connects)(ConnectRecord {
+                config: Arc::clone(config),
+                frontend: accepted.frontend,
+                client: accepted.client,
+                local: socket::local_address(&accepted.socket),
+            });
         }
     }
 

@@ -28,6 +28,7 @@ use super::listener::Gates;
 use super::service::ServiceSink;
 use super::session::Session;
 use super::sessions::Sessions;
+use crate::log::ConnectRecord;
 use crate::state::{Command, Mailbox, Published, ServerKey, SessionRecord, Snapshot, Workers};
 use crate::sys::limits;
 use crate::time::Tick;
@@ -35,12 +36,16 @@ use crate::time::Tick;
 /// Where session records go; must not block.
 pub type RecordSink = Arc<dyn Fn(SessionRecord) + Send + Sync>;
 
+/// Where connections go that a frontend logs as they come; must not block.
+pub type ConnectSink = Arc<dyn Fn(ConnectRecord) + Send + Sync>;
+
 /// What all workers share with the control side.
 #[derive(Clone)]
 pub struct Shared {
     pub published: Arc<Published>,
     pub workers: Workers,
     pub records: RecordSink,
+    pub connects: ConnectSink,
     pub services: ServiceSink,
 }
 

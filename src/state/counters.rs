@@ -122,7 +122,8 @@ impl Counter {
 }
 
 /// The mean over the last [`Average::SAMPLES`] values, without keeping them, and the most there was: each
-/// new value takes the place of one of average size. As HAProxy's, it starts from zero.
+/// new value takes the place of one of average size. As HAProxy's, it starts from zero, and whoever reads it says
+/// how many values there have been.
 #[derive(Debug, Default)]
 pub struct Average {
     sum: AtomicU64,
@@ -141,9 +142,10 @@ impl Average {
         self.max.fetch_max(value, Relaxed);
     }
 
-    /// The mean, rounded up.
-    pub fn mean(&self) -> u32 {
-        u32::try_from(self.sum.load(Relaxed).div_ceil(Self::SAMPLES)).unwrap_or(u32::MAX)
+    /// The mean, rounded up, of so many values; beyond the window the number no longer matters.
+    pub fn mean(&self, values: u64) -> u32 {
+        let values = values.clamp(1, Self::SAMPLES);
+        u32::try_from(self.sum.load(Relaxed).div_ceil(values)).unwrap_or(u32::MAX)
     }
 
     /// The most there was.
@@ -189,6 +191,13 @@ pub struct Traffic {
     pub total_time: Average,
 }
 
+impl Traffic {
+    /// One of the three averages, over the sessions that a server was chosen for: HAProxy's divisor.
+    pub fn mean(&self, time: impl Fn(&Traffic) -> &Average) -> u32 {
+        time(self).mean(self.chosen.sum())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -206,9 +215,9 @@ mod tests {
     fn an_average_follows_its_values() {
         let average = Average::default();
         average.add(777);
-        assert_eq!((average.mean(), average.max()), (2, 777));
+        assert_eq!((average.mean(1), average.max()), (777, 777));
         (0..5000).for_each(|_| average.add(10));
-        assert_eq!((average.mean(), average.max()), (10, 777));
+        assert_eq!((average.mean(5001), average.max()), (10, 777));
     }
 
     #[test]

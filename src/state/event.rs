@@ -9,7 +9,7 @@ pub struct CheckSummary {
     pub status: CheckStatus,
     pub code: Option<i32>,
     pub info: String,
-    pub duration_ms: u64,
+    pub duration_ms: Option<u64>,
 }
 
 /// What is left in the backend after a change.

@@ -121,8 +121,10 @@ impl Queue {
         true
     }
 
-    /// How many were served since that ticket was drawn.
+    /// How many were served since that ticket was drawn, including whoever is told of it from within
+    /// [`Queue::serve`]: that may be on another thread before `serve` has counted it.
     pub fn served_since(&self, ticket: u32) -> u32 {
+        let _counted = lock(&self.waiting);
         self.served.load(Relaxed).wrapping_sub(ticket)
     }
 

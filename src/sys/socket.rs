@@ -6,6 +6,7 @@
 #![allow(unsafe_code, reason = "ioctl(2) and setsockopt(2), where no crate wraps them")]
 
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd};
 use std::time::Duration;
 
@@ -26,6 +27,17 @@ pub enum Moved {
     Later,
     /// The socket is broken.
     Failed(Errno),
+}
+
+/// The address that a client came to; `None` for a unix socket.
+pub fn local_address(socket: &impl AsFd) -> Option<SocketAddr> {
+    SockRef::from(socket).local_addr().ok()?.as_socket()
+}
+
+/// Whether a socket that has got a FIN has nothing else: the FIN is the first thing that is read from it.
+pub fn ends_at_once(socket: &impl AsFd) -> bool {
+    let mut byte = [0];
+    nix::sys::socket::recv(socket.as_fd().as_raw_fd(), &mut byte, MsgFlags::MSG_PEEK) == Ok(0)
 }
 
 /// Takes what is there, at most `into.len()` bytes, which must not be zero.

@@ -92,6 +92,33 @@ fn a_promotion_by_hand_moves_clients_and_the_stopped_master_gets_none_when_it_wa
     assert!(client.call(&["PING"]).is_err(), "the session on the old master was not cut");
 }
 
+/// Between the master's death and the check that finds it out clients are refused by the dead one; they pause
+/// before they try again, and must not sleep through the naming of the next master.
+#[test]
+fn a_client_that_met_the_dead_master_is_served_as_soon_as_there_is_another() {
+    let mut master = Redis::master();
+    let replica = Redis::replica_of(&master);
+    let port = free_port();
+    let rolecall = Rolecall::start(&redis_config(port, &[master.port, replica.port], ""), port);
+    let mut client = Client::connect(port).expect("the frontend accepts");
+    assert_eq!(client.server_port().expect("a server answers"), master.port);
+    eventually("both roles", Duration::from_secs(5), || rolecall.output().contains("redis2").then_some(()));
+    master.kill();
+    let mut waiting: Vec<Client> =
+        (0..5).map(|_| Client::connect(port).expect("the frontend accepts")).collect();
+    replica.call(&["REPLICAOF", "NO", "ONE"]);
+    let promoted = Instant::now();
+    for client in &mut waiting {
+        assert_eq!(client.server_port().expect("a server answers"), replica.port, "{}", rolecall.output());
+    }
+    assert!(
+        promoted.elapsed() < Duration::from_millis(800),
+        "{:?}: {}",
+        promoted.elapsed(),
+        rolecall.output()
+    );
+}
+
 #[test]
 fn a_master_that_stalls_keeps_its_sessions() {
     let master = Redis::master();

@@ -72,6 +72,8 @@ fn a_plain_backend_is_balanced_as_in_haproxy() {
         config.push_str(&format!("    server s{at} 127.0.0.1:{}\n", server.port));
     }
     let _rolecall = Rolecall::start(&config, port);
+    // The connection by which the harness saw the listener takes a turn too, maybe only now.
+    reached(port, 9);
     let seen = reached(port, 9);
     for server in &servers {
         assert_eq!(seen.iter().filter(|port| **port == server.port).count(), 3, "{seen:?}");

@@ -63,6 +63,7 @@ impl Balancer {
             published: Arc::clone(&published),
             workers: workers.clone(),
             records: Arc::new(move |record| sink.lock().unwrap().push(record)),
+            connects: Arc::new(|_| ()),
             services,
         };
         let handles = Some(start_with(engine, &shared).unwrap());

@@ -35,6 +35,20 @@ pub(crate) fn a_refused_connect_closes_the_client(engine: EngineLoop) {
     eventually("it is logged", || codes(&balancer) == ["SC"]);
 }
 
+pub(crate) fn a_client_that_spoke_before_it_is_refused_sees_a_fin(engine: EngineLoop) {
+    // One retry, after a pause in which the client's words arrive.
+    let change = |config: &mut rolecall::config::Config| {
+        (config.backends[0].retries, config.backends[0].timeout_connect) =
+            (1, Some(Duration::from_millis(100)));
+    };
+    let balancer = Balancer::start(engine, Wish { change, ..Wish::of(&[closed_port()]) });
+    for length in [4, 100_000] {
+        let mut client = balancer.connect();
+        client.write_all(&vec![b'x'; length]).unwrap();
+        assert_eq!(client.read(&mut [0; 8]).unwrap(), 0, "after {length} bytes");
+    }
+}
+
 pub(crate) fn a_connect_that_hangs_times_out(engine: EngineLoop) {
     // Nobody accepts, and the backlog is full: SYNs are dropped.
     let listener = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
@@ -104,6 +118,7 @@ pub(crate) fn an_engine_that_does_not_come_up_is_told_to_the_starter(engine: Eng
         published: Arc::clone(&balancer.published),
         workers: Workers::new(2).unwrap(),
         records: Arc::new(|_| ()),
+        connects: Arc::new(|_| ()),
         services,
     };
     let error = start_with(|_| Err(std::io::Error::other("no ring")), &shared).unwrap_err();

@@ -43,6 +43,7 @@ suite!(epoll, rolecall::proxy::driver::epoll::run, {
         a_cut_delivers_to_a_slow_reader_that_goes_on_asking;
     life:
         a_refused_connect_closes_the_client
+        a_client_that_spoke_before_it_is_refused_sees_a_fin
         a_connect_that_hangs_times_out
         silence_times_out
         a_soft_stop_ends_with_its_last_session
@@ -57,5 +58,6 @@ suite!(epoll, rolecall::proxy::driver::epoll::run, {
         the_frontends_maxconn_makes_the_next_one_wait
         the_binds_maxconn_makes_the_next_one_wait
         the_processs_maxconn_loses_no_wake_up
-        a_rate_limit_delays_but_serves;
+        a_rate_limit_delays_but_serves
+        no_place_is_lost_to_clients_that_go_away;
 });

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use rolecall::config::Config;
 use rolecall::proxy::worker::EngineLoop;
+use rolecall::sys::socket::reset_on_close;
 
 use super::harness::{Balancer, Fake, Wish, eventually};
 
@@ -72,4 +73,58 @@ pub(crate) fn a_rate_limit_delays_but_serves(engine: EngineLoop) {
     }
     assert!(begun.elapsed() > Duration::from_millis(200), "{:?}", begun.elapsed());
     server.join();
+}
+
+/// Clients come, wait for one of two places, and many go away at every possible moment, by FIN or by RST.
+pub(crate) fn no_place_is_lost_to_clients_that_go_away(engine: EngineLoop) {
+    // Some of those that are served are gone before the server hears of them: it takes any number.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        while let Ok((mut stream, _)) = listener.accept() {
+            std::thread::spawn(move || {
+                let mut block = [0; 64];
+                while let Ok(count @ 1..) = stream.read(&mut block) {
+                    if stream.write_all(&block[..count]).is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+    });
+    let change = |config: &mut Config| config.backends[0].servers[0].maxconn = 2;
+    let balancer = Balancer::start(engine, Wish { workers: 3, change, ..Wish::of(&[address]) });
+    let goal = balancer.address;
+    let threads: Vec<_> = (0..12)
+        .map(|seed| {
+            std::thread::spawn(move || {
+                let mut noise = super::harness::Noise::new(seed);
+                for _ in 0..60 {
+                    let mut client = super::harness::prepared(TcpStream::connect(goal).unwrap());
+                    let patience = Duration::from_micros(noise.below(3000) as u64);
+                    match noise.below(4) {
+                        0 => reset_on_close(&client),
+                        1 => {
+                            let _ = client.write_all(b"ping");
+                            std::thread::sleep(patience);
+                            reset_on_close(&client);
+                        }
+                        2 => std::thread::sleep(patience),
+                        _ => served(&mut client),
+                    }
+                }
+            })
+        })
+        .collect();
+    for thread in threads {
+        thread.join().unwrap();
+    }
+    served(&mut balancer.connect());
+    eventually("all sessions have ended", || balancer.sessions() == 0);
+    let snapshot = balancer.published.load();
+    let view = &snapshot.backends[0];
+    let traffic = &view.servers[0].traffic;
+    assert_eq!((traffic.sessions.now(), traffic.sessions.max()), (0, 2));
+    assert!(view.live.queue.length.max() > 0, "nobody had to wait");
+    eventually("no worker counts one", || balancer.loads() == [0, 0, 0]);
 }

@@ -119,11 +119,11 @@ const fn rejected(
 }
 
 /// Predicates that many rows share.
-mod because {
+pub(in crate::config) mod because {
     pub(super) const HTTP: &str = "has no effect: a layer 4 proxy does not see HTTP";
     pub(super) const NO_TLS_SETTING: &str = "has no effect: this version of rolecall has no TLS to set up";
     pub(super) const TLS: &str = "is not supported in this version of rolecall, which does not speak TLS";
-    pub(super) const CONDITION: &str =
+    pub(in crate::config) const CONDITION: &str =
         "is not supported in this version of rolecall, which does not evaluate conditions";
     pub(super) const RESOLVERS: &str =
         "is not supported in this version of rolecall, which resolves names only when it starts or reloads";

@@ -106,11 +106,10 @@ pub(super) static KEYWORDS: &[Keyword] = &[
     accepted("stats use-last-server", ALL, HTTP, "keeps the page on one server"),
     rejected("stats http-request", ALL, because::ACCESS, "who may see the page"),
     rejected("acl", ALL, because::CONDITION, "names a condition"),
-    rejected(
+    honoured(
         "use_backend",
         FRONT_NAMED,
-        because::CONDITION,
-        "the backend that takes the connections if a condition holds",
+        "the backend that takes the connections, before 'default_backend'; refused with a condition",
     ),
     rejected(
         "use-server",

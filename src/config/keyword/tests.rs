@@ -55,7 +55,7 @@ fn the_status_follows_the_rule() {
         (Scope::Backend, "option httpchk", "rejected"),
         (Scope::Backend, "use-server", "rejected"),
         (Scope::Frontend, "acl", "rejected"),
-        (Scope::Frontend, "use_backend", "rejected"),
+        (Scope::Frontend, "use_backend", "honoured"),
         (Scope::File, "resolvers", "accepted"),
         (Scope::File, "program", "rejected"),
         (Scope::File, "peers", "accepted"),

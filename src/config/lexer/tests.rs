@@ -179,6 +179,8 @@ fn variables_cannot_blow_a_line_up() {
 
 #[test]
 fn a_megabyte_on_one_line_is_read_once() {
+    // Of this thread alone: how busy the machine is says nothing about the lexer.
+    let spent = || nix::time::clock_gettime(nix::time::ClockId::CLOCK_THREAD_CPUTIME_ID).unwrap().tv_sec();
     let begin = spent();
     for unit in ["a ", "\\", "\"\"", "\"$A\"", "\\x41", "'a'", "#"] {
         let line = unit.repeat(1_000_000 / unit.len());
@@ -187,14 +189,7 @@ fn a_megabyte_on_one_line_is_read_once() {
     }
     let list = "f(".to_owned() + &"a,".repeat(500_000);
     assert_eq!(split_arguments(list.as_bytes()), Err(ArgumentFault::Unclosed));
-    // Many minutes if it were read again for each word.
-    assert!(spent() - begin < std::time::Duration::from_secs(30), "time grows faster than the line");
-}
-
-/// What this thread has cost so far: the time on the wall is everybody's.
-fn spent() -> std::time::Duration {
-    let clock = nix::time::ClockId::CLOCK_THREAD_CPUTIME_ID;
-    nix::time::clock_gettime(clock).unwrap().into()
+    assert!(spent() - begin < 20, "time grows faster than the line");
 }
 
 #[test]

@@ -215,6 +215,8 @@ impl Default for Backend {
 pub enum Redispatch {
     #[default]
     Off,
+    /// `option redispatch 0`: never by counting, only where one server is as good as another.
+    Uncounted,
     /// `option redispatch`, `option redispatch -1`.
     LastRetry,
     /// `option redispatch N` with N > 0.

@@ -58,6 +58,7 @@ pub(super) const READERS: &[(&str, Reader)] = &[
     }),
     ("tune.bufsize", bufsize),
     ("uid", |context, global, line| account_id(context, &mut global.user, line)),
+    ("stats socket", |_, global, _| global.stats_socket = true),
     ("ulimit-n", |context, global, line| {
         global.ulimit_n = line.number(context, 1, "ulimit-n", 0..=i64::MAX).or(global.ulimit_n);
     }),

@@ -108,7 +108,7 @@ fn redispatch(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>
     }
     let redispatch = match line.argument(2).map(|word| integer(&word.str())) {
         None | Some(Some(-1)) => Redispatch::LastRetry,
-        Some(Some(0)) => Redispatch::Off,
+        Some(Some(0)) => Redispatch::Uncounted,
         Some(Some(nth @ 1..=1_000_000)) => Redispatch::EveryNth(nth as u32),
         Some(Some(last @ -1_000_000..=-2)) => Redispatch::FromLast(last.unsigned_abs() as u32),
         Some(_) => {

@@ -7,6 +7,8 @@ use super::value::TimeUnit;
 use super::{balance, bind, log, option, server, stats, tcp_check};
 use crate::config::ast::{Proxy, Settings, Spanned};
 use crate::config::diagnostic::Diagnostic;
+use crate::config::keyword::because;
+use crate::config::lexer::Word;
 use crate::config::model::{Keepalive, Mode};
 
 /// Reads one keyword's arguments into the section.
@@ -71,6 +73,7 @@ pub(super) const READERS: &[(&str, Reader)] = &[
     ("stats", stats::line),
     ("tcp-check", tcp_check::line),
     ("timeout", timeout),
+    ("use_backend", use_backend),
 ];
 
 fn number(context: &mut Context<'_>, slot: &mut Option<u32>, line: &Statement<'_>, name: &str) {
@@ -97,6 +100,26 @@ fn default_backend(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statemen
     let Some(name) = line.string(context, 1, "'default_backend' expects a backend name.") else { return };
     if line.no_more(context, "default_backend", 2) {
         proxy.settings.default_backend = Some(Spanned::new(name, line.span_of(1)));
+    }
+}
+
+/// Without a condition it always decides. With one it is refused by name, in the words of the table.
+fn use_backend(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) {
+    let Some(name) = line.string(context, 1, "'use_backend' expects a backend name.") else { return };
+    match line.argument(2).map(Word::str).as_deref() {
+        None if name.contains("%[") => {
+            context.error(line.span_of(1), format!("'use_backend' with '%[' {}", because::CONDITION));
+        }
+        None => proxy.use_backends.push(Spanned::new(name, line.span_of(1))),
+        Some("if" | "unless") => {
+            context.error(line.span(), format!("'use_backend' with a condition {}", because::CONDITION));
+        }
+        Some(other) => {
+            let message = format!(
+                "unexpected keyword '{other}' after switching rule, only 'if' and 'unless' are allowed."
+            );
+            context.error(line.span_of(2), message);
+        }
     }
 }
 

@@ -145,6 +145,7 @@ impl Sections {
             description: None,
             binds: Vec::new(),
             listens: false,
+            use_backends: Vec::new(),
             servers: Vec::new(),
         };
         if let Some(word) = old_address {

@@ -37,17 +37,19 @@ pub(super) fn line(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statemen
         check.standing_comment = None;
     }
     let Some(mut rule) = rule else { return };
-    match rule.action {
-        CheckAction::Comment => check.standing_comment = rule.comment.clone(),
-        CheckAction::Connect(_) => {}
-        _ if rule.comment.is_none() => {
-            let text = check.standing_comment.as_deref().unwrap_or_default();
-            if !context.inherit(text.len(), line.span()) {
-                return;
-            }
-            rule.comment = check.standing_comment.clone();
+    // A comment names the step after it, and all expects that follow each other.
+    let standing = match rule.action {
+        CheckAction::Comment => rule.comment.clone(),
+        CheckAction::Expect(_) => check.standing_comment.clone(),
+        _ => check.standing_comment.take(),
+    };
+    if rule.comment.is_none() {
+        if !context.inherit(standing.as_ref().map_or(0, String::len), line.span()) {
+            return;
         }
-        _ => {}
+        rule.comment = standing;
+    } else if matches!(rule.action, CheckAction::Comment) {
+        check.standing_comment = standing;
     }
     Rc::make_mut(&mut check.rules).push(Spanned::new(rule, line.span()));
 }

@@ -59,7 +59,9 @@ pub fn resolve(tree: &Tree, sources: &Sources, context: &mut Context<'_>) -> (Co
     };
     resolver.global = resolver.global(&tree.global);
     resolver.global_log = resolver.global.log.clone();
-    let config = resolver.proxies(&tree.proxies);
+    // HAProxy numbers proxies in file order; the one behind `stats socket` comes before all others.
+    let first_id = 1 + u32::from(tree.global.stats_socket);
+    let config = resolver.proxies(&tree.proxies, first_id);
     let wanted = Wanted {
         hosts: resolver.hosts.into_iter().collect(),
         users: resolver.users.into_iter().collect(),
@@ -69,13 +71,12 @@ pub fn resolve(tree: &Tree, sources: &Sources, context: &mut Context<'_>) -> (Co
 }
 
 impl Resolver<'_, '_> {
-    fn proxies(&mut self, proxies: &[Proxy]) -> Config {
+    fn proxies(&mut self, proxies: &[Proxy], first_id: u32) -> Config {
         let names = Names::new(self, proxies);
         let modes = self.modes(proxies, &names);
         let mut config = Config::default();
         for (index, (proxy, mode)) in proxies.iter().zip(modes).enumerate() {
-            // HAProxy numbers proxies in file order and begins at 2.
-            let id = index as u32 + 2;
+            let id = first_id + index as u32;
             self.check_timeouts(proxy, mode);
             if proxy.kind.has_frontend() {
                 let frontend = self.frontend(proxy, id, mode, names.default_backend(index));

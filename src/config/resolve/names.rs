@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::Resolver;
-use crate::config::ast::Proxy;
+use crate::config::ast::{Proxy, Spanned};
 use crate::config::diagnostic::{Diagnostic, Heading, Stage};
 use crate::config::model::BackendId;
 use crate::config::suggest;
@@ -25,7 +25,8 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// Checks that names differ and follows each `default_backend`; a `listen` leads to itself.
+    /// Checks that names differ and follows each `use_backend` and `default_backend`; a `listen` with neither
+    /// leads to itself.
     pub(super) fn new(resolver: &mut Resolver<'_, '_>, proxies: &[Proxy]) -> Names {
         let mut frontends: HashMap<&str, usize> = HashMap::new();
         let mut backends: HashMap<&str, usize> = HashMap::new();
@@ -51,13 +52,21 @@ impl Names {
         // So far HAProxy comes while it reads.
         resolver.context.stage = Stage::Checking;
         let targets = proxies.iter().enumerate().map(|(index, proxy)| {
-            let named = proxy.settings.default_backend.as_ref().filter(|_| proxy.kind.has_frontend());
-            let Some(named) = named else { return ids[index].filter(|_| proxy.kind.has_frontend()) };
-            let found = backends.get(named.value.as_str()).and_then(|index| ids[*index]);
-            if found.is_none() && !proxy.settings.disabled {
-                missing(resolver, proxy, &frontends, &backends);
+            if !proxy.kind.has_frontend() {
+                return None;
             }
-            found
+            let mut first = None;
+            for reference in references(proxy) {
+                let found = backends.get(reference.name.value.as_str()).and_then(|index| ids[*index]);
+                if found.is_none() && !proxy.settings.disabled {
+                    missing(resolver, proxy, &reference, (&frontends, &backends));
+                }
+                if found.is_some_and(|found| found.proxy == index) {
+                    going_round(resolver, proxy, &reference);
+                }
+                first = first.or(Some(found));
+            }
+            first.unwrap_or(ids[index])
         });
         Names { targets: targets.collect() }
     }
@@ -66,6 +75,19 @@ impl Names {
     pub(super) fn default_backend(&self, index: usize) -> Option<Target> {
         self.targets.get(index).copied().flatten()
     }
+}
+
+/// A backend as a frontend names it.
+struct Reference<'a> {
+    keyword: &'static str,
+    name: &'a Spanned<String>,
+}
+
+/// In the order in which they decide.
+fn references(proxy: &Proxy) -> impl Iterator<Item = Reference<'_>> {
+    let rules = proxy.use_backends.iter().map(|name| Reference { keyword: "use_backend", name });
+    let default = proxy.settings.default_backend.iter();
+    rules.chain(default.map(|name| Reference { keyword: "default_backend", name }))
 }
 
 /// Names beyond this are not searched for a likeness.
@@ -91,12 +113,12 @@ fn duplicate(resolver: &mut Resolver<'_, '_>, proxy: &Proxy, first: &Proxy) {
 fn missing(
     resolver: &mut Resolver<'_, '_>,
     proxy: &Proxy,
-    frontends: &HashMap<&str, usize>,
-    backends: &HashMap<&str, usize>,
+    reference: &Reference<'_>,
+    (frontends, backends): (&HashMap<&str, usize>, &HashMap<&str, usize>),
 ) {
-    let Some(named) = &proxy.settings.default_backend else { return };
+    let Reference { keyword, name: named } = reference;
     let message =
-        format!("Proxy '{}': unable to find required default_backend: '{}'.", proxy.name.value, named.value);
+        format!("Proxy '{}': unable to find required {keyword}: '{}'.", proxy.name.value, named.value);
     let known = backends.keys().copied().take(MOST_COMPARED);
     let help = match suggest::nearest_of(&named.value, known) {
         _ if frontends.contains_key(named.value.as_str()) => {
@@ -106,4 +128,14 @@ fn missing(
         None => format!("add a section 'backend {}'", named.value),
     };
     resolver.context.report(Diagnostic::error(named.span, message).heading(Heading::Bare).help(help));
+}
+
+fn going_round(resolver: &mut Resolver<'_, '_>, proxy: &Proxy, reference: &Reference<'_>) {
+    let Reference { keyword, name } = reference;
+    let message = format!("Proxy '{}': loop detected for {keyword}: '{}'.", proxy.name.value, name.value);
+    resolver.context.report(
+        Diagnostic::error(name.span, message)
+            .heading(Heading::Bare)
+            .help("leave the line out: a 'listen' section leads to its own servers"),
+    );
 }

@@ -169,7 +169,7 @@ fn balance_and_redispatch() {
         ("option redispatch 1", Redispatch::EveryNth(1)),
         ("option redispatch -1", Redispatch::LastRetry),
         ("option redispatch -3", Redispatch::FromLast(3)),
-        ("option redispatch 0", Redispatch::Off),
+        ("option redispatch 0", Redispatch::Uncounted),
         ("option redispatch\n no option redispatch", Redispatch::Off),
     ];
     for (text, expected) in table {
@@ -231,7 +231,7 @@ fn check_scripts() {
                 tcp-check expect min-recv 3 comment c ok-status L7OKC error-status L7STS tout-status L6TOUT on-error bad rstring role:(master|x)\n";
     let CheckMethod::TcpCheck(rules) = backend(text).check else { panic!("no script") };
     let comments: Vec<_> = rules.iter().map(|rule| rule.comment.as_deref()).collect();
-    assert_eq!(comments, [None, Some("ask"), Some("ask"), Some("ask"), Some("own"), Some("c")]);
+    assert_eq!(comments, [None, Some("ask"), Some("ask"), None, Some("own"), Some("c")]);
     assert!(
         matches!(&rules[0].action, CheckAction::Connect(connect) if connect.port == Some(26379) && connect.linger)
     );
@@ -280,8 +280,27 @@ fn named_defaults_and_ids() {
     let config = config(text);
     assert_eq!(config.frontends[0].timeout_client, Some(Duration::from_secs(9)));
     let ids: Vec<_> = config.backends.iter().map(|backend| (backend.proxy_id, backend.retries)).collect();
-    assert_eq!(ids, [(3, 2), (4, 1)]);
+    assert_eq!(ids, [(2, 2), (3, 1)]);
     assert_eq!(config.frontends[1].default_backend.map(|id| id.0), Some(1));
+}
+
+/// HAProxy gives the proxy behind the socket the first number.
+#[test]
+fn a_stats_socket_takes_the_first_id() {
+    let text = format!("global\n stats socket /run/x\n{DEFAULTS}listen l\n bind :1\n");
+    let loaded = load(&bundle(&text));
+    assert_eq!(loaded.config.unwrap().frontends[0].proxy_id, 2);
+}
+
+#[test]
+fn the_first_use_backend_comes_before_default_backend() {
+    let text = format!(
+        "{DEFAULTS}frontend f\n bind :1\n default_backend a\n use_backend c\n use_backend b\n\
+         backend a\nbackend b\nbackend c\nlisten l\n bind :2\n use_backend a\n"
+    );
+    let targets: Vec<_> =
+        config(&text).frontends.iter().map(|front| front.default_backend.unwrap().0).collect();
+    assert_eq!(targets, [2, 0]);
 }
 
 #[test]

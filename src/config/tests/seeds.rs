@@ -56,7 +56,7 @@ fn redis_ha_becomes_a_frontend_and_a_backend() {
     assert_eq!(global.log, [syslog(18, 5)]);
 
     let frontend = &config.frontends[0];
-    assert_eq!((frontend.name.as_str(), frontend.proxy_id, frontend.mode), ("redis", 2, Mode::Tcp));
+    assert_eq!((frontend.name.as_str(), frontend.proxy_id, frontend.mode), ("redis", 1, Mode::Tcp));
     assert_eq!(frontend.maxconn, 2000);
     assert_eq!(frontend.binds[0].address, BindAddress::Tcp("0.0.0.0:6379".parse().unwrap()));
     assert_eq!(frontend.binds[0].origin, ("test.cfg".to_owned(), 18));
@@ -66,7 +66,7 @@ fn redis_ha_becomes_a_frontend_and_a_backend() {
     assert_eq!(frontend.log.format, LogFormat::Connect);
 
     let backend = &config.backends[0];
-    assert_eq!((backend.name.as_str(), backend.proxy_id, backend.is_listen), ("redis_backend", 3, false));
+    assert_eq!((backend.name.as_str(), backend.proxy_id, backend.is_listen), ("redis_backend", 2, false));
     assert_eq!(
         (backend.balance, backend.retries, backend.redispatch),
         (Balance::RoundRobin, 3, Redispatch::LastRetry)
@@ -130,7 +130,7 @@ fn twemproxy_has_a_stats_page_and_a_balancer() {
     assert_eq!(config.backends[0].stats.as_ref(), Some(stats));
 
     let web = &config.frontends[1];
-    assert_eq!((web.name.as_str(), web.mode, web.proxy_id), ("web_proxy", Mode::Tcp, 3));
+    assert_eq!((web.name.as_str(), web.mode, web.proxy_id), ("web_proxy", Mode::Tcp, 2));
     assert_eq!(web.binds[0].address, BindAddress::Tcp("127.0.0.1:3000".parse().unwrap()));
     assert_eq!(web.default_backend.map(|id| id.0), Some(1));
     assert!(web.stats.is_none() && web.log.skip_null);

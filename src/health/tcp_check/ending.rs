@@ -70,7 +70,7 @@ impl<'a> Engine<'a> {
             status,
             code: text::code(status),
             info: text::bounded(info),
-            duration_ms: 0,
+            duration_ms: None,
             role: findings.into_report(),
             settled,
             trouble,

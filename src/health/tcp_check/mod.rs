@@ -87,8 +87,8 @@ pub struct CheckOutcome {
     pub code: Option<i32>,
     /// HAProxy's detail, at most 127 bytes; empty if there is none. Never holds a password.
     pub info: String,
-    /// Set by the shell.
-    pub duration_ms: u64,
+    /// Set by the shell; `None` of what was no check but only counts as one.
+    pub duration_ms: Option<u64>,
     /// What the replies said of the server's role, whether the check passed or not.
     pub role: Option<RoleReport>,
     pub settled: Settled,

@@ -154,13 +154,13 @@ pub(super) fn connect_error(errno: Errno) -> ConnectError {
         Errno::EHOSTUNREACH | Errno::ENETUNREACH | Errno::ETIMEDOUT | Errno::ENETDOWN | Errno::EHOSTDOWN => {
             ConnectError::Unreachable
         }
-        // A unix server whose backlog is full says EAGAIN.
         Errno::EADDRNOTAVAIL
         | Errno::EADDRINUSE
         | Errno::EMFILE
         | Errno::ENFILE
         | Errno::ENOBUFS
         | Errno::ENOMEM => ConnectError::Resources,
+        // Among them EAGAIN, by which a unix server's full backlog is told: it may be served after a pause.
         _ => ConnectError::Other,
     }
 }

@@ -199,6 +199,9 @@ impl Pump {
                 }
             }
             Op::Close(side, Close::Fin) => {
+                if *side == Side::Client && link.stage == Stage::Waiting {
+                    self.read_out(&mut link.client);
+                }
                 let end = link.end_mut(*side);
                 if end.leftover.is_some() {
                     end.flags.set(Flags::CLOSE_AFTER);
@@ -213,6 +216,18 @@ impl Pump {
             }
             Op::DropServer => link.server.close(),
             _ => {}
+        }
+    }
+
+    /// A client that is turned away may have spoken: closing with unread input would be an RST, not a FIN.
+    fn read_out(&mut self, client: &mut End) {
+        let Some(socket) = client.socket.as_ref().filter(|_| client.flags.has(Flags::READABLE)) else {
+            return;
+        };
+        for _ in 0..ROUNDS {
+            if socket::receive(socket, &mut self.scratch) != Moved::Bytes(SCRATCH) {
+                return;
+            }
         }
     }
 
@@ -234,7 +249,8 @@ impl Pump {
         let flags = &mut link.client.flags;
         if flags.has(Flags::HUNG) && !flags.has(Flags::FORETOLD) && !flags.has(Flags::ENDED) {
             flags.set(Flags::FORETOLD);
-            self.tell(slot, Event::Eof(Side::Client));
+            let said_nothing = link.client.socket.as_ref().is_some_and(socket::ends_at_once);
+            self.tell(slot, if said_nothing { Event::LeftUnserved } else { Event::Eof(Side::Client) });
         }
     }
 

@@ -160,6 +160,10 @@ impl Session {
             live.traffic.connect_errors.add(1);
             return self.refuse(how.termination(), context, ops);
         };
+        if self.left {
+            live.traffic.connect_errors.add(1);
+            return self.aborted_early(context, ops);
+        }
         self.retries += 1;
         let elsewhere = redispatches(&pool, self.retries, live.operation());
         // A pause is for a server that will be tried again, not for another one.
@@ -234,7 +238,7 @@ fn redispatches(pool: &Pool<'_>, retry: u32, operation: Operation) -> bool {
 /// Every how many retries another server is chosen.
 fn redispatch_period(backend: &Backend) -> u32 {
     match backend.redispatch {
-        Redispatch::Off => NONE,
+        Redispatch::Off | Redispatch::Uncounted => NONE,
         Redispatch::EveryNth(n) => n,
         Redispatch::LastRetry => backend.retries,
         Redispatch::FromLast(n) => (backend.retries + 1).saturating_sub(n),

@@ -115,11 +115,16 @@ impl Session {
         }
     }
 
-    /// `cli_abrt` and `srv_abrt`: timeouts of a side count as its abort; failed connects, and clients that
+    /// `cli_abrt`, `srv_abrt` and, where a server breaks off, `eresp`: timeouts of a side count as its abort; failed connects, and clients that
     /// `option abortonclose` gives up, do not.
     fn count_abort(&self) {
         if self.termination.phase != Phase::Data {
             return;
+        }
+        if self.termination.cause == Cause::ServerAbort {
+            let member = self.backend.as_ref().map(|membership| &membership.live.traffic);
+            let server = self.server.as_ref().map(|server| &server.traffic);
+            member.into_iter().chain(server).for_each(|traffic| traffic.response_errors.add(1));
         }
         for traffic in self.traffics() {
             match self.termination.cause {

@@ -171,6 +171,8 @@ pub struct Session {
     redispatched: bool,
     /// The server tried last has failed: another one is preferred.
     failed: bool,
+    /// The client closed before it had a server, and had said nothing.
+    left: bool,
     /// Its log line is written at the connect.
     logged: bool,
 }
@@ -206,6 +208,7 @@ impl Session {
             blocked: [false; 2],
             redispatched: false,
             failed: false,
+            left: false,
             logged: false,
         }
     }
@@ -234,6 +237,7 @@ impl Session {
             Event::Connected => self.connected(context, ops),
             Event::ConnectFailed(error) => self.connect_failed(error.into(), context, ops),
             Event::Eof(side) => self.ended(side, context, ops),
+            Event::LeftUnserved => self.left_unserved(context, ops),
             Event::Failed(Side::Client, _) => self.client_failed(context, ops),
             Event::Failed(Side::Server, _) => self.server_failed(context, ops),
             Event::Blocked(side) => self.blocked(side, true, context.now),

@@ -131,6 +131,7 @@ fn possible(world: &World, id: u32, what: u8) -> Event {
     let anytime = [
         Event::Failed(Side::Client, Failure::Reset),
         Event::Eof(Side::Client),
+        Event::LeftUnserved,
         Event::Reconsider,
         Event::Timer,
         Event::Timer,

@@ -46,9 +46,25 @@ impl Session {
     /// A client's FIN while it has no server yet: it may still read, unless `option abortonclose` says that it
     /// is gone.
     fn client_closed_early(&mut self, context: &Context<'_>, ops: &mut Vec<Op>) {
-        if !self.pool(context).is_some_and(|pool| pool.backend().abortonclose) {
-            return;
+        if self.pool(context).is_some_and(|pool| pool.backend().abortonclose) {
+            self.aborted_early(context, ops);
         }
+    }
+
+    /// As HAProxy, also without that option: who closes and has said nothing wants nothing, and neither stands
+    /// in a queue nor is retried. An attempt that is under way is awaited, for it may stand already: a client
+    /// that only knocks is then a session that ended well. One that is held for want of a master keeps its
+    /// place: it may be a probe that counts how long that takes.
+    pub(super) fn left_unserved(&mut self, context: &Context<'_>, ops: &mut Vec<Op>) {
+        let held = self.is_waiting() && self.pool(context).is_some_and(|pool| !pool.anybody());
+        self.left = true;
+        match self.stage {
+            Stage::Waiting { .. } | Stage::Pausing { .. } if !held => self.aborted_early(context, ops),
+            _ => self.ended(Side::Client, context, ops),
+        }
+    }
+
+    pub(super) fn aborted_early(&mut self, context: &Context<'_>, ops: &mut Vec<Op>) {
         let phase = if self.is_waiting() { Phase::Queue } else { Phase::Connect };
         self.abandon(Termination::new(Cause::ClientAbort, phase), context, ops);
     }

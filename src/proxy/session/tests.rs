@@ -141,6 +141,15 @@ fn codes_of_a_session_without_a_connection() {
             },
         ),
         (
+            ("CC", Some(0), 100, 0, 0),
+            |_| {},
+            |world, id| {
+                world.feed(id, Event::LeftUnserved);
+                world.pass(100);
+                world.refuse(id);
+            },
+        ),
+        (
             ("RC", Some(0), 0, 3, 0),
             |_| {},
             |world, id| {
@@ -175,6 +184,10 @@ fn assert_line(world: &World, id: u32, line: &(&str, Option<u64>, u64, u32, u32)
 fn codes_of_a_queued_session() {
     type Line = (&'static str, Option<u64>, u64, u32, u32);
     let stories: &[(Line, Story)] = &[
+        (("CQ", Some(100), 100, 0, 1), |world, id| {
+            world.pass(100);
+            world.feed(id, Event::LeftUnserved);
+        }),
         (("sQ", Some(300), 300, 0, 1), |world, _| world.pass(300)),
         (("CD", Some(100), 100, 0, 1), |world, id| {
             world.pass(100);
@@ -234,6 +247,7 @@ fn a_granted_place_is_passed_on() {
 
 /// Where a session goes after its first, second ... refusal: the server, and the milliseconds it waits.
 #[test]
+#[allow(clippy::too_many_lines, reason = "a table of stories")]
 fn retries_and_redispatches_go_by_haproxys_rules() {
     type Attempts = &'static [(usize, u64)];
     let cases: &[(&str, Change, usize, Attempts)] = &[
@@ -243,6 +257,21 @@ fn retries_and_redispatches_go_by_haproxys_rules() {
             |c| c.backends[0].redispatch = Redispatch::LastRetry,
             2,
             &[(0, 0), (1, 0), (0, 0), (1, 0)],
+        ),
+        (
+            "at once, option redispatch 0",
+            |c| c.backends[0].redispatch = Redispatch::Uncounted,
+            2,
+            &[(0, 0), (1, 0), (0, 0), (1, 0)],
+        ),
+        (
+            "source, option redispatch 0",
+            |c| {
+                c.backends[0].redispatch = Redispatch::Uncounted;
+                c.backends[0].balance = Balance::Source;
+            },
+            2,
+            &[(1, 0), (1, 300), (1, 300), (1, 300)],
         ),
         (
             "one server",

@@ -151,15 +151,15 @@ pub static FIELDS: &[Field] = &[
     column("last_chk", "MOP").server(last_check),
     column("last_agt", "MOP"),
     column("qtime", "MaP")
-        .backend(|b| U32(b.view.live.traffic.queue_time.mean()))
-        .server(|s| U32(s.live.traffic.queue_time.mean())),
+        .backend(|b| U32(b.view.live.traffic.mean(|traffic| &traffic.queue_time)))
+        .server(|s| U32(s.live.traffic.mean(|traffic| &traffic.queue_time))),
     column("ctime", "MaP")
-        .backend(|b| U32(b.view.live.traffic.connect_time.mean()))
-        .server(|s| U32(s.live.traffic.connect_time.mean())),
+        .backend(|b| U32(b.view.live.traffic.mean(|traffic| &traffic.connect_time)))
+        .server(|s| U32(s.live.traffic.mean(|traffic| &traffic.connect_time))),
     column("rtime", "MaP").backend(|_| U32(0)).server(|_| U32(0)),
     column("ttime", "MaP")
-        .backend(|b| U32(b.view.live.traffic.total_time.mean()))
-        .server(|s| U32(s.live.traffic.total_time.mean())),
+        .backend(|b| U32(b.view.live.traffic.mean(|traffic| &traffic.total_time)))
+        .server(|s| U32(s.live.traffic.mean(|traffic| &traffic.total_time))),
     column("agent_status", "MOP"),
     column("agent_code", "MOP"),
     column("agent_duration", "MDP"),

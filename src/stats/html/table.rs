@@ -251,11 +251,11 @@ fn push_server(text: &mut String, row: &ServerRow<'_>) {
 fn push_sessions(cells: &mut Cells<'_>, traffic: &Traffic, limit: String, last: String) {
     let times = format!(
         "mean / most of the last sessions: queue {} / {} ms, connect {} / {} ms, total {} / {} ms",
-        traffic.queue_time.mean(),
+        traffic.mean(|traffic| &traffic.queue_time),
         traffic.queue_time.max(),
-        traffic.connect_time.mean(),
+        traffic.mean(|traffic| &traffic.connect_time),
         traffic.connect_time.max(),
-        traffic.total_time.mean(),
+        traffic.mean(|traffic| &traffic.total_time),
         traffic.total_time.max()
     );
     cells.cell(traffic.sessions.now()).cell(traffic.sessions.max()).cell(limit);
