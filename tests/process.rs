@@ -69,8 +69,10 @@ impl Stage {
     }
 
     fn wait(&mut self) -> ExitStatus {
-        let mut child = self.child.take().expect("a started program");
-        eventually("the end", || child.try_wait().expect("a child"))
+        let child = self.child.as_mut().expect("a started program");
+        let status = eventually("the end", || child.try_wait().expect("a child"));
+        self.child = None;
+        status
     }
 
     /// One command on the master socket.
