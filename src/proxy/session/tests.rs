@@ -245,76 +245,68 @@ fn a_granted_place_is_passed_on() {
     world.check_empty();
 }
 
+type Attempts = &'static [(usize, u64)];
+
 /// Where a session goes after its first, second ... refusal: the server, and the milliseconds it waits.
+const REFUSALS: &[(&str, Change, usize, Attempts)] = &[
+    ("no redispatch", |_| {}, 2, &[(0, 0), (0, 300), (0, 300), (0, 300)]),
+    ("at once", |c| c.backends[0].redispatch = Redispatch::LastRetry, 2, &[(0, 0), (1, 0), (0, 0), (1, 0)]),
+    (
+        "at once, option redispatch 0",
+        |c| c.backends[0].redispatch = Redispatch::Uncounted,
+        2,
+        &[(0, 0), (1, 0), (0, 0), (1, 0)],
+    ),
+    (
+        "source, option redispatch 0",
+        |c| {
+            c.backends[0].redispatch = Redispatch::Uncounted;
+            c.backends[0].balance = Balance::Source;
+        },
+        2,
+        &[(1, 0), (1, 300), (1, 300), (1, 300)],
+    ),
+    (
+        "one server",
+        |c| c.backends[0].redispatch = Redispatch::LastRetry,
+        1,
+        &[(0, 0), (0, 300), (0, 300), (0, 300)],
+    ),
+    (
+        "leastconn",
+        |c| {
+            c.backends[0].redispatch = Redispatch::LastRetry;
+            c.backends[0].balance = Balance::LeastConn;
+        },
+        2,
+        &[(0, 0), (1, 0), (0, 0), (1, 0)],
+    ),
+    // The address leads to the same server again; the redispatch shows in the pause that is left out.
+    (
+        "source, last",
+        |c| {
+            c.backends[0].redispatch = Redispatch::LastRetry;
+            c.backends[0].balance = Balance::Source;
+        },
+        2,
+        &[(1, 0), (1, 300), (1, 300), (1, 0)],
+    ),
+    (
+        "source, every second",
+        |c| {
+            c.backends[0].redispatch = Redispatch::EveryNth(2);
+            c.backends[0].balance = Balance::Source;
+        },
+        2,
+        &[(1, 0), (1, 300), (1, 0), (1, 300)],
+    ),
+    ("pause of a second at most", |c| c.backends[0].timeout_connect = seconds(5), 1, &[(0, 0), (0, 1000)]),
+];
+
 #[test]
 #[allow(clippy::too_many_lines, reason = "a table of stories")]
 fn retries_and_redispatches_go_by_haproxys_rules() {
-    type Attempts = &'static [(usize, u64)];
-    let cases: &[(&str, Change, usize, Attempts)] = &[
-        ("no redispatch", |_| {}, 2, &[(0, 0), (0, 300), (0, 300), (0, 300)]),
-        (
-            "at once",
-            |c| c.backends[0].redispatch = Redispatch::LastRetry,
-            2,
-            &[(0, 0), (1, 0), (0, 0), (1, 0)],
-        ),
-        (
-            "at once, option redispatch 0",
-            |c| c.backends[0].redispatch = Redispatch::Uncounted,
-            2,
-            &[(0, 0), (1, 0), (0, 0), (1, 0)],
-        ),
-        (
-            "source, option redispatch 0",
-            |c| {
-                c.backends[0].redispatch = Redispatch::Uncounted;
-                c.backends[0].balance = Balance::Source;
-            },
-            2,
-            &[(1, 0), (1, 300), (1, 300), (1, 300)],
-        ),
-        (
-            "one server",
-            |c| c.backends[0].redispatch = Redispatch::LastRetry,
-            1,
-            &[(0, 0), (0, 300), (0, 300), (0, 300)],
-        ),
-        (
-            "leastconn",
-            |c| {
-                c.backends[0].redispatch = Redispatch::LastRetry;
-                c.backends[0].balance = Balance::LeastConn;
-            },
-            2,
-            &[(0, 0), (1, 0), (0, 0), (1, 0)],
-        ),
-        // The address leads to the same server again; the redispatch shows in the pause that is left out.
-        (
-            "source, last",
-            |c| {
-                c.backends[0].redispatch = Redispatch::LastRetry;
-                c.backends[0].balance = Balance::Source;
-            },
-            2,
-            &[(1, 0), (1, 300), (1, 300), (1, 0)],
-        ),
-        (
-            "source, every second",
-            |c| {
-                c.backends[0].redispatch = Redispatch::EveryNth(2);
-                c.backends[0].balance = Balance::Source;
-            },
-            2,
-            &[(1, 0), (1, 300), (1, 0), (1, 300)],
-        ),
-        (
-            "pause of a second at most",
-            |c| c.backends[0].timeout_connect = seconds(5),
-            1,
-            &[(0, 0), (0, 1000)],
-        ),
-    ];
-    for (name, change, servers, attempts) in cases {
+    for (name, change, servers, attempts) in REFUSALS {
         let mut world = World::of(*servers, change);
         let mut last = world.now;
         let id = world.open().unwrap();
