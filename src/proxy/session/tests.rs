@@ -304,7 +304,6 @@ const REFUSALS: &[(&str, Change, usize, Attempts)] = &[
 ];
 
 #[test]
-#[allow(clippy::too_many_lines, reason = "a table of stories")]
 fn retries_and_redispatches_go_by_haproxys_rules() {
     for (name, change, servers, attempts) in REFUSALS {
         let mut world = World::of(*servers, change);
