@@ -69,8 +69,10 @@ impl Stage {
     }
 
     fn wait(&mut self) -> ExitStatus {
-        let mut child = self.child.take().expect("a started program");
-        eventually("the end", || child.try_wait().expect("a child"))
+        let child = self.child.as_mut().expect("a started program");
+        let status = eventually("the end", || child.try_wait().expect("a child"));
+        self.child = None;
+        status
     }
 
     /// One command on the master socket.
@@ -219,6 +221,30 @@ fn a_plain_process_dies_of_the_signal() {
         assert!(children(pid).is_empty(), "one process is enough");
         signal(pid, name);
         assert_eq!(stage.wait().signal(), Some(number));
+    }
+}
+
+#[test]
+fn signals_that_its_starter_ignored_are_heeded() {
+    let (mut stage, port) = (Stage::new(), free_port());
+    for arguments in [&["-db"][..], &["-W", "-db"]] {
+        stage.write("", &[port]);
+        // As in the background of a script, or under nohup.
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", "trap '' INT HUP TERM; exec \"$@\"", "sh", PROGRAM, "-f", "c.cfg"])
+            .args(arguments);
+        command.current_dir(stage.directory.path()).stdin(Stdio::null()).stderr(Stdio::null());
+        let child = command.spawn().expect("the program starts");
+        let pid = child.id();
+        stage.child = Some(child);
+        eventually("the frontend", || greets(port).then_some(()));
+        let second = free_port();
+        stage.write("", &[port, second]);
+        signal(pid, "HUP");
+        eventually("the second frontend", || greets(second).then_some(()));
+        signal(pid, "INT");
+        stage.wait();
     }
 }
 

@@ -83,10 +83,17 @@ pub fn run(settings: Settings) -> u8 {
 }
 
 /// An error is a sentence for standard error, or empty if all has been said.
+/// A shell's background jobs and `nohup` start with signals ignored, which neither the kernel's own effect nor
+/// a signalfd would ever see; as HAProxy, the program takes its signals however it was started.
+fn heed_signals() -> std::io::Result<()> {
+    EARLY_SIGNALS.into_iter().chain([Signal::SIGTERM, Signal::SIGINT]).try_for_each(process::restore)
+}
+
 fn start(settings: Arc<Settings>, voice: &Voice) -> Result<u8, String> {
     if settings.task == Task::Serve {
         // A name server can take seconds: who asks for a reload meanwhile gets one as soon as clients are served.
         process::block(&EARLY_SIGNALS).map_err(|error| error.to_string())?;
+        heed_signals().map_err(|error| error.to_string())?;
     }
     if let Some(directory) = &settings.directory {
         std::env::set_current_dir(directory).map_err(|error| {

@@ -10,6 +10,7 @@ use super::lock;
 use super::master::MasterWord;
 use super::queue::Queue;
 use super::server::{ServerKey, ServerLive, Unselectable};
+use crate::balance::Balancer;
 use crate::time::Tick;
 
 /// Names a live backend for the life of the process.
@@ -67,7 +68,7 @@ pub struct BackendLive {
     pub downtime_ms: super::counters::Counter,
     /// The algorithm's memory, shared by the workers: one short lock per connection, so that the order in
     /// which servers are chosen does not depend on which worker accepted.
-    pub balancer: Mutex<crate::balance::Balancer>,
+    pub balancer: Mutex<Balancer>,
     /// The last changes of the master, for pages; written by the guard.
     pub history: MasterHistory,
 }
@@ -86,7 +87,7 @@ impl BackendLive {
             down_transitions: super::counters::Counter::default(),
             last_change: AtomicU64::new(now.0),
             downtime_ms: super::counters::Counter::default(),
-            balancer: Mutex::new(crate::balance::Balancer::default()),
+            balancer: Mutex::new(Balancer::default()),
             history: MasterHistory::default(),
         }
     }
@@ -102,7 +103,7 @@ impl BackendLive {
     }
 
     /// Runs `use_it` on the algorithm's memory.
-    pub fn with_balancer<R>(&self, use_it: impl FnOnce(&mut crate::balance::Balancer) -> R) -> R {
+    pub fn with_balancer<R>(&self, use_it: impl FnOnce(&mut Balancer) -> R) -> R {
         use_it(&mut lock(&self.balancer))
     }
 }

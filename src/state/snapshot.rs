@@ -10,7 +10,7 @@ use super::frontend::FrontendLive;
 use super::mailbox::Listener;
 use super::server::{Health, Operation, ServerKey, ServerLive, admin};
 use crate::config::Config;
-use crate::config::model::{Backend, BackendId, FrontendId, Server};
+use crate::config::model::{Backend, BackendId, Frontend, FrontendId, Server};
 use crate::time::Tick;
 
 /// The place where the snapshot is published: the only `ArcSwap` there is.
@@ -70,7 +70,7 @@ impl Snapshot {
 
     /// The same without its listening sockets: a soft stop publishes it, so that they close.
     pub fn without_listeners(&self) -> Snapshot {
-        let none = |frontend: &crate::config::model::Frontend| vec![None; frontend.binds.len()];
+        let none = |frontend: &Frontend| vec![None; frontend.binds.len()];
         Snapshot {
             generation: self.generation + 1,
             config: Arc::clone(&self.config),

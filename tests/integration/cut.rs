@@ -18,7 +18,7 @@ fn a_demoted_master_loses_its_sessions_and_no_reply_byte() {
 
     // The reply is under way, more than the kernel's buffers hold, when the roles change; the client reads late.
     client.send(&["GET", "big"]).expect("the command is sent");
-    std::thread::sleep(Duration::from_millis(100));
+    client.stream().peek(&mut [0]).expect("the reply begins");
     replica.call(&["REPLICAOF", "NO", "ONE"]);
     master.call(&["REPLICAOF", "127.0.0.1", &replica.port.to_string()]);
     std::thread::sleep(Duration::from_millis(700));
