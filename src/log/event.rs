@@ -90,11 +90,6 @@ pub fn stderr_line(level: Level, pid: u32, text: &str) -> String {
     format!("{prefix} ({pid}) : {text}\n")
 }
 
-/// At the start of every proxy (only HAProxy's older versions put it in the log, at notice).
-pub fn proxy_started(name: &str) -> Sentence {
-    Sentence { level: Level::Notice, text: format!("Proxy {name} started.") }
-}
-
 /// At a soft stop, with the connections and sessions that the two halves have had.
 pub fn proxy_stopped(name: &str, frontend: u64, backend: u64) -> Sentence {
     let text = format!("Proxy {name} stopped (cumulated conns: FE: {frontend}, BE: {backend}).");

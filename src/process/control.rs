@@ -87,15 +87,6 @@ impl Control {
         self.checks.apply(&snapshot);
     }
 
-    /// `Proxy X started.` for every proxy, to its log.
-    pub fn log_started(&self) {
-        let config = Arc::clone(&self.published.load().config);
-        for (name, targets, tag) in proxies(&config) {
-            let Sentence { level, text } = event::proxy_started(name);
-            self.logger.line(targets, tag, level, text);
-        }
-    }
-
     /// What concerns the process: to the global log.
     pub fn log_global(&self, level: Level, text: &str) {
         let config = Arc::clone(&self.published.load().config);
@@ -151,14 +142,4 @@ impl Control {
     fn sessions_of(&self, backend: usize) -> u64 {
         self.published.load().backends[backend].live.traffic.total.sum()
     }
-}
-
-/// Every proxy once, a `listen` by its front half: name, log targets, tag.
-fn proxies(config: &Config) -> impl Iterator<Item = (&str, &[LogTarget], Option<&str>)> {
-    let frontends = config
-        .frontends
-        .iter()
-        .map(|front| (front.name.as_str(), front.log.targets.as_slice(), front.log.tag.as_deref()));
-    let backends = config.backends.iter().filter(|backend| !backend.is_listen);
-    frontends.chain(backends.map(|back| (back.name.as_str(), back.log.as_slice(), back.log_tag.as_deref())))
 }

@@ -168,7 +168,6 @@ impl Duty {
     }
 
     fn started(&mut self) {
-        self.control.log_started();
         if self.link.is_some() {
             self.answer(&Answer::Applied);
             if let Some(nowhere) = self.link.as_mut().and_then(Link::take_nowhere) {

@@ -123,7 +123,7 @@ impl Sentinels {
             let config = directory.path().join("sentinel.conf");
             let text = format!(
                 "port {port}\nbind 127.0.0.1\ndir {}\nsentinel monitor mymaster 127.0.0.1 {} {}\n\
-                 sentinel down-after-milliseconds mymaster {}\nsentinel failover-timeout mymaster 10000\n",
+                 sentinel down-after-milliseconds mymaster {}\nsentinel failover-timeout mymaster 2000\n",
                 directory.path().display(),
                 master.port,
                 count / 2 + 1,
