@@ -4,6 +4,7 @@ use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 /// Whatever is waited for comes within this.
@@ -137,8 +138,15 @@ fn shape(priority: &str, text: &str) -> String {
     format!("{priority} {}", words.join(" "))
 }
 
-/// A port that nobody listens on now.
+/// A port that refuses connections: below the range that tests and the kernel take theirs from.
+pub(crate) const REFUSES: u16 = 1;
+
+/// A port that nobody listens on, handed out once. It lies below the range that the kernel takes ports for
+/// outgoing connections from, so that no test beside this one can take it meanwhile.
 pub(crate) fn free_port() -> u16 {
-    let probe = TcpListener::bind("127.0.0.1:0").expect("a port");
-    probe.local_addr().expect("an address").port()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let seed = (std::process::id() as u16).wrapping_mul(197) % 18_000;
+    let ports = std::iter::repeat_with(|| 12_000 + (seed + NEXT.fetch_add(1, Relaxed)) % 18_000);
+    let mut free = ports.take(18_000).filter(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
+    free.next().expect("a free port")
 }

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::thread;
 
-use super::program::{BOTH, Running, free_port};
+use super::program::{BOTH, REFUSES, Running};
 
 const DEFAULTS: &str = "global\n log @LOG@ local0\ndefaults\n log global\n option tcplog\n timeout connect 300ms\n \
                         timeout client 5s\n timeout server 5s\n retries 1\n";
@@ -129,7 +129,7 @@ fn lines_of_tcplog_are_haproxys() {
         let port = match *server {
             "greets" => greets,
             "leaves" => leaves,
-            _ => free_port(),
+            _ => REFUSES,
         };
         let config = format!("{DEFAULTS}listen l\n bind @BIND@\n {lines}\n server s 127.0.0.1:{port}\n");
         let [theirs, ours] = BOTH.map(|which| {
@@ -164,7 +164,7 @@ fn observed_errors_mark_a_server_down() {
     let config = format!(
         "{DEFAULTS}listen l\n bind @BIND@\n retries 0\n \
          server s 127.0.0.1:{} check inter 60s observe layer4 error-limit 2 on-error mark-down\n",
-        free_port()
+        REFUSES
     );
     let config = config.replace("check inter 60s", &format!("check inter 60s port {}", named('A')));
     for which in BOTH {
