@@ -9,8 +9,8 @@
 //! # The queue
 //!
 //! Workers hand a record over with one non-blocking push and go on; one thread words, frames and sends. The
-//! queue is bounded: if a receiver is slower than the traffic, lines are dropped and counted, and what was
-//! lost is said as soon as there is room. The thread never waits longer than a moment for one receiver.
+//! queue is bounded: if a receiver is slower than the traffic, lines are dropped and counted. The thread never
+//! waits longer than a moment for one receiver.
 
 pub mod clock;
 pub mod event;
