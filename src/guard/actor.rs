@@ -314,7 +314,8 @@ fn setup(backend: &Backend, view: &BackendView) -> Setup {
 
 fn standing(live: &ServerLive) -> Standing {
     match live.unselectable(false) {
-        None => Standing::Up,
+        // It passes its checks and is the master; that a failover of it was decided is the guard's own word.
+        None | Some(Unselectable::Frozen) => Standing::Up,
         Some(Unselectable::Maintenance | Unselectable::Draining) => Standing::Out,
         Some(_) => Standing::Down,
     }

@@ -115,6 +115,10 @@ pub enum Event {
     /// The snapshot changed: told to every session, so that it obeys the new config.
     Refreshed,
     Cut(CutReason),
+    /// A failover of its server has been decided: nothing more is sent there, every reply is still taken.
+    Freeze,
+    /// The server stays.
+    Thaw,
     /// The process stops now.
     Stop,
 }

@@ -262,6 +262,14 @@ impl Worker {
                 let served = self.served_by(server);
                 self.tell(&served, Event::Cut(reason), engine);
             }
+            Command::Freeze(server) => {
+                let served = self.served_by(server);
+                self.tell(&served, Event::Freeze, engine);
+            }
+            Command::Thaw(server) => {
+                let served = self.served_by(server);
+                self.tell(&served, Event::Thaw, engine);
+            }
             Command::Adopt(accepted) => self.adopt(accepted, engine),
             Command::Admit => self.look_for_clients(engine),
             Command::Pause => self.pause(engine),

@@ -93,6 +93,11 @@ pub enum Command {
     Granted(SessionToken, ServerKey),
     /// End the sessions on that server.
     Cut(ServerKey, CutReason),
+    /// A failover of that server has been decided: its sessions send it nothing more for now, and take every
+    /// reply. [`super::ServerLive::freeze`] came before, so that no new ones reach it.
+    Freeze(ServerKey),
+    /// It stays: its sessions go on. [`super::ServerLive::thaw`] came before.
+    Thaw(ServerKey),
     Adopt(Accepted),
     /// A place became free outside of the workers: try to accept.
     Admit,

@@ -17,10 +17,11 @@
 //! | ready | Stopped, Stopping | any | any | no |
 //! | ready | Running, Starting | no | any | no |
 //! | ready | Running, Starting | yes | no | no |
+//! | ready | Running, Starting | yes | yes, and frozen | no: a failover of it has been decided |
 //! | ready | Running, Starting | yes | yes | yes, if its weight is not 0 |
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use tokio::sync::Notify;
 
@@ -67,6 +68,8 @@ pub enum Unselectable {
     Down,
     Unproven,
     Held,
+    /// A failover of it has been decided; whoever wins is known in a moment.
+    Frozen,
 }
 
 /// What checks have found; written by health, read by pages.
@@ -122,6 +125,12 @@ pub struct ServerLive {
     admin: AtomicU8,
     weight: AtomicU32,
     proven: AtomicBool,
+    /// Written by the guard: see [`ServerLive::freeze`].
+    frozen: AtomicBool,
+    /// Until that tick its checks follow each other at the shortest interval; written by the guard.
+    hastened_until: AtomicU64,
+    /// Rung when that changes; its check task waits for it.
+    pub haste: Notify,
     /// Consecutive connect errors, for `observe layer4`; health starts it over.
     connect_failures: AtomicU32,
     /// Rung when these are as many as `error-limit`; its check task waits for it.
@@ -144,6 +153,9 @@ impl ServerLive {
             admin: AtomicU8::new(0),
             weight: AtomicU32::new(weight),
             proven: AtomicBool::new(false),
+            frozen: AtomicBool::new(false),
+            hastened_until: AtomicU64::new(0),
+            haste: Notify::new(),
             connect_failures: AtomicU32::new(0),
             distress: Notify::new(),
             throttle: AtomicU32::new(100),
@@ -222,6 +234,33 @@ impl ServerLive {
         self.proven.store(proven, Relaxed);
     }
 
+    /// A failover of it has been decided: no new sessions. The guard calls this, and then has the workers
+    /// freeze those that there are ([`super::Command::Freeze`]); a session that is just connecting looks once more
+    /// before its first byte, as it does for the master word ([`super::master`]).
+    pub fn freeze(&self) {
+        self.frozen.store(true, Relaxed);
+    }
+
+    /// It is over, one way or the other.
+    pub fn thaw(&self) {
+        self.frozen.store(false, Relaxed);
+    }
+
+    pub fn is_frozen(&self) -> bool {
+        self.frozen.load(Relaxed)
+    }
+
+    /// Has its checks follow each other as fast as they may until then; a moment that has passed ends that.
+    pub fn hasten(&self, until: Tick) {
+        self.hastened_until.store(until.0, Relaxed);
+        self.haste.notify_one();
+    }
+
+    /// Whether its checks are in haste now.
+    pub fn is_hastened(&self, now: Tick) -> bool {
+        now.0 < self.hastened_until.load(Relaxed)
+    }
+
     /// A copy of what checks have found.
     pub fn health(&self) -> Health {
         lock(&self.health).clone()
@@ -254,6 +293,9 @@ impl ServerLive {
         if matches!(self.operation(), Operation::Stopped | Operation::Stopping) {
             return Some(Unselectable::Down);
         }
-        (needs_proof && !self.proven()).then_some(Unselectable::Unproven)
+        if needs_proof && !self.proven() {
+            return Some(Unselectable::Unproven);
+        }
+        self.is_frozen().then_some(Unselectable::Frozen)
     }
 }

@@ -35,6 +35,30 @@ pub struct Config {
     pub global: Global,
     pub frontends: Vec<Frontend>,
     pub backends: Vec<Backend>,
+    pub sentinels: Vec<SentinelGroup>,
+}
+
+/// `sentinels NAME`: the Sentinels that watch one master. It concerns every role-checked backend that has this
+/// master, or one of its replicas, among its servers, and those whose addresses refer to it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SentinelGroup {
+    pub name: String,
+    /// `master NAME`, as the Sentinels call it.
+    pub master: String,
+    pub sentinels: Vec<SentinelNode>,
+    pub auth_user: Option<String>,
+    pub auth_pass: Option<Secret>,
+    /// For connecting and for each answer; default 1 s.
+    pub timeout: Duration,
+}
+
+/// `sentinel ID ADDR`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SentinelNode {
+    pub id: String,
+    pub address: SocketAddr,
+    /// As written, for pages and errors.
+    pub written_address: String,
 }
 
 /// `global` (section 3).
@@ -235,6 +259,26 @@ pub struct RedisOptions {
     pub hold: Option<Duration>,
     /// `option redis-probe`: `None` decides by the script (kept in role-checked backends).
     pub kept_probe: Option<bool>,
+    /// `no option redis-sentinel-discovery`: Sentinels are not looked for on the servers.
+    pub discovery: bool,
+    /// `timeout freeze`: how long clients of a master whose failover was decided wait for its outcome.
+    pub freeze: Duration,
+    /// `option redis-replica`: the backend is a read backend.
+    pub replica: Option<ReplicaOptions>,
+}
+
+/// `option redis-replica [max-lag BYTES|TIME]`: which replicas may be read from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ReplicaOptions {
+    pub max_lag: Option<Lag>,
+}
+
+/// How far a replica may be behind its master.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lag {
+    Bytes(u64),
+    /// Since it last heard from its master.
+    Time(Duration),
 }
 
 impl Default for RedisOptions {
@@ -245,6 +289,9 @@ impl Default for RedisOptions {
             single_master: true,
             hold: Some(Duration::from_secs(5)),
             kept_probe: None,
+            discovery: true,
+            freeze: Duration::from_secs(10),
+            replica: None,
         }
     }
 }

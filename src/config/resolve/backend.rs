@@ -116,5 +116,6 @@ fn redis_options(redis: &Redis, timeouts: &Timeouts) -> RedisOptions {
         single_master: redis.single_master,
         hold,
         kept_probe: redis.kept_probe,
+        ..RedisOptions::default()
     }
 }

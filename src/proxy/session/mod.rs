@@ -247,6 +247,7 @@ impl Session {
             Event::Timer => self.timer(context, ops),
             Event::Granted(server) => self.granted(server, context, ops),
             Event::Reconsider | Event::Refreshed => self.reconsider(context, ops),
+            Event::Freeze | Event::Thaw => {}
             Event::Cut(reason) => self.cut(reason, context, ops),
             Event::Stop => self.stop(context, ops),
         }

@@ -191,6 +191,7 @@ fn standing(view: &BackendView, row: &ServerRow<'_>, is_master: bool) -> (&'stat
         }
         Some(Unselectable::Down) => ("bad", format!("down: {}", row.health.status.description())),
         Some(Unselectable::Unproven) => ("wait", "not proven yet: no check has passed".to_owned()),
+        Some(Unselectable::Frozen) => ("wait", "frozen: its failover has been decided".to_owned()),
         Some(Unselectable::Held) => {
             let why = row.redis.held.clone().unwrap_or_else(|| "not chosen as master".to_owned());
             ("warn", format!("held: {why}"))

@@ -299,6 +299,7 @@ fn state(row: &ServerRow<'_>) -> String {
     }
     match row.excluded {
         Some(Unselectable::Held) => "held".to_owned(),
+        Some(Unselectable::Frozen) => "frozen".to_owned(),
         Some(Unselectable::Unproven) => "unproven".to_owned(),
         _ => row.standing.word(&row.health),
     }
