@@ -6,12 +6,10 @@ use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use nix::sys::resource::{Resource, getrlimit};
-
 use crate::harness::{Client, eventually, free_port};
-use crate::subject::Subject;
+use crate::subject::{Subject, room};
 
-const IDLE: u64 = 10_000;
+const IDLE: u32 = 10_000;
 
 /// Measures and prints.
 pub fn print(redis: u16, subjects: &[Subject]) {
@@ -31,15 +29,14 @@ pub fn print(redis: u16, subjects: &[Subject]) {
 }
 
 fn idle(subject: Subject, redis: u16) -> String {
-    let limit = getrlimit(Resource::RLIMIT_NOFILE).map_or(1024, |(soft, _)| soft);
-    let count = IDLE.min(limit.saturating_sub(500) / 2);
+    let count = IDLE.min(room() - 100);
     let running = subject.start(redis);
     // What the first connections bring with them once and for all is not theirs.
     let mut clients: Vec<Client> = (0..50).map(|_| idle_client(running.port)).collect();
     let before = running.memory_kib();
     clients.extend((0..count).map(|_| idle_client(running.port)));
     sleep(Duration::from_secs(1));
-    let each = (running.memory_kib() - before) / count as f64;
+    let each = (running.memory_kib() - before) / f64::from(count);
     let note = if count < IDLE { format!(" (of {count})") } else { String::new() };
     format!("{each:.2}{note}")
 }
@@ -55,9 +52,8 @@ fn large_maxconn(subject: Subject, redis: u16) -> String {
         return String::new();
     }
     const SERVER: &str = "    server redis 127.0.0.1:REDIS check\n";
-    let limit = getrlimit(Resource::RLIMIT_NOFILE).map_or(1024, |(soft, _)| soft);
-    // Beyond the limit on descriptors both refuse to start.
-    let large = u32::try_from(1_000_000.min(limit.saturating_sub(500) / 2)).unwrap_or(1000);
+    // Beyond it both refuse to start.
+    let large = room();
     let memory = |maxconn| subject.start_with(redis, maxconn, SERVER).memory_kib();
     format!("{:.0} (maxconn {large})", memory(large) - memory(100))
 }

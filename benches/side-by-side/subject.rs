@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use nix::sys::resource::{Resource, getrlimit};
 use tempfile::TempDir;
 
 use crate::harness::process::Process;
@@ -71,7 +72,7 @@ impl Subject {
 
     /// Starts it in front of `redis`.
     pub fn start(self, redis: u16) -> Running {
-        self.start_with(redis, 40_000, "    server redis 127.0.0.1:REDIS check\n")
+        self.start_with(redis, room(), "    server redis 127.0.0.1:REDIS check\n")
     }
 
     /// Starts it with these servers, in which `REDIS` stands for the port, and this `maxconn`.
@@ -135,6 +136,12 @@ impl Running {
             process.signal("HUP");
         }
     }
+}
+
+/// As many connections as the limit on descriptors lets both programs start with.
+pub fn room() -> u32 {
+    let limit = getrlimit(Resource::RLIMIT_NOFILE).map_or(1024, |(soft, _)| soft);
+    u32::try_from(limit.saturating_sub(500) / 2).unwrap_or(u32::MAX).min(1_000_000)
 }
 
 fn haproxy(subject: Subject, port: u16, maxconn: u32, servers: &str) -> String {
