@@ -93,7 +93,11 @@ fn by_keyword(words: &[&[u8]]) -> Option<Range<usize>> {
         }
         (b"server" | b"default-server" | b"server-template", _) => after(words, b"agent-send"),
         (b"bind", _) => after(words, b"ca-sign-pass"),
-        (b"http-check", _) => words.iter().position(|word| authorizes(word)).map(|at| at + 1..end),
+        (b"http-check", b"expect" | b"comment" | b"connect") => None,
+        (b"http-check", _) => words.iter().position(|word| authorizes(word)).map(|at| {
+            let names_header = words[at - 1] == b"hdr";
+            at + usize::from(names_header)..end
+        }),
         // Headers that hide in the version.
         (b"option", b"httpchk") => words.iter().position(|word| authorizes(word)).map(|at| at..end),
         _ => None,

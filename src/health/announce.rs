@@ -63,3 +63,53 @@ fn place(target: &Target) -> (String, String) {
         Target::None => Default::default(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::config::model::{
+        Backend, CheckMethod, Global, Server, ServerAddress, ServerCheck, ServerPort,
+    };
+    use crate::health::job::jobs;
+    use crate::state::Guarding;
+    use crate::time::Tick;
+
+    #[test]
+    fn a_server_is_described_as_haproxy_does() {
+        let server = |name: &str| Server {
+            name: name.to_owned(),
+            address: Some(ServerAddress::Ip { ip: [127, 0, 0, 1].into(), port: ServerPort::Fixed(6379) }),
+            check: Some(ServerCheck { rise: 2, fall: 3, ..ServerCheck::default() }),
+            weight: 3,
+            ..Server::default()
+        };
+        let backend = Backend {
+            name: "b".to_owned(),
+            servers: vec![server("s"), server("t")],
+            check: CheckMethod::Builtin(Vec::new()),
+            ..Backend::default()
+        };
+        let global = Global { node: Some("n1".to_owned()), ..Global::default() };
+        let config = Arc::new(Config { global, backends: vec![backend], ..Config::default() });
+        let snapshot =
+            Snapshot::build(config, Vec::new(), &[Guarding::None], &Snapshot::empty(1), Tick::now());
+        let job = &jobs(&snapshot)[0];
+        let live = &snapshot.backends[0].servers[0];
+        let rest = "address=127.0.0.1; port=6379; name=b/s; node=n1";
+        for (operation, counter, total, expected, present) in [
+            (Operation::Running, 2, 6, "UP 1/3", Present::Serving),
+            (Operation::Running, 4, 6, "UP", Present::Serving),
+            (Operation::Stopping, 3, 3, "NOLB 2/3", Present::Serving),
+            (Operation::Stopped, 0, 3, "DOWN", Present::Stopped),
+            (Operation::Stopped, 1, 3, "DOWN 1/2", Present::Stopped),
+        ] {
+            live.set_operation(operation);
+            live.update_health(|health| health.counter = counter);
+            let announced = format!("{expected}; {rest}; weight=3/{total}; scur=0/0; qcur=0");
+            assert_eq!(bystander(job, live, &snapshot), Bystander { present, announced });
+        }
+    }
+}

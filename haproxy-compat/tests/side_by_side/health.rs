@@ -160,5 +160,16 @@ fn csv(port: u16) -> String {
     client.write_all(b"GET /;csv HTTP/1.0\r\n\r\n").expect("a request");
     let mut answer = String::new();
     client.read_to_string(&mut answer).expect("a page");
-    answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default()
+    let Some((head, body)) = answer.split_once("\r\n\r\n") else { return String::new() };
+    if head.contains("chunked") { unchunked(body) } else { body.to_owned() }
+}
+
+fn unchunked(mut rest: &str) -> String {
+    let mut body = String::new();
+    while let Some((size, after)) = rest.split_once("\r\n") {
+        let size = usize::from_str_radix(size, 16).expect("the size of a chunk");
+        body += &after[..size];
+        rest = after[size..].trim_start_matches("\r\n");
+    }
+    body
 }
