@@ -8,11 +8,13 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::model::{
-    Balance, CheckRule, GuardMode, Keepalive, LogFormat, LogFraming, Mode, OnError, Redispatch, Secret,
-};
+use super::model::{Balance, GuardMode, Keepalive, LogFormat, LogFraming, Mode, OnError, Redispatch, Secret};
 use super::parser::address::Address;
 use super::source::Span;
+
+mod check;
+
+pub use check::{Check, CheckKind, HttpCheck, HttpRequest, HttpRule, MysqlLogin};
 
 /// A value and the place where it was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -185,25 +187,6 @@ pub struct Options {
     pub nolinger: bool,
     pub srvtcpka: bool,
     pub tcpka: bool,
-}
-
-/// The last check option, and the `tcp-check` rules whether that option wants them or not.
-#[derive(Debug, Clone, Default)]
-pub struct Check {
-    pub kind: CheckKind,
-    pub rules: Rc<Vec<Spanned<CheckRule>>>,
-    /// The rules came from `defaults`: a proxy's first own rule replaces them.
-    pub inherited: bool,
-    /// The last standalone comment: it names the steps after it.
-    pub standing_comment: Option<String>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum CheckKind {
-    #[default]
-    Layer4,
-    TcpCheck,
-    RedisCheck,
 }
 
 /// `option redis-*`.

@@ -11,12 +11,16 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 mod check;
+mod http_check;
 mod log;
 mod server;
 mod stats;
 
 pub use super::secret::Secret;
-pub use check::{CheckAction, CheckConnect, CheckExpect, CheckMethod, CheckRule, ExpectPattern};
+pub use check::{
+    ApplicationExpect, CheckAction, CheckConnect, CheckExpect, CheckMethod, CheckRule, ExpectPattern,
+};
+pub use http_check::{Expression, HeaderParts, HeaderWanted, HttpExpect, HttpWanted, OnNotFound, TextWanted};
 pub use log::{LogAddress, LogFormat, LogFraming, LogTarget, SessionLog};
 pub use server::{OnError, Server, ServerAddress, ServerCheck, ServerPort};
 pub use stats::{StatsPage, StatsUser};

@@ -1,5 +1,6 @@
 //! `option X`, `no option X`, `default option X` (manual section 4.2), ours (`redis-*`) among them.
 
+use super::check_option;
 use super::context::Context;
 use super::statement::{Polarity, Statement};
 use super::value::{TimeUnit, integer};
@@ -29,7 +30,11 @@ type Reader = fn(&mut Context<'_>, &mut Proxy, &Statement<'_>);
 /// The options that take an argument or mean more than a flag.
 const READERS: &[(&str, Reader)] = &[
     ("httplog", tcplog),
-    ("redis-check", |context, proxy, line| check(context, proxy, line, CheckKind::RedisCheck)),
+    ("httpchk", check_option::httpchk),
+    ("ldap-check", |context, proxy, line| check_option::bare(context, proxy, line, CheckKind::Ldap)),
+    ("mysql-check", check_option::mysql),
+    ("pgsql-check", check_option::pgsql),
+    ("redis-check", |context, proxy, line| check_option::bare(context, proxy, line, CheckKind::RedisCheck)),
     ("redis-guard", redis_guard),
     ("redis-hold", redis_hold),
     ("redis-probe", |context, proxy, line| {
@@ -49,7 +54,9 @@ const READERS: &[(&str, Reader)] = &[
         line.no_more(context, "option redis-single-master", 2);
     }),
     ("redispatch", redispatch),
-    ("tcp-check", |context, proxy, line| check(context, proxy, line, CheckKind::TcpCheck)),
+    ("smtpchk", check_option::smtp),
+    ("ssl-hello-chk", |context, proxy, line| check_option::bare(context, proxy, line, CheckKind::SslHello)),
+    ("tcp-check", |context, proxy, line| check_option::bare(context, proxy, line, CheckKind::TcpCheck)),
     ("tcplog", tcplog),
 ];
 
@@ -71,20 +78,13 @@ pub(super) fn line(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statemen
 }
 
 /// Check and log options choose one of several ways: there is nothing that `no` would leave.
-fn refuse_negation(context: &mut Context<'_>, line: &Statement<'_>) -> bool {
+pub(super) fn refuse_negation(context: &mut Context<'_>, line: &Statement<'_>) -> bool {
     let refused = line.polarity != Polarity::Normal;
     if refused {
         let message = format!("negation/default is not supported for option '{}'.", line.text(1));
         context.report(Diagnostic::error(line.span(), message).heading(Heading::Line));
     }
     refused
-}
-
-fn check(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>, kind: CheckKind) {
-    if !refuse_negation(context, line) {
-        line.no_more(context, &format!("option {}", line.text(1)), 2);
-        proxy.settings.check.kind = kind;
-    }
 }
 
 /// `option httplog` falls back to this one; the keyword table warns.

@@ -158,7 +158,7 @@ impl Resolver<'_, '_> {
 
 /// Whether every check says itself which port it goes to.
 fn connects_to_a_port(method: &CheckMethod) -> bool {
-    let CheckMethod::TcpCheck(rules) = method else { return false };
+    let (CheckMethod::TcpCheck(rules) | CheckMethod::Builtin(rules)) = method else { return false };
     let mut connects = rules.iter().filter_map(|rule| match &rule.action {
         CheckAction::Connect(connect) => Some(connect.port.is_some()),
         _ => None,
