@@ -4,12 +4,14 @@
 //! `defaults` have been applied: a proxy starts as a copy of the settings in force and its own lines change
 //! the copy, as in HAProxy. Long lists behind an `Rc` are shared until a line changes them.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
 use super::model::{
-    Balance, CheckRule, GuardMode, Keepalive, LogFormat, LogFraming, Mode, OnError, Redispatch, Secret,
+    Balance, CheckRule, GuardMode, Hashing, Keepalive, LogFormat, LogFraming, Mode, OnError, Redispatch,
+    Secret,
 };
 use super::parser::address::Address;
 use super::source::Span;
@@ -139,6 +141,7 @@ pub struct Settings {
     pub default_backend: Option<Spanned<String>>,
     pub timeouts: Timeouts,
     pub balance: Balance,
+    pub hashing: Hashing,
     pub retries: Option<u32>,
     pub redispatch: Redispatch,
     pub options: Options,
@@ -344,15 +347,18 @@ pub struct ServerSettings {
     pub tcp_ut: Option<Duration>,
     pub tfo: bool,
     pub cookie: Option<String>,
-    pub init_addr: InitAddr,
+    /// `init-addr`, in the order in which they are tried; empty is as `last,libc`.
+    pub init_addr: Vec<InitAddr>,
 }
 
-/// Whether a server may start without an address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// Where the address of a server with a host name may come from when the config is loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InitAddr {
-    /// A name has to resolve.
-    #[default]
-    Required,
-    /// `init-addr ... none`.
-    Optional,
+    /// A file of server states, of which rolecall keeps none: never found there.
+    Last,
+    /// The system's resolver.
+    Libc,
+    /// The server starts without an address.
+    None,
+    Ip(IpAddr),
 }

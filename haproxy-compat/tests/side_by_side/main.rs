@@ -5,6 +5,8 @@
 
 #![allow(clippy::panic, reason = "a panic is how a test fails")]
 
+mod addresses;
+mod hashing;
 mod program;
 mod traffic;
 mod verdicts;

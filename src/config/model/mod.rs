@@ -10,12 +10,14 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+mod balance;
 mod check;
 mod log;
 mod server;
 mod stats;
 
 pub use super::secret::Secret;
+pub use balance::{Balance, HashMethod, Hashing};
 pub use check::{CheckAction, CheckConnect, CheckExpect, CheckMethod, CheckRule, ExpectPattern};
 pub use log::{LogAddress, LogFormat, LogFraming, LogTarget, SessionLog};
 pub use server::{OnError, Server, ServerAddress, ServerCheck, ServerPort};
@@ -320,17 +322,4 @@ pub enum BindAddress {
     Abstract(String),
     /// `fd@N`: inherited.
     Fd(i32),
-}
-
-/// `balance` (section 4.2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Balance {
-    #[default]
-    RoundRobin,
-    StaticRr,
-    LeastConn,
-    First,
-    Source,
-    /// `random(N)`: draws, the least loaded wins.
-    Random(u32),
 }

@@ -135,6 +135,11 @@ impl<'a> Options<'a> {
         Some(word)
     }
 
+    /// What the messages begin with.
+    pub(super) fn subject(&self) -> &str {
+        &self.subject
+    }
+
     /// The option that is being read.
     pub(super) fn name(&self) -> &str {
         &self.name
