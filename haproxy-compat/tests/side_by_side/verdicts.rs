@@ -45,6 +45,12 @@ const SAME: &[&str] = &[
     "listen l\n bind :1\n server-template r 2 _r._tcp.local\n",
     "frontend f\n bind :1\n server-template r 2 127.0.0.1:1\n",
     "listen l\n bind :1\n server s 127.0.0.1:1 init-addr foo\n",
+    "listen l\n bind :1\n server s 127.0.0.1:1 fall x\n",
+    "listen l\n bind :1\n server s 127.0.0.1:1 weight -1\n",
+    "listen l\n bind :1\n server s 127.0.0.1:1 error-limit x\n",
+    "listen l\n bind :1\n rate-limit sessions 5x\n",
+    "listen l\n bind :1\n clitcpka-cnt 5x\n",
+    "global\n nbthread 2x\nlisten l\n bind :1\n timeout client 1s\n",
     "listen l\n bind :1\n hash-type\n",
     "listen l\n bind :1\n hash-type avalanche\n",
     "listen l\n bind :1\n hash-type consistent none\n",
@@ -81,9 +87,26 @@ const OTHERWISE: &[(&str, i32, i32, &str)] = &[
     ("listen l 127.0.0.1:1\n server s 127.0.0.1:1\n", 1, 0, "please use the 'bind' keyword"),
     ("global\n nbproc 2\nlisten l\n bind :1\n", 1, 0, "'nbproc' has no effect"),
     ("listen l\n bind :1\n contimeout 5s\n", 1, 0, "'contimeout' is taken as 'timeout connect'"),
-    // HAProxy reads such a number as 0, or as far as it goes.
-    ("listen l\n bind :1\n maxconn five\n", 0, 1, "'maxconn' expects an integer, found 'five'"),
-    ("listen l\n bind :1\n option redispatch x\n", 0, 1, "'option redispatch' expects an integer"),
+    // HAProxy reads such a number as 0, or as far as it goes, and does not say so.
+    ("listen l\n bind :1\n maxconn five\n", 0, 0, "'five' is no number and is taken as 0"),
+    ("listen l\n bind :1\n maxconn 10x\n", 0, 0, "'10x' is no number and is taken as 10"),
+    ("listen l\n bind :1\n option redispatch x\n", 0, 0, "'x' is no number and is taken as 0"),
+    ("listen l\n bind :1\n fullconn 10x\n retries 3x\n backlog 5x\n", 0, 0, "'retries' : '3x' is no number"),
+    ("listen l\n bind :1 maxconn 5x backlog 5x mss 500x\n", 0, 0, "'mss' : '500x' is no number"),
+    (
+        "listen l\n bind :1\n server s 127.0.0.1:1 weight 5x maxconn 5x rise 2x port 6x error-limit 5x\n",
+        0,
+        0,
+        "'weight' : '5x' is no number and is taken as 5",
+    ),
+    ("global\n spread-checks 5x\nlisten l\n bind :1\n timeout client 1s\n", 0, 0, "'5x' is no number"),
+    // Whom to run as is nothing to guess.
+    (
+        "global\n uid 5x\nlisten l\n bind :1\n timeout client 1s\n",
+        0,
+        1,
+        "'uid' expects an integer, found '5x'",
+    ),
     ("global\n maxconn -1\n", 2, 1, "'maxconn' value must be at least 0"),
     // HAProxy counts the listener that it says it ignores.
     ("backend b\n bind :1\n", 0, 2, "'bind' ignored because backend 'b' has no frontend capability"),
