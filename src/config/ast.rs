@@ -4,6 +4,7 @@
 //! `defaults` have been applied: a proxy starts as a copy of the settings in force and its own lines change
 //! the copy, as in HAProxy. Long lists behind an `Rc` are shared until a line changes them.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -51,6 +52,8 @@ pub struct Global {
     pub user: Option<Spanned<Account>>,
     pub group: Option<Spanned<Account>>,
     pub nbthread: Option<usize>,
+    /// Cores by the number of the thread, from 1.
+    pub cpu_map: BTreeMap<usize, Vec<usize>>,
     pub maxconn: Option<Spanned<u32>>,
     pub ulimit_n: Option<u64>,
     pub log: Vec<LogTarget>,
@@ -345,7 +348,6 @@ pub struct ServerSettings {
     pub slowstart: Duration,
     pub source: Option<Spanned<Address>>,
     pub tcp_ut: Option<Duration>,
-    pub tfo: bool,
     pub cookie: Option<String>,
     /// `init-addr`, in the order in which they are tried; empty is as `last,libc`.
     pub init_addr: Vec<InitAddr>,

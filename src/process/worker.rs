@@ -33,7 +33,7 @@ use crate::proxy::worker::{Shared, start as start_workers};
 use crate::state::{Published, Snapshot, Workers};
 use crate::stats::ProcessFacts;
 use crate::stats::http::{Limits as PageLimits, Service, serve_loop};
-use crate::sys::{limits, process};
+use crate::sys::{affinity, process};
 use crate::time::Tick;
 
 /// What the start depends on.
@@ -177,7 +177,7 @@ fn echo(settings: &Settings, place: &Place) -> Echo {
 
 /// One worker a core, unless `nbthread` says otherwise.
 fn threads(config: &Config) -> usize {
-    let cores = || limits::cores().map_or(1, |cores| cores.len());
+    let cores = || affinity::cores().map_or(1, |cores| cores.len());
     config.global.nbthread.unwrap_or_else(cores).clamp(1, 64)
 }
 

@@ -4,6 +4,7 @@
 //! Nothing after `resolve` re-checks any of this, and no field is a string that still has to be parsed.
 //! Section numbers in comments are those of HAProxy 2.6's configuration manual.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -52,6 +53,8 @@ pub struct Global {
     pub gid: Option<u32>,
     /// `None`: one worker per core.
     pub nbthread: Option<usize>,
+    /// `cpu-map`: cores by the number of the thread, from 1; a thread without a row runs anywhere.
+    pub cpu_map: BTreeMap<usize, Vec<usize>>,
     /// `None`: derived from the limit on descriptors.
     pub maxconn: Option<u32>,
     pub ulimit_n: Option<u64>,
@@ -83,6 +86,7 @@ impl Default for Global {
             uid: None,
             gid: None,
             nbthread: None,
+            cpu_map: BTreeMap::new(),
             maxconn: None,
             ulimit_n: None,
             log: Vec::new(),

@@ -9,6 +9,7 @@ mod admit;
 mod balance;
 mod bind;
 pub mod context;
+mod cpu_map;
 mod directive;
 mod expect;
 mod global;

@@ -46,7 +46,6 @@ pub(super) const READERS: &[(&str, Reader)] = &[
     ("minconn", |context, server, options| count(context, &mut server.minconn, options)),
     ("no-backup", |_, server, _| switch(&mut server.backup, false)),
     ("no-check", |_, server, _| switch(&mut server.check, false)),
-    ("no-tfo", |_, server, _| switch(&mut server.tfo, false)),
     ("observe", observe),
     ("on-error", on_error),
     ("on-marked-down", |context, server, options| {
@@ -71,7 +70,6 @@ pub(super) const READERS: &[(&str, Reader)] = &[
         server.tcp_ut = Some(options.time(context, TimeUnit::Milliseconds)?);
         Some(())
     }),
-    ("tfo", |_, server, _| switch(&mut server.tfo, true)),
     ("weight", weight),
 ];
 

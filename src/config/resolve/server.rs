@@ -65,7 +65,6 @@ impl Resolver<'_, '_> {
             slowstart: settings.slowstart,
             source: source.filter(|ip| !ip.is_unspecified()),
             tcp_ut: settings.tcp_ut,
-            tfo: settings.tfo,
             cookie: settings.cookie.clone(),
         }
     }

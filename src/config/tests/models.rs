@@ -110,9 +110,9 @@ fn server_options_the_last_one_counts() {
     assert_eq!(check.addr, Some("10.0.0.7".parse().unwrap()));
 
     let found = server(
-        "weight 0 backup maxconn 9 minconn 3 maxqueue 4 disabled slowstart 5s source 10.0.0.8 tfo tcp-ut 1s",
+        "weight 0 backup maxconn 9 minconn 3 maxqueue 4 disabled slowstart 5s source 10.0.0.8 tcp-ut 1s",
     );
-    assert_eq!((found.weight, found.backup, found.disabled, found.tfo), (0, true, true, true));
+    assert_eq!((found.weight, found.backup, found.disabled), (0, true, true));
     assert_eq!((found.maxconn, found.minconn, found.maxqueue), (9, 3, 4));
     assert_eq!((found.slowstart, found.tcp_ut), (Duration::from_secs(5), Some(Duration::from_secs(1))));
     assert_eq!(found.source, Some("10.0.0.8".parse().unwrap()));
@@ -461,5 +461,24 @@ fn what_a_hash_is_may_stand_before_or_after_balance() {
         ("balance source\n hash-type map-based djb2 avalanche", map(true)),
     ] {
         assert_eq!(backend(lines).balance, Balance::Source(expected), "{lines}");
+    }
+}
+
+#[test]
+fn cpu_map_gives_threads_their_cores() {
+    let map = |lines: &str| {
+        let map = config(&format!("global\n {lines}\n{DEFAULTS}listen l\n bind :1\n")).global.cpu_map;
+        map.into_iter().filter(|(thread, _)| *thread < 5).collect::<Vec<_>>()
+    };
+    for (lines, expected) in [
+        ("cpu-map 1/1 3", vec![(1, vec![3])]),
+        ("cpu-map auto:1/1-2 4-5", vec![(1, vec![4]), (2, vec![5])]),
+        ("cpu-map auto:1/1-2 5 4", vec![(1, vec![5]), (2, vec![4])]),
+        ("cpu-map 1/odd 0-1", vec![(1, vec![0, 1]), (3, vec![0, 1])]),
+        ("cpu-map 1/all 0\n cpu-map 1/2 1", vec![(1, vec![0]), (2, vec![1]), (3, vec![0]), (4, vec![0])]),
+        ("cpu-map 2/1 0", vec![]),
+        ("cpu-map 1 0", vec![]),
+    ] {
+        assert_eq!(map(lines), expected, "{lines}");
     }
 }
