@@ -49,6 +49,8 @@ pub(super) fn line(context: &mut Context<'_>, global: &mut Global, line: &Statem
         }
     }
     let bound = threads.as_ref().unwrap_or(&processes);
+    // One core for several threads is theirs together, which HAProxy takes.
+    let auto = if cores.len() == 1 { Placing::Together } else { auto };
     if auto == Placing::OneByOne && bound.len() != cores.len() {
         let message =
             "cpu-map : PROC/THREAD range and CPU sets must have the same size to be automatically bound";
