@@ -6,6 +6,8 @@
 
 #![allow(clippy::panic, reason = "a panic is how a test fails")]
 
+mod addresses;
+mod hashing;
 mod health;
 mod program;
 mod traffic;

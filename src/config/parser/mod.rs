@@ -11,6 +11,7 @@ mod bind;
 mod check_connect;
 mod check_option;
 pub mod context;
+mod cpu_map;
 mod directive;
 mod expect;
 mod global;

@@ -3,7 +3,7 @@
 use super::check_option;
 use super::context::Context;
 use super::statement::{Polarity, Statement};
-use super::value::{TimeUnit, integer};
+use super::value::TimeUnit;
 use crate::config::ast::{CheckKind, Hold, Options, Proxy, ProxyKind, Redis};
 use crate::config::diagnostic::{Diagnostic, Heading};
 use crate::config::model::{GuardMode, LogFormat, Redispatch};
@@ -106,15 +106,20 @@ fn redispatch(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>
         proxy.settings.redispatch = Redispatch::Off;
         return;
     }
-    let redispatch = match line.argument(2).map(|word| integer(&word.str())) {
-        None | Some(Some(-1)) => Redispatch::LastRetry,
-        Some(Some(0)) => Redispatch::Uncounted,
-        Some(Some(nth @ 1..=1_000_000)) => Redispatch::EveryNth(nth as u32),
-        Some(Some(last @ -1_000_000..=-2)) => Redispatch::FromLast(last.unsigned_abs() as u32),
+    let interval = match line.argument(2) {
+        None => -1,
         Some(_) => {
-            let message = format!("'option redispatch' expects an integer, found '{}'", line.text(2));
-            return context.error(line.span_of(2), message);
+            let Some(interval) = line.number(context, 2, "option redispatch", -1_000_000..=1_000_000) else {
+                return;
+            };
+            interval
         }
+    };
+    let redispatch = match interval {
+        -1 => Redispatch::LastRetry,
+        0 => Redispatch::Uncounted,
+        nth @ 1.. => Redispatch::EveryNth(nth as u32),
+        last => Redispatch::FromLast(i64::unsigned_abs(last) as u32),
     };
     proxy.settings.redispatch = redispatch;
     line.no_more(context, "option redispatch", 3);

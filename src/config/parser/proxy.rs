@@ -43,6 +43,8 @@ pub(super) const READERS: &[(&str, Reader)] = &[
     }),
     ("fullconn", |context, proxy, line| number(context, &mut proxy.settings.fullconn, line, "fullconn")),
     ("http-check", http_check::line),
+    ("hash-balance-factor", balance::factor),
+    ("hash-type", balance::hash_type),
     ("log", log::proxy_line),
     ("log-tag", |context, proxy, line| {
         let tag = line.string(context, 1, "'log-tag' expects a tag for use in syslog.");
@@ -60,6 +62,7 @@ pub(super) const READERS: &[(&str, Reader)] = &[
     ("redispatch", option::old_redispatch),
     ("retries", |context, proxy, line| number(context, &mut proxy.settings.retries, line, "retries")),
     ("server", server::line),
+    ("server-template", server::template),
     ("source", source),
     ("srvtcpka-cnt", |context, proxy, line| {
         keepalive_count(context, &mut proxy.settings.server_keepalive, line)

@@ -6,7 +6,7 @@ use super::Resolver;
 use super::frontend::{keepalive, set};
 use crate::config::ast::{Hold, Proxy, ProxyKind, Redis, Timeouts};
 use crate::config::diagnostic::{Diagnostic, Heading};
-use crate::config::model::{Backend, Mode, RedisOptions};
+use crate::config::model::{Backend, Balance, Mode, RedisOptions};
 
 /// How long clients are held where no `timeout queue` says it.
 const DEFAULT_HOLD: Duration = Duration::from_secs(5);
@@ -25,7 +25,10 @@ impl Resolver<'_, '_> {
             description: proxy.description.clone(),
             disabled: settings.disabled,
             servers: self.servers(proxy, &check),
-            balance: settings.balance,
+            balance: match settings.balance {
+                Balance::Source(_) => Balance::Source(settings.hashing),
+                other => other,
+            },
             timeout_connect: set(timeouts.connect),
             timeout_server: set(timeouts.server),
             timeout_server_fin: set(timeouts.server_fin),
