@@ -16,6 +16,8 @@ pub enum Scope {
     Server,
     /// Options of `bind`.
     Bind,
+    /// Options of `stats socket`, which is a `bind` line with rights.
+    StatsSocket,
     /// Options of `tcp-check connect`.
     CheckConnect,
     /// Options of `tcp-check expect`.
@@ -33,7 +35,7 @@ pub enum Scope {
 
 impl Scope {
     /// Every place, in the order of the table.
-    pub const ALL: [Scope; 18] = [
+    pub const ALL: [Scope; 19] = [
         Scope::File,
         Scope::Global,
         Scope::Defaults,
@@ -42,6 +44,7 @@ impl Scope {
         Scope::Listen,
         Scope::Server,
         Scope::Bind,
+        Scope::StatsSocket,
         Scope::CheckConnect,
         Scope::CheckExpect,
         Scope::Resolvers,
@@ -77,7 +80,10 @@ impl Scope {
 
     /// Whether it is a section, not a line's options.
     pub fn is_section(self) -> bool {
-        !matches!(self, Scope::Server | Scope::Bind | Scope::CheckConnect | Scope::CheckExpect)
+        !matches!(
+            self,
+            Scope::Server | Scope::Bind | Scope::StatsSocket | Scope::CheckConnect | Scope::CheckExpect
+        )
     }
 
     /// ` on a bind line` and the like; nothing for sections, whose messages name the place themselves.
@@ -85,6 +91,7 @@ impl Scope {
         match self {
             Scope::Server => " on a server line",
             Scope::Bind => " on a bind line",
+            Scope::StatsSocket => " on a 'stats socket' line",
             Scope::CheckConnect => " on a 'tcp-check connect' line",
             Scope::CheckExpect => " on a 'tcp-check expect' line",
             _ => "",
@@ -103,6 +110,7 @@ impl fmt::Display for Scope {
             Scope::Listen => "listen",
             Scope::Server => "server",
             Scope::Bind => "bind",
+            Scope::StatsSocket => "stats socket",
             Scope::CheckConnect => "tcp-check connect",
             Scope::CheckExpect => "tcp-check expect",
             Scope::Resolvers => "resolvers",

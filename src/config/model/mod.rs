@@ -11,12 +11,14 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 mod check;
+mod command;
 mod log;
 mod server;
 mod stats;
 
 pub use super::secret::Secret;
 pub use check::{CheckAction, CheckConnect, CheckExpect, CheckMethod, CheckRule, ExpectPattern};
+pub use command::{CommandSocket, FileAccess, Level};
 pub use log::{LogAddress, LogFormat, LogFraming, LogTarget, SessionLog};
 pub use server::{OnError, Server, ServerAddress, ServerCheck, ServerPort};
 pub use stats::{StatsPage, StatsUser};
@@ -67,6 +69,12 @@ pub struct Global {
     pub grace: Duration,
     /// `tune.bufsize` in bytes: bounds what a check may receive.
     pub bufsize: usize,
+    /// `stats socket`, one for every address.
+    pub stats_sockets: Vec<CommandSocket>,
+    /// How long a client of one may be silent.
+    pub stats_timeout: Duration,
+    /// How many clients they take at a time.
+    pub stats_maxconn: u32,
     pub zero_warning: bool,
     pub quiet: bool,
 }
@@ -93,6 +101,9 @@ impl Default for Global {
             hard_stop_after: None,
             grace: Duration::ZERO,
             bufsize: 16384,
+            stats_sockets: Vec::new(),
+            stats_timeout: Duration::from_secs(10),
+            stats_maxconn: 10,
             zero_warning: false,
             quiet: false,
         }
