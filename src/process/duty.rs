@@ -21,7 +21,8 @@ use super::gather::{Gathered, gather_in_background};
 use super::link::{Link, next_frame};
 use super::message::{Answer, FromParent, Handover};
 use super::prepare::{Prepared, Running, prepare};
-use super::reload::{Turn, keep_fixed, override_config};
+use super::listeners::remove_files;
+use super::reload::{Turn, dropped_files, keep_fixed, override_config};
 use super::report::LAST_WORDS;
 use super::settings::Settings;
 use super::worker::Place;
@@ -231,7 +232,10 @@ impl Duty {
         }
         match self.prepare(gathered) {
             Ok(next) => {
+                let old = Arc::clone(&self.control.published.load().config);
+                let dropped = dropped_files(&old.global, &next.config.global);
                 self.control.apply(next);
+                remove_files(&dropped);
                 self.control.voice.notice("Loading success.");
             }
             Err(reason) => {

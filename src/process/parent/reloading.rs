@@ -15,7 +15,8 @@ use super::super::frame::{Frame, Limits, Outgoing};
 use super::super::gather::{Gathered, Lookup, gather};
 use super::super::message::{Answer, FromParent, Handover};
 use super::super::prepare::{Prepared, Running, prepare};
-use super::super::reload::socket_names;
+use super::super::listeners::remove_files;
+use super::super::reload::{dropped_files, socket_names};
 use super::super::report::LAST_WORDS;
 use super::super::tell_predecessors;
 use super::{Manner, Parent};
@@ -124,7 +125,8 @@ impl Parent {
         let Some(next) = self.next.take() else { return };
         match answer {
             Answer::Applied => {
-                self.sockets = socket_names(&next).into_iter().flatten().flatten().collect();
+                self.sockets = socket_names(&next).into_all();
+                remove_files(&dropped_files(&self.config.global, &next.global));
                 self.config = next;
                 self.applied = Instant::now();
                 self.failed_since = 0;
