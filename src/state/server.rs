@@ -152,6 +152,17 @@ impl ServerLive {
         }
     }
 
+    /// The same server at another address: what the operator set, its health and its sums stay; its sessions
+    /// stay with the old one, and it has to prove itself again.
+    pub fn successor(&self, key: ServerKey) -> ServerLive {
+        let live = ServerLive::new(key, &self.name, self.weight(), self.health());
+        live.set_admin(self.admin());
+        live.set_operation(self.operation());
+        live.update_health(|health| health.in_progress = false);
+        live.traffic.go_on_from(&self.traffic);
+        live
+    }
+
     pub fn operation(&self) -> Operation {
         match self.operation.load(Relaxed) {
             0 => Operation::Stopped,

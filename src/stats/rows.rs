@@ -4,7 +4,7 @@
 use super::status::Standing;
 use crate::config::model::{Backend, BackendId, Frontend, FrontendId, Server};
 use crate::state::{
-    BackendView, FrontendLive, Health, Operation, RedisView, ServerLive, Snapshot, Unselectable,
+    BackendView, FrontendLive, Health, Operation, Reception, RedisView, ServerLive, Snapshot, Unselectable,
 };
 use crate::time::Tick;
 
@@ -133,6 +133,17 @@ impl Selection {
             Hide::Nothing => true,
             Hide::Maintenance => row.standing != Standing::Maintenance,
             Hide::Down => !row.standing.is_down(),
+        }
+    }
+}
+
+impl FrontendRow<'_> {
+    /// HAProxy's word.
+    pub fn status(&self) -> &'static str {
+        match self.live.reception() {
+            Reception::Paused => "PAUSED",
+            Reception::Open if self.open => "OPEN",
+            Reception::Open | Reception::Stopped => "STOP",
         }
     }
 }
