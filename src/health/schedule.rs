@@ -115,7 +115,7 @@ async fn check_server(
     let mut asked_again = false;
     sleep(delay).await;
     loop {
-        let pause = if live.admin() & admin::MAINT == 0 {
+        let pause = if live.admin() & admin::MAINT == 0 && !live.checks_off() {
             begin(&live);
             let outcome = probe.check().await;
             match conclude(&job, &sinks, &mut said, outcome, Tick::now()) {

@@ -100,9 +100,7 @@ impl Sockets {
         for name in plan(config, &self.names()).close {
             self.0.remove(&name);
         }
-        let find = |name: Option<SocketName>| name.and_then(|name| self.0.get(&name).cloned());
-        let names = socket_names(config).binds.into_iter();
-        names.map(|binds| binds.into_iter().map(find).collect()).collect()
+        self.laid_out(config)
     }
 
     /// The sockets of the `stats socket` lines, in their order.
@@ -111,10 +109,12 @@ impl Sockets {
         names.filter_map(|name| self.0.get(&name).cloned()).collect()
     }
 
-    /// Refuses new clients, the sockets staying bound. A unix socket queues them: once shut down it could
+    /// Refuses new clients of the frontends of those positions, the sockets staying bound. A unix socket queues them: once shut down it could
     /// never listen again.
-    pub fn pause(&self) {
-        for listener in self.0.values() {
+    pub fn pause(&self, config: &Config, chosen: impl Fn(usize) -> bool) {
+        let binds = socket_names(config).binds.into_iter().enumerate();
+        for name in binds.filter(|(at, _)| chosen(*at)).flat_map(|(_, names)| names).flatten() {
+            let Some(listener) = self.0.get(&name) else { continue };
             let socket = SockRef::from(&listener.socket);
             if socket.local_addr().is_ok_and(|address| address.as_socket().is_some()) {
                 let _ = socket.shutdown(Shutdown::Read);
@@ -122,9 +122,10 @@ impl Sockets {
         }
     }
 
-    /// Undoes [`Sockets::pause`].
-    pub fn resume(&self, config: &Config) {
-        for (frontend, names) in config.frontends.iter().zip(socket_names(config).binds) {
+    /// Undoes [`Sockets::pause`] for the frontends of those positions.
+    pub fn resume(&self, config: &Config, chosen: impl Fn(usize) -> bool) {
+        let frontends = config.frontends.iter().zip(socket_names(config).binds).enumerate();
+        for (_, (frontend, names)) in frontends.filter(|(at, _)| chosen(*at)) {
             for (bind, name) in frontend.binds.iter().zip(names) {
                 let Some(listener) = name.and_then(|name| self.0.get(&name)) else { continue };
                 let backlog = i32::try_from(listen::backlog(bind, frontend)).unwrap_or(i32::MAX);
@@ -132,6 +133,13 @@ impl Sockets {
                 let _ = SockRef::from(&listener.socket).listen(backlog);
             }
         }
+    }
+
+    /// The sockets of every frontend, as a snapshot wants them.
+    pub fn laid_out(&self, config: &Config) -> Vec<Vec<Option<Arc<Listener>>>> {
+        let find = |name: Option<SocketName>| name.and_then(|name| self.0.get(&name).cloned());
+        let names = socket_names(config).binds.into_iter();
+        names.map(|binds| binds.into_iter().map(find).collect()).collect()
     }
 
     /// Lets go of all.

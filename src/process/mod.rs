@@ -50,6 +50,7 @@ pub mod prepare;
 pub mod reload;
 pub mod report;
 mod separate;
+pub mod runtime;
 pub mod settings;
 pub mod verdict;
 pub mod worker;

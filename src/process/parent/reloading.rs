@@ -75,7 +75,7 @@ impl Parent {
         }
     }
 
-    fn send(&mut self, frame: Frame) {
+    pub(super) fn send(&mut self, frame: Frame) {
         match Outgoing::new(frame, Limits::BUNDLE) {
             Ok(outgoing) => {
                 self.outgoing.push(outgoing);
