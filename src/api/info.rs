@@ -170,12 +170,16 @@ pub fn render(info: &Info, shape: Shape, described: Described) -> String {
     let figures = TABLE.iter().map(|field| (field, (field.value)(info)));
     let figures = figures.filter(|(_, value)| *value != Value::Empty);
     if shape == Shape::Json {
-        return json!(figures.map(|(field, value)| json_figure(field, &value)).collect::<Vec<_>>()).to_string() + "\n";
+        return json!(figures.map(|(field, value)| json_figure(field, &value)).collect::<Vec<_>>())
+            .to_string()
+            + "\n";
     }
     let mut text = String::new();
     for (Field { position, name, tags, help, .. }, value) in figures {
         let _ = match shape {
-            Shape::Typed => write!(text, "{position}.{name}.1:{tags}:{}:{}", type_name(&value), Shown(&value)),
+            Shape::Typed => {
+                write!(text, "{position}.{name}.1:{tags}:{}:{}", type_name(&value), Shown(&value))
+            }
             Shape::Plain | Shape::Json => write!(text, "{name}: {}", Shown(&value)),
         };
         if described == Described::Yes {
@@ -238,7 +242,7 @@ impl std::fmt::Debug for Shown<'_> {
 mod tests {
     use super::*;
 
-    pub(super) fn info() -> Info {
+    fn info() -> Info {
         Info {
             version: "2.6.12-rolecall".into(),
             release_date: "2023/03/28".into(),
@@ -276,8 +280,9 @@ mod tests {
     fn figures_have_their_types_and_texts() {
         let typed = render(&info(), Shape::Typed, Described::Yes);
         assert!(typed.contains("\n13.Ulimit-n.1:CLP:u32:1035:\"limit on descriptors\"\n"), "{typed}");
-        let json: serde_json::Value = serde_json::from_str(&render(&info(), Shape::Json, Described::No)).unwrap();
-        assert_eq!(json[61]["value"], serde_json::json!({"type": "u64", "value": 0}));
+        let json: serde_json::Value =
+            serde_json::from_str(&render(&info(), Shape::Json, Described::No)).unwrap();
+        assert_eq!(json[58]["value"], serde_json::json!({"type": "u64", "value": 5_000_000_000_u64}));
         assert_eq!(json[6]["field"], serde_json::json!({"pos": 6, "name": "Pid"}));
     }
 }

@@ -87,7 +87,9 @@ pub fn show(snapshot: Arc<Snapshot>, name: Option<&str>, shape: Shape, (clock, n
     let (head, tail) = if shape == Shape::Json { ("[", "]\n") } else { ("", "") };
     debug_assert!(count > 0 || shape == Shape::Json);
     let parts = chosen.into_iter().enumerate().map(part);
-    Reply::Parts(Box::new(std::iter::once(head.to_owned()).chain(parts).chain(std::iter::once(tail.to_owned()))))
+    Reply::Parts(Box::new(
+        std::iter::once(head.to_owned()).chain(parts).chain(std::iter::once(tail.to_owned())),
+    ))
 }
 
 fn report(snapshot: &Snapshot, at: usize, clock: &Clock, now: Tick) -> BackendReport {
@@ -96,7 +98,13 @@ fn report(snapshot: &Snapshot, at: usize, clock: &Clock, now: Tick) -> BackendRe
     let word = view.live.master.load();
     let has_word = matches!(view.in_force(), Guarding::Master);
     let master = rows.iter().find(|row| has_word && Some(row.live.key) == word.server);
-    let last = view.live.history.changes().into_iter().next_back().filter(|change| has_word && change.epoch == word.epoch);
+    let last = view
+        .live
+        .history
+        .changes()
+        .into_iter()
+        .next_back()
+        .filter(|change| has_word && change.epoch == word.epoch);
     let masterless = has_word.then(|| view.live.masterless_since()).flatten();
     BackendReport {
         backend: config.name.clone(),
@@ -146,7 +154,9 @@ fn server_report(row: &ServerRow<'_>, master: Option<&ServerRow<'_>>, now: Tick)
         behind,
         link_up: report.and_then(|report| report.link_up),
         replicas: report.and_then(|report| report.connected_replicas),
-        follows: report.and_then(|report| report.follows.as_ref()).map(|(host, port)| format!("{host}:{port}")),
+        follows: report
+            .and_then(|report| report.follows.as_ref())
+            .map(|(host, port)| format!("{host}:{port}")),
         replid: report.and_then(|report| report.replid.clone()),
         version: report.and_then(|report| report.version.clone()),
         proven: row.live.proven(),
@@ -170,7 +180,9 @@ fn note(row: &ServerRow<'_>, master: Option<&ServerRow<'_>>) -> Option<String> {
         return Some(format!("refuses its check: {trouble}"));
     }
     match row.excluded {
-        Some(Unselectable::Held) => Some(row.redis.held.as_ref().map_or("not chosen".to_owned(), |why| format!("held: {why}"))),
+        Some(Unselectable::Held) => {
+            Some(row.redis.held.as_ref().map_or("not chosen".to_owned(), |why| format!("held: {why}")))
+        }
         Some(Unselectable::Maintenance) => Some("in maintenance".to_owned()),
         Some(Unselectable::Draining) => Some("draining".to_owned()),
         Some(Unselectable::Unproven) => Some("not proven yet".to_owned()),
@@ -184,11 +196,15 @@ fn note(row: &ServerRow<'_>, master: Option<&ServerRow<'_>>) -> Option<String> {
 
 fn table(report: &BackendReport) -> String {
     let mut text = headline(report);
-    let head = ["server", "state", "role", "sessions", "offset", "behind", "link", "replicas", "history", "proven", "heard"];
+    let head = [
+        "server", "state", "role", "sessions", "offset", "behind", "link", "replicas", "history", "proven",
+        "heard",
+    ];
     let mut lines: Vec<[String; 11]> = vec![head.map(str::to_owned)];
     lines.extend(report.servers.iter().map(cells));
-    let widths: Vec<usize> =
-        (0..head.len()).map(|at| lines.iter().map(|line| line[at].chars().count()).max().unwrap_or(0)).collect();
+    let widths: Vec<usize> = (0..head.len())
+        .map(|at| lines.iter().map(|line| line[at].chars().count()).max().unwrap_or(0))
+        .collect();
     let notes = std::iter::once(None).chain(report.servers.iter().map(|server| server.note.as_deref()));
     for (line, note) in lines.iter().zip(notes) {
         let padded = line.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
@@ -205,7 +221,8 @@ fn headline(report: &BackendReport) -> String {
         (Some(master), _) => {
             let _ = write!(text, ", master {master}");
             if let Some(seconds) = report.seconds {
-                let _ = write!(text, " since {} (change {})", span(Duration::from_secs(seconds)), report.change);
+                let _ =
+                    write!(text, " since {} (change {})", span(Duration::from_secs(seconds)), report.change);
             }
         }
         (None, "master") => text.push_str(", no master"),
@@ -294,7 +311,8 @@ fn change_json(backend: &str, change: &MasterChange, clock: &Clock) -> serde_jso
 
 /// `set redis master B/S [epoch N]`
 pub fn set_master(_: &ServerName, _: Option<u64>) -> String {
-    "'set redis master' is not available in this version: the guard chooses by the servers' own words.\n".to_owned()
+    "'set redis master' is not available in this version: the guard chooses by the servers' own words.\n"
+        .to_owned()
 }
 
 #[cfg(test)]

@@ -219,10 +219,11 @@ fn order(words: Words<'_>) -> Result<ServerOrder, Fault> {
         "agent-port" if value.is_none() => Err(requires("agent-port", "a port")),
         "agent-addr" | "agent-port" => Ok(ServerOrder::Only(NO_AGENT.to_owned())),
         "fqdn" if value.is_none() => Err(requires("fqdn", "a FQDN")),
-        "fqdn" => {
-            Err("set server <b>/<s> fqdn failed because no resolution is configured.\n".to_owned())
+        "fqdn" => Err("set server <b>/<s> fqdn failed because no resolution is configured.\n".to_owned()),
+        "ssl" => {
+            Err("'set server <srv> ssl' cannot be set.  default-server should define ssl settings\n"
+                .to_owned())
         }
-        "ssl" => Err("'set server <srv> ssl' cannot be set.  default-server should define ssl settings\n".to_owned()),
         _ => Err(USAGE.to_owned()),
     }
 }
@@ -255,7 +256,8 @@ fn health(value: Option<&str>) -> Result<ServerOrder, Fault> {
 /// `N` or `N%`; the wordings, with and without a full stop, are HAProxy's.
 fn weight(value: Option<&str>) -> Result<Weight, Fault> {
     let Some(text) = value else { return Err("Require <weight> or <weight%>.\n".to_owned()) };
-    let digits = text.len() - text.trim_start_matches(['-', '+']).trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let digits = text.len()
+        - text.trim_start_matches(['-', '+']).trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let (number, after) = text.split_at(digits);
     let Ok(number) = number.parse::<i64>() else {
         return Err("Empty weight string empty or preceded by garbage".to_owned());
@@ -272,7 +274,9 @@ fn weight(value: Option<&str>) -> Result<Weight, Fault> {
 }
 
 fn address(words: Words<'_>) -> Result<ServerOrder, Fault> {
-    let Some(ip) = optional(words, 0) else { return Err(requires("addr", "an address and optionally a port")) };
+    let Some(ip) = optional(words, 0) else {
+        return Err(requires("addr", "an address and optionally a port"));
+    };
     let port = (word(words, 1) == "port").then(|| word(words, 2).to_owned());
     Ok(ServerOrder::Address(Address { ip, port }))
 }
@@ -430,7 +434,11 @@ pub fn stat(words: Words<'_>) -> Request {
         other => other,
     };
     let bounds = match words {
-        [proxy, kinds, server, ..] => kinds.parse().ok().zip(server.parse().ok()).map(|(kinds, server)| ((*proxy).to_owned(), kinds, server)),
+        [proxy, kinds, server, ..] => kinds
+            .parse()
+            .ok()
+            .zip(server.parse().ok())
+            .map(|(kinds, server)| ((*proxy).to_owned(), kinds, server)),
         _ => None,
     };
     let (shape, described) = shape(words);

@@ -9,7 +9,12 @@ fn read(line: &str) -> String {
     let row = command::find(&words, Target::Worker).expect("a known command");
     match (row.read)(&words[row.words.len()..]) {
         Ok(Action::Ask(Request::Server(name, order))) => {
-            format!("{}/{} {}", name.backend, name.server, order.map_or_else(|fault| fault, |order| format!("{order:?}")))
+            format!(
+                "{}/{} {}",
+                name.backend,
+                name.server,
+                order.map_or_else(|fault| fault, |order| format!("{order:?}"))
+            )
         }
         Ok(action) => format!("{action:?}"),
         Err(fault) => fault,
@@ -23,17 +28,29 @@ fn complaints_are_haproxys() {
         ("set server", "Require 'backend/server'.\n"),
         ("set server be", "Require 'backend/server'.\n"),
         ("set server be/r1 state", "be/r1 'set server <srv> state' expects 'ready', 'drain' and 'maint'.\n"),
-        ("set server be/r1 state up", "be/r1 'set server <srv> state' expects 'ready', 'drain' and 'maint'.\n"),
-        ("set server be/r1 health x", "be/r1 'set server <srv> health' expects 'up', 'stopping', or 'down'.\n"),
+        (
+            "set server be/r1 state up",
+            "be/r1 'set server <srv> state' expects 'ready', 'drain' and 'maint'.\n",
+        ),
+        (
+            "set server be/r1 health x",
+            "be/r1 'set server <srv> health' expects 'up', 'stopping', or 'down'.\n",
+        ),
         ("set server be/r1 weight", "be/r1 Require <weight> or <weight%>.\n"),
         ("set server be/r1 weight abc", "be/r1 Empty weight string empty or preceded by garbage"),
         ("set server be/r1 weight 300", "be/r1 Absolute weight can only be between 0 and 256 inclusive.\n"),
         ("set server be/r1 weight -1", "be/r1 Absolute weight can only be between 0 and 256 inclusive.\n"),
         ("set server be/r1 weight 10x", "be/r1 Trailing garbage in weight string"),
         ("set server be/r1 weight 10%x", "be/r1 Trailing garbage in weight string"),
-        ("set server be/r1 addr", "be/r1 set server <b>/<s> addr requires an address and optionally a port.\n"),
+        (
+            "set server be/r1 addr",
+            "be/r1 set server <b>/<s> addr requires an address and optionally a port.\n",
+        ),
         ("set server be/r1 fqdn", "be/r1 set server <b>/<s> fqdn requires a FQDN.\n"),
-        ("set server be/r1 fqdn a.b", "be/r1 set server <b>/<s> fqdn failed because no resolution is configured.\n"),
+        (
+            "set server be/r1 fqdn a.b",
+            "be/r1 set server <b>/<s> fqdn failed because no resolution is configured.\n",
+        ),
         ("set server be/r1 check-port x", "be/r1 provided port is not an integer"),
         ("disable frontend", "A frontend name is expected.\n"),
         ("shutdown session", "Session pointer expected (use 'show sess').\n"),
@@ -57,7 +74,10 @@ fn commands_become_values() {
         ("enable server be/r1", "be/r1 State(Ready)"),
         ("set server be/r1 weight 50%", "be/r1 Weight(Percent(50))"),
         ("set weight be/r1 7", "be/r1 Weight(Absolute(7))"),
-        ("set server be/r1 addr 1.2.3.4 port 5", "be/r1 Address(Address { ip: \"1.2.3.4\", port: Some(\"5\") })"),
+        (
+            "set server be/r1 addr 1.2.3.4 port 5",
+            "be/r1 Address(Address { ip: \"1.2.3.4\", port: Some(\"5\") })",
+        ),
         ("set server be/r1 addr ::1", "be/r1 Address(Address { ip: \"::1\", port: None })"),
         ("set server be/r1 health down", "be/r1 Health(Down)"),
         ("set maxconn global 5", "Ask(Limit(Global, Ok(5)))"),
@@ -87,7 +107,15 @@ fn levels_are_haproxys() {
         let words: Vec<&str> = line.split(' ').collect();
         command::find(&words, Target::Worker).expect("a known command").level
     };
-    for line in ["show info", "show stat", "show servers state", "get weight", "show table", "set timeout cli", "user"] {
+    for line in [
+        "show info",
+        "show stat",
+        "show servers state",
+        "get weight",
+        "show table",
+        "set timeout cli",
+        "user",
+    ] {
         assert_eq!(level(line), Level::User, "{line}");
     }
     for line in ["show sess", "show env", "show errors", "clear counters", "show startup-logs", "operator"] {

@@ -144,7 +144,9 @@ impl Session {
         let commands = split(line).into_iter();
         match self.host {
             // HAProxy's master says nothing to an empty command, its worker lists what there is.
-            Target::Master => self.waiting.extend(commands.filter(|words| !words.is_empty()).map(Item::Command)),
+            Target::Master => {
+                self.waiting.extend(commands.filter(|words| !words.is_empty()).map(Item::Command))
+            }
             Target::Worker => self.waiting.extend(commands.map(Item::Command)),
         }
         self.waiting.push_back(Item::LineEnd);
@@ -160,10 +162,14 @@ impl Session {
 
     fn command(&mut self, words: &[String], processes: &Processes) -> Option<Step> {
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        let prefix = words.first().and_then(|word| word.strip_prefix('@')).filter(|_| self.host == Target::Master);
+        let prefix =
+            words.first().and_then(|word| word.strip_prefix('@')).filter(|_| self.host == Target::Master);
         let Some(name) = prefix else { return self.run(&words, self.target, processes) };
         let Some(target) = target(name, processes) else {
-            return Some(Step::Write(format!("Can't find the target PID matching the prefix '{}'\n", words[0])));
+            return Some(Step::Write(format!(
+                "Can't find the target PID matching the prefix '{}'\n",
+                words[0]
+            )));
         };
         if words.len() == 1 {
             self.target = target;
@@ -185,9 +191,10 @@ impl Session {
             Err(fault) => return self.answer(&fault),
         };
         match action {
-            Action::Ask(_) if target != self.host => {
-                Some(Step::Forward(words.iter().map(|word| escape(word)).collect::<Vec<_>>().join(" "), self.level))
-            }
+            Action::Ask(_) if target != self.host => Some(Step::Forward(
+                words.iter().map(|word| escape(word)).collect::<Vec<_>>().join(" "),
+                self.level,
+            )),
             Action::Ask(request) => Some(Step::Ask(request)),
             Action::Timeout(limit) => Some(Step::Timeout(limit)),
             Action::Say(text) => self.answer(&text),

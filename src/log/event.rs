@@ -7,8 +7,8 @@
 use std::fmt::Write as _;
 
 use super::Level;
-use crate::state::{CheckStatus, Operation};
 use crate::state::event::{CheckSummary, Left, ServerChange, ServerEvent};
+use crate::state::{CheckStatus, Operation};
 
 /// A line without its header.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -102,7 +102,11 @@ impl Control {
         let bufsize = config.global.bufsize;
         let pairs = config.backends.iter().zip(old.config.backends.iter().zip(&old.backends));
         let guarding: Vec<_> = pairs
-            .map(|(new, (old, view))| if new.redis == old.redis { view.guarding } else { classify(new, bufsize) })
+            .map(
+                |(new, (old, view))| {
+                    if new.redis == old.redis { view.guarding } else { classify(new, bufsize) }
+                },
+            )
             .collect();
         self.publish(old.edited(Arc::new(config), &guarding, Tick::now()));
     }

@@ -23,7 +23,7 @@ const MOST_CLIENTS: usize = 10;
 /// How long a client may leave its answer in our hands: longer, and it gives its place up.
 const MOST_SILENCE: Duration = Duration::from_secs(10);
 /// Steps before the others, and signals, have their turn.
-const READS: usize = 64;
+const READS: usize = 16;
 
 /// The listener and its clients.
 #[derive(Debug)]
@@ -343,8 +343,6 @@ fn level(name: &str) -> Result<Level, String> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::net::UnixStream;
-
     use super::*;
 
     #[test]
@@ -355,7 +353,7 @@ mod tests {
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         let mut client = UnixStream::connect(&path).unwrap();
         client.write_all(b"show version\n").unwrap();
-        client.shutdown(std::net::Shutdown::Write).unwrap();
+        client.shutdown(Shutdown::Write).unwrap();
         let view = View { version: "1.2".to_owned(), ..View::default() };
         assert!(!socket.serve(&view).reload);
         let mut answer = String::new();
@@ -411,7 +409,7 @@ mod tests {
         let mut socket = MasterSocket::open(&format!("{},level,operator", path.display())).unwrap();
         let mut client = UnixStream::connect(&path).unwrap();
         client.write_all(b"reload\n").unwrap();
-        client.shutdown(std::net::Shutdown::Write).unwrap();
+        client.shutdown(Shutdown::Write).unwrap();
         assert!(!socket.serve(&View::default()).reload);
         let mut answer = String::new();
         client.read_to_string(&mut answer).unwrap();
@@ -425,7 +423,7 @@ mod tests {
         let mut socket = MasterSocket::open(path.to_str().unwrap()).unwrap();
         let mut reloading = UnixStream::connect(&path).unwrap();
         reloading.write_all(b"reload\n").unwrap();
-        reloading.shutdown(std::net::Shutdown::Write).unwrap();
+        reloading.shutdown(Shutdown::Write).unwrap();
         assert!(socket.serve(&View::default()).reload);
         assert_eq!(socket.waits().count(), 1, "only the listener");
         socket.reload_ended();

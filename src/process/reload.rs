@@ -74,7 +74,8 @@ pub fn socket_names(config: &Config) -> Names {
             frontend.binds.iter().map(name).collect()
         })
         .collect();
-    let commands = config.global.stats_sockets.iter().map(|socket| name_of(&socket.bind, &mut seen)).collect();
+    let commands =
+        config.global.stats_sockets.iter().map(|socket| name_of(&socket.bind, &mut seen)).collect();
     Names { binds, commands }
 }
 

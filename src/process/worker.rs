@@ -19,8 +19,8 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::control::{Control, Next, Speaker};
 use super::duty::Duty;
-use super::listeners::Sockets;
 use super::gather::own_variables;
+use super::listeners::Sockets;
 use super::message::Handover;
 use super::reload::override_config;
 use super::report::Voice;

@@ -5,6 +5,7 @@
 
 #![allow(clippy::panic, reason = "a panic is how a test fails")]
 
+mod commands;
 mod program;
 mod traffic;
 mod verdicts;

@@ -139,7 +139,8 @@ mod tests {
     #[test]
     fn connections_are_shown_by_server() {
         let demo = demo::demo();
-        let text = answer(Arc::new(demo.snapshot), ServerList::Connections, Some("redis"), demo.now).into_text();
+        let text =
+            answer(Arc::new(demo.snapshot), ServerList::Connections, Some("redis"), demo.now).into_text();
         let lines: Vec<_> = text.lines().collect();
         assert!(lines[0].ends_with("idle_cur idle_per_thr[2]"));
         assert_eq!(lines[1], "redis/redis1 2/1 10.0.0.1 6379 - 5000 42 42 42 0 0 -1 0 0 0");

@@ -15,7 +15,10 @@ const BATCH: usize = 64;
 /// The number in `show sess` and `shutdown session`.
 pub fn id(token: SessionToken) -> u64 {
     // Worker numbers are below 64; the first bit keeps the number from being zero.
-    1 << 62 | (token.worker as u64 & 0xff) << 54 | u64::from(token.turn & 0x3f_ffff) << 32 | u64::from(token.slot)
+    1 << 62
+        | (token.worker as u64 & 0xff) << 54
+        | u64::from(token.turn & 0x3f_ffff) << 32
+        | u64::from(token.slot)
 }
 
 /// The answer, a batch at a time.

@@ -21,7 +21,10 @@ pub fn answer(snapshot: Arc<Snapshot>, query: &Stat, details: Details, now: Tick
         Hidden::Down => Hide::Down,
     };
     let selection = Selection { hide, details, ..Selection::default() };
-    let left = halves(&snapshot, &selection).into_iter().filter(|half| bounds.proxy_fits(&snapshot, *half)).collect();
+    let left = halves(&snapshot, &selection)
+        .into_iter()
+        .filter(|half| bounds.proxy_fits(&snapshot, *half))
+        .collect();
     Reply::Parts(Box::new(Rows {
         snapshot,
         selection,
@@ -66,12 +69,13 @@ impl Bounds {
     }
 
     fn fits(self, row: &Row<'_>) -> bool {
-        let (kind, number) = match row {
-            Row::Frontend(_) => (1, 0),
-            Row::Backend(_) => (2, 0),
-            Row::Server(row) => (4, row.config.id),
-        };
-        self.kinds & kind != 0 && self.server.is_none_or(|wanted| wanted == number)
+        match row {
+            Row::Frontend(_) => self.kinds & 1 != 0,
+            Row::Backend(_) => self.kinds & 2 != 0,
+            Row::Server(row) => {
+                self.kinds & 4 != 0 && self.server.is_none_or(|wanted| wanted == row.config.id)
+            }
+        }
     }
 }
 
@@ -161,7 +165,8 @@ fn push_typed(text: &mut String, row: &Row<'_>, described: Described) {
             continue;
         }
         let (name, tags) = (field.name, field.letters(row));
-        let _ = write!(text, "{kind}.{proxy}.{id}.{at}.{name}.1:{tags}:{}:{}", type_name(&value), Shown(&value));
+        let _ =
+            write!(text, "{kind}.{proxy}.{id}.{at}.{name}.1:{tags}:{}:{}", type_name(&value), Shown(&value));
         if described == Described::Yes {
             let _ = write!(text, ":\"{name}\"");
         }
@@ -172,10 +177,13 @@ fn push_typed(text: &mut String, row: &Row<'_>, described: Described) {
 
 /// What `show info` calls requests: sessions, and requests of `mode http`.
 pub fn requests(snapshot: &Snapshot) -> u64 {
-    let of = |(config, live): (&crate::config::model::Frontend, &Arc<crate::state::FrontendLive>)| match config.mode {
-        Mode::Http => live.requests.sum(),
-        Mode::Tcp => live.traffic.total.sum(),
-    };
+    let of =
+        |(config, live): (&crate::config::model::Frontend, &Arc<crate::state::FrontendLive>)| match config
+            .mode
+        {
+            Mode::Http => live.requests.sum(),
+            Mode::Tcp => live.traffic.total.sum(),
+        };
     snapshot.config.frontends.iter().zip(&snapshot.frontends).map(of).sum()
 }
 
@@ -211,6 +219,7 @@ mod tests {
         assert_eq!(names(("redis", 2, -1)), "redis/BACKEND");
         assert_eq!(names(("2", 4, 3)), "redis/redis3");
         assert_eq!(names(("3", 6, -1)), "stats/BACKEND");
+        assert_eq!(names(("3", 1, 1)), "stats/FRONTEND", "the number is a server's");
         let query = Stat { bounds: Some(("nobody".into(), 1, 1)), ..Stat::default() };
         assert_eq!(demo_answer(&query), "No such proxy.\n");
     }
@@ -218,7 +227,10 @@ mod tests {
     #[test]
     fn typed_figures_say_where_they_belong() {
         let text = demo_answer(&Stat { shape: Shape::Typed, ..Stat::default() });
-        assert!(text.starts_with("F.2.0.0.pxname.1:KNS:str:redis\nF.2.0.1.svname.1:KNS:str:FRONTEND\n"), "{text}");
+        assert!(
+            text.starts_with("F.2.0.0.pxname.1:KNS:str:redis\nF.2.0.1.svname.1:KNS:str:FRONTEND\n"),
+            "{text}"
+        );
         assert!(text.contains("\nS.2.1.18.weight.1:MaP:u32:1\n"));
     }
 }

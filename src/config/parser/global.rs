@@ -61,7 +61,8 @@ pub(super) const READERS: &[(&str, Reader)] = &[
     ("uid", |context, global, line| account_id(context, &mut global.user, line)),
     ("stats maxconn", |context, global, line| {
         global.has_commands = true;
-        global.stats_maxconn = line.number(context, 2, "stats maxconn", 1..=UNBOUNDED).or(global.stats_maxconn);
+        global.stats_maxconn =
+            line.number(context, 2, "stats maxconn", 1..=UNBOUNDED).or(global.stats_maxconn);
     }),
     ("stats socket", bind::stats_socket),
     ("stats timeout", stats_timeout),

@@ -38,7 +38,11 @@ impl<'a> Options<'a> {
     /// Starts at word `at` of a line.
     pub(super) fn new(scope: Scope, line: &Statement<'a>, at: usize, subject: String) -> Options<'a> {
         // HAProxy leaves out the word `parsing` on server lines.
-        let heading = if matches!(scope, Scope::Bind | Scope::StatsSocket) { Heading::Statement } else { Heading::Place };
+        let heading = if matches!(scope, Scope::Bind | Scope::StatsSocket) {
+            Heading::Statement
+        } else {
+            Heading::Place
+        };
         Options { scope, words: line.words, at, name: String::new(), place: line.span(), subject, heading }
     }
 

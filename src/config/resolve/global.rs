@@ -1,8 +1,8 @@
 //! The global section.
 
 use super::Resolver;
-use crate::config::ast;
 use super::frontend::bind;
+use crate::config::ast;
 use crate::config::model::{CommandSocket, FileAccess, Global};
 
 impl Resolver<'_, '_> {

@@ -24,9 +24,13 @@ pub(super) fn order(control: &mut Control, name: &str, order: FrontendOrder) -> 
         (Reception::Stopped, FrontendOrder::Disable) => {
             return Reply::say("Frontend was previously shut down, cannot disable.\n");
         }
-        (Reception::Stopped, FrontendOrder::Shutdown) => return Reply::say("Frontend was already shut down.\n"),
+        (Reception::Stopped, FrontendOrder::Shutdown) => {
+            return Reply::say("Frontend was already shut down.\n");
+        }
         (Reception::Open, FrontendOrder::Enable) => return Reply::say("All sockets are already enabled.\n"),
-        (Reception::Paused, FrontendOrder::Disable) => return Reply::say("All sockets are already disabled.\n"),
+        (Reception::Paused, FrontendOrder::Disable) => {
+            return Reply::say("All sockets are already disabled.\n");
+        }
         (_, FrontendOrder::Enable) => Reception::Open,
         (_, FrontendOrder::Disable) => Reception::Paused,
         (_, FrontendOrder::Shutdown) => Reception::Stopped,
@@ -44,7 +48,10 @@ pub(super) fn order(control: &mut Control, name: &str, order: FrontendOrder) -> 
 }
 
 /// The sockets of the frontends that are open; without one a worker lets go of it.
-fn listeners(control: &Control, snapshot: &Snapshot) -> Vec<Vec<Option<std::sync::Arc<crate::state::Listener>>>> {
+fn listeners(
+    control: &Control,
+    snapshot: &Snapshot,
+) -> Vec<Vec<Option<std::sync::Arc<crate::state::Listener>>>> {
     let mut all = control.sockets.laid_out(&snapshot.config);
     for (binds, live) in all.iter_mut().zip(&snapshot.frontends) {
         if live.reception() != Reception::Open {
@@ -61,7 +68,8 @@ fn tell(control: &Control, snapshot: &Snapshot, at: usize, reception: Reception)
         Reception::Open => event::resumed(kind, &frontend.name),
         Reception::Paused => event::paused(kind, &frontend.name),
         Reception::Stopped => {
-            let total = |id: crate::config::model::BackendId| snapshot.backends[id.0].live.traffic.total.sum();
+            let total =
+                |id: crate::config::model::BackendId| snapshot.backends[id.0].live.traffic.total.sum();
             let back = snapshot.backend(&frontend.name).filter(|_| frontend.is_listen).map_or(0, total);
             event::proxy_stopped(&frontend.name, snapshot.frontends[at].traffic.total.sum(), back)
         }

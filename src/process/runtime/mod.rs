@@ -114,7 +114,8 @@ impl Desk {
             Request::Limit(limit, value) => frontends::limit(control, limit, value).into(),
             Request::Server(name, order) => servers::order(control, &name, order).into(),
             Request::SetGuard(name, mode) => servers::set_guard(control, &name, mode).into(),
-            Request::SetMaster(name, epoch) => match (servers::find(&control.published.load(), &name), epoch) {
+            Request::SetMaster(name, epoch) => match (servers::find(&control.published.load(), &name), epoch)
+            {
                 (Err(fault), _) | (_, Err(fault)) => fault.into(),
                 (Ok(_), Ok(epoch)) => redis::set_master(&name, epoch).into(),
             },
@@ -151,7 +152,8 @@ impl Desk {
             Request::ShowResolvers(Some(_)) => Reply::say("Can't find that resolvers section\n"),
             Request::ShowSchema => Reply::say(show::SCHEMA),
             Request::ShowServers(list, name) => show::servers::answer(snapshot, list, name.as_deref(), now),
-            Request::ShowStartupLogs => Reply::Text(known.startup_logs.clone()),
+            // HAProxy ends them with a line feed, also where there are none.
+            Request::ShowStartupLogs => Reply::Text(format!("{}\n", known.startup_logs)),
             Request::ShowStat(stat) => {
                 // HAProxy shows addresses to operators.
                 let details = if level >= Level::Operator { Details::Legends } else { Details::Plain };

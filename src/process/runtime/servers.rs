@@ -52,7 +52,9 @@ pub(super) fn order(control: &mut Control, name: &ServerName, order: Result<Serv
         match order {
             ServerOrder::State(state) => subject.set_state(control, state),
             ServerOrder::Health(forced) => subject.force(control, forced),
-            ServerOrder::Weight(weight) => return subject.set_weight(control, weight).map(|()| String::new()),
+            ServerOrder::Weight(weight) => {
+                return subject.set_weight(control, weight).map(|()| String::new());
+            }
             ServerOrder::Checks(switch) => return subject.switch_checks(control, switch),
             ServerOrder::Agent(Switch::On) => {
                 return Err("Agent was not configured on this server, cannot enable.\n".to_owned());
@@ -69,7 +71,11 @@ pub(super) fn order(control: &mut Control, name: &ServerName, order: Result<Serv
 }
 
 /// `set maxconn server`
-pub(super) fn set_maxconn(control: &mut Control, name: &ServerName, value: Result<u32, Fault>) -> Result<(), Fault> {
+pub(super) fn set_maxconn(
+    control: &mut Control,
+    name: &ServerName,
+    value: Result<u32, Fault>,
+) -> Result<(), Fault> {
     let Place { backend, server } = find(&control.published.load(), name)?;
     let value = value?;
     control.edit(|config| config.backends[backend].servers[server].maxconn = value);
@@ -105,7 +111,13 @@ struct Subject<'a> {
 impl<'a> Subject<'a> {
     fn of(snapshot: &'a Snapshot, place: Place) -> Subject<'a> {
         let (backend, view) = (&snapshot.config.backends[place.backend], &snapshot.backends[place.backend]);
-        Subject { place, backend, config: &backend.servers[place.server], view, live: &view.servers[place.server] }
+        Subject {
+            place,
+            backend,
+            config: &backend.servers[place.server],
+            view,
+            live: &view.servers[place.server],
+        }
     }
 
     fn set_state(self, control: &Control, state: State) {
@@ -185,7 +197,8 @@ impl<'a> Subject<'a> {
         }
         let was = self.live.operation();
         self.live.update_health(|health| {
-            health.counter = if forced == Forced::Down { 0 } else { (health.rise + health.fall).saturating_sub(1) };
+            health.counter =
+                if forced == Forced::Down { 0 } else { (health.rise + health.fall).saturating_sub(1) };
             if was == Operation::Stopped && operation != Operation::Stopped {
                 health.downtime_ms += now.since(health.last_change).as_millis() as u64;
             }
@@ -235,7 +248,11 @@ impl<'a> Subject<'a> {
     }
 
     /// Port 0 is the server's own.
-    fn set_check(self, control: &mut Control, (ip, port): (Option<IpAddr>, Option<u16>)) -> Result<String, Fault> {
+    fn set_check(
+        self,
+        control: &mut Control,
+        (ip, port): (Option<IpAddr>, Option<u16>),
+    ) -> Result<String, Fault> {
         if self.config.check.is_none() {
             return Err("health checks are not enabled on this server".to_owned());
         }
@@ -307,10 +324,13 @@ fn move_to(control: &mut Control, subject: Subject<'_>, wanted: &Address) -> Res
     let Change { address, text } = change(subject.config, wanted)?;
     if let Some((ip, port)) = address {
         let Place { backend, server } = subject.place;
-        let written = std::net::SocketAddr::new(ip, match port {
-            ServerPort::Fixed(port) => port,
-            ServerPort::Mapped(_) => 0,
-        })
+        let written = std::net::SocketAddr::new(
+            ip,
+            match port {
+                ServerPort::Fixed(port) => port,
+                ServerPort::Mapped(_) => 0,
+            },
+        )
         .to_string();
         control.edit(|config| {
             let server = &mut config.backends[backend].servers[server];
@@ -338,7 +358,9 @@ fn change(server: &Server, wanted: &Address) -> Result<Change, Fault> {
             return Err("The address of a unix socket cannot be changed.\n".to_owned());
         }
     };
-    let Ok(ip) = wanted.ip.parse::<IpAddr>() else { return Err(format!("Invalid addr '{}' {BY}", wanted.ip)) };
+    let Ok(ip) = wanted.ip.parse::<IpAddr>() else {
+        return Err(format!("Invalid addr '{}' {BY}", wanted.ip));
+    };
     let addr = match old_ip {
         Some(old) if old == ip => "no need to change the addr".to_owned(),
         old => {
@@ -395,7 +417,12 @@ mod tests {
         for (ip, port, moves, text) in [
             ("foo", None, false, "Invalid addr 'foo'"),
             ("127.0.0.2", None, true, "IP changed from '127.0.0.1' to '127.0.0.2'"),
-            ("127.0.0.1", Some("17322"), true, "no need to change the addr, port changed from '17321' to '17322'"),
+            (
+                "127.0.0.1",
+                Some("17322"),
+                true,
+                "no need to change the addr, port changed from '17321' to '17322'",
+            ),
             (
                 "127.0.0.2",
                 Some("17322"),
@@ -403,9 +430,24 @@ mod tests {
                 "IP changed from '127.0.0.1' to '127.0.0.2', port changed from '17321' to '17322'",
             ),
             ("127.0.0.1", Some("17321"), false, "no need to change the addr, no need to change the port"),
-            ("127.0.0.2", Some("17321"), true, "IP changed from '127.0.0.1' to '127.0.0.2', no need to change the port"),
-            ("127.0.0.1", Some(""), false, "no need to change the addr, problem converting port '' to an int"),
-            ("127.0.0.1", Some("abc"), false, "no need to change the addr, problem converting port 'abc' to an int"),
+            (
+                "127.0.0.2",
+                Some("17321"),
+                true,
+                "IP changed from '127.0.0.1' to '127.0.0.2', no need to change the port",
+            ),
+            (
+                "127.0.0.1",
+                Some(""),
+                false,
+                "no need to change the addr, problem converting port '' to an int",
+            ),
+            (
+                "127.0.0.1",
+                Some("abc"),
+                false,
+                "no need to change the addr, problem converting port 'abc' to an int",
+            ),
             ("127.0.0.1", None, false, "no need to change the addr"),
             ("::1", None, true, "IP changed from '127.0.0.1' to '::1'"),
         ] {

@@ -37,7 +37,12 @@ pub struct CommandSockets {
 impl CommandSockets {
     /// None yet; questions go to `asks`.
     pub fn new(asks: UnboundedSender<Ask>) -> CommandSockets {
-        CommandSockets { asks, tasks: Vec::new(), places: (0, Arc::new(Semaphore::new(0))), timeout: Duration::ZERO }
+        CommandSockets {
+            asks,
+            tasks: Vec::new(),
+            places: (0, Arc::new(Semaphore::new(0))),
+            timeout: Duration::ZERO,
+        }
     }
 
     /// Serves the sockets of a config, `listeners` in the order of its lines. Clients that are there stay.

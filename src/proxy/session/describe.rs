@@ -28,7 +28,8 @@ impl Session {
 
     /// Whether it holds a place at a server of that name, whatever its address.
     pub fn is_served_by(&self, target: &NamedServer) -> bool {
-        let at_backend = self.backend.as_ref().is_some_and(|membership| membership.live.key == target.backend);
+        let at_backend =
+            self.backend.as_ref().is_some_and(|membership| membership.live.key == target.backend);
         at_backend && self.seat.as_ref().is_some_and(|seat| seat.server().name == target.server)
     }
 }
