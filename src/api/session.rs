@@ -4,8 +4,8 @@
 //!
 //! A line ends with a line feed and holds commands separated by `;`. A backslash takes the meaning from a `;`, a
 //! blank or a backslash. A line that ends with `<<` is followed by lines of payload up to an empty one; no command
-//! here takes any. Every answer ends with an empty line. The runtime socket takes one line and closes, unless
-//! `prompt` asked for more; the master socket goes on. Bounded by [`LONGEST`].
+//! here takes any. Every answer ends with an empty line. The runtime socket takes one line, and those that have
+//! come with it, and closes, unless `prompt` asked for more; the master socket goes on. Bounded by [`LONGEST`].
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -155,7 +155,7 @@ impl Session {
     fn line_end(&mut self, processes: &Processes) -> Option<Step> {
         match self.host {
             Target::Master if self.prompts => Some(Step::Write(self.prompt(processes))),
-            Target::Worker if !self.prompts => self.close(),
+            Target::Worker if !self.prompts && self.input.is_empty() => self.close(),
             _ => None,
         }
     }

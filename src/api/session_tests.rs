@@ -130,12 +130,13 @@ fn an_unknown_command_gets_a_list() {
 #[test]
 fn the_runtime_socket_takes_one_line_unless_prompt_asks_for_more() {
     let table = [
-        ("show version\nshow version\n", "2.6.12\n\n(close)"),
+        ("show version\nshow version\n", "2.6.12\n\n2.6.12\n\n(close)"),
         ("show version;show cli level\n", "2.6.12\n\nadmin\n\n(close)"),
         ("prompt\nshow version\nuser;show cli level\nquit\n", "\n> 2.6.12\n\n> \n> user\n\n> (close)"),
         ("user;expert-mode on;show cli level\n", "\nPermission denied\n\nuser\n\n(close)"),
         ("set timeout cli 5;show version\n", "(5s)\n2.6.12\n\n(close)"),
-        ("show version <<\nsome\nlines\n\nshow version\n", "2.6.12\n\n(close)"),
+        ("show version <<\nsome\nlines\n\nshow version\n", "2.6.12\n\n2.6.12\n\n(close)"),
+        ("show version <<\nsome\nlines\n\n", "2.6.12\n\n(close)"),
         ("show version <<\nsome", "2.6.12\n\n(close)"),
         ("prompt;show version <<EOF\nx\n\nquit", "\n> 2.6.12\n\n> (close)"),
         ("operator\n", "\n(close)"),

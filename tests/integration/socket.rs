@@ -25,16 +25,17 @@ fn ask(path: &Path, line: &str) -> String {
     answer
 }
 
-/// A server that says its name to whoever connects, and keeps the connection.
+/// A server that says its name to whoever connects, and closes after its client.
 fn greeter(name: &'static str) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("an address").port();
     std::thread::spawn(move || {
-        let mut kept = Vec::new();
         for mut stream in listener.incoming().flatten() {
-            // A client that is gone already hears nothing.
-            let _ = stream.write_all(name.as_bytes());
-            kept.push(stream);
+            std::thread::spawn(move || {
+                // A client that is gone already hears nothing.
+                let _ = stream.write_all(name.as_bytes());
+                while let Ok(1..) = stream.read(&mut [0; 64]) {}
+            });
         }
     });
     port
@@ -83,7 +84,13 @@ impl Stage {
              default_backend be\nbackend be\n{servers}"
         )
         .replace("@DIR@", &directory);
-        Stage { rolecall: Rolecall::start(&config, port), port, config }
+        let stage = Stage { rolecall: Rolecall::start(&config, port), port, config };
+        // The frontends' sockets are bound before the others, and the connection that looked is a session.
+        eventually("the runtime socket", SOON, || {
+            UnixStream::connect(format!("{}/s", stage.directory())).ok()?;
+            (stage.ask("show sess") == "\n").then_some(())
+        });
+        stage
     }
 
     fn directory(&self) -> String {
@@ -307,8 +314,12 @@ fn a_master_passes_commands_on_to_its_worker() {
     );
     let rolecall = Rolecall::spawn(&config, &["-W", "-db", "-S", &socket.display().to_string()]);
     rolecall.wait_for(port);
-    let info = ask(&socket, "@1 show info;show version");
-    assert!(info.starts_with("Name: HAProxy\n") && info.ends_with("\n\n2.6.12-rolecall\n\n"), "{info}");
+    // The parent knows of its worker a moment after the frontend listens.
+    let info = eventually("the worker", SOON, || {
+        let info = ask(&socket, "@1 show info;show version");
+        info.starts_with("Name: HAProxy\n").then_some(info)
+    });
+    assert!(info.ends_with("\n\n2.6.12-rolecall\n\n"), "{info}");
     assert_eq!(ask(&socket, "@1 set server l/a state maint"), "\n");
     assert!(ask(&socket, "@1 show servers state").contains(" l 1 a 127.0.0.1 0 1 "));
 }
