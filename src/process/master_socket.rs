@@ -99,9 +99,12 @@ impl MasterSocket {
 
     /// Moves everything that can move.
     pub fn serve(&mut self, view: &View) -> Asked {
+        self.serve_at(view, Instant::now())
+    }
+
+    fn serve_at(&mut self, view: &View, now: Instant) -> Asked {
         self.accept();
         let mut asked = Asked::default();
-        let now = Instant::now();
         for client in &mut self.clients {
             client.serve(view, now, &mut asked);
         }
@@ -434,6 +437,52 @@ mod tests {
         assert_eq!(flags, [PollFlags::POLLIN; 2]);
         let mut rest = [0; 4096];
         assert!(socket.clients[0].socket.read(&mut rest).unwrap() > 0, "something is left for the next turn");
+    }
+
+    #[test]
+    fn who_does_not_read_is_given_up_and_takes_no_memory() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("m.sock");
+        let mut socket = MasterSocket::open(path.to_str().unwrap()).unwrap();
+        let mut greedy = UnixStream::connect(&path).unwrap();
+        greedy.write_all(&b"help\n".repeat(1000)).unwrap();
+        let began = Instant::now();
+        while socket.clients.is_empty() || socket.clients[0].is_busy {
+            socket.serve_at(&View::default(), began);
+        }
+        assert!(socket.clients[0].pending.len() < 4096, "one answer, not all of them");
+        assert_eq!(socket.due(), Some(began + MOST_SILENCE));
+        socket.serve_at(&View::default(), began + MOST_SILENCE / 2);
+        assert_eq!(socket.clients.len(), 1);
+        socket.serve_at(&View::default(), began + MOST_SILENCE);
+        assert!(socket.clients.is_empty());
+    }
+
+    #[test]
+    fn a_line_for_the_worker_leaves_with_its_level_and_its_answer_comes_back() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("m.sock");
+        let mut socket = MasterSocket::open(&format!("{},level,operator", path.display())).unwrap();
+        let mut client = UnixStream::connect(&path).unwrap();
+        client.write_all(b"@1 show info;show version\n").unwrap();
+        client.shutdown(Shutdown::Write).unwrap();
+        let worker = Some(crate::api::WorkerView { pid: 7, ..Default::default() });
+        let view = View { version: "1.2".to_owned(), worker, ..View::default() };
+        let mut asked = socket.serve(&view).clients;
+        let (worker, level) = asked.pop().unwrap();
+        assert_eq!(level, Level::Operator);
+        let mut worker = UnixStream::from(worker);
+        let mut line = String::new();
+        worker.read_to_string(&mut line).unwrap();
+        assert_eq!(line, "show info\n");
+        worker.write_all(b"Name: HAProxy\n\n").unwrap();
+        drop(worker);
+        while !socket.clients.is_empty() {
+            socket.serve(&view);
+        }
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).unwrap();
+        assert_eq!(answer, "Name: HAProxy\n\n1.2\n\n");
     }
 
     #[test]
