@@ -33,10 +33,23 @@ pub struct ListenError {
 }
 
 impl ListenError {
+    fn is_file(&self) -> bool {
+        self.address.starts_with('/')
+    }
+
     /// What to do about it, if that is known.
     pub fn help(&self) -> Option<&'static str> {
         match Errno::from_raw(self.error.raw_os_error()?) {
             Errno::EADDRINUSE => Some("something else listens there: stop it, or choose another port"),
+            Errno::EACCES | Errno::EPERM if self.step == RIGHTS => {
+                Some("only root may give a file away: start as root, or leave out 'user' and 'group'")
+            }
+            Errno::EACCES | Errno::EPERM if self.is_file() => {
+                Some("the directory cannot be written by this user: start as root, or name another path")
+            }
+            Errno::ENOENT if self.is_file() => {
+                Some("its directory is missing: create it, or name another path")
+            }
             Errno::EACCES | Errno::EPERM => Some(
                 "this needs more rights: start as root, grant CAP_NET_BIND_SERVICE, or use a port above 1023",
             ),
@@ -52,6 +65,9 @@ impl ListenError {
         }
     }
 }
+
+/// The step that gives a socket file its mode and owner.
+const RIGHTS: &str = "set the rights of";
 
 /// How long the kernel's queue of a bind is: its own `backlog`, its frontend's, else as many as may be
 /// connected at once, else 1024 (HAProxy's order).
@@ -117,7 +133,7 @@ fn replacing_file(path: &Path, access: FileAccess, backlog: u32) -> Step<OwnedFd
     let made = (|| {
         let address = step("use", unix::path(&beside))?;
         let socket = unix_socket(&address, backlog)?;
-        step("set the rights of", permit(&beside, access))?;
+        step(RIGHTS, permit(&beside, access))?;
         step("replace", std::fs::rename(&beside, path))?;
         Ok(socket)
     })();
