@@ -30,3 +30,4 @@ mod warm_up;
 
 pub use schedule::Checks;
 pub use verdict::{Emitted, Report, Sinks};
+pub use warm_up::warm_up;

@@ -116,7 +116,7 @@ async fn check_server(
     let mut asked_again = false;
     sleep(delay).await;
     loop {
-        let pause = if live.admin() & admin::MAINT == 0 {
+        let pause = if live.admin() & admin::MAINT == 0 && !live.checks_off() {
             begin(&live);
             if job.method.mentions_server_state() {
                 probe.know(bystander(&job, &live, &sinks.published.load()));

@@ -47,6 +47,9 @@ impl Admission {
         if full(snapshot.config.global.maxconn.unwrap_or(0), snapshot.process.connections.now()) {
             return Err(Full::Process);
         }
+        if snapshot.process.is_too_fast(now) {
+            return Err(Full::Rate);
+        }
         if full(config.maxconn, live.traffic.sessions.now()) {
             return Err(Full::Frontend);
         }
@@ -147,6 +150,12 @@ fn share(limit: u32) -> u32 {
 /// The flags are one bit a worker (more than 64 workers share bits, which costs a look in vain). Whoever clears
 /// a bit looks in its owner's place, and finds room or sets its own.
 impl ProcessLive {
+    /// Whether as many clients have come within a second as `set rate-limit` allows.
+    fn is_too_fast(&self, now: Tick) -> bool {
+        let limits = self.rate_limits.iter().map(|limit| u64::from(limit.load(Ordering::Relaxed)));
+        limits.filter(|limit| *limit > 0).any(|limit| self.rate.now(now) >= limit)
+    }
+
     /// Says that this worker found no room. It looks for room once more afterwards.
     pub fn turn_away(&self, worker: usize) {
         self.turned_away.fetch_or(bit(worker), Ordering::Relaxed);

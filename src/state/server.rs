@@ -56,7 +56,8 @@ pub mod admin {
     pub const FORCED_DRAIN: u8 = 0x08;
     pub const INHERITED_DRAIN: u8 = 0x10;
     pub const RESOLUTION_MAINT: u8 = 0x20;
-    pub const MAINT: u8 = FORCED_MAINT | INHERITED_MAINT | CONFIG_MAINT | RESOLUTION_MAINT;
+    /// `CONFIG_MAINT` only remembers where the maintenance came from: `set server ... state ready` leaves it.
+    pub const MAINT: u8 = FORCED_MAINT | INHERITED_MAINT | RESOLUTION_MAINT;
     pub const DRAIN: u8 = FORCED_DRAIN | INHERITED_DRAIN;
 }
 
@@ -131,6 +132,8 @@ pub struct ServerLive {
     hastened_until: AtomicU64,
     /// Rung when that changes; its check task waits for it.
     pub haste: Notify,
+    /// `disable health`
+    checks_off: AtomicBool,
     /// Consecutive connect errors, for `observe layer4`; health starts it over.
     connect_failures: AtomicU32,
     /// Rung when these are as many as `error-limit`; its check task waits for it.
@@ -156,12 +159,25 @@ impl ServerLive {
             frozen: AtomicBool::new(false),
             hastened_until: AtomicU64::new(0),
             haste: Notify::new(),
+            checks_off: AtomicBool::new(false),
             connect_failures: AtomicU32::new(0),
             distress: Notify::new(),
             throttle: AtomicU32::new(100),
             health: Mutex::new(initial),
             redis: Mutex::new(RedisView::default()),
         }
+    }
+
+    /// The same server at another address: what the operator set, its health and its sums stay; its sessions
+    /// stay with the old one, and it has to prove itself again.
+    pub fn successor(&self, key: ServerKey) -> ServerLive {
+        let live = ServerLive::new(key, &self.name, self.weight(), self.health());
+        live.set_admin(self.admin());
+        live.set_operation(self.operation());
+        live.set_checks_off(self.checks_off());
+        live.update_health(|health| health.in_progress = false);
+        live.traffic.go_on_from(&self.traffic);
+        live
     }
 
     pub fn operation(&self) -> Operation {
@@ -224,6 +240,15 @@ impl ServerLive {
 
     pub fn set_weight(&self, weight: u32) {
         self.weight.store(weight, Relaxed);
+    }
+
+    /// Whether the operator has switched its checks off.
+    pub fn checks_off(&self) -> bool {
+        self.checks_off.load(Relaxed)
+    }
+
+    pub fn set_checks_off(&self, off: bool) {
+        self.checks_off.store(off, Relaxed);
     }
 
     pub fn proven(&self) -> bool {

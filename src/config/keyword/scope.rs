@@ -16,6 +16,8 @@ pub enum Scope {
     Server,
     /// Options of `bind`.
     Bind,
+    /// Options of `stats socket`, which is a `bind` line with rights.
+    StatsSocket,
     /// Options of `tcp-check connect` and `http-check connect`.
     CheckConnect,
     /// Options of `tcp-check expect`.
@@ -37,7 +39,7 @@ pub enum Scope {
 
 impl Scope {
     /// Every place, in the order of the table.
-    pub const ALL: [Scope; 20] = [
+    pub const ALL: [Scope; 21] = [
         Scope::File,
         Scope::Global,
         Scope::Defaults,
@@ -46,6 +48,7 @@ impl Scope {
         Scope::Listen,
         Scope::Server,
         Scope::Bind,
+        Scope::StatsSocket,
         Scope::CheckConnect,
         Scope::CheckExpect,
         Scope::HttpSend,
@@ -91,6 +94,7 @@ impl Scope {
                 | Scope::CheckExpect
                 | Scope::HttpSend
                 | Scope::HttpExpect
+                | Scope::StatsSocket
         )
     }
 
@@ -100,6 +104,7 @@ impl Scope {
             Scope::Server => " on a server line",
             Scope::Bind => " on a bind line",
             Scope::CheckConnect => " on a 'tcp-check connect' or 'http-check connect' line",
+            Scope::StatsSocket => " on a 'stats socket' line",
             Scope::CheckExpect => " on a 'tcp-check expect' line",
             Scope::HttpSend => " on an 'http-check send' line",
             Scope::HttpExpect => " on an 'http-check expect' line",
@@ -120,6 +125,7 @@ impl fmt::Display for Scope {
             Scope::Server => "server",
             Scope::Bind => "bind",
             Scope::CheckConnect => "tcp-check connect, http-check connect",
+            Scope::StatsSocket => "stats socket",
             Scope::CheckExpect => "tcp-check expect",
             Scope::HttpSend => "http-check send",
             Scope::HttpExpect => "http-check expect",

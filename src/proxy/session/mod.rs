@@ -37,6 +37,7 @@
 mod assigning;
 mod connecting;
 mod cutting;
+mod describe;
 mod finish;
 mod membership;
 #[cfg(test)]
