@@ -11,6 +11,8 @@ use crate::time::Tick;
 
 /// No server: HAProxy's code for it.
 const REFUSED: Termination = Termination::new(Cause::ServerAbort, Phase::Connect);
+/// It waited for a place, or for a master, as long as it may.
+const WAITED: Termination = Termination::new(Cause::ServerTimeout, Phase::Queue);
 
 impl Session {
     /// Chooses a backend and sets out.
@@ -84,7 +86,8 @@ impl Session {
         let pinned = self.server.clone();
         let client = self.client.map(|client| client.ip());
         let is_pinned = pinned.is_some();
-        let ticket = membership.live.queue.push(Waiter { token: self.token, client, pinned });
+        let arrival = self.admission.arrival();
+        let ticket = membership.live.queue.push(Waiter { token: self.token, arrival, client, pinned });
         self.stage = Stage::Waiting { since: context.now, until, ticket, pinned: is_pinned };
         self.wake(context);
     }
@@ -148,9 +151,9 @@ impl Session {
         if room && context.now < until {
             return;
         }
-        let code =
-            if held.is_some() { REFUSED } else { Termination::new(Cause::ServerTimeout, Phase::Queue) };
-        self.give_up(code, context, ops);
+        // Who was never to be held, or finds too many of them, is refused as if it had just come.
+        let refused = held.is_some_and(|until| !room || until <= since);
+        self.give_up(if refused { REFUSED } else { WAITED }, context, ops);
     }
 
     /// Leaves the line and ends; if its turn has come just now, the seat is on its way and is awaited.
