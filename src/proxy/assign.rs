@@ -115,8 +115,11 @@ impl<'a> Pool<'a> {
         self.view.position(key).is_some_and(|at| self.usable(at))
     }
 
-    /// Whether proof and master word let a session go to the server; its other state apart.
+    /// Whether proof, master word and the freeze let a session go to the server; its other state apart.
     pub fn admits(&self, server: &ServerLive) -> bool {
+        if server.is_frozen() {
+            return false;
+        }
         match self.view.in_force() {
             Guarding::None | Guarding::Observe => true,
             Guarding::Replicas | Guarding::Masters => server.proven(),

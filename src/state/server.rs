@@ -21,7 +21,9 @@
 //! | ready | Running, Starting | yes | yes | yes, if its weight is not 0 |
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release,
+};
 
 use tokio::sync::Notify;
 
@@ -234,11 +236,13 @@ impl ServerLive {
         self.proven.store(proven, Relaxed);
     }
 
-    /// A failover of it has been decided: no new sessions. The guard calls this, and then has the workers
-    /// freeze those that there are ([`super::Command::Freeze`]); a session that is just connecting looks once more
-    /// before its first byte, as it does for the master word ([`super::master`]).
+    /// A failover of it has been decided: no new sessions. The guard first says until when
+    /// ([`super::BackendLive::set_frozen_until`]), so that nobody who finds it frozen is refused; then it calls
+    /// this, and then has the workers freeze those that there are ([`super::Command::Freeze`]); a session that
+    /// is just connecting looks once more before its first byte, as it does for the master word
+    /// ([`super::master`]).
     pub fn freeze(&self) {
-        self.frozen.store(true, Relaxed);
+        self.frozen.store(true, Release);
     }
 
     /// It is over, one way or the other.
@@ -247,7 +251,7 @@ impl ServerLive {
     }
 
     pub fn is_frozen(&self) -> bool {
-        self.frozen.load(Relaxed)
+        self.frozen.load(Acquire)
     }
 
     /// Has its checks follow each other as fast as they may until then; a moment that has passed ends that.

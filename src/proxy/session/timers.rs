@@ -29,6 +29,7 @@ impl Session {
             | Stage::Pausing { until }
             | Stage::Lingering { until: Some(until) } => until,
             Stage::Lingering { until: None } | Stage::Resetting => self.patience(Side::Client),
+            Stage::Relaying if self.frozen => NEVER,
             Stage::Relaying => self.idle_until(Side::Client).min(self.idle_until(Side::Server)),
             Stage::Draining { .. } if self.blocked[0] => self.patience(Side::Client),
             Stage::Draining { until, .. } => until,
@@ -119,18 +120,19 @@ pub(super) fn place_deadline(backend: &Backend, since: Tick) -> Tick {
 /// for. A time that is over says that it would have been.
 ///
 /// Before the first verdict: what a check may take, and the connect after it. Without a master: until the
-/// hold's clock, which runs since the backend has lost its master, has run out. The later of the two.
+/// hold's clock, which runs since the backend has lost its master, has run out. While the master is frozen: until
+/// the freeze ends, hold or not. The latest of these.
 pub(super) fn hold_deadline(pool: &Pool<'_>, since: Tick) -> Option<Tick> {
     let (backend, view) = (pool.backend(), pool.view());
-    let guarding = view.in_force();
+    let (guarding, frozen) = (view.in_force(), view.live.frozen_until());
     if !guarding.needs_proof() {
-        return None;
+        return frozen;
     }
     let judged = view.live.judged.load(std::sync::atomic::Ordering::Relaxed);
     let verdict = if judged { since } else { since + first_verdict(backend) };
     let hold = backend.redis.hold.filter(|_| guarding == Guarding::Master);
     let held = hold.map_or(since, |hold| view.live.masterless_since().unwrap_or(since) + hold);
-    Some(verdict.max(held))
+    Some(verdict.max(held).max(frozen.unwrap_or(since)))
 }
 
 /// How long the first verdict of a backend may take.
