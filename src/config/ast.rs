@@ -9,7 +9,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::model::{
-    Balance, CheckRule, GuardMode, Keepalive, LogFormat, LogFraming, Mode, OnError, Redispatch, Secret,
+    Balance, CheckRule, GuardMode, Keepalive, LogFormat, LogFraming, Mode, OnError, Redispatch,
+    ReplicaOptions, Secret,
 };
 use super::parser::address::Address;
 use super::source::Span;
@@ -214,6 +215,7 @@ pub struct Redis {
     pub single_master: bool,
     pub hold: Hold,
     pub kept_probe: Option<bool>,
+    pub replica: Option<ReplicaOptions>,
 }
 
 impl Default for Redis {
@@ -224,6 +226,7 @@ impl Default for Redis {
             single_master: true,
             hold: Hold::ByQueueTimeout,
             kept_probe: None,
+            replica: None,
         }
     }
 }

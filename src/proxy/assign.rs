@@ -106,7 +106,7 @@ impl<'a> Pool<'a> {
 
     /// How many active servers get sessions: HAProxy's `srv_act`.
     pub fn active(&self) -> usize {
-        let active = |at: &usize| !self.backend.servers[*at].backup && self.usable(*at);
+        let active = |at: &usize| self.rank(*at) == Rank::Active && self.usable(*at);
         (0..self.view.servers.len()).filter(active).count()
     }
 
@@ -158,14 +158,23 @@ impl<'a> Pool<'a> {
         })
     }
 
+    fn rank(&self, at: usize) -> Rank {
+        match (self.backend.servers[at].backup, self.view.servers[at].stands_in()) {
+            (true, _) => Rank::Backup,
+            (false, true) => Rank::StandIn,
+            (false, false) => Rank::Active,
+        }
+    }
+
     /// The servers as the balancer sees them. Backups count only while no active server is usable, and
-    /// without `option allbackups` only the first of them.
+    /// without `option allbackups` only the first of them; between the two comes a master that stands in.
     fn offers(&self, overtaking: Overtaking) -> impl Iterator<Item = Offer> {
-        let active = self.active() > 0;
+        let best = (0..self.view.servers.len()).filter(|at| self.usable(*at)).map(|at| self.rank(at)).min();
         let mut backup_found = false;
         self.view.servers.iter().enumerate().map(move |(at, server)| {
-            let backup = self.backend.servers[at].backup;
-            let turn = !backup || (!active && (self.backend.allbackups || !backup_found));
+            let rank = self.rank(at);
+            let backup = rank == Rank::Backup;
+            let turn = Some(rank) == best && (!backup || self.backend.allbackups || !backup_found);
             let usable = turn && self.usable(at);
             backup_found |= backup && usable;
             let candidate = usable.then(|| Candidate {
@@ -245,6 +254,15 @@ impl<'a> Pool<'a> {
             Picked::Pinned(_) | Picked::Full | Picked::Nobody => Err(Turn::Stop),
         }
     }
+}
+
+/// Whose turn it is: the next only while nobody of those before is usable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    Active,
+    /// The master of a read backend.
+    StandIn,
+    Backup,
 }
 
 /// Whether those who wait for a server stand before the session in question.

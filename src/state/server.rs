@@ -111,6 +111,8 @@ pub struct RedisView {
     pub reported_at: Option<Tick>,
     /// Why a server that says it is master gets no clients, in words.
     pub held: Option<String>,
+    /// Why a replica is not read from although it is one, in words (`option redis-replica`).
+    pub unfit: Option<String>,
     /// A named trouble: `NOAUTH Authentication required.`, without secrets.
     pub trouble: Option<String>,
 }
@@ -127,6 +129,8 @@ pub struct ServerLive {
     admin: AtomicU8,
     weight: AtomicU32,
     proven: AtomicBool,
+    /// A master in a read backend, for the time in which no replica is fit; written by health.
+    stands_in: AtomicBool,
     /// Written by the guard: see [`ServerLive::freeze`].
     frozen: AtomicBool,
     /// Until that tick its checks follow each other at the shortest interval; written by the guard.
@@ -155,6 +159,7 @@ impl ServerLive {
             admin: AtomicU8::new(0),
             weight: AtomicU32::new(weight),
             proven: AtomicBool::new(false),
+            stands_in: AtomicBool::new(false),
             frozen: AtomicBool::new(false),
             hastened_until: AtomicU64::new(0),
             haste: Notify::new(),
@@ -234,6 +239,15 @@ impl ServerLive {
 
     pub fn set_proven(&self, proven: bool) {
         self.proven.store(proven, Relaxed);
+    }
+
+    /// Whether it gets clients only while no replica does (`option redis-replica`).
+    pub fn stands_in(&self) -> bool {
+        self.stands_in.load(Relaxed)
+    }
+
+    pub fn set_stands_in(&self, stands_in: bool) {
+        self.stands_in.store(stands_in, Relaxed);
     }
 
     /// A failover of it has been decided: no new sessions. The guard first says until when

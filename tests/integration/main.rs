@@ -13,5 +13,6 @@ mod cut;
 mod failover;
 mod pause;
 mod reload;
+mod replicas;
 mod routing;
 mod seeds;
