@@ -20,25 +20,50 @@ use crate::state::{BackendView, Command, Guarding, ServerKey, ServerLive, Snapsh
 /// How finely the share of a starting server is told: HAProxy's grain.
 const SIXTEENTHS: u32 = 16;
 
+/// How many of those that waited connect to one server at a time. A master that appears is met by all who were
+/// held: more at once than its listen queue takes (`net.core.somaxconn` was 128 for long, Redis asks for 511)
+/// would have their SYNs dropped and sit out a second or more. It also keeps the order: no worker runs further
+/// ahead of another than that.
+const ARRIVING: u32 = if cfg!(test) { 3 } else { 128 };
+
 /// One count in a server's session gauge, left when dropped. Whoever drops it calls [`wake`] next.
 #[derive(Debug)]
-pub struct Seat(Arc<ServerLive>);
+pub struct Seat {
+    server: Arc<ServerLive>,
+    /// Called from the line, and not there yet.
+    arriving: bool,
+}
 
 impl Seat {
     /// For a count that was entered before.
-    pub fn take_over(server: &Arc<ServerLive>) -> Seat {
-        Seat(Arc::clone(server))
+    fn entered(server: &Arc<ServerLive>) -> Seat {
+        Seat { server: Arc::clone(server), arriving: false }
+    }
+
+    /// For the place that [`Command::Granted`] brings.
+    pub fn granted(server: &Arc<ServerLive>) -> Seat {
+        Seat { server: Arc::clone(server), arriving: true }
     }
 
     /// Where the place is.
     pub fn server(&self) -> &Arc<ServerLive> {
-        &self.0
+        &self.server
+    }
+
+    /// The connection stands. Whether the next in line can be called now: by [`wake`].
+    pub fn arrive(&mut self) -> bool {
+        let arrived = std::mem::take(&mut self.arriving);
+        if arrived {
+            self.server.arriving.leave();
+        }
+        arrived
     }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.0.traffic.sessions.leave();
+        self.arrive();
+        self.server.traffic.sessions.leave();
     }
 }
 
@@ -85,7 +110,7 @@ impl<'a> Pool<'a> {
             return if self.anybody() { Choice::Wait(None) } else { Choice::Nobody };
         }
         match self.pick(request, Overtaking::No) {
-            Picked::Entered(at) => Choice::Seat(Seat::take_over(&self.view.servers[at])),
+            Picked::Entered(at) => Choice::Seat(Seat::entered(&self.view.servers[at])),
             Picked::Pinned(at) => self.line_of(at),
             Picked::Full => Choice::Wait(None),
             Picked::Nobody => Choice::Nobody,
@@ -200,7 +225,11 @@ impl<'a> Pool<'a> {
         let server = &self.view.servers[at];
         let limit = self.limit(at);
         let below = limit == 0 || server.traffic.sessions.now() < limit;
-        below && (overtaking == Overtaking::Yes || server.queued.now() == 0)
+        below
+            && match overtaking {
+                Overtaking::No => server.queued.now() == 0,
+                Overtaking::Yes => server.arriving.now() < ARRIVING,
+            }
     }
 
     fn enter(&self, at: usize) -> bool {
@@ -291,6 +320,9 @@ pub fn wake(snapshot: &Snapshot, backend: BackendId, workers: &Workers) {
     }
     queue.serve(|waiter| match pool.serve(waiter) {
         Ok(server) => {
+            if let Some(at) = pool.view.position(server) {
+                pool.view.servers[at].arriving.enter();
+            }
             workers.post(waiter.token.worker, Command::Granted(waiter.token, server));
             Turn::Served
         }
@@ -311,7 +343,7 @@ pub fn pass_on(snapshot: &Snapshot, server: ServerKey, workers: &Workers) {
         Some((BackendId(at), &view.servers[position]))
     });
     if let Some((backend, live)) = found {
-        drop(Seat::take_over(live));
+        drop(Seat::granted(live));
         wake(snapshot, backend, workers);
     }
 }

@@ -135,7 +135,7 @@ fn threads_share_the_places() {
                         collect();
                         if let Some(server) = granted.lock().unwrap().remove(&slot) {
                             let at = pool.view().position(server).unwrap();
-                            break Seat::take_over(&pool.view().servers[at]);
+                            break Seat::granted(&pool.view().servers[at]);
                         }
                         assert!(std::time::Instant::now() < deadline, "a place was lost");
                         std::thread::yield_now();

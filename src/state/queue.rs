@@ -33,6 +33,12 @@
 //! still in line, then [`Queue::remove`] says so and no place is concerned; or it had been served, then the
 //! message finds nobody, and its worker passes the place on. So a place is never lost, whoever is faster.
 //!
+//! # In which order
+//!
+//! The line is called in order, whichever workers those who wait belong to. What follows, each worker does for
+//! its own: two that were called one after the other connect side by side. How many do so at a time is bounded
+//! (`proxy::assign`), and with it how far one may come to the server before another that stood before it.
+//!
 //! A newcomer may slip in between a release and the serving of the line. It then holds a place and will itself
 //! release it: the line moves on later by one session, never stops.
 

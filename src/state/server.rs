@@ -125,6 +125,8 @@ pub struct ServerLive {
     pub traffic: Traffic,
     /// `qcur`, `qmax`: sessions queued for this very server.
     pub queued: super::counters::Gauge,
+    /// Sessions that were called from a line and have not connected yet.
+    pub arriving: super::counters::Gauge,
     operation: AtomicU8,
     admin: AtomicU8,
     weight: AtomicU32,
@@ -155,6 +157,7 @@ impl ServerLive {
             name: name.to_owned(),
             traffic: Traffic::default(),
             queued: super::counters::Gauge::default(),
+            arriving: super::counters::Gauge::default(),
             operation: AtomicU8::new(Operation::Running as u8),
             admin: AtomicU8::new(0),
             weight: AtomicU32::new(weight),

@@ -101,7 +101,7 @@ impl Session {
         self.left_line(ticket, pinned, 0);
         let Some(pool) = self.pool(context) else { return self.end(REFUSED, context, ops) };
         let Some(at) = pool.view().position(key) else { return self.assign(context, ops) };
-        let seat = Seat::take_over(&pool.view().servers[at]);
+        let seat = Seat::granted(&pool.view().servers[at]);
         if pool.usable_server(key) {
             return self.connect(seat, context, ops);
         }

@@ -129,6 +129,9 @@ impl Session {
         if let Some(view) = pool.map(|pool| pool.view()).filter(|view| view.in_force().is_guarded()) {
             view.live.failovers.note_client(context.now);
         }
+        if self.seat.as_mut().is_some_and(Seat::arrive) {
+            self.wake(context);
+        }
         self.connect = millis(context.now.since(self.accepted)).saturating_sub(self.wait);
         self.last = context.now;
         self.stage = Stage::Relaying;

@@ -361,7 +361,8 @@ impl World {
             assert_eq!((view.live.traffic.sessions.now(), view.live.queue.length.now()), (0, 0));
             assert!(!view.live.queue.anyone());
             for server in &view.servers {
-                assert_eq!((server.traffic.sessions.now(), server.queued.now()), (0, 0), "{}", server.name);
+                let left = (server.traffic.sessions.now(), server.queued.now(), server.arriving.now());
+                assert_eq!(left, (0, 0, 0), "{}", server.name);
             }
         }
     }
