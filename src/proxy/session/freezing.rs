@@ -44,11 +44,12 @@ impl Session {
         }
     }
 
-    /// Whether there is somebody who will thaw it.
+    /// Whether there is somebody who will thaw it, or cut it: it is no longer frozen either when another server
+    /// has been chosen, and then the cut is on its way.
     fn server_is_frozen(&self, context: &Context<'_>) -> bool {
         let (Some(seat), Some(pool)) = (&self.seat, self.pool(context)) else { return false };
         let server = seat.server();
-        server.is_frozen() && pool.view().position(server.key).is_some()
+        !pool.admits(server) && pool.view().position(server.key).is_some()
     }
 
     /// The server closed: what its client sends now has nowhere to go, but its FIN has to be seen.

@@ -205,6 +205,21 @@ fn a_freeze_that_ends_in_a_switch_sends_the_held_to_the_new_master_in_order() {
     assert_eq!(world.connections[&old].code(), "D-");
 }
 
+/// The guard moves the word, takes the freeze off and has the sessions cut, in this order; a reload between.
+#[test]
+fn nothing_gets_through_between_the_switch_and_the_cut() {
+    let mut world = guarded(|_| {});
+    let ids = [world.open_relaying(), world.open_relaying()];
+    freeze(&mut world);
+    world.send(ids[0], 7);
+    name_master(&mut world, 1);
+    world.server(0).thaw();
+    world.load(model::config(2), Guarding::Master);
+    assert_eq!(world.connections[&ids[0]].arrived, 0);
+    cut(&mut world, CutReason::Succeeded);
+    assert_eq!(last(&world, ids[0], 2)[0], Op::Discard(Side::Client));
+}
+
 #[test]
 fn a_guard_that_a_reload_took_away_leaves_nobody_frozen() {
     let mut world = guarded(|_| {});
