@@ -70,6 +70,10 @@ impl Session {
         self.server = None;
         match until {
             Some(until) if self.may_be_held(context) => self.stand_in_line(until, context),
+            // Thawed, or come up, since it was looked for.
+            None if pool.anybody() => {
+                self.stand_in_line(timers::place_deadline(pool.backend(), context.now), context);
+            }
             _ => self.refuse(REFUSED, context, ops),
         }
     }
