@@ -41,6 +41,20 @@ impl Stack {
         Stack { write, read, page, rolecall }
     }
 
+    /// `examples/read-write-split.cfg`, on other ports.
+    fn of_example(servers: &[u16]) -> Stack {
+        let (write, read, page) = (free_port(), free_port(), free_port());
+        let mut config = include_str!("../../examples/read-write-split.cfg").to_owned();
+        let places = [6380, 6381, 8404, 7001, 7002, 7003];
+        for (place, port) in places.iter().zip([write, read, page].iter().chain(servers)) {
+            config = config.replace(&format!("127.0.0.1:{place}"), &format!("127.0.0.1:{port}"));
+        }
+        let rolecall = Rolecall::start(&config, write);
+        rolecall.wait_for(read);
+        rolecall.wait_for(page);
+        Stack { write, read, page, rolecall }
+    }
+
     /// The servers that `count` readers reach, in the order of their ports.
     fn readers_reach(&self, count: usize) -> Option<Vec<u16>> {
         let ports = (0..count).map(|_| Client::connect(self.read)?.server_port());
@@ -74,7 +88,7 @@ fn reads_go_to_replicas_and_fall_back_to_the_master_and_return() {
     let master = Redis::master();
     let mut replicas = [Redis::replica_of(&master), Redis::replica_of(&master)];
     let (first, second) = (replicas[0].port, replicas[1].port);
-    let stack = Stack::start(&[master.port, first, second], "option redis-replica");
+    let stack = Stack::of_example(&[master.port, first, second]);
     stack.wait_for_readers_at(&[first, second]);
     let writer =
         || Client::connect(stack.write).and_then(|mut client| client.server_port()).expect("a master");
