@@ -11,7 +11,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::model::{
-    Balance, GuardMode, Hashing, Keepalive, Level, LogFormat, LogFraming, Mode, OnError, Redispatch, Secret,
+    Balance, GuardMode, Hashing, Keepalive, Level, LogFormat, LogFraming, Mode, OnError, Redispatch,
+    ReplicaOptions, Secret,
 };
 use super::parser::address::Address;
 use super::source::Span;
@@ -207,6 +208,7 @@ pub struct Redis {
     pub single_master: bool,
     pub hold: Hold,
     pub kept_probe: Option<bool>,
+    pub replica: Option<ReplicaOptions>,
 }
 
 impl Default for Redis {
@@ -217,6 +219,7 @@ impl Default for Redis {
             single_master: true,
             hold: Hold::ByQueueTimeout,
             kept_probe: None,
+            replica: None,
         }
     }
 }

@@ -189,6 +189,7 @@ fn operated(name: Name<'_>, what: &ServerChange) -> (Level, String) {
 fn our_own(name: Name<'_>, what: &ServerChange) -> (Level, String) {
     match what {
         ServerChange::IsReplica => (Level::Notice, format!("{name} is a replica.")),
+        ServerChange::Unfit { text } => (Level::Warning, format!("{name} is not read from: {text}.")),
         ServerChange::Held { reason } => (Level::Warning, format!("{name} is held: {reason}.")),
         ServerChange::Master { reason, previous, epoch } => {
             let after = previous.as_ref().map(|previous| format!(", after {previous}")).unwrap_or_default();

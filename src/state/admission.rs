@@ -34,6 +34,7 @@ pub struct Admission {
     frontend: Arc<FrontendLive>,
     bind: Option<Arc<Gauge>>,
     held: bool,
+    arrival: u64,
 }
 
 /// Held sessions may take this share of a `maxconn`, so that stats and `monitor-uri` still answer.
@@ -72,7 +73,9 @@ impl Admission {
             process.connections.leave();
             return Err(Full::Frontend);
         }
-        Ok(Admission { process: Arc::clone(process), frontend: Arc::clone(live), bind: None, held: false })
+        let (process, frontend) = (Arc::clone(process), Arc::clone(live));
+        let arrival = process.arrivals.fetch_add(1, Ordering::Relaxed);
+        Ok(Admission { process, frontend, bind: None, held: false, arrival })
     }
 
     /// Takes a place at a bind line as well, whose `maxconn` is `limit`, 0 for none.
@@ -94,6 +97,11 @@ impl Admission {
         self.frontend.connection_rate.hit(now);
         self.frontend.traffic.total.add(1);
         self.frontend.traffic.rate.hit(now);
+    }
+
+    /// Grows from connection to connection, whichever worker accepts it: who waits is served by this.
+    pub fn arrival(&self) -> u64 {
+        self.arrival
     }
 
     /// The frontend it came in by.

@@ -97,6 +97,10 @@ pub enum ServerChange {
         previous: Option<String>,
         epoch: u32,
     },
+    /// Ours: why a replica is not read from; said once per kind of reason.
+    Unfit {
+        text: String,
+    },
     /// Ours: sessions were ended, and why.
     Cut {
         sessions: u32,

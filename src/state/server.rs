@@ -21,7 +21,9 @@
 //! | ready | Running, Starting | yes | yes | yes, if its weight is not 0 |
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release,
+};
 
 use tokio::sync::Notify;
 
@@ -110,6 +112,8 @@ pub struct RedisView {
     pub reported_at: Option<Tick>,
     /// Why a server that says it is master gets no clients, in words.
     pub held: Option<String>,
+    /// Why a replica is not read from although it is one, in words (`option redis-replica`).
+    pub unfit: Option<String>,
     /// A named trouble: `NOAUTH Authentication required.`, without secrets.
     pub trouble: Option<String>,
 }
@@ -122,10 +126,14 @@ pub struct ServerLive {
     pub traffic: Traffic,
     /// `qcur`, `qmax`: sessions queued for this very server.
     pub queued: super::counters::Gauge,
+    /// Sessions that were called from a line and have not connected yet.
+    pub arriving: super::counters::Gauge,
     operation: AtomicU8,
     admin: AtomicU8,
     weight: AtomicU32,
     proven: AtomicBool,
+    /// A master in a read backend, for the time in which no replica is fit; written by health.
+    stands_in: AtomicBool,
     /// Written by the guard: see [`ServerLive::freeze`].
     frozen: AtomicBool,
     /// Until that tick its checks follow each other at the shortest interval; written by the guard.
@@ -152,10 +160,12 @@ impl ServerLive {
             name: name.to_owned(),
             traffic: Traffic::default(),
             queued: super::counters::Gauge::default(),
+            arriving: super::counters::Gauge::default(),
             operation: AtomicU8::new(Operation::Running as u8),
             admin: AtomicU8::new(0),
             weight: AtomicU32::new(weight),
             proven: AtomicBool::new(false),
+            stands_in: AtomicBool::new(false),
             frozen: AtomicBool::new(false),
             hastened_until: AtomicU64::new(0),
             haste: Notify::new(),
@@ -259,11 +269,22 @@ impl ServerLive {
         self.proven.store(proven, Relaxed);
     }
 
-    /// A failover of it has been decided: no new sessions. The guard calls this, and then has the workers
-    /// freeze those that there are ([`super::Command::Freeze`]); a session that is just connecting looks once more
-    /// before its first byte, as it does for the master word ([`super::master`]).
+    /// Whether it gets clients only while no replica does (`option redis-replica`).
+    pub fn stands_in(&self) -> bool {
+        self.stands_in.load(Relaxed)
+    }
+
+    pub fn set_stands_in(&self, stands_in: bool) {
+        self.stands_in.store(stands_in, Relaxed);
+    }
+
+    /// A failover of it has been decided: no new sessions. The guard first says until when
+    /// ([`super::BackendLive::set_frozen_until`]), so that nobody who finds it frozen is refused; then it calls
+    /// this, and then has the workers freeze those that there are ([`super::Command::Freeze`]); a session that
+    /// is just connecting looks once more before its first byte, as it does for the master word
+    /// ([`super::master`]).
     pub fn freeze(&self) {
-        self.frozen.store(true, Relaxed);
+        self.frozen.store(true, Release);
     }
 
     /// It is over, one way or the other.
@@ -272,7 +293,7 @@ impl ServerLive {
     }
 
     pub fn is_frozen(&self) -> bool {
-        self.frozen.load(Relaxed)
+        self.frozen.load(Acquire)
     }
 
     /// Has its checks follow each other as fast as they may until then; a moment that has passed ends that.

@@ -43,6 +43,8 @@ pub struct ProcessLive {
     pub rate_limits: [AtomicU32; 2],
     /// Accepts that failed for want of descriptors or memory.
     pub accept_failures: super::counters::Counter,
+    /// Numbers connections as they come.
+    pub(super) arrivals: std::sync::atomic::AtomicU64,
     /// Who found no room: see `admission`.
     pub(super) turned_away: std::sync::atomic::AtomicU64,
     /// Sessions of each worker, by which accepted connections are spread.

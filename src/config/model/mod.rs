@@ -298,7 +298,7 @@ pub struct ReplicaOptions {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lag {
     Bytes(u64),
-    /// Since it last heard from its master.
+    /// Since it last heard from its master, or was seen to have all that its master had.
     Time(Duration),
 }
 

@@ -87,6 +87,7 @@ fn redis_options(redis: &Redis, timeouts: &Timeouts) -> RedisOptions {
         single_master: redis.single_master,
         hold,
         kept_probe: redis.kept_probe,
+        replica: redis.replica,
         ..RedisOptions::default()
     }
 }
