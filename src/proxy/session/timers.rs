@@ -28,6 +28,7 @@ impl Session {
             | Stage::Pausing { until }
             | Stage::Lingering { until: Some(until) } => until,
             Stage::Lingering { until: None } | Stage::Resetting => self.patience(Side::Client),
+            Stage::Relaying if self.frozen => NEVER,
             Stage::Relaying => self.idle_until(Side::Client).min(self.idle_until(Side::Server)),
             Stage::Draining { .. } if self.blocked[0] => self.patience(Side::Client),
             Stage::Draining { until, .. } => until,
