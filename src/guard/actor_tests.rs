@@ -8,7 +8,8 @@ use crate::config::Config;
 use crate::config::model::{GuardMode, RedisOptions};
 use crate::health::tcp_check::{CheckOutcome, Settled};
 use crate::redis::{Role, RoleReport};
-use crate::state::{CheckStatus, admin};
+use crate::state::event::ServerChange;
+use crate::state::{CheckStatus, CutReason, admin};
 use tokio::sync::mpsc::unbounded_channel;
 
 struct Bench {

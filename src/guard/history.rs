@@ -146,6 +146,9 @@ impl History {
             }
             Passing::StandIn => inherited.for_each(|id| remember_ancestor(&mut line.stands_in_for, id)),
         }
+        // A master that gets the word back goes on writing what it wrote before.
+        let Line { histories, ancestors, .. } = &mut line;
+        ancestors.retain(|id| !histories.contains(id));
         line
     }
 

@@ -42,6 +42,11 @@ impl HoldClock {
         Some(since)
     }
 
+    /// Since when there is none.
+    pub fn since(self) -> Option<Tick> {
+        self.since
+    }
+
     /// When the hold is over; `None` while there is a master. A hold that is off is over at once.
     pub fn ends(self, hold: Option<Duration>) -> Option<Tick> {
         self.since.map(|since| since + hold.unwrap_or_default())

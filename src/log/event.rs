@@ -73,6 +73,7 @@ pub fn shown(event: &ServerEvent) -> Sentence {
         }
         ServerChange::IsReplica
         | ServerChange::Master { .. }
+        | ServerChange::TookOver { .. }
         | ServerChange::Observed { .. }
         | ServerChange::ManyMasters { .. } => Sentence { level: Level::Notice, text },
         ServerChange::Rivals { .. } => Sentence { level: Level::Alert, text },
@@ -161,6 +162,9 @@ fn our_own(name: Name<'_>, what: &ServerChange) -> (Level, String) {
             let noun = if *sessions == 1 { "session" } else { "sessions" };
             (Level::Warning, format!("{name} lost its clients, reason: {reason}. {sessions} {noun} cut."))
         }
+        ServerChange::Frozen { text } => (Level::Warning, format!("{name} is frozen: {text}.")),
+        ServerChange::Thawed { text } => (Level::Warning, format!("{name} is not frozen: {text}.")),
+        ServerChange::TookOver { text } => (Level::Notice, format!("{name} {text}.")),
         ServerChange::Observed { text } => (Level::Notice, format!("{name} would be {text}.")),
         ServerChange::Rivals { text } => (Level::Alert, format!("{name} is held: {text}.")),
         ServerChange::ManyMasters { text } => (Level::Notice, format!("{name} {text}.")),

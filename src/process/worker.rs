@@ -24,7 +24,7 @@ use super::reload::override_config;
 use super::report::Voice;
 use super::settings::{Settings, Verbosity};
 use crate::config::{self, Config};
-use crate::guard::actor::{Guards, run as run_guards};
+use crate::guard::actor::{Ears, Guards, run as run_guards};
 use crate::health::{Checks, Emitted, Sinks as CheckSinks};
 use crate::log::framing::Echo;
 use crate::log::{Clock, Logger, Sinks};
@@ -128,7 +128,10 @@ async fn run(start: Start, config: Config, parts: Parts) -> Result<u8, StartErro
     // Likewise; there is one report a check, and one snapshot a reload.
     let (reports, heard) = unbounded_channel();
     let (snapshots, taken) = unbounded_channel();
-    tokio::spawn(run_guards(guards, taken, heard));
+    // Nobody sends yet: one word a Sentinel and poll, one request a command of the runtime socket.
+    let ((_sentinels, words), (_requests, asked)) = (unbounded_channel(), unbounded_channel());
+    let ears = Ears { snapshots: taken, reports: heard, sentinels: words, requests: asked };
+    tokio::spawn(run_guards(guards, ears));
     let sinks = CheckSinks { reports, events, workers: workers.clone(), published: Arc::clone(&published) };
     let facts = ProcessFacts {
         version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -75,6 +75,18 @@ pub enum ServerChange {
         sessions: u32,
         reason: String,
     },
+    /// Ours: a failover of it was decided, so clients wait.
+    Frozen {
+        text: String,
+    },
+    /// Ours: a freeze that brought no other master is over, or was not begun.
+    Thawed {
+        text: String,
+    },
+    /// Ours: what it cost to make it master.
+    TookOver {
+        text: String,
+    },
     /// Ours: what the server would be if the guard did not only observe.
     Observed {
         text: String,
