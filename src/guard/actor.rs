@@ -16,21 +16,19 @@ use tokio::sync::oneshot;
 
 use super::decide::Standing;
 use super::machine::{Answer, Effect, GuardState, Input, Observation, Refusal, Seat, Setup};
-use super::operator::{Demand, Request};
+use super::operator::Request;
 use super::record::Recorder;
 use super::words::{Names, Words};
-use crate::config::model::{Backend, GuardMode};
+use crate::config::model::Backend;
 use crate::health::{Emitted, Report};
 use crate::state::{
-    BackendKey, BackendView, Command, Guarding, SentinelId, SentinelReport, ServerKey, ServerLive, Snapshot,
+    BackendKey, BackendView, Command, SentinelId, SentinelReport, ServerKey, ServerLive, Snapshot,
     Unselectable, Workers,
 };
 use crate::time::Tick;
 
 /// How long an operator's change may stay unnoticed while no report comes.
 const LOOK_AROUND: Duration = Duration::from_millis(500);
-/// A haste that ends with the first answer.
-const ASK_NOW: Duration = Duration::from_millis(1);
 
 /// The guards of all guarded backends.
 #[derive(Debug)]
@@ -53,8 +51,6 @@ pub(super) struct Watched {
     /// Who waits to hear what became of a hint.
     pub(super) asked: Option<oneshot::Sender<Result<String, String>>>,
     standings: Vec<Standing>,
-    /// What the config says.
-    setup: Setup,
 }
 
 /// What the guard's task hears.
@@ -101,22 +97,19 @@ impl Guards {
         let mut before = std::mem::take(&mut self.watched);
         let backends = snapshot.config.backends.iter().zip(&snapshot.backends);
         for (backend, view) in backends.filter(|(_, view)| view.guarding.is_guarded()) {
-            // What the operator said counts until the config is read again.
-            let was_off = view.live.set_guard_mode(None) == Some(GuardMode::Off);
-            let old = before.remove(&view.live.key);
-            let (guard, recorder, asked) = old
-                .map(|old| (old.guard, old.recorder, old.asked))
-                .unwrap_or_else(|| (GuardState::new(now), Recorder::default(), None));
+            let (guard, recorder, asked) = match before.remove(&view.live.key) {
+                Some(old) => (old.guard, old.recorder, old.asked),
+                None => (GuardState::new(now), Recorder::default(), None),
+            };
             let mut watched = Watched {
-                guard: if was_off { guard.afresh(now) } else { guard },
+                guard,
                 view: view.clone(),
                 backups: backend.servers.iter().map(|server| server.backup).collect(),
                 recorder,
                 asked,
                 standings: view.servers.iter().map(|server| standing(server)).collect(),
-                setup: setup(backend, view),
             };
-            let effects = watched.guard.step(Input::Apply(watched.setup.clone()), now);
+            let effects = watched.guard.step(Input::Apply(setup(backend, view)), now);
             self.execute(&mut watched, effects, now);
             self.watched.insert(view.live.key, watched);
         }
@@ -132,24 +125,17 @@ impl Guards {
         });
     }
 
-    /// The operator wants something; the answer may come later.
+    /// The operator hints at another master; the answer may come later.
     pub fn ask(&mut self, request: Request, now: Tick) {
-        let Request { backend, demand, answer } = request;
+        let Request { backend, server, epoch, answer } = request;
         if !self.watched.contains_key(&backend) {
             // Whoever asked may have gone.
-            let _ =
-                answer.send(Err("the guard is not on for this backend: see 'rolecall explain'".to_owned()));
+            let _ = answer.send(Err("the guard is off for this backend".to_owned()));
             return;
         }
-        self.with(backend, |guards, watched| match demand {
-            Demand::Master { server, epoch } => {
-                let effects = watched.guard.step(Input::Hint(server, epoch), now);
-                guards.execute_hint(watched, answer, effects, now);
-            }
-            Demand::Guard(mode) => {
-                let done = guards.switch(watched, mode, now);
-                let _ = answer.send(done);
-            }
+        self.with(backend, |guards, watched| {
+            let effects = watched.guard.step(Input::Hint(server, epoch), now);
+            guards.execute_hint(watched, answer, effects, now);
         });
     }
 
@@ -171,42 +157,11 @@ impl Guards {
         self.execute(watched, effects, now);
     }
 
-    /// `set redis guard`: switched off it forgets all but the Sentinels, and starts afresh when it is switched on.
-    fn switch(&self, watched: &mut Watched, mode: GuardMode, now: Tick) -> Result<String, String> {
-        let before = watched.view.ruled();
-        let live = &watched.view.live;
-        live.set_guard_mode(Some(mode));
-        let after = watched.view.ruled();
-        if after == Guarding::None {
-            watched.let_go(&self.workers);
-            watched.guard = watched.guard.afresh(now);
-            self.workers.broadcast(|| Command::Reconsider);
-        } else if after != before {
-            watched.setup.guarding = after;
-            for (seat, server) in watched.setup.seats.iter_mut().zip(&watched.view.servers) {
-                seat.standing = standing(server);
-                // Clients wait for the first answers.
-                server.hasten(now + ASK_NOW);
-            }
-            let effects = watched.guard.step(Input::Apply(watched.setup.clone()), now);
-            self.execute(watched, effects, now);
-            self.workers.broadcast(|| Command::Reconsider);
-        }
-        Ok(match after {
-            Guarding::None => "the guard is off until the next reload".to_owned(),
-            Guarding::Observe => "the guard only observes until the next reload".to_owned(),
-            _ => "the guard is on".to_owned(),
-        })
-    }
-
     /// A check has ended.
     pub fn report(&mut self, report: Report, now: Tick) {
         let Report { backend, server, passed, outcome, .. } = report;
         let observation = Observation { server, passed, report: outcome.role };
         self.with(backend, |guards, watched| {
-            if watched.view.ruled() == Guarding::None {
-                return;
-            }
             let effects = watched.guard.step(Input::Checked(observation), now);
             guards.execute(watched, effects, now);
             guards.notice_moves(watched, now);

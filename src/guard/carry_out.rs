@@ -20,7 +20,7 @@ use crate::time::Tick;
 impl Guards {
     pub(super) fn execute(&self, watched: &mut Watched, effects: Vec<Effect>, now: Tick) {
         for effect in effects {
-            match watched.view.ruled() {
+            match watched.view.guarding {
                 Guarding::Observe => self.only_tell(watched, effect, now),
                 _ => self.carry_out(watched, effect, now),
             }

@@ -84,10 +84,10 @@ impl Course {
         if news.turns.iter().any(|turn| matches!(turn, Turn::Freeze { .. })) {
             steps.push(CourseStep::Frozen);
         }
-        if let (Some(open), Some(selected)) = (&mut self.open, news.lead.and_then(Lead::selected)) {
-            if open.selected.replace(selected) != Some(selected) {
-                steps.push(CourseStep::Selected(selected));
-            }
+        if let (Some(open), Some(selected)) = (&mut self.open, news.lead.and_then(Lead::selected))
+            && open.selected.replace(selected) != Some(selected)
+        {
+            steps.push(CourseStep::Selected(selected));
         }
         match news.switch {
             Some(switch) => self.switch(switch, news.newest, &mut steps),

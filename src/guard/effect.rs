@@ -75,6 +75,8 @@ pub enum Refusal {
     Removed,
     /// A majority of the Sentinels names another server at an epoch that is no older.
     Stale(Ballot),
+    /// That one, which serves, succeeded it, and it has not followed since: a script that comes late, or a split.
+    Succeeded(ServerKey),
     /// It did not say `role:master` in time.
     NotMaster,
     /// Another hint came.

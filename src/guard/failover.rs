@@ -52,11 +52,6 @@ pub struct Outcome<'a> {
 }
 
 impl Failovers {
-    /// What a guard that starts over still knows.
-    pub fn afresh(&self) -> Failovers {
-        Failovers { sentinels: self.sentinels.clone(), ..Failovers::default() }
-    }
-
     /// Whom the majority names.
     pub fn majority(&self) -> &Majority {
         &self.majority
@@ -96,10 +91,11 @@ impl Failovers {
         limit: Duration,
         now: Tick,
     ) -> Result<(), Refusal> {
-        if let (Majority::Server(ballot), Some(epoch)) = (&self.majority, epoch) {
-            if ballot.server != to && ballot.epoch >= epoch {
-                return Err(Refusal::Stale(*ballot));
-            }
+        if let Majority::Server(ballot) = &self.majority
+            && ballot.server != to
+            && epoch.is_some_and(|epoch| ballot.epoch >= epoch)
+        {
+            return Err(Refusal::Stale(*ballot));
         }
         let Failovers { sentinels, majority, leads, .. } = self;
         let scene = Scene { sentinels, majority, incumbent: from, now };
@@ -154,10 +150,10 @@ impl Failovers {
     fn wish(&self, outcome: &Outcome<'_>, lead: Option<&Lead>) -> Wish {
         let frozen = self.freezer.frozen().map(|(server, _)| server);
         let fact = |key| outcome.facts.iter().find(|fact| fact.key == key);
-        if let (true, Some(lead), Some(master)) = (outcome.is_on, lead, outcome.master) {
-            if lead.master == Some(master) {
-                return Wish::Freeze(master, lead.number);
-            }
+        if let (true, Some(lead), Some(master)) = (outcome.is_on, lead, outcome.master)
+            && lead.master == Some(master)
+        {
+            return Wish::Freeze(master, lead.number);
         }
         let why = match frozen.map(|frozen| (frozen, fact(frozen))) {
             _ if !outcome.is_on => Thaw::Off,

@@ -68,11 +68,6 @@ impl GuardState {
         }
     }
 
-    /// A guard that starts over, and only knows the Sentinels still.
-    pub fn afresh(&self, now: Tick) -> GuardState {
-        GuardState { failovers: self.failovers.afresh(), ..GuardState::new(now) }
-    }
-
     /// Who holds the word.
     pub fn master(&self) -> Option<ServerKey> {
         self.master
@@ -143,6 +138,12 @@ impl GuardState {
         }
         if !self.has_one_master() {
             return effects.push(refuse(Refusal::Unguarded));
+        }
+        let serves = |member: &&Member| Some(member.fact.key) == self.master && member.fact.passing;
+        let serving = self.members.iter().find(serves).map(|member| member.fact.key);
+        let line = self.history.line().filter(|line| self.history.is_superseded(server, line));
+        if let (Some(by), Some(_), None) = (serving, line, epoch) {
+            return effects.push(refuse(Refusal::Succeeded(by)));
         }
         let from = self.master.or(self.history.line().map(|line| line.head));
         if let Err(refusal) = self.failovers.ask((from, server), epoch, self.freeze, now) {

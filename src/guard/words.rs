@@ -169,6 +169,10 @@ impl Words<'_> {
                     Refusal::Stale(ballot) => {
                         format!("{} is {}", self.server(ballot.server), self.ballot(ballot))
                     }
+                    Refusal::Succeeded(by) => format!(
+                        "{} succeeded it, and it has not followed since; with a config epoch it is taken all the same",
+                        self.server(by)
+                    ),
                     Refusal::NotMaster => "it did not say role:master in time".to_owned(),
                     Refusal::Replaced => "another server was asked for meanwhile".to_owned(),
                 };

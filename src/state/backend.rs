@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use tokio::sync::Notify;
 
@@ -15,7 +15,6 @@ use super::queue::Queue;
 use super::sentinel::SentinelBoard;
 use super::server::{ServerKey, ServerLive, Unselectable};
 use crate::balance::Balancer;
-use crate::config::model::GuardMode;
 use crate::time::Tick;
 
 /// Names a live backend for the life of the process.
@@ -42,18 +41,6 @@ impl Guarding {
     /// Whether a server gets its first client only after a check has passed (`option redis-proof`).
     pub fn needs_proof(self) -> bool {
         matches!(self, Guarding::Replicas | Guarding::Masters | Guarding::Master)
-    }
-
-    /// What the operator makes of it, until the next reload.
-    pub fn under(self, mode: Option<GuardMode>) -> Guarding {
-        match (mode, self) {
-            (None, guarding) => guarding,
-            (Some(GuardMode::On), Guarding::Observe) => Guarding::Master,
-            (Some(GuardMode::On), guarding) => guarding,
-            (Some(GuardMode::Observe), Guarding::Master | Guarding::Observe) => Guarding::Observe,
-            // Only choices are worth watching.
-            (Some(GuardMode::Observe | GuardMode::Off), _) => Guarding::None,
-        }
     }
 
     /// Whether a guard watches over the backend at all.
@@ -96,8 +83,6 @@ pub struct BackendLive {
     pub sentinels: SentinelBoard,
     /// Rung by the guard: something is going on that it cannot explain, and every Sentinel is to be asked now.
     pub sentinels_asked: Notify,
-    /// `set redis guard`: 0 is nothing, else the mode's place plus one.
-    guard_mode: AtomicU8,
 }
 
 impl BackendLive {
@@ -120,7 +105,6 @@ impl BackendLive {
             failovers: FailoverHistory::default(),
             sentinels: SentinelBoard::default(),
             sentinels_asked: Notify::new(),
-            guard_mode: AtomicU8::new(0),
         }
     }
 
@@ -145,27 +129,10 @@ impl BackendLive {
         self.frozen_until.store(until.map_or(0, |tick| tick.0 + 1), Relaxed);
     }
 
-    /// What the operator said of the guard since the last reload.
-    pub fn guard_mode(&self) -> Option<GuardMode> {
-        mode_of(self.guard_mode.load(Relaxed))
-    }
-
-    /// The operator, or a reload, changes that. Returns what it was.
-    pub fn set_guard_mode(&self, mode: Option<GuardMode>) -> Option<GuardMode> {
-        let place = MODES.iter().position(|known| Some(*known) == mode).map_or(0, |at| at as u8 + 1);
-        mode_of(self.guard_mode.swap(place, Relaxed))
-    }
-
     /// Runs `use_it` on the algorithm's memory.
     pub fn with_balancer<R>(&self, use_it: impl FnOnce(&mut Balancer) -> R) -> R {
         use_it(&mut lock(&self.balancer))
     }
-}
-
-const MODES: [GuardMode; 3] = [GuardMode::On, GuardMode::Observe, GuardMode::Off];
-
-fn mode_of(place: u8) -> Option<GuardMode> {
-    place.checked_sub(1).and_then(|at| MODES.get(usize::from(at)).copied())
 }
 
 /// A backend as one snapshot sees it: `servers[i]` is the live half of the config's server `i`.
@@ -177,14 +144,9 @@ pub struct BackendView {
 }
 
 impl BackendView {
-    /// What the config says, and the operator since.
-    pub fn ruled(&self) -> Guarding {
-        self.guarding.under(self.live.guard_mode())
-    }
-
-    /// What is in force: that, but for what the guard found out about the servers.
+    /// What is in force: the config's answer, but for what the guard found out about the servers.
     pub fn in_force(&self) -> Guarding {
-        match self.ruled() {
+        match self.guarding {
             Guarding::Master if self.live.many_masters.load(Relaxed) => Guarding::Masters,
             guarding => guarding,
         }
