@@ -21,8 +21,8 @@ use crate::health::{Emitted, Report};
 use crate::state::event::{ServerChange, ServerEvent};
 use crate::state::history::MasterChange;
 use crate::state::{
-    BackendKey, BackendView, Command, CutReason, Guarding, ServerKey, ServerLive, Snapshot, Unselectable,
-    Workers,
+    BackendKey, BackendView, Command, CutReason, Guarding, SentinelReport, ServerKey, ServerLive, Snapshot,
+    Unselectable, Workers,
 };
 use crate::time::Tick;
 
@@ -54,6 +54,7 @@ pub async fn run(
     mut guards: Guards,
     mut snapshots: UnboundedReceiver<Arc<Snapshot>>,
     mut reports: UnboundedReceiver<Report>,
+    mut sentinels: UnboundedReceiver<SentinelReport>,
 ) {
     loop {
         let now = Tick::now();
@@ -65,6 +66,7 @@ pub async fn run(
                 None => return,
             },
             Some(report) = reports.recv() => guards.report(report, Tick::now()),
+            Some(report) = sentinels.recv() => guards.hear(report, Tick::now()),
             () = tokio::time::sleep(due) => guards.look_around(Tick::now()),
         }
     }
@@ -105,6 +107,11 @@ impl Guards {
             guards.execute(watched, effects, now);
             guards.notice_moves(watched, now);
         });
+    }
+
+    /// A Sentinel said something.
+    pub fn hear(&mut self, report: SentinelReport, now: Tick) {
+        let _ = (report, now);
     }
 
     /// Time has passed.

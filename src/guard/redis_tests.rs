@@ -126,7 +126,7 @@ impl Balancer {
         let ((reports, heard), (events, _)) = (unbounded_channel(), unbounded_channel());
         let (snapshots, changes) = unbounded_channel();
         let guards = Guards::new(workers.clone(), events.clone());
-        tokio::spawn(run(guards, changes, heard));
+        tokio::spawn(run(guards, changes, heard, unbounded_channel().1));
         snapshots.send(Arc::clone(&snapshot)).unwrap();
         let sinks = Sinks { reports, events, workers: workers.clone(), published: Arc::clone(&published) };
         let mut checks = Checks::new(sinks);

@@ -25,6 +25,7 @@ use super::report::Voice;
 use super::settings::{Settings, Verbosity};
 use crate::config::{self, Config};
 use crate::guard::actor::{Guards, run as run_guards};
+use crate::health::sentinel::{AskSentinels, SentinelSinks, Watchers};
 use crate::health::{Checks, Emitted, Sinks as CheckSinks};
 use crate::log::framing::Echo;
 use crate::log::{Clock, Logger, Sinks};
@@ -128,7 +129,10 @@ async fn run(start: Start, config: Config, parts: Parts) -> Result<u8, StartErro
     // Likewise; there is one report a check, and one snapshot a reload.
     let (reports, heard) = unbounded_channel();
     let (snapshots, taken) = unbounded_channel();
-    tokio::spawn(run_guards(guards, taken, heard));
+    // A word a second and Sentinel, and a dozen for a failover.
+    let (words, said) = unbounded_channel();
+    tokio::spawn(run_guards(guards, taken, heard, said));
+    let sentinel_sinks = SentinelSinks { words, events: events.clone() };
     let sinks = CheckSinks { reports, events, workers: workers.clone(), published: Arc::clone(&published) };
     let facts = ProcessFacts {
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -141,6 +145,7 @@ async fn run(start: Start, config: Config, parts: Parts) -> Result<u8, StartErro
         published: Arc::clone(&published),
         workers: workers.clone(),
         checks: Checks::new(sinks),
+        sentinels: Watchers::new(sentinel_sinks, AskSentinels::default()),
         guards: snapshots,
         logger: logger.clone(),
         voice: voice.in_background()?,
