@@ -20,6 +20,7 @@ use super::operator::Request;
 use super::record::Recorder;
 use super::words::{Names, Words};
 use crate::config::model::Backend;
+use crate::health::sentinel::AskSentinels;
 use crate::health::{Emitted, Report};
 use crate::state::{
     BackendKey, BackendView, Command, SentinelId, SentinelReport, ServerKey, ServerLive, Snapshot,
@@ -35,6 +36,7 @@ const LOOK_AROUND: Duration = Duration::from_millis(500);
 pub struct Guards {
     pub(super) workers: Workers,
     pub(super) events: UnboundedSender<Emitted>,
+    pub(super) asking: AskSentinels,
     /// Looked up once: a chroot hides the zone database.
     pub(super) zone: TimeZone,
     watched: BTreeMap<BackendKey, Watched>,
@@ -87,8 +89,8 @@ pub async fn run(mut guards: Guards, mut ears: Ears) {
 
 impl Guards {
     /// Guards nothing yet.
-    pub fn new(workers: Workers, events: UnboundedSender<Emitted>) -> Guards {
-        Guards { workers, events, zone: TimeZone::system(), watched: BTreeMap::new() }
+    pub fn new(workers: Workers, events: UnboundedSender<Emitted>, asking: AskSentinels) -> Guards {
+        Guards { workers, events, asking, zone: TimeZone::system(), watched: BTreeMap::new() }
     }
 
     /// Makes the guards those of `snapshot`: at start, and after every reload. Who is master, who is proven

@@ -38,7 +38,7 @@ impl Bench {
         let snapshot = snapshot(redis, &Snapshot::empty(1));
         let workers = Workers::new(1).unwrap();
         let (sender, events) = unbounded_channel();
-        let mut guards = Guards::new(workers.clone(), sender);
+        let mut guards = Guards::new(workers.clone(), sender, AskSentinels::default());
         guards.zone = TimeZone::UTC;
         guards.apply(&snapshot, Tick(0));
         Bench { snapshot, guards, workers, events }

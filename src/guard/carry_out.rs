@@ -64,7 +64,7 @@ impl Guards {
             }
             Effect::Hasten(server, until) => watched.with_server(server, |live| live.hasten(until)),
             Effect::Course(step) => self.record(watched, step, now),
-            Effect::AskSentinels => live.sentinels_asked.notify_one(),
+            Effect::AskSentinels => self.asking.ask(live.key),
             Effect::Stranger(address) => self.tell_stranger(watched, &address),
             Effect::Answer(answer) => self.answer(watched, answer, now),
             Effect::Reconsider => self.workers.broadcast(|| Command::Reconsider),
@@ -165,7 +165,7 @@ impl Guards {
                 self.tell(watched, server, ServerChange::Observed { text });
             }
             Effect::Stranger(address) => self.tell_stranger(watched, &address),
-            Effect::AskSentinels => watched.view.live.sentinels_asked.notify_one(),
+            Effect::AskSentinels => self.asking.ask(watched.view.live.key),
             Effect::Answer(answer) => self.answer(watched, answer, now),
             Effect::Rivals(master, rival) => self.tell_rivals(watched, (master, rival), now),
             Effect::ManyMasters(Some((server, found))) => {

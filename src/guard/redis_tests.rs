@@ -15,6 +15,7 @@ use super::classify::classify;
 use super::scripts::{asks_for_master, backend};
 use crate::config::Config;
 use crate::config::model::{RedisOptions, ServerCheck};
+use crate::health::sentinel::AskSentinels;
 use crate::health::{Checks, Sinks};
 use crate::redis::Role;
 use crate::state::{Command, CutReason, Operation, Published, ServerLive, Snapshot, Workers};
@@ -125,7 +126,7 @@ impl Balancer {
         let workers = Workers::new(1).unwrap();
         let ((reports, heard), (events, _)) = (unbounded_channel(), unbounded_channel());
         let (snapshots, changes) = unbounded_channel();
-        let guards = Guards::new(workers.clone(), events.clone());
+        let guards = Guards::new(workers.clone(), events.clone(), AskSentinels::default());
         let ((_, sentinels), (_, requests)) = (unbounded_channel(), unbounded_channel());
         tokio::spawn(run(guards, Ears { snapshots: changes, reports: heard, sentinels, requests }));
         snapshots.send(Arc::clone(&snapshot)).unwrap();

@@ -22,6 +22,7 @@ pub mod observe;
 pub mod probe;
 pub mod rise_fall;
 mod schedule;
+pub mod sentinel;
 pub mod tcp_check;
 pub mod timing;
 mod verdict;

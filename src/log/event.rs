@@ -75,6 +75,7 @@ pub fn shown(event: &ServerEvent) -> Sentence {
         | ServerChange::Master { .. }
         | ServerChange::TookOver { .. }
         | ServerChange::Observed { .. }
+        | ServerChange::Sentinel { .. }
         | ServerChange::ManyMasters { .. } => Sentence { level: Level::Notice, text },
         ServerChange::Rivals { .. } => Sentence { level: Level::Alert, text },
         _ => Sentence { level: Level::Warning, text },
@@ -172,9 +173,16 @@ fn our_own(name: Name<'_>, what: &ServerChange) -> (Level, String) {
             // Redis ends some of its errors with a full stop.
             (Level::Warning, format!("{name} refuses its check: {}.", text.trim_end_matches('.')))
         }
+        ServerChange::Sentinel { text } => (Level::Notice, of_backend(name, text)),
+        ServerChange::SentinelTrouble { text } => (Level::Warning, of_backend(name, text)),
         // Worded by the caller; a new change that nobody words must still leave a trace.
         other => (Level::Notice, format!("{name} changed: {other:?}.")),
     }
+}
+
+/// What is said of the backend as a whole.
+fn of_backend(Name(event): Name<'_>, text: &str) -> String {
+    format!("Backend {}: {}.", event.backend, text.trim_end_matches('.'))
 }
 
 fn checked(name: Name<'_>, check: &CheckSummary, (at, of): (u32, u32), state: &str) -> String {

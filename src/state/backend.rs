@@ -4,8 +4,6 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
-use tokio::sync::Notify;
-
 use super::counters::Traffic;
 use super::failover::FailoverHistory;
 use super::history::MasterHistory;
@@ -81,8 +79,6 @@ pub struct BackendLive {
     pub failovers: FailoverHistory,
     /// The Sentinels that know this backend; written by their watcher.
     pub sentinels: SentinelBoard,
-    /// Rung by the guard: something is going on that it cannot explain, and every Sentinel is to be asked now.
-    pub sentinels_asked: Notify,
 }
 
 impl BackendLive {
@@ -104,7 +100,6 @@ impl BackendLive {
             history: MasterHistory::default(),
             failovers: FailoverHistory::default(),
             sentinels: SentinelBoard::default(),
-            sentinels_asked: Notify::new(),
         }
     }
 

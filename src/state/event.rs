@@ -103,4 +103,12 @@ pub enum ServerChange {
     Trouble {
         text: String,
     },
+    /// Ours: something about a Sentinel of the backend, whatever the server; a whole clause.
+    Sentinel {
+        text: String,
+    },
+    /// Ours: a Sentinel, or finding one, is in trouble; once per change, without secrets.
+    SentinelTrouble {
+        text: String,
+    },
 }

@@ -38,11 +38,10 @@ pub(super) static KEYWORDS: &[Keyword] = &[
         "is not supported in this version of rolecall; check for 'role:slave' by 'tcp-check' lines",
         "admits replicas within a lag",
     ),
-    accepted(
+    honoured(
         "option redis-sentinel-discovery",
         BACK,
-        "has no effect in this version of rolecall, which does not ask Sentinels",
-        "finds Sentinels by what they announce",
+        "finds Sentinels by what they announce on the servers; on unless negated",
     ),
     accepted(
         "option httplog",

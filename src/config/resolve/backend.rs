@@ -116,6 +116,8 @@ fn redis_options(redis: &Redis, timeouts: &Timeouts) -> RedisOptions {
         single_master: redis.single_master,
         hold,
         kept_probe: redis.kept_probe,
+        discovery: redis.discovery,
+        freeze: timeouts.freeze.unwrap_or(RedisOptions::default().freeze),
         ..RedisOptions::default()
     }
 }

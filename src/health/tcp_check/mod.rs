@@ -23,7 +23,7 @@ mod script;
 mod text;
 
 pub use engine::{Engine, Mode};
-pub use script::{rehearse, repeatable};
+pub use script::{login, rehearse, repeatable};
 
 #[cfg(test)]
 pub(crate) mod tests;
