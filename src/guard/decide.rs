@@ -31,7 +31,7 @@ use crate::state::ServerKey;
 use crate::time::Tick;
 
 /// What a server last said of itself that was definite; an error or a silence changes nothing here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Says {
     #[default]
     Nothing,
@@ -42,7 +42,7 @@ pub enum Says {
 }
 
 /// What health and the operator make of a server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Standing {
     #[default]
     Up,
@@ -53,7 +53,7 @@ pub enum Standing {
 }
 
 /// One server, as the decision sees it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fact {
     pub key: ServerKey,
     pub says: Says,
@@ -91,7 +91,7 @@ pub struct View<'a> {
 }
 
 /// Why the master is who it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Reason {
     /// Nobody could be, or first answers are awaited.
     None,
@@ -117,7 +117,7 @@ pub enum Reason {
 }
 
 /// Why a server that says it is master gets no clients.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum HeldReason {
     /// First answers of other servers are awaited.
     Undecided,

@@ -84,7 +84,7 @@ pub enum Refusal {
 }
 
 /// Why the rule of the one master is off by itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ManyMasters {
     /// `redis_mode:cluster`
     Cluster,

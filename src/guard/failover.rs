@@ -20,7 +20,7 @@ const LAST_WORD: Duration = Duration::from_millis(100);
 const AT_LEAST: Duration = Duration::from_secs(1);
 
 /// See the module.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Failovers {
     sentinels: Sentinels,
     majority: Majority,

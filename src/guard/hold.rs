@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::time::Tick;
 
 /// Since when there is no usable master.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct HoldClock {
     since: Option<Tick>,
 }

@@ -51,7 +51,7 @@ pub enum Stage {
 }
 
 /// Why a lead is gone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Closing {
     Settled,
     Aborted,
@@ -76,7 +76,7 @@ pub struct Lead {
 }
 
 /// The leads of one backend, at most one of each leader; the oldest first.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Leads {
     open: Vec<Lead>,
     count: u64,

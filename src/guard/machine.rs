@@ -19,7 +19,7 @@ use crate::redis::{Role, RoleReport};
 use crate::state::{CutReason, Guarding, ServerKey};
 use crate::time::Tick;
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Member {
     fact: Fact,
     is_checked: bool,
@@ -29,7 +29,7 @@ struct Member {
 }
 
 /// See the module.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct GuardState {
     guarding: Guarding,
     hold: Option<Duration>,

@@ -80,6 +80,8 @@ pub mod words;
 pub use hold::{Waiting, waiting};
 
 #[cfg(test)]
+mod model_tests;
+#[cfg(test)]
 mod redis_tests;
 #[cfg(test)]
 mod scripts;

@@ -19,7 +19,7 @@ use crate::state::sentinel::Named;
 use crate::state::{SentinelId, SentinelWord, ServerKey};
 
 /// Whom more than half of the known Sentinels name.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub enum Majority {
     /// They do not answer, or do not agree.
     #[default]
@@ -30,7 +30,7 @@ pub enum Majority {
 }
 
 /// How a majority came about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Ballot {
     pub server: ServerKey,
     pub epoch: u64,
@@ -40,12 +40,12 @@ pub struct Ballot {
 }
 
 /// See the module.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Sentinels {
     views: BTreeMap<SentinelId, View>,
 }
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 struct View {
     named: Option<(Named, u64)>,
     /// A lower epoch than before, said once.
