@@ -40,6 +40,27 @@ impl<T> Spanned<T> {
 pub struct Tree {
     pub global: Global,
     pub proxies: Vec<Proxy>,
+    pub sentinels: Vec<Sentinels>,
+}
+
+/// A `sentinels` section.
+#[derive(Debug, Clone)]
+pub struct Sentinels {
+    pub name: Spanned<String>,
+    pub master: Option<Spanned<String>>,
+    pub sentinels: Vec<Sentinel>,
+    pub auth_user: Option<Spanned<String>>,
+    pub auth_pass: Option<Secret>,
+    pub timeout: Option<Duration>,
+}
+
+/// A `sentinel` line.
+#[derive(Debug, Clone)]
+pub struct Sentinel {
+    pub id: Spanned<String>,
+    pub address: Spanned<Address>,
+    /// The address as written, variables expanded.
+    pub written_address: String,
 }
 
 /// `global`, all of its sections merged.
@@ -182,6 +203,8 @@ pub struct Timeouts {
     pub tunnel: Option<Duration>,
     pub queue: Option<Duration>,
     pub check: Option<Duration>,
+    /// Ours: see [`super::model::RedisOptions::freeze`].
+    pub freeze: Option<Duration>,
 }
 
 /// The options that are on or off.
@@ -209,6 +232,7 @@ pub struct Redis {
     pub hold: Hold,
     pub kept_probe: Option<bool>,
     pub replica: Option<ReplicaOptions>,
+    pub discovery: bool,
 }
 
 impl Default for Redis {
@@ -220,6 +244,7 @@ impl Default for Redis {
             hold: Hold::ByQueueTimeout,
             kept_probe: None,
             replica: None,
+            discovery: true,
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::state::hold_ends;
 use crate::time::Tick;
 
 /// Since when there is no usable master.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct HoldClock {
     since: Option<Tick>,
 }
@@ -30,6 +30,11 @@ impl HoldClock {
         };
         self.since = since;
         Some(since)
+    }
+
+    /// Since when there is none.
+    pub fn since(self) -> Option<Tick> {
+        self.since
     }
 
     /// When the hold is over; `None` while there is a master. A hold that is off is over at once.

@@ -13,8 +13,8 @@
 //! up, never who is master: that is the guard's, which sees every check of a role-checked server.
 //!
 //! A task's loop: one check, then the interval that its counter asks for (plus `spread-checks`), or less if
-//! a kept connection ends meanwhile, real connections fail ([`observe`]), or somebody asks with
-//! [`Checks::ask_now`].
+//! a kept connection ends meanwhile, real connections fail ([`observe`]), somebody asks with
+//! [`Checks::ask_now`], or the guard is in haste ([`crate::state::ServerLive::hasten`]): then a few milliseconds.
 
 mod announce;
 pub mod job;
@@ -24,6 +24,7 @@ pub mod probe;
 pub mod replica;
 pub mod rise_fall;
 mod schedule;
+pub mod sentinel;
 pub mod tcp_check;
 pub mod timing;
 mod verdict;

@@ -15,6 +15,10 @@ use super::verdict::{Said, Sinks, begin, conclude, count_errors};
 use crate::state::{ServerKey, ServerLive, Snapshot, admin};
 use crate::time::Tick;
 
+/// Between two checks of a server that is expected to say `role:master` any moment: it shall not have been master
+/// for longer than that when clients come to it.
+const HASTE: Duration = Duration::from_millis(4);
+
 /// All check tasks. Dropping it stops them.
 #[derive(Debug)]
 pub struct Checks {
@@ -131,11 +135,18 @@ async fn check_server(
             probe.hang_up();
             job.inter()
         };
+        let pause = if live.is_hastened(Tick::now()) { pause.min(HASTE) } else { pause };
         let mut due = Instant::now() + pause;
         let waited = loop {
             tokio::select! {
                 waited = probe.wait(due) => break waited,
                 () = hurry.notified() => break Waited::Due,
+                // Rung at the end of the haste too: then the interval that runs is the shortest one anyway.
+                () = live.haste.notified() => {
+                    if live.is_hastened(Tick::now()) {
+                        break Waited::Due;
+                    }
+                }
                 () = live.distress.notified() => {
                     let counted = count_errors(&job, &sinks, &mut said, &live, Tick::now());
                     if let Some(soon) = job.check.fastinter.filter(|_| counted) {

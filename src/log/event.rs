@@ -79,7 +79,9 @@ pub fn shown(event: &ServerEvent) -> Sentence {
         }
         ServerChange::IsReplica
         | ServerChange::Master { .. }
+        | ServerChange::TookOver { .. }
         | ServerChange::Observed { .. }
+        | ServerChange::Sentinel { .. }
         | ServerChange::ManyMasters { .. } => Sentence { level: Level::Notice, text },
         ServerChange::Rivals { .. } => Sentence { level: Level::Alert, text },
         _ => Sentence { level: Level::Warning, text },
@@ -199,6 +201,9 @@ fn our_own(name: Name<'_>, what: &ServerChange) -> (Level, String) {
             let noun = if *sessions == 1 { "session" } else { "sessions" };
             (Level::Warning, format!("{name} lost its clients, reason: {reason}. {sessions} {noun} cut."))
         }
+        ServerChange::Frozen { text } => (Level::Warning, format!("{name} is frozen: {text}.")),
+        ServerChange::Thawed { text } => (Level::Warning, format!("{name} is not frozen: {text}.")),
+        ServerChange::TookOver { text } => (Level::Notice, format!("{name} {text}.")),
         ServerChange::Observed { text } => (Level::Notice, format!("{name} would be {text}.")),
         ServerChange::Rivals { text } => (Level::Alert, format!("{name} is held: {text}.")),
         ServerChange::ManyMasters { text } => (Level::Notice, format!("{name} {text}.")),
@@ -206,9 +211,16 @@ fn our_own(name: Name<'_>, what: &ServerChange) -> (Level, String) {
             // Redis ends some of its errors with a full stop.
             (Level::Warning, format!("{name} refuses its check: {}.", text.trim_end_matches('.')))
         }
+        ServerChange::Sentinel { text } => (Level::Notice, of_backend(name, text)),
+        ServerChange::SentinelTrouble { text } => (Level::Warning, of_backend(name, text)),
         // Worded by the caller; a new change that nobody words must still leave a trace.
         other => (Level::Notice, format!("{name} changed: {other:?}.")),
     }
+}
+
+/// What is said of the backend as a whole.
+fn of_backend(Name(event): Name<'_>, text: &str) -> String {
+    format!("Backend {}: {}.", event.backend, text.trim_end_matches('.'))
 }
 
 fn checked(name: Name<'_>, check: &CheckSummary, (at, of): (u32, u32), state: &str) -> String {

@@ -4,7 +4,7 @@
 //! 1. the snapshot is published;
 //! 2. the guards get it, before any check of it can report;
 //! 3. workers look again: new listeners are watched, removed ones let go, sessions obey the new config;
-//! 4. checks start or stop.
+//! 4. checks start or stop, and so do the watchers of Sentinels.
 //!
 //! Whatever can fail (sockets, names, syntax) has been done by whoever calls; from here on nothing can.
 
@@ -21,6 +21,7 @@ use crate::config::Config;
 use crate::config::model::LogTarget;
 use crate::guard::classify::classify;
 use crate::health::Checks;
+use crate::health::sentinel::Watchers;
 use crate::log::event::{self, ProxyKind, Sentence};
 use crate::log::framing::Echo;
 use crate::log::{Identity, Level, Logger, Sinks};
@@ -41,6 +42,7 @@ pub struct Control {
     pub published: Arc<Published>,
     pub workers: Workers,
     pub checks: Checks,
+    pub sentinels: Watchers,
     pub guards: UnboundedSender<Arc<Snapshot>>,
     pub logger: Logger,
     pub voice: Voice,
@@ -117,6 +119,7 @@ impl Control {
         self.tell_guards();
         self.workers.broadcast(|| Command::Refresh);
         self.checks.apply(&snapshot);
+        self.sentinels.apply(&snapshot);
     }
 
     /// The guards look at every server again.

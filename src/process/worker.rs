@@ -27,7 +27,8 @@ use super::report::Voice;
 use super::runtime::{CommandSockets, Desk, Known};
 use super::settings::{Settings, Verbosity};
 use crate::config::{self, Config};
-use crate::guard::actor::{Guards, run as run_guards};
+use crate::guard::actor::{Ears, Guards, run as run_guards};
+use crate::health::sentinel::{AskSentinels, SentinelSinks, Watchers};
 use crate::health::{Checks, Emitted, Sinks as CheckSinks};
 use crate::log::framing::Echo;
 use crate::log::{Clock, Logger, Sinks};
@@ -100,12 +101,13 @@ pub fn serve(start: Start) -> Result<u8, StartError> {
     // Unbounded, as the log has its bound: whoever takes from it runs on the thread of those who send, and never
     // waits.
     let (events, emitted) = unbounded_channel();
-    let guards = Guards::new(workers.clone(), events.clone());
+    let asking = AskSentinels::default();
+    let guards = Guards::new(workers.clone(), events.clone(), asking.clone());
     if let Place::Below { parent, .. } = &start.place {
         give_up_privileges(&config, *parent, &start.settings.program)?;
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let parts = Parts { clock, workers, guards, emitted, events, startup_logs };
+    let parts = Parts { clock, workers, guards, asking, emitted, events, startup_logs };
     let code = runtime.block_on(run(start, config, parts));
     // A reload may still hang in a name server; its thread ends with the process.
     runtime.shutdown_background();
@@ -117,6 +119,7 @@ struct Parts {
     clock: Clock,
     workers: Workers,
     guards: Guards,
+    asking: AskSentinels,
     emitted: UnboundedReceiver<Emitted>,
     events: tokio::sync::mpsc::UnboundedSender<Emitted>,
     startup_logs: String,
@@ -124,7 +127,7 @@ struct Parts {
 
 async fn run(start: Start, config: Config, parts: Parts) -> Result<u8, StartError> {
     let Start { settings, voice, handover, place, default_maxconn } = start;
-    let Parts { clock, workers, guards, emitted, events, startup_logs } = parts;
+    let Parts { clock, workers, guards, asking, emitted, events, startup_logs } = parts;
     let Handover { bundle, listeners, logs } = handover;
     let speaker = Speaker { tag: file_name(&settings.program), echo: echo(&settings, &place) };
     let identity = speaker.identity(&config);
@@ -133,7 +136,11 @@ async fn run(start: Start, config: Config, parts: Parts) -> Result<u8, StartErro
     // Likewise; there is one report a check, and one snapshot a reload.
     let (reports, heard) = unbounded_channel();
     let (snapshots, taken) = unbounded_channel();
-    tokio::spawn(run_guards(guards, taken, heard));
+    // A word a second and Sentinel, and a dozen for a failover; one request a hint of the operator.
+    let ((words, said), (_requests, asked)) = (unbounded_channel(), unbounded_channel());
+    let ears = Ears { snapshots: taken, reports: heard, sentinels: said, requests: asked };
+    tokio::spawn(run_guards(guards, ears));
+    let sentinel_sinks = SentinelSinks { words, events: events.clone() };
     let sinks = CheckSinks { reports, events, workers: workers.clone(), published: Arc::clone(&published) };
     let facts = ProcessFacts {
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -157,6 +164,7 @@ async fn run(start: Start, config: Config, parts: Parts) -> Result<u8, StartErro
         published: Arc::clone(&published),
         workers: workers.clone(),
         checks: Checks::new(sinks),
+        sentinels: Watchers::new(sentinel_sinks, asking),
         guards: snapshots,
         logger: logger.clone(),
         voice: voice.in_background()?,

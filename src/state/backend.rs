@@ -20,7 +20,7 @@ use crate::time::Tick;
 pub struct BackendKey(pub u32);
 
 /// How far the guard's rules apply to a backend; decided from its config by `guard::classify`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Guarding {
     /// As HAProxy.
     #[default]

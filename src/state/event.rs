@@ -106,6 +106,18 @@ pub enum ServerChange {
         sessions: u32,
         reason: String,
     },
+    /// Ours: a failover of it was decided, so clients wait.
+    Frozen {
+        text: String,
+    },
+    /// Ours: a freeze that brought no other master is over, or was not begun.
+    Thawed {
+        text: String,
+    },
+    /// Ours: what it cost to make it master.
+    TookOver {
+        text: String,
+    },
     /// Ours: what the server would be if the guard did not only observe.
     Observed {
         text: String,
@@ -120,6 +132,14 @@ pub enum ServerChange {
     },
     /// Ours: a named trouble such as `-NOAUTH`, once per change, without secrets.
     Trouble {
+        text: String,
+    },
+    /// Ours: something about a Sentinel of the backend, whatever the server; a whole clause.
+    Sentinel {
+        text: String,
+    },
+    /// Ours: a Sentinel, or finding one, is in trouble; once per change, without secrets.
+    SentinelTrouble {
         text: String,
     },
 }

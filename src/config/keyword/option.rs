@@ -44,11 +44,10 @@ pub(super) static KEYWORDS: &[Keyword] = &[
         "makes it a read backend: replicas whose link is up, within 'max-lag' (bytes as in 64k, 1m, 1g; or a time \
          as in 500ms, 5s; 'm' is megabytes, a bare number bytes), else the master",
     ),
-    accepted(
+    honoured(
         "option redis-sentinel-discovery",
         BACK,
-        "has no effect in this version of rolecall, which does not ask Sentinels",
-        "finds Sentinels by what they announce",
+        "finds Sentinels by what they announce on the servers; on unless negated",
     ),
     accepted(
         "option httplog",

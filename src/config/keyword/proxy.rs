@@ -54,6 +54,11 @@ pub(super) static KEYWORDS: &[Keyword] = &[
     honoured("timeout server-fin", BACK, "how long a half-closed server may be silent"),
     honoured("timeout tunnel", BACK, "how long both sides of an open session may be silent"),
     honoured("timeout queue", BACK, "how long a connection may wait for a server"),
+    honoured(
+        "timeout freeze",
+        BACK,
+        "how long clients of a master whose failover was decided wait for its outcome",
+    ),
     honoured("timeout check", BACK, "how long a check may wait for an answer"),
     accepted("timeout client-hs", FRONT, because::NO_TLS_SETTING, "how long a handshake may take"),
     accepted("timeout http-request", ALL, HTTP, "how long a request may take to come"),

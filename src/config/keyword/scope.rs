@@ -33,13 +33,14 @@ pub enum Scope {
     Cache,
     Ring,
     HttpErrors,
+    Sentinels,
     /// Sections of which rolecall takes or refuses the whole: what stands in them is not looked at.
     Other,
 }
 
 impl Scope {
     /// Every place, in the order of the table.
-    pub const ALL: [Scope; 21] = [
+    pub const ALL: [Scope; 22] = [
         Scope::File,
         Scope::Global,
         Scope::Defaults,
@@ -60,6 +61,7 @@ impl Scope {
         Scope::Cache,
         Scope::Ring,
         Scope::HttpErrors,
+        Scope::Sentinels,
         Scope::Other,
     ];
 
@@ -78,8 +80,9 @@ impl Scope {
             "cache" => Scope::Cache,
             "ring" => Scope::Ring,
             "http-errors" => Scope::HttpErrors,
+            "sentinels" => Scope::Sentinels,
             "program" | "log-forward" | "fcgi-app" | "log-profile" | "traces" | "crt-store" | "acme"
-            | "healthcheck" | "sentinels" => Scope::Other,
+            | "healthcheck" => Scope::Other,
             _ => return None,
         })
     }
@@ -136,6 +139,7 @@ impl fmt::Display for Scope {
             Scope::Cache => "cache",
             Scope::Ring => "ring",
             Scope::HttpErrors => "http-errors",
+            Scope::Sentinels => "sentinels",
             Scope::Other => "other sections",
         })
     }

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 
 use super::context::Context;
 use super::statement::{Polarity, Statement};
-use super::{global, proxy, stats};
-use crate::config::ast::{Global, Proxy, ProxyKind};
+use super::{global, proxy, sentinels, stats};
+use crate::config::ast::{Global, Proxy, ProxyKind, Sentinels};
 use crate::config::diagnostic::{Diagnostic, Heading};
 use crate::config::keyword::{self, Keyword, Scope, Status};
 use crate::config::lexer::Word;
@@ -92,6 +92,19 @@ pub(super) fn proxy_statement(context: &mut Context<'_>, proxy: &mut Proxy, line
         && let Some(read) = reader(proxy::READERS, row.name)
     {
         read(context, proxy, line);
+    }
+}
+
+/// A line of `sentinels`.
+pub(super) fn sentinels_statement(context: &mut Context<'_>, section: &mut Sentinels, line: &Statement<'_>) {
+    let words = first_words(line);
+    let Some(row) = keyword::find(Scope::Sentinels, &borrowed(&words)) else {
+        return unknown(context, Scope::Sentinels, line);
+    };
+    if keyword(context, row, Scope::Sentinels, line.span()) == Verdict::Taken
+        && let Some(read) = reader(sentinels::READERS, row.name)
+    {
+        read(context, section, line);
     }
 }
 

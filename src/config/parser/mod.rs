@@ -23,6 +23,7 @@ mod option;
 mod options;
 mod proxy;
 mod section;
+mod sentinels;
 mod server;
 mod statement;
 mod stats;
@@ -123,6 +124,7 @@ fn read_line(context: &mut Context<'_>, sections: &mut Sections, words: &[Word],
         Section::Skipped => {}
         Section::Global(global) => admit::global_statement(context, global, &line),
         Section::Proxy(proxy) => admit::proxy_statement(context, proxy, &line),
+        Section::Sentinels(sentinels) => admit::sentinels_statement(context, sentinels, &line),
     }
 }
 

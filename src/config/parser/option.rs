@@ -50,6 +50,10 @@ const READERS: &[(&str, Reader)] = &[
         line.no_more(context, "option redis-proof", 2);
     }),
     ("redis-replica", redis_replica),
+    ("redis-sentinel-discovery", |context, proxy, line| {
+        proxy.settings.redis.discovery = line.polarity != Polarity::No;
+        line.no_more(context, "option redis-sentinel-discovery", 2);
+    }),
     ("redis-single-master", |context, proxy, line| {
         proxy.settings.redis.single_master = line.polarity != Polarity::No;
         line.no_more(context, "option redis-single-master", 2);

@@ -201,6 +201,7 @@ fn timeout_slot<'a>(settings: &'a mut Settings, which: &str) -> Option<&'a mut O
         "tunnel" => &mut timeouts.tunnel,
         "queue" => &mut timeouts.queue,
         "check" => &mut timeouts.check,
+        "freeze" => &mut timeouts.freeze,
         _ => return None,
     })
 }

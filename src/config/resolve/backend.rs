@@ -88,6 +88,7 @@ fn redis_options(redis: &Redis, timeouts: &Timeouts) -> RedisOptions {
         hold,
         kept_probe: redis.kept_probe,
         replica: redis.replica,
-        ..RedisOptions::default()
+        discovery: redis.discovery,
+        freeze: timeouts.freeze.unwrap_or(RedisOptions::default().freeze),
     }
 }

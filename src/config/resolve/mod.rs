@@ -12,6 +12,7 @@ mod hosts;
 mod log;
 mod mode;
 mod names;
+mod sentinels;
 mod server;
 mod stats;
 
@@ -62,7 +63,8 @@ pub fn resolve(tree: &Tree, sources: &Sources, context: &mut Context<'_>) -> (Co
     resolver.global_log = resolver.global.log.clone();
     // HAProxy numbers proxies in file order; the one behind `stats socket` comes before all others.
     let first_id = 1 + u32::from(tree.global.has_commands);
-    let config = resolver.proxies(&tree.proxies, first_id);
+    let mut config = resolver.proxies(&tree.proxies, first_id);
+    config.sentinels = resolver.sentinels(&tree.sentinels);
     let wanted = Wanted {
         hosts: resolver.hosts.into_iter().collect(),
         users: resolver.users.into_iter().collect(),

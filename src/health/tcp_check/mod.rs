@@ -28,7 +28,7 @@ mod text;
 
 pub use engine::{Asks, Engine, Mode};
 pub use http_expect::Present;
-pub use script::{rehearse, repeatable};
+pub use script::{login, rehearse, repeatable};
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -69,6 +69,16 @@ pub fn repeatable(method: &CheckMethod) -> bool {
     asks > 0
 }
 
+/// What a script sends to log in, verbatim: its AUTH and HELLO commands, however many sends they are spread over.
+pub fn login(method: &CheckMethod) -> Vec<u8> {
+    let CheckMethod::TcpCheck(rules) = method else { return Vec::new() };
+    let sends = rules.iter().filter_map(|rule| match &rule.action {
+        CheckAction::Send(bytes) | CheckAction::SendBinary(bytes) => Some(bytes.expose()),
+        _ => None,
+    });
+    command::logins(&sends.collect::<Vec<_>>().concat())
+}
+
 /// `option redis-check` as a script: exactly what HAProxy sends, expects and reports.
 pub(super) static REDIS_CHECK: LazyLock<[CheckRule; 2]> = LazyLock::new(|| {
     let expect = CheckExpect {
