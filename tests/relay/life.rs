@@ -134,10 +134,11 @@ pub(crate) fn a_pause_keeps_clients_waiting(engine: EngineLoop) {
     // The pause has been obeyed once a letter behind it was: a place for a session that is not there, which
     // each worker gives back.
     let snapshot = balancer.published.load_full();
-    let seats = &snapshot.backends[0].servers[0].traffic.sessions;
+    let live = &snapshot.backends[0].servers[0];
+    let seats = &live.traffic.sessions;
     let before = seats.now();
     for worker in 0..balancer.workers.count() {
-        assert!(seats.try_enter(0));
+        assert!(seats.try_enter(0) && live.arriving.try_enter(0));
         let nobody = SessionToken { worker, slot: u32::MAX, turn: u32::MAX };
         balancer.workers.post(worker, Command::Granted(nobody, balancer.server_key(0)));
     }
