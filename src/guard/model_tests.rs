@@ -57,10 +57,10 @@ enum Detail {
 }
 
 /// 11,093 states, 18 steps deep, about two seconds of a processor in a debug build. With `ROLECALL_MODEL=leader` the
-/// leader may die: more than 80,000.
+/// leader may die: 81,595 states, 24 steps deep, twenty seconds.
 const BOUNDED: Bounds =
     Bounds { failovers: 1, fine: 1, jumps: 0, deaths: Deaths::None, detail: Detail::ByKind };
-/// Millions; for a night.
+/// Never explored to its end so far.
 const FULL: Bounds = Bounds { failovers: 1, fine: 2, jumps: 1, deaths: Deaths::Any, detail: Detail::EachOne };
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
