@@ -27,7 +27,7 @@
 //! | [`state`] | a config; what health, guard and workers find | the published snapshot, the live objects, queues, letter boxes |
 //! | [`log`] | records and events | syslog lines |
 //! | [`health`] | a backend's check script, a server's answers | UP or DOWN, reports to the guard |
-//! | [`guard`] | those reports | who is master; proofs; cuts |
+//! | [`guard`] | those reports, words of Sentinels | who is master; proofs; freezes; cuts |
 //! | [`proxy`] | connections | bytes across, counters, records |
 //! | [`stats`] | a snapshot, an HTTP request | rows, and the page, CSV and JSON made of them |
 //! | [`api`] | lines of the runtime socket and of the master socket | requests as values, and the text of answers |

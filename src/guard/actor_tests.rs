@@ -265,7 +265,7 @@ fn a_failover_that_was_announced_is_frozen_for_recorded_and_its_cost_told() {
         (name.as_str(), text.as_str()),
         (
             "redis2",
-            "took over from redis1: 14 bytes of history lost, 1 session cut, 160 ms frozen; selected after 75 ms, \
+            "took over from redis1: 14 bytes of history lost, those that Sentinels wrote included, 1 session cut, 160 ms frozen; selected after 75 ms, \
              master after 160 ms, cause: a Sentinel was elected to fail redis1 over"
         )
     );

@@ -4,12 +4,16 @@
 //!  config ---- classify: whom does the check script accept? ----> Guarding (None, Replicas, Masters, Master, Observe)
 //!
 //!  health::Report --+                                         +--> 1. BackendLive.master, the word
-//!  (every check)    |   +----------------------------------+  |--> 2. ServerLive.proven, held
-//!  Snapshot --------+-->| machine: facts, histories, clock |--+--> 3. Command::Cut to the workers
-//!  (start, reload)  |   |     decide(view) -> Decision     |  |--> 4. masterless_since, judged
-//!  operator, timer -+   +----------------------------------+  +--> 5. Command::Reconsider; events for the log
-//!                              pure, replayable                     actor: executes, in this order
+//!  (every check)    |   +----------------------------------+  |--> 2. freeze, thaw; whom to ask in haste; the record
+//!  SentinelReport --+   | machine: facts, histories, clock |  |--> 3. ServerLive.proven, held
+//!  Snapshot --------+-->|          failovers               |--+--> 4. Command::Cut to the workers
+//!  (start, reload)  |   |     decide(view) -> Decision     |  |--> 5. masterless_since, judged
+//!  operator, timer -+   +----------------------------------+  +--> 6. Command::Reconsider; events for the log
+//!                              pure, replayable                     actor: takes in; carry_out: executes, in this order
 //! ```
+//!
+//! [`failover`] holds what is known of failovers: [`sentinels`] who names whom, [`lead`] which failovers somebody leads,
+//! [`freeze`] who is frozen for them, [`course`] what is told. The guard is the one who decides, a Sentinel never is.
 //!
 //! # The decision
 //!
@@ -18,13 +22,17 @@
 //!
 //! | rule | who | when |
 //! |---|---|---|
+//! | (a1) a failover that is led | the server that the leading Sentinel, or the operator, selected ([`lead`]) | once it says master itself; though most Sentinels still name the old one |
+//! | (a2) the majority | whom more than half of the known Sentinels name ([`sentinels`]) | once it says master itself; until then the incumbent stays, and nobody else comes |
 //! | (b) lineage | whoever succeeded the head of the line, as this guard saw it happen ([`history`]) | at once, whatever the old master says |
 //! | | of siblings, promoted out of one history: the higher `second_repl_offset`, then the config's order | at once |
 //! | | whoever the old master has itself become a replica of | at once |
 //! | (c) incumbent | who holds the word, and says master still | while health calls it UP, or nobody else is there |
 //! | (d) else | most connected replicas, then longest uptime, then the config's order | at the start; later only in place of a master that is gone |
 //!
-//! What Sentinels say, (a), goes before all of these, as another source in [`decide::View`].
+//! Rules (b), (c) and (d) are asked only where no majority answers. If the leader of a failover is lost before any config
+//! epoch names the server that it selected, the majority's word is taken at once, and be it for the old master: that
+//! is what the Sentinels will enforce.
 //!
 //! Never chosen: a server that was succeeded (the killed master that returns), whatever it says and though
 //! nobody else is left, until it has followed the line again and is promoted, or the line's head follows it.
@@ -50,8 +58,8 @@
 //! * At most one server of a backend gets new clients, and it has passed a check since it got its address.
 //! * The word moves before anything that follows from it is visible, and sessions of the loser are cut after
 //!   that ([`crate::state::master`] has the proof for sessions that are just connecting).
-//! * The incumbent loses the word only by its own word, by lineage, or after health or the operator took it
-//!   out; its sessions are cut only by the first two or by the choice of another.
+//! * The incumbent loses the word only by its own word, by a failover or a majority of Sentinels, by lineage, or after
+//!   health or the operator took it out; its sessions are cut only by the first two or by the choice of another.
 //! * The same reports make the same choices; two balancers that both see two masters agree after one report
 //!   of each, unless nothing relates the two and each balancer had chosen before it saw both.
 //!
@@ -83,6 +91,8 @@ mod model_tests;
 mod redis_tests;
 #[cfg(test)]
 mod scripts;
+#[cfg(test)]
+mod sentinel_simulation_tests;
 #[cfg(test)]
 mod simulation_tests;
 #[cfg(test)]

@@ -3,7 +3,8 @@
 //! The cost is what the old master had written and the new one never got: the old one's `master_repl_offset` minus
 //! the last offset that the new one has of the same history (`second_repl_offset` - 1). The old one is asked once
 //! more right at the switch; if it does not answer, what it said while it was frozen is as good, and anything
-//! before that is not. Offsets of histories that are not the same are never compared: then the cost is unknown.
+//! before that is not. The Sentinels publish on every server, and that is written to the history too: some hundred bytes
+//! after a freeze are theirs, and no client's. Offsets of histories that are not the same are never compared: then the cost is unknown.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -156,8 +157,8 @@ fn cost(old: &RoleReport, new: &RoleReport) -> Option<u64> {
 fn text(open: &Open, switched: &Switched, lost: Option<u64>, words: &Words<'_>) -> String {
     let from = open.from.map_or_else(|| "nobody".to_owned(), |key| words.server(key));
     let lost = match lost {
-        Some(1) => "1 byte of history lost".to_owned(),
-        Some(bytes) => format!("{bytes} bytes of history lost"),
+        Some(0) => "0 bytes of history lost".to_owned(),
+        Some(bytes) => format!("{bytes} bytes of history lost, those that Sentinels wrote included"),
         None => "loss of history unknown".to_owned(),
     };
     let ms = |tick: Tick, since: Tick| tick.since(since).as_millis();

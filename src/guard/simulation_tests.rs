@@ -13,10 +13,12 @@ use crate::time::Tick;
 
 const SEEDS: u64 = 800;
 const STEPS: usize = 120;
+/// How often time is looked at.
+pub(super) const TURN: Duration = Duration::from_millis(50);
 const NOBODY: &str = "0000000000000000000000000000000000000000";
 
 /// SplitMix64: small, and the same everywhere.
-struct Random(u64);
+pub(super) struct Random(u64);
 
 impl Random {
     fn next(&mut self) -> u64 {
@@ -27,22 +29,22 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    fn below(&mut self, limit: usize) -> usize {
+    pub(super) fn below(&mut self, limit: usize) -> usize {
         (self.next() % limit as u64) as usize
     }
 
-    fn chance(&mut self, percent: u64) -> bool {
+    pub(super) fn chance(&mut self, percent: u64) -> bool {
         self.next() % 100 < percent
     }
 }
 
 /// As much of Redis 7 as its replication ids need; what it does was read off the real one.
 #[derive(Clone)]
-struct Redis {
-    up: bool,
-    reachable: bool,
+pub(super) struct Redis {
+    pub(super) up: bool,
+    pub(super) reachable: bool,
     run_id: String,
-    master: Option<usize>,
+    pub(super) master: Option<usize>,
     in_sync: bool,
     replid: String,
     replid2: String,
@@ -51,15 +53,15 @@ struct Redis {
     started: u64,
 }
 
-struct World {
-    random: Random,
-    redis: Vec<Redis>,
+pub(super) struct World {
+    pub(super) random: Random,
+    pub(super) redis: Vec<Redis>,
     ids: u64,
-    now: u64,
+    pub(super) now: u64,
 }
 
 impl World {
-    fn new(seed: u64) -> World {
+    pub(super) fn new(seed: u64) -> World {
         let mut world = World { random: Random(seed), redis: Vec::new(), ids: 0, now: 0 };
         for index in 0..2 + world.random.below(4) {
             let redis = Redis {
@@ -86,7 +88,7 @@ impl World {
     }
 
     /// Writes go on at every master, and replicas follow, in part or by a full copy.
-    fn replicate(&mut self) {
+    pub(super) fn replicate(&mut self) {
         for redis in self.redis.iter_mut().filter(|redis| redis.up && redis.master.is_none()) {
             redis.offset += 1;
         }
@@ -114,7 +116,7 @@ impl World {
         replica.offset = source.offset;
     }
 
-    fn promote(&mut self, index: usize) {
+    pub(super) fn promote(&mut self, index: usize) {
         let replid = self.id("hist");
         let redis = &mut self.redis[index];
         if redis.master.take().is_some() {
@@ -123,7 +125,7 @@ impl World {
         }
     }
 
-    fn demote(&mut self, index: usize, of: usize) {
+    pub(super) fn demote(&mut self, index: usize, of: usize) {
         // No rings: Redis would let replicas of each other wait for ever.
         let mut at = Some(of);
         while let Some(next) = at {
@@ -175,7 +177,7 @@ impl World {
         }
     }
 
-    fn check(&self, index: usize) -> Observation {
+    pub(super) fn check(&self, index: usize) -> Observation {
         let answers = self.redis[index].up && self.redis[index].reachable;
         let report = answers.then(|| self.report(index));
         let passed = report.as_ref().is_some_and(|report| report.role == Role::Master);
@@ -183,7 +185,7 @@ impl World {
     }
 
     /// One random thing happens.
-    fn turn(&mut self) {
+    pub(super) fn turn(&mut self) {
         let count = self.redis.len();
         let (index, other) = (self.random.below(count), self.random.below(count));
         match self.random.below(9) {
@@ -203,9 +205,11 @@ impl World {
 
 /// A guard, what it did, and what health would make of the servers.
 #[derive(Clone)]
-struct Watch {
-    guard: GuardState,
-    word: Option<ServerKey>,
+pub(super) struct Watch {
+    pub(super) guard: GuardState,
+    pub(super) word: Option<ServerKey>,
+    /// Who is frozen, and since when.
+    pub(super) frozen: Option<(ServerKey, Tick)>,
     proven: BTreeSet<ServerKey>,
     /// Servers that clients may be on.
     reached: BTreeSet<ServerKey>,
@@ -218,7 +222,7 @@ struct Watch {
 }
 
 impl Watch {
-    fn new(count: usize, now: Tick) -> Watch {
+    pub(super) fn new(count: usize, now: Tick) -> Watch {
         let seat = |index| Seat { key: key(index), standing: Standing::Up, is_checked: true };
         let setup = Setup {
             guarding: Guarding::Master,
@@ -230,6 +234,7 @@ impl Watch {
         let mut watch = Watch {
             guard: GuardState::new(now),
             word: None,
+            frozen: None,
             proven: BTreeSet::new(),
             reached: BTreeSet::new(),
             failures: vec![0; count],
@@ -241,7 +246,7 @@ impl Watch {
         watch
     }
 
-    fn hear(&mut self, observation: Observation, now: Tick) {
+    pub(super) fn hear(&mut self, observation: Observation, now: Tick) {
         let index = observation.server.0 as usize;
         self.failures[index] = if observation.passed { 0 } else { self.failures[index] + 1 };
         let standing = if self.failures[index] >= 3 { Standing::Down } else { Standing::Up };
@@ -256,7 +261,7 @@ impl Watch {
     }
 
     /// Executes, as the actor would, and holds what must hold.
-    fn feed(&mut self, input: Input, now: Tick) {
+    pub(super) fn feed(&mut self, input: Input, now: Tick) {
         let before = self.word;
         let mut cut = BTreeSet::new();
         for effect in self.guard.step(input, now) {
@@ -271,6 +276,12 @@ impl Watch {
                 }
                 Effect::Proven(server) => drop(self.proven.insert(server)),
                 Effect::Disproven(server) => drop(self.proven.remove(&server)),
+                Effect::Freeze { server, .. } => self.frozen = Some((server, now)),
+                Effect::Thaw { server, .. } => {
+                    let (frozen, since) = self.frozen.take().expect("somebody was frozen");
+                    assert_eq!(frozen, server);
+                    assert!(now.since(since) <= Duration::from_secs(10) + TURN, "a freeze outlived its end");
+                }
                 Effect::Cut(server, _) => drop((cut.insert(server), self.reached.remove(&server))),
                 _ => {}
             }
@@ -280,6 +291,9 @@ impl Watch {
 
     fn holds(&mut self, before: Option<ServerKey>) {
         assert_eq!(self.word, self.guard.master());
+        if let Some((frozen, _)) = self.frozen {
+            assert_eq!(Some(frozen), self.word, "somebody else than the master is frozen");
+        }
         if let Some(master) = self.word {
             assert!(self.proven.contains(&master), "an unproven server is master");
             let said = self.last[master.0 as usize].as_ref().map(|report| report.role);
@@ -298,24 +312,27 @@ impl Watch {
         let said_other = self.last[index].as_ref().is_some_and(|report| report.role != Role::Master);
         let is_down = self.failures[index] >= 3;
         let change = self.changes.last();
-        let by_lineage = match change {
+        let is_moved = match change {
             Some((_, Some(new), Reason::Succeeded(_) | Reason::FurtherThan(_))) => {
                 let run_id = self.last[new.0 as usize].as_ref().and_then(|report| report.run_id.as_ref());
                 run_id.is_some_and(|run_id| self.replicas.contains(run_id))
             }
             Some((_, Some(_), Reason::FollowedBy(_))) => said_other,
+            Some((_, Some(_), Reason::Named(ballot))) => ballot.votes * 2 > ballot.of,
+            // That it says so itself is held above.
+            Some((_, Some(_), Reason::Selected(_))) => true,
             _ => false,
         };
-        assert!(said_other || by_lineage || is_down, "{old:?} was left without a reason: {change:?}");
+        assert!(said_other || is_moved || is_down, "{old:?} was left without a reason: {change:?}");
     }
 }
 
-fn key(index: usize) -> ServerKey {
+pub(super) fn key(index: usize) -> ServerKey {
     ServerKey(index as u32)
 }
 
 /// Everybody is heard once, in an order of chance.
-fn hear_all(world: &mut World, watches: &mut [&mut Watch]) {
+pub(super) fn hear_all(world: &mut World, watches: &mut [&mut Watch]) {
     for watch in watches {
         let mut order: Vec<usize> = (0..world.redis.len()).collect();
         for at in (1..order.len()).rev() {
