@@ -15,3 +15,4 @@ mod pause;
 mod reload;
 mod routing;
 mod seeds;
+mod sentinel;

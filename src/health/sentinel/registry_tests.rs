@@ -1,7 +1,12 @@
 use proptest::prelude::*;
 
+use super::super::hearing::STRANGE_ANSWERS;
 use super::*;
+use crate::health::sentinel::facts::Answers;
+use crate::health::sentinel::trouble::Trouble;
+use crate::redis::sentinel::Event;
 use crate::redis::sentinel::{FailoverState, Hello, MasterView, Node, ReplicaView, What};
+use crate::state::SentinelWord;
 use crate::state::ServerKey;
 use crate::state::sentinel::{FailoverStep, Named};
 
