@@ -86,7 +86,7 @@ fn balance(criterion: &mut Criterion) {
         for (name, algorithm) in [
             ("roundrobin", Balance::RoundRobin),
             ("leastconn", Balance::LeastConn),
-            ("source", Balance::Source),
+            ("source", Balance::Source(Default::default())),
         ] {
             let mut balancer = Balancer::default();
             let request = Request { client: Some([10, 1, 2, 3].into()), avoid: None };

@@ -4,15 +4,21 @@
 //! `defaults` have been applied: a proxy starts as a copy of the settings in force and its own lines change
 //! the copy, as in HAProxy. Long lists behind an `Rc` are shared until a line changes them.
 
+use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
 use super::model::{
-    Balance, CheckRule, GuardMode, Keepalive, LogFormat, LogFraming, Mode, OnError, Redispatch, Secret,
+    Balance, GuardMode, Hashing, Keepalive, LogFormat, LogFraming, Mode, OnError, Redispatch, Secret,
 };
 use super::parser::address::Address;
 use super::source::Span;
+
+mod check;
+
+pub use check::{Check, CheckKind, HttpCheck, HttpRequest, HttpRule, MysqlLogin};
 
 /// A value and the place where it was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +76,8 @@ pub struct Global {
     pub user: Option<Spanned<Account>>,
     pub group: Option<Spanned<Account>>,
     pub nbthread: Option<usize>,
+    /// Cores by the number of the thread, from 1.
+    pub cpu_map: BTreeMap<usize, Vec<usize>>,
     pub maxconn: Option<Spanned<u32>>,
     pub ulimit_n: Option<u64>,
     pub log: Vec<LogTarget>,
@@ -160,6 +168,7 @@ pub struct Settings {
     pub default_backend: Option<Spanned<String>>,
     pub timeouts: Timeouts,
     pub balance: Balance,
+    pub hashing: Hashing,
     pub retries: Option<u32>,
     pub redispatch: Redispatch,
     pub options: Options,
@@ -208,25 +217,6 @@ pub struct Options {
     pub nolinger: bool,
     pub srvtcpka: bool,
     pub tcpka: bool,
-}
-
-/// The last check option, and the `tcp-check` rules whether that option wants them or not.
-#[derive(Debug, Clone, Default)]
-pub struct Check {
-    pub kind: CheckKind,
-    pub rules: Rc<Vec<Spanned<CheckRule>>>,
-    /// The rules came from `defaults`: a proxy's first own rule replaces them.
-    pub inherited: bool,
-    /// The last standalone comment: it names the steps after it.
-    pub standing_comment: Option<String>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum CheckKind {
-    #[default]
-    Layer4,
-    TcpCheck,
-    RedisCheck,
 }
 
 /// `option redis-*`.
@@ -367,17 +357,19 @@ pub struct ServerSettings {
     pub slowstart: Duration,
     pub source: Option<Spanned<Address>>,
     pub tcp_ut: Option<Duration>,
-    pub tfo: bool,
     pub cookie: Option<String>,
-    pub init_addr: InitAddr,
+    /// `init-addr`, in the order in which they are tried; empty is as `last,libc`.
+    pub init_addr: Vec<InitAddr>,
 }
 
-/// Whether a server may start without an address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// Where the address of a server with a host name may come from when the config is loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InitAddr {
-    /// A name has to resolve.
-    #[default]
-    Required,
-    /// `init-addr ... none`.
-    Optional,
+    /// A file of server states, of which rolecall keeps none: never found there.
+    Last,
+    /// The system's resolver.
+    Libc,
+    /// The server starts without an address.
+    None,
+    Ip(IpAddr),
 }

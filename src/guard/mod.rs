@@ -68,8 +68,6 @@ pub mod machine;
 pub mod proof;
 pub mod words;
 
-pub use hold::{Waiting, waiting};
-
 #[cfg(test)]
 mod redis_tests;
 #[cfg(test)]

@@ -16,6 +16,7 @@
 //! a kept connection ends meanwhile, real connections fail ([`observe`]), or somebody asks with
 //! [`Checks::ask_now`].
 
+mod announce;
 pub mod job;
 pub mod kept;
 pub mod observe;

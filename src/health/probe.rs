@@ -136,7 +136,7 @@ impl<'a> Line<'a> {
                     self.connection = None;
                     self.connect(engine, open(self.target, port, addr, linger)).await
                 }
-                Step::Send(bytes) => self.send(engine, bytes).await,
+                Step::Send(bytes) => self.send(engine, &bytes).await,
                 Step::Wait => self.receive(engine).await,
             };
         }

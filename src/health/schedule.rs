@@ -7,6 +7,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::{Duration, Instant, sleep, sleep_until};
 
+use super::announce::bystander;
 use super::job::{Job, jobs};
 use super::kept::{Probe, Waited};
 use super::tcp_check::Engine;
@@ -117,6 +118,9 @@ async fn check_server(
     loop {
         let pause = if live.admin() & admin::MAINT == 0 {
             begin(&live);
+            if job.method.mentions_server_state() {
+                probe.know(bystander(&job, &live, &sinks.published.load()));
+            }
             let outcome = probe.check().await;
             match conclude(&job, &sinks, &mut said, outcome, Tick::now()) {
                 Some(counter) => {

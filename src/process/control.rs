@@ -33,7 +33,6 @@ pub struct Next {
     pub config: Config,
     pub opened: Vec<(SocketName, OwnedFd)>,
     pub sinks: Sinks,
-    pub hostname: String,
 }
 
 /// What is told of every change.
@@ -60,11 +59,10 @@ pub struct Speaker {
 
 impl Speaker {
     /// With what the config says.
-    pub fn identity(&self, config: &Config, hostname: &str) -> Identity {
+    pub fn identity(&self, config: &Config) -> Identity {
         Identity {
             tag: config.global.log_tag.clone().unwrap_or_else(|| self.tag.clone()),
             pid: std::process::id(),
-            hostname: hostname.to_owned(),
             sent_hostname: config.global.log_hostname.clone(),
             echo: self.echo,
         }
@@ -74,8 +72,9 @@ impl Speaker {
 impl Control {
     /// Puts a config in force.
     pub fn apply(&mut self, next: Next) {
-        let Next { config, opened, sinks, hostname } = next;
-        self.logger.reload(self.speaker.identity(&config, &hostname), sinks);
+        let Next { config, opened, sinks } = next;
+        let targets = Sinks::targets(&config).cloned().collect();
+        self.logger.reload(self.speaker.identity(&config), sinks, targets);
         let listeners = self.sockets.arrange(&config, opened);
         let bufsize = config.global.bufsize;
         let guarding: Vec<_> = config.backends.iter().map(|backend| classify(backend, bufsize)).collect();

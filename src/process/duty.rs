@@ -253,10 +253,10 @@ impl Duty {
             default_maxconn: self.default_maxconn,
         };
         let prepared = prepare(gathered, running, &self.control.voice).map_err(|unusable| unusable.reason)?;
-        let Prepared { mut config, bundle, opened, sinks, mut kept, .. } = prepared;
+        let Prepared { mut config, opened, sinks, mut kept, .. } = prepared;
         kept.extend(fit_at_reload(&mut config));
         self.say_kept(&kept);
-        Ok(Next { config, opened, sinks, hostname: bundle.hostname })
+        Ok(Next { config, opened, sinks })
     }
 
     fn say_kept(&self, kept: &[String]) {
@@ -300,7 +300,7 @@ impl Duty {
             return Err("a listening socket was not handed over".to_owned());
         }
         let sinks = Sinks::from_descriptors(logs);
-        self.control.apply(Next { config, opened: listeners, sinks, hostname: bundle.hostname });
+        self.control.apply(Next { config, opened: listeners, sinks });
         Ok(())
     }
 

@@ -34,7 +34,7 @@ use crate::proxy::worker::{Shared, start as start_workers};
 use crate::state::{Published, Snapshot, Workers};
 use crate::stats::ProcessFacts;
 use crate::stats::http::{Limits as PageLimits, Service, serve_loop};
-use crate::sys::{limits, process};
+use crate::sys::{affinity, process};
 use crate::time::Tick;
 
 /// What the start depends on.
@@ -123,7 +123,7 @@ async fn run(start: Start, config: Config, parts: Parts) -> Result<u8, StartErro
     let Parts { clock, workers, guards, emitted, events } = parts;
     let Handover { bundle, listeners, logs } = handover;
     let speaker = Speaker { tag: file_name(&settings.program), echo: echo(&settings, &place) };
-    let identity = speaker.identity(&config, &bundle.hostname);
+    let identity = speaker.identity(&config);
     let logger = Logger::start(identity, clock.clone(), Sinks::default())?;
     let published = Arc::new(Published::from_pointee(Snapshot::empty(workers.count())));
     // Likewise; there is one report a check, and one snapshot a reload.
@@ -153,7 +153,7 @@ async fn run(start: Start, config: Config, parts: Parts) -> Result<u8, StartErro
         speaker,
     };
     let sinks = Sinks::from_descriptors(logs);
-    control.apply(Next { config, opened: listeners, sinks, hostname: bundle.hostname });
+    control.apply(Next { config, opened: listeners, sinks });
     tokio::spawn(tell_events(emitted, Arc::clone(&published), logger.clone()));
     let (services, served) = unbounded_channel::<Served>();
     let pages = Service {
@@ -182,7 +182,7 @@ fn echo(settings: &Settings, place: &Place) -> Echo {
 
 /// One worker a core, unless `nbthread` says otherwise.
 fn threads(config: &Config) -> usize {
-    let cores = || limits::cores().map_or(1, |cores| cores.len());
+    let cores = || affinity::cores().map_or(1, |cores| cores.len());
     config.global.nbthread.unwrap_or_else(cores).clamp(1, 64)
 }
 

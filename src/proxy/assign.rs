@@ -14,7 +14,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::balance::{self, Candidate, Offer, Pick, Request};
-use crate::config::model::{Backend, BackendId, Balance, Config, Server};
+use crate::config::model::{Backend, BackendId, Balance, Config, HashMethod, Hashing, Server};
 use crate::state::{BackendView, Command, Guarding, ServerKey, ServerLive, Snapshot, Turn, Waiter, Workers};
 
 /// How finely the share of a starting server is told: HAProxy's grain.
@@ -178,7 +178,9 @@ impl<'a> Pool<'a> {
     /// a table of weights, which would become sixteen times as long, know no slow start, as in HAProxy.
     fn weight(&self, server: &ServerLive) -> u32 {
         match self.backend.balance {
-            Balance::StaticRr | Balance::Source => server.weight(),
+            Balance::StaticRr | Balance::Source(Hashing { method: HashMethod::MapBased, .. }) => {
+                server.weight()
+            }
             _ => server.weight() * (SIXTEENTHS * server.share()).div_ceil(100),
         }
     }

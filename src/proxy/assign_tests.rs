@@ -72,7 +72,7 @@ fn minconn_grows_to_maxconn_with_the_load() {
 #[test]
 fn a_hash_waits_for_its_server_and_no_longer_than_maxqueue() {
     let world = world(2, |config| {
-        config.backends[0].balance = Balance::Source;
+        config.backends[0].balance = Balance::Source(Default::default());
         config.backends[0].servers.iter_mut().for_each(|server| (server.maxconn, server.maxqueue) = (1, 1));
     });
     let pool = Pool::of(&world.snapshot, BackendId(0)).unwrap();

@@ -112,7 +112,12 @@ impl Snapshot {
     fn carry_backend(&self, backend: &Backend, guarding: Guarding, now: Tick) -> BackendView {
         let Some(BackendId(at)) = self.backend(&backend.name) else {
             let live = Arc::new(BackendLive::new(BackendKey(next_key()), &backend.name, now));
-            let servers = backend.servers.iter().map(|server| fresh_server(server, now)).collect();
+            let servers: Vec<_> = backend.servers.iter().map(|server| fresh_server(server, now)).collect();
+            // HAProxy says that a backend went down when its last server turns out to have no address.
+            let unresolved = backend.servers.iter().any(|server| server.address.is_none());
+            if unresolved && servers.iter().all(|server| server.admin() & admin::MAINT != 0) {
+                live.down_transitions.add(1);
+            }
             return BackendView { live, servers, guarding };
         };
         let (old_backend, old_view) = (&self.config.backends[at], &self.backends[at]);
@@ -143,7 +148,7 @@ fn adjust(live: &ServerLive, old: &Server, new: &Server) {
             bits & !admin::FORCED_MAINT
         });
     }
-    if new.check.is_none() {
+    if new.check.is_none() && new.address.is_some() {
         live.set_operation(Operation::Running);
     }
     let check = new.check.clone().unwrap_or_default();
@@ -179,9 +184,18 @@ fn fresh_server(server: &Server, now: Tick) -> Arc<ServerLive> {
         downtime_ms: 0,
     };
     let live = ServerLive::new(ServerKey(next_key()), &server.name, server.weight, health);
+    let mut bits = 0;
     if server.disabled {
-        live.set_admin(admin::FORCED_MAINT | admin::CONFIG_MAINT);
-        live.update_health(|health| health.counter = 0);
+        bits |= admin::FORCED_MAINT | admin::CONFIG_MAINT;
+    }
+    if server.address.is_none() {
+        bits |= admin::RESOLUTION_MAINT;
+    }
+    if bits != 0 {
+        live.set_admin(bits);
+        // HAProxy counts it as one that went down, unless the config itself disabled it.
+        let went_down = u64::from(!server.disabled && server.check.is_some());
+        live.update_health(|health| (health.counter, health.down_transitions) = (0, went_down));
         live.set_operation(Operation::Stopped);
     }
     Arc::new(live)

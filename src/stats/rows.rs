@@ -131,7 +131,7 @@ impl Selection {
     fn shows(&self, row: &ServerRow<'_>) -> bool {
         match self.hide {
             Hide::Nothing => true,
-            Hide::Maintenance => row.standing != Standing::Maintenance,
+            Hide::Maintenance => !row.standing.is_maintenance(),
             Hide::Down => !row.standing.is_down(),
         }
     }
@@ -180,7 +180,7 @@ impl<'a> BackendRow<'a> {
 impl ServerRow<'_> {
     /// Whether checks run on it now.
     pub fn is_checked(&self) -> bool {
-        self.config.check.is_some() && self.standing != Standing::Maintenance
+        self.config.check.is_some() && !self.standing.is_maintenance()
     }
 
     /// Milliseconds down, the present spell included.

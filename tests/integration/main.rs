@@ -9,6 +9,7 @@
 mod harness;
 
 mod bad_input;
+mod cores;
 mod cut;
 mod failover;
 mod pause;

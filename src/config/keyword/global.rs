@@ -102,7 +102,7 @@ pub(super) static KEYWORDS: &[Keyword] = &[
     accepted("close-spread-time", GLOBAL, HTTP, "over how long idle connections end at a soft stop"),
     accepted("cluster-secret", GLOBAL, TLS, "secret that machines of a cluster share"),
     accepted("cpu-affinity", GLOBAL, CPUS, "which cores threads run on"),
-    accepted("cpu-map", GLOBAL, CPUS, "which cores threads run on"),
+    honoured("cpu-map", GLOBAL, "which cores threads run on"),
     accepted("cpu-policy", GLOBAL, CPUS, "how threads are placed on cores"),
     accepted("cpu-set", GLOBAL, CPUS, "which cores may be used"),
     accepted("crt-base", GLOBAL, TLS, "directory of certificates"),

@@ -16,10 +16,14 @@ pub enum Scope {
     Server,
     /// Options of `bind`.
     Bind,
-    /// Options of `tcp-check connect`.
+    /// Options of `tcp-check connect` and `http-check connect`.
     CheckConnect,
     /// Options of `tcp-check expect`.
     CheckExpect,
+    /// Options of `http-check send`.
+    HttpSend,
+    /// Options of `http-check expect`.
+    HttpExpect,
     Resolvers,
     Peers,
     Userlist,
@@ -34,7 +38,7 @@ pub enum Scope {
 
 impl Scope {
     /// Every place, in the order of the table.
-    pub const ALL: [Scope; 19] = [
+    pub const ALL: [Scope; 21] = [
         Scope::File,
         Scope::Global,
         Scope::Defaults,
@@ -45,6 +49,8 @@ impl Scope {
         Scope::Bind,
         Scope::CheckConnect,
         Scope::CheckExpect,
+        Scope::HttpSend,
+        Scope::HttpExpect,
         Scope::Resolvers,
         Scope::Peers,
         Scope::Userlist,
@@ -80,7 +86,15 @@ impl Scope {
 
     /// Whether it is a section, not a line's options.
     pub fn is_section(self) -> bool {
-        !matches!(self, Scope::Server | Scope::Bind | Scope::CheckConnect | Scope::CheckExpect)
+        !matches!(
+            self,
+            Scope::Server
+                | Scope::Bind
+                | Scope::CheckConnect
+                | Scope::CheckExpect
+                | Scope::HttpSend
+                | Scope::HttpExpect
+        )
     }
 
     /// ` on a bind line` and the like; nothing for sections, whose messages name the place themselves.
@@ -88,8 +102,10 @@ impl Scope {
         match self {
             Scope::Server => " on a server line",
             Scope::Bind => " on a bind line",
-            Scope::CheckConnect => " on a 'tcp-check connect' line",
+            Scope::CheckConnect => " on a 'tcp-check connect' or 'http-check connect' line",
             Scope::CheckExpect => " on a 'tcp-check expect' line",
+            Scope::HttpSend => " on an 'http-check send' line",
+            Scope::HttpExpect => " on an 'http-check expect' line",
             _ => "",
         }
     }
@@ -106,8 +122,10 @@ impl fmt::Display for Scope {
             Scope::Listen => "listen",
             Scope::Server => "server",
             Scope::Bind => "bind",
-            Scope::CheckConnect => "tcp-check connect",
+            Scope::CheckConnect => "tcp-check connect, http-check connect",
             Scope::CheckExpect => "tcp-check expect",
+            Scope::HttpSend => "http-check send",
+            Scope::HttpExpect => "http-check expect",
             Scope::Resolvers => "resolvers",
             Scope::Peers => "peers",
             Scope::Userlist => "userlist",

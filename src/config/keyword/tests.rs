@@ -52,7 +52,7 @@ fn the_status_follows_the_rule() {
         (Scope::Listen, "stats auth", "honoured"),
         (Scope::Listen, "redispatch", "accepted"),
         (Scope::Listen, "cookie", "accepted"),
-        (Scope::Backend, "option httpchk", "rejected"),
+        (Scope::Backend, "option httpchk", "honoured"),
         (Scope::Backend, "use-server", "rejected"),
         (Scope::Frontend, "acl", "rejected"),
         (Scope::Frontend, "use_backend", "honoured"),

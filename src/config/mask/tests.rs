@@ -45,6 +45,12 @@ fn secrets_are_hidden_in_every_form() {
         ("auth-pass hunter2", "auth-pass ***"),
         ("auth-pas hunter2", "auth-pas ***"),
         ("autpass hunter2 # hunter2", "autpass *** ***"),
+        (
+            "http-check send hdr Host a hdr Authorization hunter2",
+            "http-check send hdr Host a hdr Authorization ***",
+        ),
+        ("http-check sned uri /x?token=hunter2", "http-check sned uri ***"),
+        (r"option httpchk GET / HTTP/1.1\r\nHost:\ a\r\nAuthorization:\ hunter2", "option httpchk GET / ***"),
         ("tcp-check send AUTH\\r\\n\ntcp-check send hunter2\\r\\n", "tcp-check send ***"),
         ("tcp-check send AUTH\\ \n# c\n tcp-check send hunter2\\r\\n", " tcp-check send ***"),
         (

@@ -4,19 +4,26 @@
 //! Nothing after `resolve` re-checks any of this, and no field is a string that still has to be parsed.
 //! Section numbers in comments are those of HAProxy 2.6's configuration manual.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+mod balance;
 mod check;
+mod http_check;
 mod log;
 mod server;
 mod stats;
 
 pub use super::secret::Secret;
-pub use check::{CheckAction, CheckConnect, CheckExpect, CheckMethod, CheckRule, ExpectPattern};
+pub use balance::{Balance, HashMethod, Hashing};
+pub use check::{
+    ApplicationExpect, CheckAction, CheckConnect, CheckExpect, CheckMethod, CheckRule, ExpectPattern,
+};
+pub use http_check::{Expression, HeaderParts, HeaderWanted, HttpExpect, HttpWanted, OnNotFound, TextWanted};
 pub use log::{LogAddress, LogFormat, LogFraming, LogTarget, SessionLog};
 pub use server::{OnError, Server, ServerAddress, ServerCheck, ServerPort};
 pub use stats::{StatsPage, StatsUser};
@@ -74,6 +81,8 @@ pub struct Global {
     pub gid: Option<u32>,
     /// `None`: one worker per core.
     pub nbthread: Option<usize>,
+    /// `cpu-map`: cores by the number of the thread, from 1; a thread without a row runs anywhere.
+    pub cpu_map: BTreeMap<usize, Vec<usize>>,
     /// `None`: derived from the limit on descriptors.
     pub maxconn: Option<u32>,
     pub ulimit_n: Option<u64>,
@@ -105,6 +114,7 @@ impl Default for Global {
             uid: None,
             gid: None,
             nbthread: None,
+            cpu_map: BTreeMap::new(),
             maxconn: None,
             ulimit_n: None,
             log: Vec::new(),
@@ -367,17 +377,4 @@ pub enum BindAddress {
     Abstract(String),
     /// `fd@N`: inherited.
     Fd(i32),
-}
-
-/// `balance` (section 4.2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Balance {
-    #[default]
-    RoundRobin,
-    StaticRr,
-    LeastConn,
-    First,
-    Source,
-    /// `random(N)`: draws, the least loaded wins.
-    Random(u32),
 }

@@ -115,7 +115,15 @@ fn reader<T: Copy>(readers: &[(&str, T)], name: &str) -> Option<T> {
 }
 
 fn first_words<'a>(line: &Statement<'a>) -> Vec<Cow<'a, str>> {
-    line.words.iter().take(3).map(Word::str).collect()
+    let mut words: Vec<_> = line.words.iter().take(3).map(Word::str).collect();
+    // `http-check set-var(check.x)`: the name of a variable is no part of the keyword.
+    if let [first, second, ..] = words.as_mut_slice()
+        && first.ends_with("-check")
+        && let Some(at) = second.find('(')
+    {
+        *second = Cow::Owned(second[..at].to_owned());
+    }
+    words
 }
 
 fn borrowed<'a>(words: &'a [Cow<'_, str>]) -> Vec<&'a str> {
@@ -186,13 +194,18 @@ fn unknown(context: &mut Context<'_>, scope: Scope, line: &Statement<'_>) {
             "'tcp-check' only supports 'comment', 'connect', 'send', 'send-binary', 'expect' but got '{}'",
             line.text(1)
         ),
+        "http-check" => format!(
+            "'http-check' only supports 'disable-on-404', 'send-state', 'comment', 'connect', 'send', 'expect', \
+             'set-var-fmt(*)', 'set-var(*)', 'unset-var(*)'. but got '{}'",
+            line.text(1)
+        ),
         other => {
             near = suggest::nearest(scope, &borrowed(&first_words(line)));
             let maybe = near.map(|near| format!("; did you mean '{near}' maybe ?")).unwrap_or_default();
             format!("unknown keyword '{other}' in '{scope}' section{maybe}")
         }
     };
-    let family = matches!(&*keyword, "timeout" | "stats" | "tcp-check");
+    let family = matches!(&*keyword, "timeout" | "stats" | "tcp-check" | "http-check");
     let mut diagnostic = Diagnostic::error(line.span_of(usize::from(family)), message);
     if family {
         let near = suggest::nearest(scope, &borrowed(&first_words(line)));

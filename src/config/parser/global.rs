@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::context::Context;
+use super::cpu_map;
 use super::log;
 use super::statement::{Statement, UNBOUNDED};
 use super::value::{self, TimeUnit};
@@ -16,6 +17,7 @@ pub(super) type Reader = fn(&mut Context<'_>, &mut Global, &Statement<'_>);
 /// Every keyword that has an effect here.
 pub(super) const READERS: &[(&str, Reader)] = &[
     ("chroot", chroot),
+    ("cpu-map", cpu_map::line),
     ("daemon", |context, global, line| global.daemon |= line.no_more(context, "daemon", 1)),
     ("description", description),
     ("gid", |context, global, line| account_id(context, &mut global.group, line)),

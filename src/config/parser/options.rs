@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::admit::{self, Verdict};
 use super::context::Context;
-use super::statement::{Statement, TIME_HELP, read_number, read_time};
+use super::statement::{NUMBER_HELP, Statement, TIME_HELP, read_number, read_time};
 use super::value::TimeUnit;
 use crate::config::diagnostic::{Diagnostic, Heading};
 use crate::config::keyword::Scope;
@@ -98,7 +98,15 @@ impl<'a> Options<'a> {
         let name = self.name.clone();
         let text = self.string(context, &format!("'{name}' expects an integer argument."))?;
         match read_number(&text, &name, range) {
-            Ok(number) => T::try_from(number).ok(),
+            Ok((number, stray)) => {
+                if let Some(stray) = stray {
+                    let message = format!("{} : {stray}", self.subject);
+                    context.report(
+                        Diagnostic::warning(self.place, message).heading(self.heading).help(NUMBER_HELP),
+                    );
+                }
+                T::try_from(number).ok()
+            }
             Err(message) => {
                 self.fault(context, self.place, &message, None);
                 None
@@ -133,6 +141,11 @@ impl<'a> Options<'a> {
         self.at += 1;
         self.place = word.span;
         Some(word)
+    }
+
+    /// What the messages begin with.
+    pub(super) fn subject(&self) -> &str {
+        &self.subject
     }
 
     /// The option that is being read.

@@ -195,6 +195,7 @@ impl Sections {
         }
         let mut settings = source.settings.clone();
         settings.check.inherited = true;
+        settings.check.http.inherited = true;
         settings.stats_inherited = settings.stats.is_some();
         Some(settings)
     }

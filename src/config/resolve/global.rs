@@ -18,6 +18,7 @@ impl Resolver<'_, '_> {
             uid: global.user.as_ref().and_then(|user| self.user(user)),
             gid: global.group.as_ref().and_then(|group| self.group(group)),
             nbthread: global.nbthread,
+            cpu_map: global.cpu_map.clone(),
             maxconn: global.maxconn.map(|maxconn| maxconn.value),
             ulimit_n: global.ulimit_n,
             log: global.log.iter().filter_map(|target| self.log_target(target)).collect(),

@@ -5,6 +5,7 @@
 //! the proxies one by one. Whatever the bundle lacks is noted as wanted and stands in for nothing.
 
 mod backend;
+mod check;
 mod frontend;
 mod global;
 mod hosts;

@@ -1,10 +1,14 @@
 //! How a check ends: the outcome in HAProxy's words, and, for a kept probe, what is still to be read before
 //! the connection can be asked again.
 
+use std::borrow::Cow;
+
 use super::engine::{Engine, Mode, Phase};
-use super::expect::{self, Miss};
+use super::expect::{self, Miss, Words};
+use super::format::Material;
+use super::http::{self, Reading};
 use super::{CheckOutcome, Settled, Step, text};
-use crate::config::model::{CheckAction, CheckExpect, CheckMethod, CheckRule};
+use crate::config::model::{CheckAction, CheckExpect, CheckMethod, CheckRule, ExpectPattern};
 use crate::redis::role::Findings;
 use crate::state::CheckStatus;
 
@@ -22,14 +26,11 @@ impl<'a> Engine<'a> {
     pub(super) fn pass(&mut self) -> Step<'a> {
         let (status, info) = match self.last.map(|at| &self.rules[at].action) {
             Some(CheckAction::Expect(expect)) => {
-                let info = expect.on_success.as_deref().map(|format| self.render(format));
-                (
-                    status_or(expect.ok_status, CheckStatus::L7Ok),
-                    info.unwrap_or_else(|| "(tcp-check)".to_owned()),
-                )
+                let info = expect.on_success.as_deref().map(|format| self.render(expect, format));
+                (status_or(expect.ok_status, CheckStatus::L7Ok), info.unwrap_or_else(|| self.plain_info()))
             }
-            Some(CheckAction::Connect(_)) => (CheckStatus::L4Ok, "(tcp-check)".to_owned()),
-            Some(_) => (CheckStatus::L7Ok, "(tcp-check)".to_owned()),
+            Some(CheckAction::Connect(_)) => (CheckStatus::L4Ok, self.plain_info()),
+            Some(_) => (CheckStatus::L7Ok, self.plain_info()),
             None => (CheckStatus::L4Ok, String::new()),
         };
         let settled = if status.passed() { Settled::Pass } else { Settled::Failure };
@@ -37,14 +38,67 @@ impl<'a> Engine<'a> {
         self.conclude(outcome)
     }
 
+    /// What a pass says where no rule does.
+    fn plain_info(&self) -> String {
+        match self.method {
+            CheckMethod::Builtin(_) => self.said.info.clone(),
+            _ => "(tcp-check)".to_owned(),
+        }
+    }
+
+    /// A rule that passed: its `status-code`, or the code and the words of the answer itself.
+    pub(super) fn note(&mut self, expect: &CheckExpect, words: Words) {
+        let code = self.status_code(expect).or(words.code);
+        self.said.code = code.or(self.said.code);
+        if !words.info.is_empty() {
+            self.said.info = words.info;
+        }
+    }
+
+    fn status_code(&self, expect: &CheckExpect) -> Option<i32> {
+        let expression = expect.status_code.as_deref()?;
+        super::format::number(expression, &self.material(expect))
+    }
+
+    /// An answer that says itself why it does not do.
+    pub(super) fn refuse(
+        &mut self,
+        rule: &CheckRule,
+        expect: &CheckExpect,
+        status: CheckStatus,
+        words: Words,
+    ) -> Step<'a> {
+        let code = words.code;
+        let info = match &expect.on_error {
+            Some(format) => self.render(expect, format),
+            None => words.info,
+        };
+        self.note(expect, Words { code, info: String::new() });
+        let info = text::commented(info, rule.comment.as_deref());
+        self.fail(status_or(expect.error_status, status), info)
+    }
+
+    /// An answer that ends the check by itself.
+    pub(super) fn end(&mut self, status: CheckStatus, words: Words) -> Step<'a> {
+        self.said.code = words.code;
+        let settled = if status.passed() { Settled::Pass } else { Settled::Failure };
+        let outcome = self.outcome(status, settled, words.info);
+        self.done(outcome)
+    }
+
     pub(super) fn miss(&mut self, rule: &CheckRule, expect: &CheckExpect, miss: Miss) -> Step<'a> {
         let comment = rule.comment.as_deref();
         let info = match (&expect.on_error, miss) {
             (_, Miss::Empty) => text::empty(self.at + 1, comment),
-            (Some(format), _) => text::commented(self.render(format), comment),
+            (Some(format), _) => text::commented(self.render(expect, format), comment),
+            // Only `option tcp-check` says more than the status does.
+            (None, _) if matches!(self.method, CheckMethod::Builtin(_)) => {
+                text::commented(String::new(), comment)
+            }
             (None, _) => text::commented(text::miss(&expect.pattern, expect.inverse, self.at + 1), comment),
         };
         let status = status_or(expect.error_status, CheckStatus::L7Response);
+        self.said.code = self.status_code(expect).or(self.said.code);
         let definite = self.replies.settled() && expect::refuses_role(expect, self.replies.input());
         let settled = if definite { Settled::Definite } else { Settled::Failure };
         let outcome = self.outcome(status, settled, info);
@@ -58,7 +112,7 @@ impl<'a> Engine<'a> {
 
     fn outcome(&mut self, status: CheckStatus, settled: Settled, info: String) -> CheckOutcome {
         let mut findings = std::mem::take(&mut self.replies.findings);
-        if findings.role().is_none() {
+        if findings.role().is_none() && !matches!(self.method, CheckMethod::Builtin(_)) {
             // A peer that speaks no RESP may still say a role.
             findings.absorb_info(self.replies.input());
         }
@@ -68,7 +122,7 @@ impl<'a> Engine<'a> {
         };
         CheckOutcome {
             status,
-            code: text::code(status),
+            code: text::code(status, self.said.code),
             info: text::bounded(info),
             duration_ms: None,
             role: findings.into_report(),
@@ -95,7 +149,7 @@ impl<'a> Engine<'a> {
             self.identity = Some(Findings::default());
             self.replies.send(ASK_IDENTITY);
             self.phase = Phase::Identifying(outcome);
-            return Step::Send(ASK_IDENTITY);
+            return Step::Send(Cow::Borrowed(ASK_IDENTITY));
         }
         self.done(outcome)
     }
@@ -117,12 +171,24 @@ impl<'a> Engine<'a> {
         Step::Done(outcome)
     }
 
-    fn render(&self, format: &str) -> String {
+    fn render(&self, expect: &CheckExpect, format: &str) -> String {
         if !format.contains('%') {
             return format.to_owned();
         }
         // What a server answers may repeat what it was sent.
-        text::masked(super::format::render(format, self.replies.input()), self.rules)
+        text::masked(super::format::render(format, &self.material(expect)), self.rules)
+    }
+
+    /// What the expressions of a rule are about.
+    fn material(&self, expect: &CheckExpect) -> Material<'_> {
+        let input = self.replies.input();
+        match &expect.pattern {
+            ExpectPattern::Http(http) => match http::read(input, http.bodiless) {
+                Reading::Answer(answer) => Material::Http(answer),
+                Reading::Partial | Reading::Malformed => Material::Bytes(&[]),
+            },
+            _ => Material::Bytes(input),
+        }
     }
 
     /// Where the check stands, for a timeout or a broken connection; only `option tcp-check` says that.

@@ -1,12 +1,13 @@
 //! The machine itself: walks over the rules and stops where I/O is needed. How it ends stands in `ending`.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use super::ending::status_or;
-use super::expect::{self, Verdict};
+use super::expect::{self, Verdict, Words};
 use super::replies::Replies;
 use super::script::{self, Part, REDIS_CHECK};
-use super::{CheckOutcome, Step};
+use super::{Bystander, CheckOutcome, Step};
 use crate::config::model::{CheckAction, CheckExpect, CheckMethod, CheckRule};
 use crate::redis::role::Findings;
 use crate::state::CheckStatus;
@@ -48,6 +49,10 @@ pub struct Engine<'a> {
     pub(super) phase: Phase,
     pub(super) ended: bool,
     pub(super) replies: Replies,
+    /// What the answers of this check have said themselves: the last code, the last words.
+    pub(super) said: Words,
+    /// What the checked server is known to be.
+    bystander: Bystander,
     /// What INFO server said on this connection; `None`: not asked yet.
     pub(super) identity: Option<Findings>,
     /// How long ago that was.
@@ -59,7 +64,7 @@ impl<'a> Engine<'a> {
     pub fn new(method: &'a CheckMethod, bufsize: usize, mode: Mode) -> Engine<'a> {
         let rules: &'a [CheckRule] = match method {
             CheckMethod::Layer4 => &[],
-            CheckMethod::TcpCheck(rules) => rules,
+            CheckMethod::TcpCheck(rules) | CheckMethod::Builtin(rules) => rules,
             CheckMethod::RedisCheck => REDIS_CHECK.as_slice(),
         };
         Engine {
@@ -73,6 +78,8 @@ impl<'a> Engine<'a> {
             phase: Phase::Idle,
             ended: false,
             replies: Replies::new(bufsize),
+            said: Words::default(),
+            bystander: Bystander::default(),
             identity: None,
             identity_age: Duration::ZERO,
         }
@@ -99,6 +106,12 @@ impl<'a> Engine<'a> {
         self.run()
     }
 
+    /// What the server is known to be, before a check whose script mentions that
+    /// ([`CheckMethod::mentions_server_state`]).
+    pub fn know(&mut self, bystander: Bystander) {
+        self.bystander = bystander;
+    }
+
     /// As given to [`Engine::new`].
     pub fn mode(&self) -> Mode {
         self.mode
@@ -113,12 +126,17 @@ impl<'a> Engine<'a> {
         self.repeating = repeating;
         (self.at, self.last) = (0, None);
         self.phase = Phase::Idle;
+        self.said = Words::default();
         self.replies.next_check();
     }
 
     /// The connection stands.
     pub fn on_connected(&mut self) -> Step<'a> {
         self.replies.connected();
+        if matches!(self.method, CheckMethod::Builtin(_)) {
+            // Another protocol, even where it looks like this one.
+            self.replies.stop_counting();
+        }
         self.ended = false;
         if matches!(self.phase, Phase::Connecting) {
             self.last = Some(self.at);
@@ -181,10 +199,11 @@ impl<'a> Engine<'a> {
             (Phase::ConnectingImplicitly | Phase::Connecting, _) => CheckStatus::L4Timeout,
             (Phase::Receiving, Some((rule, expect))) => {
                 self.replies.stop_counting();
-                match expect::evaluate(expect, &self.replies, self.ended) {
+                match expect::evaluate(expect, &self.replies, self.ended, self.bystander.present) {
                     Verdict::Pass if self.only_goodbye_left() => return self.pass_at_timeout(),
                     Verdict::Fail(miss) => return self.miss(rule, expect, miss),
-                    Verdict::Pass | Verdict::Wait => status_or(expect.tout_status, CheckStatus::L7Timeout),
+                    // Answers with words of their own have been heard when they came.
+                    _ => status_or(expect.tout_status, CheckStatus::L7Timeout),
                 }
             }
             _ => CheckStatus::L7Timeout,
@@ -229,17 +248,29 @@ impl<'a> Engine<'a> {
                 CheckAction::Send(bytes) | CheckAction::SendBinary(bytes) => {
                     self.replies.send(bytes.expose());
                     self.phase = Phase::Sending;
-                    return Step::Send(bytes.expose());
+                    return Step::Send(Cow::Borrowed(bytes.expose()));
                 }
-                CheckAction::Expect(expect) => match expect::evaluate(expect, &self.replies, self.ended) {
-                    Verdict::Pass => {}
-                    Verdict::Wait => {
-                        self.at = self.head_of_inverse_run(self.at);
-                        self.phase = Phase::Receiving;
-                        return Step::Wait;
+                CheckAction::SendWithState { head, tail } => {
+                    self.replies.send(&[]);
+                    self.phase = Phase::Sending;
+                    let state = self.bystander.announced.as_bytes();
+                    return Step::Send(Cow::Owned([head.expose(), state, tail.expose()].concat()));
+                }
+                CheckAction::Expect(expect) => {
+                    let present = self.bystander.present;
+                    match expect::evaluate(expect, &self.replies, self.ended, present) {
+                        Verdict::Pass => self.note(expect, Words::default()),
+                        Verdict::Met(words) => self.note(expect, words),
+                        Verdict::Wait => {
+                            self.at = self.head_of_inverse_run(self.at);
+                            self.phase = Phase::Receiving;
+                            return Step::Wait;
+                        }
+                        Verdict::Fail(miss) => return self.miss(rule, expect, miss),
+                        Verdict::Missed(status, words) => return self.refuse(rule, expect, status, words),
+                        Verdict::Over(status, words) => return self.end(status, words),
                     }
-                    Verdict::Fail(miss) => return self.miss(rule, expect, miss),
-                },
+                }
             }
             self.last = Some(self.at);
             self.at += 1;

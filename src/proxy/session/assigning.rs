@@ -64,7 +64,7 @@ impl Session {
 
     /// No server gets sessions: waits if one may be expected, is refused otherwise.
     fn hold(&mut self, pool: &Pool<'_>, context: &Context<'_>, ops: &mut Vec<Op>) {
-        let until = timers::hold_deadline(pool, context.now).filter(|until| *until > context.now);
+        let until = pool.view().held_until(pool.backend(), context.now).filter(|until| *until > context.now);
         self.server = None;
         match until {
             Some(until) if self.may_be_held(context) => self.stand_in_line(until, context),
@@ -134,7 +134,7 @@ impl Session {
         let Some(pool) = self.pool(context) else {
             return self.give_up(REFUSED, context, ops);
         };
-        let held = if pool.anybody() { None } else { timers::hold_deadline(&pool, since) };
+        let held = if pool.anybody() { None } else { pool.view().held_until(pool.backend(), since) };
         let until = held.unwrap_or_else(|| timers::place_deadline(pool.backend(), since));
         self.stage = Stage::Waiting { since, until, ticket, pinned };
         // It may have come to wait for a place and waits for a master now, or the other way round.

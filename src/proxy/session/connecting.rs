@@ -247,7 +247,7 @@ fn redispatch_period(backend: &Backend) -> u32 {
 
 /// Whether one server is as good as another to the algorithm.
 fn is_indifferent(balance: Balance) -> bool {
-    balance != Balance::Source
+    !matches!(balance, Balance::Source(_))
 }
 
 /// Where the server listens; a port of its own, or the client's and an offset.

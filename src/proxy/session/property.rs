@@ -68,7 +68,7 @@ fn shape() -> impl Strategy<Value = Shape> {
         Just(Balance::StaticRr),
         Just(Balance::LeastConn),
         Just(Balance::First),
-        Just(Balance::Source),
+        Just(Balance::Source(Default::default())),
         Just(Balance::Random(2)),
     ];
     let redispatch = prop_oneof![
@@ -207,7 +207,7 @@ fn changed(world: &World) {
 /// Nobody stands in line while a server would take him. Under `source` only his own server would.
 fn nobody_waits_in_vain(world: &World) {
     let pool = Pool::of(&world.snapshot, BackendId(0)).unwrap();
-    if pool.backend().balance == Balance::Source {
+    if pool.backend().balance == Balance::Source(Default::default()) {
         return;
     }
     assert!(pool.view().live.queue.length.now() == 0 || !pool.has_room(), "a lost place");

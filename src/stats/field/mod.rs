@@ -242,7 +242,7 @@ pub fn algorithm_name(balance: Balance) -> &'static str {
         Balance::StaticRr => "static-rr",
         Balance::LeastConn => "leastconn",
         Balance::First => "first",
-        Balance::Source => "source",
+        Balance::Source(_) => "source",
         Balance::Random(_) => "random",
     }
 }

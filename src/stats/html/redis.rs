@@ -7,7 +7,6 @@ use std::time::Duration;
 use super::Page;
 use super::escape::{Escaped, bytes, grouped, span};
 use crate::config::model::{Backend, BackendId};
-use crate::guard::{Waiting, waiting};
 use crate::redis::{Role, RoleReport};
 use crate::state::{BackendView, Guarding, MasterChange, Unselectable};
 use crate::stats::rows::{Details, Selection, ServerRow, servers};
@@ -128,7 +127,7 @@ impl Verdict {
         let since = view.live.masterless_since();
         let for_how_long = since.map(|since| format!(" for {}", span(page.now.since(since).as_secs())));
         let clients = match view.live.queue.length.now() {
-            0 if waiting(since, config.redis.hold, page.now) == Waiting::Refused => {
+            0 if view.held_until(config, page.now).is_none_or(|until| until <= page.now) => {
                 ", clients are refused".to_owned()
             }
             0 => String::new(),
