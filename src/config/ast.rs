@@ -11,7 +11,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::model::{
-    Balance, GuardMode, Hashing, Keepalive, LogFormat, LogFraming, Mode, OnError, Redispatch, Secret,
+    Balance, GuardMode, Hashing, Keepalive, Level, LogFormat, LogFraming, Mode, OnError, Redispatch,
+    ReplicaOptions, Secret,
 };
 use super::parser::address::Address;
 use super::source::Span;
@@ -68,8 +69,11 @@ pub struct Global {
     pub daemon: bool,
     pub master_worker: bool,
     pub quiet: bool,
-    /// There is a `stats socket`: HAProxy gives it the first number of a proxy.
-    pub stats_socket: bool,
+    /// There is a `stats` line: HAProxy gives the proxy behind it the first number.
+    pub has_commands: bool,
+    pub stats_sockets: Vec<Bind>,
+    pub stats_timeout: Option<Duration>,
+    pub stats_maxconn: Option<u32>,
     pub zero_warning: bool,
     pub pidfile: Option<Spanned<PathBuf>>,
     pub chroot: Option<Spanned<PathBuf>>,
@@ -228,6 +232,7 @@ pub struct Redis {
     pub hold: Hold,
     pub kept_probe: Option<bool>,
     pub discovery: bool,
+    pub replica: Option<ReplicaOptions>,
 }
 
 impl Default for Redis {
@@ -239,6 +244,7 @@ impl Default for Redis {
             hold: Hold::ByQueueTimeout,
             kept_probe: None,
             discovery: true,
+            replica: None,
         }
     }
 }
@@ -318,6 +324,11 @@ pub struct BindOptions {
     pub interface: Option<String>,
     pub mss: Option<u32>,
     pub tcp_ut: Option<Duration>,
+    /// Who may open a unix socket's file, and what commands may do; of a `stats socket` only.
+    pub mode: Option<u32>,
+    pub user: Option<Spanned<Account>>,
+    pub group: Option<Spanned<Account>>,
+    pub level: Option<Level>,
 }
 
 /// A `server` line.

@@ -10,7 +10,6 @@ use tokio::time::{Duration, Instant, sleep, sleep_until};
 use super::announce::bystander;
 use super::job::{Job, jobs};
 use super::kept::{Probe, Waited};
-use super::tcp_check::Engine;
 use super::timing::{Dice, first_delay, interval, pace, spread};
 use super::verdict::{Said, Sinks, begin, conclude, count_errors};
 use crate::state::{ServerKey, ServerLive, Snapshot, admin};
@@ -110,13 +109,12 @@ async fn check_server(
 ) {
     let mut dice = Dice::new(u64::from(job.server.0) + 1);
     let mut said = Said::before(&live);
-    let engine = Engine::new(&job.method, job.bufsize, job.mode);
-    let mut probe = Probe::new(engine, &job.target, job.patience);
+    let mut probe = Probe::new(job.engine(), &job.target, job.patience);
     // A peer that hangs up every time is asked again at once only once an interval.
     let mut asked_again = false;
     sleep(delay).await;
     loop {
-        let pause = if live.admin() & admin::MAINT == 0 {
+        let pause = if live.admin() & admin::MAINT == 0 && !live.checks_off() {
             begin(&live);
             if job.method.mentions_server_state() {
                 probe.know(bystander(&job, &live, &sinks.published.load()));

@@ -7,8 +7,8 @@
 use std::fmt::Write as _;
 
 use super::Level;
-use crate::state::CheckStatus;
 use crate::state::event::{CheckSummary, Left, ServerChange, ServerEvent};
+use crate::state::{CheckStatus, Operation};
 
 /// A line without its header.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +52,12 @@ pub fn server(event: &ServerEvent) -> Sentence {
         ServerChange::Stopping { reason, left } => {
             (Level::Notice, format!("{name} is stopping{}. {}", because(reason.as_ref()), more(*left)))
         }
+        by_operator @ (ServerChange::Forced { .. }
+        | ServerChange::Maintenance { .. }
+        | ServerChange::Returned { .. }
+        | ServerChange::Draining { .. }
+        | ServerChange::Undrained { .. }
+        | ServerChange::Moved { .. }) => operated(name, by_operator),
         ServerChange::NoServerLeft { is_listen } => {
             let kind = if *is_listen { ProxyKind::Proxy } else { ProxyKind::Backend };
             (Level::Emergency, format!("{} {} has no server available!", kind.word(), event.backend))
@@ -150,9 +156,41 @@ pub fn dump_proxy(name: &str, servers: Option<(usize, usize)>, counts: ProxyCoun
     Sentence { level: Level::Notice, text: format!("SIGHUP: Proxy {name} {state} {conn}") }
 }
 
+/// What the operator did on the runtime socket.
+fn operated(name: Name<'_>, what: &ServerChange) -> (Level, String) {
+    let word = |up: bool| if up { "UP" } else { "DOWN" };
+    match what {
+        ServerChange::Forced { operation: Operation::Stopped, left } => {
+            (Level::Alert, format!("{name} is DOWN, changed from CLI. {}", fewer(*left)))
+        }
+        ServerChange::Forced { operation: Operation::Stopping, left } => {
+            (Level::Notice, format!("{name} is stopping, changed from CLI. {}", more(*left)))
+        }
+        ServerChange::Forced { left, .. } => {
+            (Level::Notice, format!("{name} is UP, changed from CLI. {}", more(*left)))
+        }
+        ServerChange::Maintenance { left } => {
+            (Level::Alert, format!("{name} is going DOWN for maintenance. {}", fewer(*left)))
+        }
+        ServerChange::Returned { up, draining } => {
+            let ready = if *draining { "DRAIN" } else { "READY" };
+            (Level::Notice, format!("{name} is {}/{ready} (leaving forced maintenance).", word(*up)))
+        }
+        ServerChange::Draining { left } => {
+            (Level::Notice, format!("{name} enters drain state. {}", more(*left)))
+        }
+        ServerChange::Undrained { up } => {
+            (Level::Notice, format!("{name} is {} (leaving forced drain).", word(*up)))
+        }
+        ServerChange::Moved { to } => (Level::Notice, format!("{name} is at {to} now, changed from CLI.")),
+        other => (Level::Notice, format!("{name} changed: {other:?}.")),
+    }
+}
+
 fn our_own(name: Name<'_>, what: &ServerChange) -> (Level, String) {
     match what {
         ServerChange::IsReplica => (Level::Notice, format!("{name} is a replica.")),
+        ServerChange::Unfit { text } => (Level::Warning, format!("{name} is not read from: {text}.")),
         ServerChange::Held { reason } => (Level::Warning, format!("{name} is held: {reason}.")),
         ServerChange::Master { reason, previous, epoch } => {
             let after = previous.as_ref().map(|previous| format!(", after {previous}")).unwrap_or_default();

@@ -13,15 +13,18 @@ use std::io;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::control::{Control, Next, Speaker};
 use super::duty::Duty;
+use super::gather::own_variables;
 use super::listeners::Sockets;
 use super::message::Handover;
 use super::reload::override_config;
 use super::report::Voice;
+use super::runtime::{CommandSockets, Desk, Known};
 use super::settings::{Settings, Verbosity};
 use crate::config::{self, Config};
 use crate::guard::actor::{Guards, run as run_guards};
@@ -87,6 +90,7 @@ fn help(error: &process::DropError) -> String {
 /// Serves until the end; the process's exit code.
 pub fn serve(start: Start) -> Result<u8, StartError> {
     let loaded = config::load(&start.handover.bundle);
+    let startup_logs = start.voice.lines(&loaded);
     let mut config = loaded.config.ok_or(StartError::Bundle)?;
     override_config(&mut config, &start.settings, start.default_maxconn);
     if !Sockets::default().suffice(&config, &start.handover.listeners) {
@@ -102,7 +106,7 @@ pub fn serve(start: Start) -> Result<u8, StartError> {
         give_up_privileges(&config, *parent, &start.settings.program)?;
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let parts = Parts { clock, workers, guards, emitted, events };
+    let parts = Parts { clock, workers, guards, emitted, events, startup_logs };
     let code = runtime.block_on(run(start, config, parts));
     // A reload may still hang in a name server; its thread ends with the process.
     runtime.shutdown_background();
@@ -116,11 +120,12 @@ struct Parts {
     guards: Guards,
     emitted: UnboundedReceiver<Emitted>,
     events: tokio::sync::mpsc::UnboundedSender<Emitted>,
+    startup_logs: String,
 }
 
 async fn run(start: Start, config: Config, parts: Parts) -> Result<u8, StartError> {
     let Start { settings, voice, handover, place, default_maxconn } = start;
-    let Parts { clock, workers, guards, emitted, events } = parts;
+    let Parts { clock, workers, guards, emitted, events, startup_logs } = parts;
     let Handover { bundle, listeners, logs } = handover;
     let speaker = Speaker { tag: file_name(&settings.program), echo: echo(&settings, &place) };
     let identity = speaker.identity(&config);
@@ -141,6 +146,17 @@ async fn run(start: Start, config: Config, parts: Parts) -> Result<u8, StartErro
         hostname: bundle.hostname.clone(),
         started: Tick::now(),
     };
+    let known = Known {
+        version: settings.version.clone(),
+        release_date: settings.release_date.clone(),
+        threads: workers.count(),
+        hostname: bundle.hostname.clone(),
+        started: (facts.started, SystemTime::now()),
+        clock: clock.clone(),
+        environment: own_variables(&settings),
+        startup_logs,
+    };
+    let (desk, asks) = Desk::new(known);
     let mut control = Control {
         published: Arc::clone(&published),
         workers: workers.clone(),
@@ -150,7 +166,10 @@ async fn run(start: Start, config: Config, parts: Parts) -> Result<u8, StartErro
         logger: logger.clone(),
         voice: voice.in_background()?,
         sockets: Sockets::default(),
+        commands: CommandSockets::new(asks),
         speaker,
+        hard_maxconn: 0,
+        is_stopping: false,
     };
     let sinks = Sinks::from_descriptors(logs);
     control.apply(Next { config, opened: listeners, sinks });
@@ -169,7 +188,7 @@ async fn run(start: Start, config: Config, parts: Parts) -> Result<u8, StartErro
         Arc::new(move |record| logger.connect(record))
     };
     let records = Arc::new(move |record| logger.session(record));
-    let duty = Duty::begin(control, settings, place, default_maxconn)?;
+    let duty = Duty::begin((control, desk), settings, place, default_maxconn)?;
     let handles = start_workers(&Shared { published, workers, records, connects, services })?;
     Ok(duty.run(handles).await)
 }

@@ -271,6 +271,15 @@ impl Worker {
                 let served = self.served_by(server);
                 self.tell(&served, Event::Thaw, engine);
             }
+            Command::CutSession(token, reason) => {
+                let found: Vec<Slot> = self.sessions.find(token).into_iter().collect();
+                self.tell(&found, Event::Cut(reason), engine);
+            }
+            Command::CutNamed(target, reason) => {
+                let served = self.sessions.slots(|session| session.is_served_by(&target));
+                self.tell(&served, Event::Cut(reason), engine);
+            }
+            Command::Survey(survey) => survey.answer(self.sessions.describe(self.now)),
             Command::Adopt(accepted) => self.adopt(accepted, engine),
             Command::Admit => self.look_for_clients(engine),
             Command::Pause => self.pause(engine),

@@ -19,17 +19,19 @@ impl BackendView {
     /// waited for. A time that is over says that it would have been.
     ///
     /// Before the first verdict: what a check may take, and the connect after it. Without a master: until the
-    /// hold's clock, which runs since the backend has lost its master, has run out. The later of the two.
+    /// hold's clock, which runs since the backend has lost its master, has run out. While the master is frozen:
+    /// until the freeze ends, hold or not. The latest of these.
     pub fn held_until(&self, backend: &Backend, since: Tick) -> Option<Tick> {
         let guarding = self.in_force();
+        let frozen = self.live.frozen_until();
         if !guarding.needs_proof() {
-            return None;
+            return frozen;
         }
         let verdict = if self.live.judged.load(Relaxed) { since } else { since + first_verdict(backend) };
         let hold = backend.redis.hold.filter(|_| guarding == Guarding::Master);
         let masterless = self.live.masterless_since().unwrap_or(since);
         let held = hold.and_then(|hold| hold_ends(Some(masterless), Some(hold))).unwrap_or(since);
-        Some(verdict.max(held))
+        Some(verdict.max(held).max(frozen.unwrap_or(since)))
     }
 }
 

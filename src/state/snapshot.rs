@@ -39,8 +39,12 @@ pub struct ProcessLive {
     pub rate: super::counters::Rate,
     /// Sessions that wait for a first verdict or for a master.
     pub held: super::counters::Gauge,
+    /// `set rate-limit connections global`, `... sessions global`: new clients a second; 0 is no limit.
+    pub rate_limits: [AtomicU32; 2],
     /// Accepts that failed for want of descriptors or memory.
     pub accept_failures: super::counters::Counter,
+    /// Numbers connections as they come.
+    pub(super) arrivals: std::sync::atomic::AtomicU64,
     /// Who found no room: see `admission`.
     pub(super) turned_away: std::sync::atomic::AtomicU64,
     /// Sessions of each worker, by which accepted connections are spread.
@@ -66,6 +70,45 @@ impl Snapshot {
             .collect();
         let process = Arc::clone(&old.process);
         Snapshot { generation: old.generation + 1, config, frontends, backends, listeners, process }
+    }
+
+    /// The snapshot after the operator changed something of the config: everything is carried over by name, and
+    /// a server with another address goes on as its own successor. `guarding` as in [`Snapshot::build`].
+    pub fn edited(&self, config: Arc<Config>, guarding: &[Guarding], now: Tick) -> Snapshot {
+        let view = |(backend, guarding): (&Backend, &Guarding)| self.edit_backend(backend, *guarding, now);
+        Snapshot {
+            generation: self.generation + 1,
+            backends: config.backends.iter().zip(guarding).map(view).collect(),
+            config,
+            frontends: self.frontends.clone(),
+            listeners: self.listeners.clone(),
+            process: Arc::clone(&self.process),
+        }
+    }
+
+    fn edit_backend(&self, backend: &Backend, guarding: Guarding, now: Tick) -> BackendView {
+        let Some(BackendId(at)) = self.backend(&backend.name) else {
+            return self.carry_backend(backend, guarding, now);
+        };
+        let (old_backend, old_view) = (&self.config.backends[at], &self.backends[at]);
+        let carry = |server: &Server| {
+            let same = |old: &Server| old.name == server.name;
+            let Some(position) = old_backend.servers.iter().position(same) else {
+                return fresh_server(server, now);
+            };
+            let live = &old_view.servers[position];
+            match old_backend.servers[position].address == server.address {
+                true => Arc::clone(live),
+                false => Arc::new(live.successor(ServerKey(next_key()))),
+            }
+        };
+        let servers = backend.servers.iter().map(carry).collect();
+        BackendView { live: Arc::clone(&old_view.live), servers, guarding }
+    }
+
+    /// The same with other listening sockets.
+    pub fn with_listeners(&self, listeners: Vec<Vec<Option<Arc<Listener>>>>) -> Snapshot {
+        Snapshot { listeners, ..self.without_listeners() }
     }
 
     /// The same without its listening sockets: a soft stop publishes it, so that they close.

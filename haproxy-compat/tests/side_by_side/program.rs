@@ -36,7 +36,7 @@ fn release() -> &'static [&'static str] {
 }
 
 impl Which {
-    fn command(self) -> Command {
+    pub(crate) fn command(self) -> Command {
         match self {
             Which::Haproxy => Command::new("haproxy"),
             Which::Rolecall => Command::new(ROLECALL.as_path()),

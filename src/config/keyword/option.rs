@@ -38,11 +38,11 @@ pub(super) static KEYWORDS: &[Keyword] = &[
     honoured("option redis-single-master", BACK, "gives clients to one master only"),
     honoured("option redis-hold", BACK, "lets clients wait while there is no master"),
     honoured("option redis-probe", BACK, "keeps the connection of a check open"),
-    rejected(
+    honoured(
         "option redis-replica",
         BACK,
-        "is not supported in this version of rolecall; check for 'role:slave' by 'tcp-check' lines",
-        "admits replicas within a lag",
+        "makes it a read backend: replicas whose link is up, within 'max-lag' (bytes as in 64k, 1m, 1g; or a time \
+         as in 500ms, 5s; 'm' is megabytes, a bare number bytes), else the master",
     ),
     honoured(
         "option redis-sentinel-discovery",

@@ -16,6 +16,8 @@ pub enum Scope {
     Server,
     /// Options of `bind`.
     Bind,
+    /// Options of `stats socket`, which is a `bind` line with rights.
+    StatsSocket,
     /// Options of `tcp-check connect` and `http-check connect`.
     CheckConnect,
     /// Options of `tcp-check expect`.
@@ -38,7 +40,7 @@ pub enum Scope {
 
 impl Scope {
     /// Every place, in the order of the table.
-    pub const ALL: [Scope; 21] = [
+    pub const ALL: [Scope; 22] = [
         Scope::File,
         Scope::Global,
         Scope::Defaults,
@@ -47,6 +49,7 @@ impl Scope {
         Scope::Listen,
         Scope::Server,
         Scope::Bind,
+        Scope::StatsSocket,
         Scope::CheckConnect,
         Scope::CheckExpect,
         Scope::HttpSend,
@@ -94,6 +97,7 @@ impl Scope {
                 | Scope::CheckExpect
                 | Scope::HttpSend
                 | Scope::HttpExpect
+                | Scope::StatsSocket
         )
     }
 
@@ -103,6 +107,7 @@ impl Scope {
             Scope::Server => " on a server line",
             Scope::Bind => " on a bind line",
             Scope::CheckConnect => " on a 'tcp-check connect' or 'http-check connect' line",
+            Scope::StatsSocket => " on a 'stats socket' line",
             Scope::CheckExpect => " on a 'tcp-check expect' line",
             Scope::HttpSend => " on an 'http-check send' line",
             Scope::HttpExpect => " on an 'http-check expect' line",
@@ -123,6 +128,7 @@ impl fmt::Display for Scope {
             Scope::Server => "server",
             Scope::Bind => "bind",
             Scope::CheckConnect => "tcp-check connect, http-check connect",
+            Scope::StatsSocket => "stats socket",
             Scope::CheckExpect => "tcp-check expect",
             Scope::HttpSend => "http-check send",
             Scope::HttpExpect => "http-check expect",

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 mod balance;
 mod check;
+mod command;
 mod http_check;
 mod log;
 mod server;
@@ -23,6 +24,7 @@ pub use balance::{Balance, HashMethod, Hashing};
 pub use check::{
     ApplicationExpect, CheckAction, CheckConnect, CheckExpect, CheckMethod, CheckRule, ExpectPattern,
 };
+pub use command::{CommandSocket, FileAccess, Level};
 pub use http_check::{Expression, HeaderParts, HeaderWanted, HttpExpect, HttpWanted, OnNotFound, TextWanted};
 pub use log::{LogAddress, LogFormat, LogFraming, LogTarget, SessionLog};
 pub use server::{OnError, Server, ServerAddress, ServerCheck, ServerPort};
@@ -100,6 +102,12 @@ pub struct Global {
     pub grace: Duration,
     /// `tune.bufsize` in bytes: bounds what a check may receive.
     pub bufsize: usize,
+    /// `stats socket`, one for every address.
+    pub stats_sockets: Vec<CommandSocket>,
+    /// How long a client of one may be silent.
+    pub stats_timeout: Duration,
+    /// How many clients they take at a time.
+    pub stats_maxconn: u32,
     pub zero_warning: bool,
     pub quiet: bool,
 }
@@ -127,6 +135,9 @@ impl Default for Global {
             hard_stop_after: None,
             grace: Duration::ZERO,
             bufsize: 16384,
+            stats_sockets: Vec::new(),
+            stats_timeout: Duration::from_secs(10),
+            stats_maxconn: 10,
             zero_warning: false,
             quiet: false,
         }
@@ -287,7 +298,7 @@ pub struct ReplicaOptions {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lag {
     Bytes(u64),
-    /// Since it last heard from its master.
+    /// Since it last heard from its master, or was seen to have all that its master had.
     Time(Duration),
 }
 

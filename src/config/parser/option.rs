@@ -3,10 +3,10 @@
 use super::check_option;
 use super::context::Context;
 use super::statement::{Polarity, Statement};
-use super::value::TimeUnit;
+use super::value::{Time, TimeUnit, size, time};
 use crate::config::ast::{CheckKind, Hold, Options, Proxy, ProxyKind, Redis};
 use crate::config::diagnostic::{Diagnostic, Heading};
-use crate::config::model::{GuardMode, LogFormat, Redispatch};
+use crate::config::model::{GuardMode, Lag, LogFormat, Redispatch, ReplicaOptions};
 
 type Flag = fn(&mut Options) -> &mut bool;
 
@@ -49,6 +49,7 @@ const READERS: &[(&str, Reader)] = &[
         proxy.settings.redis.proof = line.polarity != Polarity::No;
         line.no_more(context, "option redis-proof", 2);
     }),
+    ("redis-replica", redis_replica),
     ("redis-sentinel-discovery", |context, proxy, line| {
         proxy.settings.redis.discovery = line.polarity != Polarity::No;
         line.no_more(context, "option redis-sentinel-discovery", 2);
@@ -163,4 +164,40 @@ fn redis_hold(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>
     };
     proxy.settings.redis.hold = hold;
     line.no_more(context, "option redis-hold", 3);
+}
+
+fn redis_replica(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) {
+    if line.polarity != Polarity::Normal {
+        proxy.settings.redis.replica = None;
+        line.no_more(context, "option redis-replica", 2);
+        return;
+    }
+    let max_lag = match (&*line.text(2), lag(&line.text(3))) {
+        ("", _) => None,
+        ("max-lag", Some(lag)) => Some(lag),
+        ("max-lag", None) => {
+            let found = line.text(3);
+            let message = format!(
+                "'option redis-replica max-lag' expects bytes, such as '1m', or a time, such as '5s', found '{found}'"
+            );
+            return context.error(line.span_of(3), message);
+        }
+        (other, _) => {
+            let message = format!("'option redis-replica' expects 'max-lag', found '{other}'");
+            return context.error(line.span_of(2), message);
+        }
+    };
+    proxy.settings.redis.replica = Some(ReplicaOptions { max_lag });
+    line.no_more(context, "option redis-replica", 4);
+}
+
+/// What reads as a size is one, so that `m` means megabytes; minutes can be written in seconds.
+fn lag(text: &str) -> Option<Lag> {
+    if let Some(bytes) = size(text) {
+        return Some(Lag::Bytes(bytes));
+    }
+    match time(text, TimeUnit::Milliseconds) {
+        Ok(Time { value, stray: None }) => Some(Lag::Time(value)),
+        _ => None,
+    }
 }

@@ -38,7 +38,11 @@ impl<'a> Options<'a> {
     /// Starts at word `at` of a line.
     pub(super) fn new(scope: Scope, line: &Statement<'a>, at: usize, subject: String) -> Options<'a> {
         // HAProxy leaves out the word `parsing` on server lines.
-        let heading = if scope == Scope::Bind { Heading::Statement } else { Heading::Place };
+        let heading = if matches!(scope, Scope::Bind | Scope::StatsSocket) {
+            Heading::Statement
+        } else {
+            Heading::Place
+        };
         Options { scope, words: line.words, at, name: String::new(), place: line.span(), subject, heading }
     }
 
@@ -148,6 +152,11 @@ impl<'a> Options<'a> {
         &self.subject
     }
 
+    /// Where the word stands that was read last.
+    pub(super) fn place(&self) -> Span {
+        self.place
+    }
+
     /// The option that is being read.
     pub(super) fn name(&self) -> &str {
         &self.name
@@ -175,7 +184,7 @@ impl<'a> Options<'a> {
 
     fn unknown(&self, context: &mut Context<'_>) {
         let near = suggest::nearest(self.scope, &[&self.name]);
-        let separator = if self.scope == Scope::Bind { ":" } else { " :" };
+        let separator = if matches!(self.scope, Scope::Bind | Scope::StatsSocket) { ":" } else { " :" };
         let maybe = near.map(|near| format!("; did you mean '{near}' maybe ?")).unwrap_or_default();
         let message = format!("{}{separator} unknown keyword '{}'{maybe}", self.subject, self.name);
         context.report(Diagnostic::error(self.place, message).heading(self.heading));

@@ -89,6 +89,6 @@ fn redis_options(redis: &Redis, timeouts: &Timeouts) -> RedisOptions {
         kept_probe: redis.kept_probe,
         discovery: redis.discovery,
         freeze: timeouts.freeze.unwrap_or(RedisOptions::default().freeze),
-        ..RedisOptions::default()
+        replica: redis.replica,
     }
 }

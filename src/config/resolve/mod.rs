@@ -62,7 +62,7 @@ pub fn resolve(tree: &Tree, sources: &Sources, context: &mut Context<'_>) -> (Co
     resolver.global = resolver.global(&tree.global);
     resolver.global_log = resolver.global.log.clone();
     // HAProxy numbers proxies in file order; the one behind `stats socket` comes before all others.
-    let first_id = 1 + u32::from(tree.global.stats_socket);
+    let first_id = 1 + u32::from(tree.global.has_commands);
     let mut config = resolver.proxies(&tree.proxies, first_id);
     config.sentinels = resolver.sentinels(&tree.sentinels);
     let wanted = Wanted {

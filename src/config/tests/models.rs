@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{bundle, config, loaded, told};
 use crate::config::load;
 use crate::config::model::{
-    Backend, Balance, BindAddress, CheckAction, CheckMethod, Config, Frontend, GuardMode, Keepalive,
+    Backend, Balance, BindAddress, CheckAction, CheckMethod, Config, Frontend, GuardMode, Keepalive, Lag,
     LogAddress, LogFraming, Mode, OnError, Redispatch, Server, ServerAddress, ServerPort,
 };
 
@@ -174,6 +174,25 @@ fn balance_and_redispatch() {
     ];
     for (text, expected) in table {
         assert_eq!(backend(text).redispatch, expected, "{text}");
+    }
+}
+
+#[test]
+fn option_redis_replica_takes_bytes_or_a_time() {
+    let lag = |words: &str| backend(&format!("option redis-replica {words}")).redis.replica.unwrap().max_lag;
+    let time = |milliseconds| Some(Lag::Time(Duration::from_millis(milliseconds)));
+    assert_eq!(backend("").redis.replica, None);
+    assert_eq!(backend("option redis-replica\n no option redis-replica").redis.replica, None);
+    for (words, want) in [
+        ("", None),
+        ("max-lag 1000", Some(Lag::Bytes(1000))),
+        ("max-lag 64k", Some(Lag::Bytes(64 << 10))),
+        ("max-lag 2m", Some(Lag::Bytes(2 << 20))),
+        ("max-lag 500ms", time(500)),
+        ("max-lag 5s", time(5000)),
+        ("max-lag 1h", time(3_600_000)),
+    ] {
+        assert_eq!(lag(words), want, "{words:?}");
     }
 }
 

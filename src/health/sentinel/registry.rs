@@ -22,7 +22,7 @@ use super::entry::{Entry, Source, Standing};
 use super::facts::{Auth, Hint, SentinelJob, Slot};
 use super::naming::Seen;
 use crate::config::model::{SentinelGroup, SentinelNode};
-use crate::redis::sentinel::PeerView;
+use crate::redis::sentinel::{Node, PeerView};
 use crate::state::sentinel::{Origin, SentinelId, SentinelStatus};
 use crate::state::{BackendKey, SentinelReport, SentinelWord};
 use crate::time::Tick;
@@ -79,6 +79,7 @@ pub(super) struct Registry {
     pub(super) dropped: DroppedList,
     last_attempt: Option<Tick>,
     lines_left: u32,
+    told_of_names: bool,
 }
 
 impl Registry {
@@ -91,12 +92,13 @@ impl Registry {
             dropped: DroppedList::default(),
             last_attempt: None,
             lines_left: MOST_LINES,
+            told_of_names: false,
         }
     }
 
     /// A config has taken effect: what its sections name is watched, what they do not name any more is not.
     pub(super) fn apply(&mut self, groups: &[SentinelGroup], now: Tick) -> Vec<Effect> {
-        self.lines_left = MOST_LINES;
+        (self.lines_left, self.told_of_names) = (MOST_LINES, false);
         self.dropped = DroppedList::default();
         let mut effects = Vec::new();
         let nodes =
@@ -170,8 +172,7 @@ impl Registry {
         master_name: &str,
         now: Tick,
     ) -> Vec<Effect> {
-        // A host name would have to be looked up for anyone who may PUBLISH.
-        let Ok(ip) = peer.node.host.parse::<IpAddr>() else { return Vec::new() };
+        let Ok(ip) = peer.node.host.parse::<IpAddr>() else { return self.announced_by_name(&peer.node) };
         let address = SocketAddr::new(ip, peer.node.port);
         let dropped = Dropped { address, run_id: peer.run_id.clone(), master_name: master_name.to_owned() };
         let unproven_there = |entry: &Entry| {
@@ -196,6 +197,17 @@ impl Registry {
         };
         self.add(source, job, now);
         effects.extend(self.attempt(now));
+        effects
+    }
+
+    /// A host name would have to be looked up for anyone who may PUBLISH: said once, and left alone.
+    fn announced_by_name(&mut self, node: &Node) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        if !std::mem::replace(&mut self.told_of_names, true) {
+            let text =
+                format!("Sentinel {node} announces itself by a host name; name it in a 'sentinels' section");
+            self.tell_of_hint(Tone::Warning, text, &mut effects);
+        }
         effects
     }
 

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use super::engine::{Engine, Mode, Phase};
+use super::engine::{Asks, Engine, Mode, Phase};
 use super::expect::{self, Miss, Words};
 use super::format::Material;
 use super::http::{self, Reading};
@@ -12,6 +12,8 @@ use crate::config::model::{CheckAction, CheckExpect, CheckMethod, CheckRule, Exp
 use crate::redis::role::Findings;
 use crate::state::CheckStatus;
 
+/// Asked in every check of a read backend whose script does not.
+const ASK_ROLE: &[u8] = b"INFO replication\r\n";
 /// Asked once a connection by kept probes, to learn `run_id` and uptime.
 const ASK_IDENTITY: &[u8] = b"INFO server\r\n";
 
@@ -118,7 +120,7 @@ impl<'a> Engine<'a> {
         }
         let trouble = match settled {
             Settled::Failure => self.replies.last_error().map(|error| text::trouble(error, self.rules)),
-            Settled::Pass | Settled::Definite => None,
+            Settled::Pass | Settled::Definite | Settled::Unfit => None,
         };
         CheckOutcome {
             status,
@@ -133,16 +135,23 @@ impl<'a> Engine<'a> {
 
     /// The outcome stands and the connection may live on: see to it that it can be asked again.
     pub(super) fn conclude(&mut self, outcome: CheckOutcome) -> Step<'a> {
-        if self.mode == Mode::Once { self.done(outcome) } else { self.drain(outcome) }
+        let is_last = self.mode == Mode::Once && self.asks == Asks::Script;
+        if is_last { self.done(outcome) } else { self.drain(outcome) }
     }
 
     pub(super) fn drain(&mut self, outcome: CheckOutcome) -> Step<'a> {
         if self.ended || self.replies.is_full() {
             return self.done(outcome);
         }
-        if !self.replies.in_step() {
+        if !self.replies.idle() {
             self.phase = Phase::Draining(outcome);
             return Step::Wait;
+        }
+        if self.lacks_role(&outcome) && !self.role_asked {
+            self.role_asked = true;
+            self.replies.send(ASK_ROLE);
+            self.phase = Phase::AskingRole(outcome);
+            return Step::Send(Cow::Borrowed(ASK_ROLE));
         }
         let unknown = outcome.role.as_ref().is_some_and(|report| report.run_id.is_none());
         if unknown && self.identity.is_none() {
@@ -152,6 +161,22 @@ impl<'a> Engine<'a> {
             return Step::Send(Cow::Borrowed(ASK_IDENTITY));
         }
         self.done(outcome)
+    }
+
+    /// The script may have asked for nothing, or by ROLE, which tells no history.
+    fn lacks_role(&self, outcome: &CheckOutcome) -> bool {
+        let untold = || outcome.role.as_ref().is_none_or(|report| report.replid.is_none());
+        self.asks == Asks::Role && outcome.passed() && untold()
+    }
+
+    pub(super) fn hear_role(&mut self, mut outcome: CheckOutcome) -> Step<'a> {
+        if !self.replies.in_step() && !self.ended && !self.replies.is_full() {
+            self.phase = Phase::AskingRole(outcome);
+            return Step::Wait;
+        }
+        let findings = std::mem::take(&mut self.replies.findings);
+        outcome.role = findings.into_report().or(outcome.role);
+        self.drain(outcome)
     }
 
     pub(super) fn identify(&mut self, outcome: CheckOutcome) -> Step<'a> {
@@ -165,10 +190,20 @@ impl<'a> Engine<'a> {
 
     pub(super) fn done(&mut self, mut outcome: CheckOutcome) -> Step<'a> {
         self.phase = Phase::Idle;
+        if self.lacks_role(&outcome) && outcome.role.is_none() {
+            outcome = self.roleless();
+        }
         if let (Some(report), Some(identity)) = (&mut outcome.role, &self.identity) {
             identity.identify(report, self.identity_age);
         }
         Step::Done(outcome)
+    }
+
+    /// It has not said its role, most likely because it may not: its error reply is named.
+    fn roleless(&mut self) -> CheckOutcome {
+        let error = self.replies.last_error().map(|error| text::trouble(error, self.rules));
+        let info = error.unwrap_or_else(|| "no role in the reply to INFO replication".to_owned());
+        self.outcome(CheckStatus::L7Response, Settled::Failure, info)
     }
 
     fn render(&self, expect: &CheckExpect, format: &str) -> String {

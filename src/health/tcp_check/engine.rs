@@ -21,6 +21,14 @@ pub enum Mode {
     Kept,
 }
 
+/// Whether the role is to be known at the end, beside what the script wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asks {
+    Script,
+    /// After a script that passes, INFO replication is asked unless its replies have told all of that.
+    Role,
+}
+
 #[derive(Debug)]
 pub(super) enum Phase {
     Idle,
@@ -30,6 +38,8 @@ pub(super) enum Phase {
     Receiving,
     /// The outcome stands; the rest of the replies is read so that the connection can be asked again.
     Draining(CheckOutcome),
+    /// The script has passed; INFO replication is on its way, or its reply is.
+    AskingRole(CheckOutcome),
     /// The outcome stands; INFO server is on its way, or its reply is.
     Identifying(CheckOutcome),
 }
@@ -41,6 +51,9 @@ pub struct Engine<'a> {
     pub(super) rules: &'a [CheckRule],
     parts: Vec<Part>,
     pub(super) mode: Mode,
+    pub(super) asks: Asks,
+    /// In this check.
+    pub(super) role_asked: bool,
     /// On a connection that has passed the login.
     repeating: bool,
     pub(super) at: usize,
@@ -72,6 +85,8 @@ impl<'a> Engine<'a> {
             rules,
             parts: script::parts(rules),
             mode,
+            asks: Asks::Script,
+            role_asked: false,
             repeating: false,
             at: 0,
             last: None,
@@ -83,6 +98,11 @@ impl<'a> Engine<'a> {
             identity: None,
             identity_age: Duration::ZERO,
         }
+    }
+
+    /// The same machine, asking for more or less.
+    pub fn asking(self, asks: Asks) -> Engine<'a> {
+        Engine { asks, ..self }
     }
 
     /// Starts a check on a new connection.
@@ -124,7 +144,7 @@ impl<'a> Engine<'a> {
 
     fn restart(&mut self, repeating: bool) {
         self.repeating = repeating;
-        (self.at, self.last) = (0, None);
+        (self.at, self.last, self.role_asked) = (0, None, false);
         self.phase = Phase::Idle;
         self.said = Words::default();
         self.replies.next_check();
@@ -147,7 +167,7 @@ impl<'a> Engine<'a> {
 
     /// Everything was written.
     pub fn on_sent(&mut self) -> Step<'a> {
-        if let Phase::Identifying(_) = self.phase {
+        if let Phase::AskingRole(_) | Phase::Identifying(_) = self.phase {
             return Step::Wait;
         }
         self.last = Some(self.at);
@@ -191,6 +211,9 @@ impl<'a> Engine<'a> {
 
     /// The time for this check is over.
     pub fn on_timeout(&mut self) -> Step<'a> {
+        if let Phase::AskingRole(_) = self.phase {
+            return self.fail(CheckStatus::L7Timeout, "INFO replication was not answered".to_owned());
+        }
         if self.has_outcome() {
             self.ended = true;
             return self.look();
@@ -212,13 +235,14 @@ impl<'a> Engine<'a> {
     }
 
     fn has_outcome(&self) -> bool {
-        matches!(self.phase, Phase::Draining(_) | Phase::Identifying(_))
+        matches!(self.phase, Phase::Draining(_) | Phase::AskingRole(_) | Phase::Identifying(_))
     }
 
     /// Goes on after input, or after its end.
     fn look(&mut self) -> Step<'a> {
         match std::mem::replace(&mut self.phase, Phase::Idle) {
             Phase::Draining(outcome) => self.drain(outcome),
+            Phase::AskingRole(outcome) => self.hear_role(outcome),
             Phase::Identifying(outcome) => self.identify(outcome),
             Phase::Receiving => self.run(),
             waiting => {
@@ -279,12 +303,11 @@ impl<'a> Engine<'a> {
     }
 
     fn skips(&self, at: usize) -> bool {
-        self.mode == Mode::Kept
-            && match self.parts[at] {
-                Part::Every => false,
-                Part::Login => self.repeating,
-                Part::Quit => true,
-            }
+        match self.parts[at] {
+            Part::Every => false,
+            Part::Login => self.repeating,
+            Part::Quit => self.mode == Mode::Kept || self.asks == Asks::Role,
+        }
     }
 
     /// After a wait, evaluation starts over at the first of the inverse expects before this one.

@@ -26,7 +26,7 @@ mod replies;
 mod script;
 mod text;
 
-pub use engine::{Engine, Mode};
+pub use engine::{Asks, Engine, Mode};
 pub use http_expect::Present;
 pub use script::{login, rehearse, repeatable};
 
@@ -92,6 +92,8 @@ pub enum Settled {
     Pass,
     /// The server answered completely, and it is its role that the script refuses.
     Definite,
+    /// It passed, and is all the same not to be read from now (`option redis-replica`).
+    Unfit,
     /// Anything else that is not a pass; counts towards `fall`.
     Failure,
 }

@@ -77,6 +77,72 @@ pub(super) fn play(method: &CheckMethod, bytes: &[u8], piece: usize, end: End) -
     }
 }
 
+/// A read backend's check: what it sends, and how it ends when each send is answered in turn.
+fn asked(method: &CheckMethod, mode: Mode, answers: &[&str]) -> (Vec<String>, CheckOutcome) {
+    let mut engine = Engine::new(method, 16384, mode).asking(Asks::Role);
+    let (mut sent, mut answers) = (Vec::new(), answers.iter());
+    let mut step = engine.begin();
+    loop {
+        step = match step {
+            Step::Done(outcome) => return (sent, outcome),
+            Step::Connect { .. } => engine.on_connected(),
+            Step::Send(bytes) => {
+                sent.push(String::from_utf8_lossy(&bytes).into_owned());
+                engine.on_sent()
+            }
+            Step::Wait => match answers.next() {
+                Some(answer) => engine.on_bytes(answer.as_bytes()),
+                None => engine.on_timeout(),
+            },
+        };
+    }
+}
+
+#[test]
+fn a_read_backends_check_asks_for_the_role_itself() {
+    let bulk = |text: &str| format!("${}\r\n{text}\r\n", text.len());
+    let replica = bulk("role:slave\r\nmaster_link_status:up\r\nmaster_replid:h1\r\nslave_repl_offset:5\r\n");
+    let server = bulk("run_id:r1\r\n");
+    let role = "INFO replication\r\n";
+    for mode in [Mode::Once, Mode::Kept] {
+        let (sent, outcome) = asked(&CheckMethod::RedisCheck, mode, &["+PONG\r\n", &replica, &server]);
+        assert_eq!(sent[1..], [role, "INFO server\r\n"]);
+        assert_eq!((outcome.status, outcome.settled), (CheckStatus::L7Ok, Settled::Pass));
+        let report = outcome.role.unwrap();
+        assert_eq!(
+            (report.role, report.link_up, report.run_id),
+            (Role::Replica, Some(true), Some("r1".to_owned()))
+        );
+        let (sent, outcome) = asked(&CheckMethod::Layer4, mode, &[&replica, &server]);
+        assert_eq!(sent, [role, "INFO server\r\n"]);
+        assert_eq!(outcome.status, CheckStatus::L4Ok);
+        // The connection would be gone after QUIT, and the script has asked already.
+        let lines = [
+            PING,
+            "expect string +PONG",
+            "send INFO replication\\r\\n",
+            "expect string role:slave",
+            "send QUIT\\r\\n",
+            "expect string +OK",
+        ];
+        let (sent, outcome) = asked(&script(&lines), mode, &["+PONG\r\n", &replica, &server]);
+        assert_eq!(sent, ["PING\r\n", role, "INFO server\r\n"]);
+        assert!(outcome.passed());
+    }
+}
+
+#[test]
+fn who_does_not_tell_its_role_fails_and_says_why() {
+    let ask = |answers: &[&str]| asked(&CheckMethod::RedisCheck, Mode::Kept, answers).1;
+    let outcome = ask(&["+PONG\r\n", "-NOPERM this user has no permissions to run the 'info' command\r\n"]);
+    assert_eq!((outcome.status, outcome.settled), (CheckStatus::L7Response, Settled::Failure));
+    assert!(outcome.trouble.is_some_and(|trouble| trouble.starts_with("NOPERM")));
+    let outcome = ask(&["+PONG\r\n", "$-1\r\n"]);
+    assert_eq!((outcome.info.as_str(), outcome.trouble), ("no role in the reply to INFO replication", None));
+    let outcome = ask(&["+PONG\r\n"]);
+    assert_eq!((outcome.status, outcome.settled), (CheckStatus::L7Timeout, Settled::Failure));
+}
+
 /// Script, bytes that come, how it ends; status and text.
 type Case = (&'static [&'static str], &'static [u8], End, CheckStatus, &'static str);
 

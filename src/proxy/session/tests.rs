@@ -431,7 +431,7 @@ fn the_holds_clock_runs_since_the_master_is_lost() {
     world.pass(999);
     assert!(!world.connections[&early].is_over());
     world.pass(1);
-    assert_eq!(world.connections[&early].code(), "SC");
+    assert_eq!(world.connections[&early].code(), "sQ");
     assert!(world.connections[&early].record.as_ref().unwrap().server.is_none());
     let late = world.open().unwrap();
     assert_eq!(world.connections[&late].code(), "SC");

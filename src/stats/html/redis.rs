@@ -50,7 +50,8 @@ fn push_panel(
         "</header><div class=\"scroll\"><table class=\"roles\"><thead><tr><th>Server</th><th>Role</th><th>Standing</th>\
          <th>Clients</th><th>Offset</th><th>Behind</th><th>Link</th><th>Run id</th><th>Heard</th></tr></thead><tbody>",
     );
-    let history = master.and_then(|row| row.redis.report.as_ref());
+    let source = master.or_else(|| rows.iter().find(|row| row.live.stands_in()));
+    let history = source.and_then(|row| row.redis.report.as_ref());
     rows.iter().for_each(|row| push_server(text, page, view, row, (history, master)));
     text.push_str("</tbody></table></div>");
     push_changes(text, page, view, &changes);
@@ -101,7 +102,13 @@ impl Verdict {
     }
 
     fn of_several(rows: &[ServerRow<'_>], what: &str) -> Verdict {
-        let usable = rows.iter().filter(|row| row.excluded.is_none()).count();
+        let usable = rows.iter().filter(|row| row.excluded.is_none() && !row.live.stands_in()).count();
+        let stand_in = rows.iter().find(|row| row.excluded.is_none() && row.live.stands_in());
+        if let (0, Some(row)) = (usable, stand_in) {
+            let text =
+                format!("<b>{}</b>, the master, stands in: no replica is fit", Escaped(&row.config.name));
+            return Verdict { class: "wait", text, reason: None };
+        }
         let class = if usable > 0 { "good" } else { "bad" };
         let text = format!("<b>{usable}</b> of {} {what} get clients", rows.len());
         Verdict { class, text, reason: None }
@@ -181,12 +188,17 @@ fn standing(view: &BackendView, row: &ServerRow<'_>, is_master: bool) -> (&'stat
     let replica = row.redis.report.as_ref().is_some_and(|report| report.role == Role::Replica);
     let (class, words) = match row.excluded {
         None if is_master => ("good", "gets the clients".to_owned()),
+        None if row.live.stands_in() => ("calm", "stands in while no replica is fit".to_owned()),
         None if view.guarding == Guarding::Replicas => ("good", "gets clients".to_owned()),
         None => ("calm", "may get clients".to_owned()),
         Some(Unselectable::Maintenance) => ("off", "in maintenance".to_owned()),
         Some(Unselectable::Draining) => ("off", "drains: no new clients".to_owned()),
         Some(Unselectable::Down) if replica && view.guarding != Guarding::Replicas => {
             ("calm", "stands by".to_owned())
+        }
+        Some(Unselectable::Down) if row.redis.unfit.is_some() => {
+            let why = row.redis.unfit.clone().unwrap_or_default();
+            ("warn", format!("not read from: {why}"))
         }
         Some(Unselectable::Down) => ("bad", format!("down: {}", row.health.status.description())),
         Some(Unselectable::Unproven) => ("wait", "not proven yet: no check has passed".to_owned()),

@@ -180,7 +180,7 @@ fn push_frontend(text: &mut String, row: &FrontendRow<'_>) {
         live.requests.sum(),
         live.intercepted.sum()
     );
-    let state = if row.open { "OPEN" } else { "STOP" };
+    let state = row.status();
     let mut cells =
         Cells::begin(text, "frontend", &anchor, Head { label: "Frontend", title: "", short: state });
     cells.blank(3);
