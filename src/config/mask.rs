@@ -112,6 +112,10 @@ fn by_content(words: &[&[u8]]) -> Option<Range<usize>> {
     if known || matches!(*first, b"stats" | b"option" | b"timeout") {
         return None;
     }
+    // A misspelt `auth-pass`.
+    if first.windows(4).any(|part| part.eq_ignore_ascii_case(b"auth") || part.eq_ignore_ascii_case(b"pass")) {
+        return Some(1..words.len());
+    }
     let speaks = |word: &&[u8]| mentions(word, true) || mentions(&hex(word), true);
     words.iter().skip(1).position(speaks).map(|at| at + 1..words.len())
 }

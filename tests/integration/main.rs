@@ -19,5 +19,6 @@ mod reload;
 mod replicas;
 mod routing;
 mod seeds;
+mod sentinel;
 mod socket;
 mod trouble;

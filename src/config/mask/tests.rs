@@ -43,6 +43,8 @@ fn secrets_are_hidden_in_every_form() {
         ("setenv PW hunter2", "setenv PW ***"),
         ("server a 1.1.1.1 agent-send hunter2 check", "server a 1.1.1.1 agent-send *** check"),
         ("auth-pass hunter2", "auth-pass ***"),
+        ("auth-pas hunter2", "auth-pas ***"),
+        ("autpass hunter2 # hunter2", "autpass *** ***"),
         (
             "http-check send hdr Host a hdr Authorization hunter2",
             "http-check send hdr Host a hdr Authorization ***",

@@ -139,6 +139,7 @@ fn kind(text: &str) -> IResult<&str, Kind> {
         value(Kind::Unsupported("quic4@"), tag("quic4@")),
         value(Kind::Unsupported("quic6@"), tag("quic6@")),
         value(Kind::Unsupported("sentinel@"), tag("sentinel@")),
+        value(Kind::Unsupported("sentinel-replicas@"), tag("sentinel-replicas@")),
     ));
     preceded(opt(alt((tag("stream+"), tag("dgram+")))), alt((inet, local))).parse(text)
 }

@@ -33,6 +33,7 @@ impl Resolver<'_, '_> {
 
     fn sentinel_group(&mut self, section: &Sentinels) -> Option<SentinelGroup> {
         let name = &section.name;
+        self.check_ids(section);
         let Some(master) = &section.master else {
             let message = format!("sentinels '{}' : no 'master' is named.", name.value);
             let help = "add 'master NAME', as in 'sentinel monitor NAME ...' of sentinel.conf";
@@ -54,7 +55,6 @@ impl Resolver<'_, '_> {
                     .help("add 'auth-pass', or leave the user out"),
             );
         }
-        self.check_ids(section);
         let nodes = section.sentinels.iter().filter_map(|line| self.sentinel_node(section, line));
         Some(SentinelGroup {
             name: name.value.clone(),

@@ -77,6 +77,8 @@ struct Backend {
     sentinels: HashMap<Slot, Tasks>,
     listeners: HashMap<ServerKey, (ListenJob, Aborted)>,
     planned_at: Tick,
+    /// That the check's account may not listen was said.
+    told_deaf: bool,
 }
 
 struct Tasks {
@@ -111,6 +113,7 @@ impl Backend {
             sentinels: HashMap::new(),
             listeners: HashMap::new(),
             planned_at: now,
+            told_deaf: false,
         };
         backend.begin(now);
         backend
@@ -120,6 +123,7 @@ impl Backend {
     fn replan(&mut self, plan: Plan) {
         self.plan = plan;
         self.listeners.retain(|_, (_, task)| !task.0.is_finished());
+        self.told_deaf = false;
         let now = Tick::now();
         self.planned_at = now;
         self.begin(now);
@@ -150,7 +154,7 @@ impl Backend {
             Fact::Polled { slot, asked, result } => self.registry.polled((slot, asked), result, &world, now),
             Fact::Published { slot, event } => self.registry.published(slot, &event, &world, now),
             Fact::Listening { slot, trouble } => self.registry.listening(slot, trouble),
-            Fact::Deaf { server, text } => self.deaf(server, text),
+            Fact::Deaf { text } => self.deaf(text),
         };
         self.execute(effects);
         self.outlets.homes.enter(self.plan.backend, self.registry.home_of());
@@ -159,9 +163,11 @@ impl Backend {
     }
 
     /// The same account is asked on every server: it is said once.
-    fn deaf(&mut self, server: ServerKey, text: String) -> Vec<Effect> {
-        let first = self.listeners.iter().all(|(key, (_, task))| *key == server || !task.0.is_finished());
-        if first { vec![Effect::Tell(Tone::Warning, text)] } else { Vec::new() }
+    fn deaf(&mut self, text: String) -> Vec<Effect> {
+        if std::mem::replace(&mut self.told_deaf, true) {
+            return Vec::new();
+        }
+        vec![Effect::Tell(Tone::Warning, text)]
     }
 
     fn hint(&mut self, hint: &Hint) {

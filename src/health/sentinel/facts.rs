@@ -6,7 +6,6 @@ use std::time::Duration;
 use super::trouble::Trouble;
 use crate::config::model::Secret;
 use crate::redis::sentinel::{Event, Hello, MasterView, Node, PeerView, ReplicaView};
-use crate::state::ServerKey;
 use crate::time::Tick;
 
 /// Names one watched Sentinel among the tasks; never used twice, so that a late word of a task that was ended
@@ -67,7 +66,6 @@ pub(super) enum Fact {
     },
     /// About `__sentinel__:hello` on a server; a whole clause.
     Deaf {
-        server: ServerKey,
         text: String,
     },
 }

@@ -54,7 +54,7 @@ pub(super) async fn run(job: ListenJob, hints: Sender<Hint>, facts: Sender<Fact>
                 }
                 Err(Deaf::Forbidden(text)) => {
                     // At the end of the process nobody is there to hear it.
-                    let _ = facts.send(Fact::Deaf { server: job.server.key, text }).await;
+                    let _ = facts.send(Fact::Deaf { text }).await;
                     return;
                 }
                 Err(Deaf::Now) => {}

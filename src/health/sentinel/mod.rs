@@ -23,6 +23,7 @@ mod dropped;
 mod entry;
 mod events;
 mod facts;
+mod hearing;
 mod link;
 mod listen;
 mod naming;
@@ -141,3 +142,10 @@ impl Watchers {
         Task { plans, handle: tokio::spawn(task) }
     }
 }
+
+#[cfg(test)]
+mod bench;
+#[cfg(test)]
+mod fake_tests;
+#[cfg(test)]
+mod redis_tests;

@@ -19,24 +19,18 @@ use std::time::Duration;
 
 use super::dropped::{Dropped, DroppedList};
 use super::entry::{Entry, Source, Standing};
-use super::facts::{Answers, Auth, Hint, SentinelJob, Slot};
+use super::facts::{Auth, Hint, SentinelJob, Slot};
 use super::naming::Seen;
-use super::trouble::Trouble;
 use crate::config::model::{SentinelGroup, SentinelNode};
-use crate::redis::sentinel::{Event, PeerView};
+use crate::redis::sentinel::{Node, PeerView};
 use crate::state::sentinel::{Origin, SentinelId, SentinelStatus};
 use crate::state::{BackendKey, SentinelReport, SentinelWord};
 use crate::time::Tick;
 
 /// Sentinels of one backend.
 const MOST: usize = 16;
-/// How often a Sentinel may answer without naming a server of the backend: the run ids of the servers may not be
-/// known yet.
-const STRANGE_ANSWERS: u32 = 5;
 /// New attempts: one in so long.
 const ATTEMPT_EVERY: Duration = Duration::from_millis(250);
-/// A Sentinel of no section that has not answered for so long is forgotten.
-const FORGOTTEN_AFTER: Duration = Duration::from_secs(600);
 /// Lines about hints, for each config: a flood of them must not fill the log.
 const MOST_LINES: u32 = 32;
 /// The longest pause between attempts: of a hint, and of one that a section names.
@@ -79,12 +73,13 @@ pub(super) struct World {
 #[derive(Debug)]
 pub(super) struct Registry {
     backend: BackendKey,
-    entries: Vec<Entry>,
+    pub(super) entries: Vec<Entry>,
     next_slot: u32,
     next_id: u32,
-    dropped: DroppedList,
+    pub(super) dropped: DroppedList,
     last_attempt: Option<Tick>,
     lines_left: u32,
+    told_of_names: bool,
 }
 
 impl Registry {
@@ -97,12 +92,13 @@ impl Registry {
             dropped: DroppedList::default(),
             last_attempt: None,
             lines_left: MOST_LINES,
+            told_of_names: false,
         }
     }
 
     /// A config has taken effect: what its sections name is watched, what they do not name any more is not.
     pub(super) fn apply(&mut self, groups: &[SentinelGroup], now: Tick) -> Vec<Effect> {
-        self.lines_left = MOST_LINES;
+        (self.lines_left, self.told_of_names) = (MOST_LINES, false);
         self.dropped = DroppedList::default();
         let mut effects = Vec::new();
         let nodes =
@@ -169,9 +165,14 @@ impl Registry {
     }
 
     /// Somebody spoke of a Sentinel that is not in the list.
-    fn consider(&mut self, origin: Origin, peer: &PeerView, master_name: &str, now: Tick) -> Vec<Effect> {
-        // A host name would have to be looked up for anyone who may PUBLISH.
-        let Ok(ip) = peer.node.host.parse::<IpAddr>() else { return Vec::new() };
+    pub(super) fn consider(
+        &mut self,
+        origin: Origin,
+        peer: &PeerView,
+        master_name: &str,
+        now: Tick,
+    ) -> Vec<Effect> {
+        let Ok(ip) = peer.node.host.parse::<IpAddr>() else { return self.announced_by_name(&peer.node) };
         let address = SocketAddr::new(ip, peer.node.port);
         let dropped = Dropped { address, run_id: peer.run_id.clone(), master_name: master_name.to_owned() };
         let unproven_there = |entry: &Entry| {
@@ -199,6 +200,17 @@ impl Registry {
         effects
     }
 
+    /// A host name would have to be looked up for anyone who may PUBLISH: said once, and left alone.
+    fn announced_by_name(&mut self, node: &Node) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        if !std::mem::replace(&mut self.told_of_names, true) {
+            let text =
+                format!("Sentinel {node} announces itself by a host name; name it in a 'sentinels' section");
+            self.tell_of_hint(Tone::Warning, text, &mut effects);
+        }
+        effects
+    }
+
     /// Sees to it that there is room for one more: the hint that failed most goes.
     fn make_room(&mut self, effects: &mut Vec<Effect>) -> Room {
         if self.entries.len() < MOST {
@@ -211,14 +223,14 @@ impl Registry {
         Room::Enough
     }
 
-    fn add(&mut self, source: Source, job: SentinelJob, now: Tick) {
+    pub(super) fn add(&mut self, source: Source, job: SentinelJob, now: Tick) {
         self.next_slot += 1;
         self.next_id += 1;
         let job = SentinelJob { slot: Slot(self.next_slot), ..job };
         self.entries.push(Entry::new(SentinelId(self.next_id), source, job, now));
     }
 
-    fn remove(&mut self, slot: Slot, effects: &mut Vec<Effect>) {
+    pub(super) fn remove(&mut self, slot: Slot, effects: &mut Vec<Effect>) {
         let Some(at) = self.position(slot) else { return };
         let entry = self.entries.remove(at);
         if entry.is_known() {
@@ -227,237 +239,16 @@ impl Registry {
         effects.push(Effect::Leave(entry.slot));
     }
 
-    fn position(&self, slot: Slot) -> Option<usize> {
+    pub(super) fn position(&self, slot: Slot) -> Option<usize> {
         self.entries.iter().position(|entry| entry.slot == slot)
     }
 
-    fn say(&self, sentinel: SentinelId, word: SentinelWord) -> Effect {
+    pub(super) fn say(&self, sentinel: SentinelId, word: SentinelWord) -> Effect {
         Effect::Say(SentinelReport { backend: self.backend, sentinel, word })
     }
 
-    /// A round of questions has ended; it was begun at `asked`.
-    pub(super) fn polled(
-        &mut self,
-        (slot, asked): (Slot, Tick),
-        result: Result<Box<Answers>, Trouble>,
-        world: &World,
-        now: Tick,
-    ) -> Vec<Effect> {
-        let Some(at) = self.position(slot) else { return Vec::new() };
-        match result {
-            Ok(answers) => self.answered((at, asked), &answers, world, now),
-            Err(trouble) => self.failed(at, trouble, now),
-        }
-    }
-
-    fn failed(&mut self, at: usize, trouble: Trouble, now: Tick) -> Vec<Effect> {
-        let entry = &mut self.entries[at];
-        entry.failures = entry.failures.saturating_add(1);
-        let (id, was_answering) = (entry.id, std::mem::replace(&mut entry.answers, false));
-        if was_answering {
-            entry.silent_since = now;
-        }
-        let hopeless = match entry.standing {
-            Standing::Known => now.since(entry.silent_since) > FORGOTTEN_AFTER,
-            Standing::Waiting | Standing::Trying => trouble.is_final(),
-        };
-        let (known, gives_up) = (entry.is_known(), !entry.is_configured() && hopeless);
-        let mut effects = Vec::new();
-        if known && was_answering {
-            effects.push(self.say(id, SentinelWord::Lost));
-        }
-        if gives_up {
-            self.give_up(at, &trouble, now, &mut effects);
-            return effects;
-        }
-        self.entries[at].asking_trouble = Some(trouble);
-        self.tell_trouble(at, &mut effects);
-        effects
-    }
-
-    /// Drops a hint: not to be tried again for a while.
-    fn give_up(&mut self, at: usize, trouble: &Trouble, now: Tick, effects: &mut Vec<Effect>) {
-        let entry = &self.entries[at];
-        let text = format!("{} {trouble}, and is left out", entry.title());
-        let dropped = Dropped {
-            address: entry.job.address,
-            run_id: entry.expected.clone().unwrap_or_default(),
-            master_name: entry.job.master_name.clone(),
-        };
-        let slot = entry.slot;
-        self.tell_of_hint(Tone::Warning, text, effects);
-        self.dropped.add(dropped, now);
-        self.remove(slot, effects);
-    }
-
-    fn answered(
-        &mut self,
-        (at, asked): (usize, Tick),
-        answers: &Answers,
-        world: &World,
-        now: Tick,
-    ) -> Vec<Effect> {
-        let mut effects = Vec::new();
-        let entry = &mut self.entries[at];
-        if !std::mem::replace(&mut entry.answers, true) {
-            entry.unlearn();
-        }
-        entry.heard_at = Some(now);
-        if entry.expected.is_some() && entry.expected != answers.my_id {
-            let trouble = if answers.my_id.is_none() { Trouble::NoIdentity } else { Trouble::OtherId };
-            self.give_up(at, &trouble, now, &mut effects);
-            return effects;
-        }
-        let Some(at) = self.identify(at, answers, now, &mut effects) else { return effects };
-        let entry = &mut self.entries[at];
-        if !entry.concerns(answers, &world.servers) {
-            effects.extend(self.strange(at, answers, world, now));
-            return effects;
-        }
-        entry.strange = 0;
-        entry.failures = 0;
-        entry.asking_trouble.clone_from(&answers.complaint);
-        let words = entry.absorb(asked, answers, &world.servers);
-        self.welcome(at, world, &mut effects);
-        let id = self.entries[at].id;
-        effects.extend(words.into_iter().map(|word| self.say(id, word)));
-        self.tell_trouble(at, &mut effects);
-        let master_name = self.entries[at].job.master_name.clone();
-        for peer in &answers.peers {
-            if !self.entries.iter().any(|entry| entry.is(&peer.run_id, &master_name)) {
-                effects.extend(self.consider(Origin::Told, peer, &master_name, now));
-            }
-        }
-        effects
-    }
-
-    /// Who answers: may be another process than before, or one that is in the list already. Returns the entry's
-    /// position, if it goes on.
-    fn identify(
-        &mut self,
-        at: usize,
-        answers: &Answers,
-        now: Tick,
-        effects: &mut Vec<Effect>,
-    ) -> Option<usize> {
-        let slot = self.entries[at].slot;
-        let Some(id) = answers.my_id.clone() else { return Some(at) };
-        let entry = &self.entries[at];
-        let master_name = entry.job.master_name.clone();
-        if entry.run_id.as_ref().is_some_and(|before| *before != id) {
-            self.replaced(at, effects, now);
-            return None;
-        }
-        let twin = self.entries.iter().find(|other| other.slot != slot && other.is(&id, &master_name));
-        if let Some(twin) = twin {
-            let (twin_slot, twin_name, twin_is_named) = (twin.slot, twin.title(), twin.is_configured());
-            if !self.entries[at].is_configured() {
-                self.remove(slot, effects);
-                return None;
-            }
-            if twin_is_named {
-                self.entries[at].asking_trouble = Some(Trouble::SameAs(twin_name));
-                self.tell_trouble(at, effects);
-                return None;
-            }
-            self.remove(twin_slot, effects);
-        }
-        let at = self.position(slot)?;
-        self.entries[at].run_id = Some(id);
-        Some(at)
-    }
-
-    /// Another process answers at a configured address: it begins anew, with another number.
-    fn replaced(&mut self, at: usize, effects: &mut Vec<Effect>, now: Tick) {
-        let entry = &self.entries[at];
-        effects.push(Effect::Tell(Tone::Notice, format!("{} is another process than before", entry.title())));
-        let source = Source {
-            origin: entry.origin,
-            name: entry.name.clone(),
-            group: entry.group.clone(),
-            expected: None,
-        };
-        let (slot, job) = (entry.slot, entry.job.clone());
-        self.remove(slot, effects);
-        self.add(source, job, now);
-        effects.extend(self.attempt(now));
-    }
-
-    /// It names no server of this backend.
-    fn strange(&mut self, at: usize, answers: &Answers, world: &World, now: Tick) -> Vec<Effect> {
-        let mut effects = Vec::new();
-        let entry = &mut self.entries[at];
-        entry.strange = entry.strange.saturating_add(1);
-        let (id, was_known, strange) = (entry.id, entry.is_known(), entry.strange);
-        entry.standing = Standing::Trying;
-        entry.unlearn();
-        if was_known {
-            effects.push(self.say(id, SentinelWord::Forgotten));
-        }
-        if strange < STRANGE_ANSWERS {
-            return effects;
-        }
-        let trouble = Trouble::NotOurs(answers.master.node.to_string());
-        let entry = &mut self.entries[at];
-        if !entry.is_configured() {
-            self.give_up(at, &trouble, now, &mut effects);
-            return effects;
-        }
-        let elsewhere = entry.group.as_ref().is_some_and(|group| world.at_home_elsewhere.contains(group));
-        entry.asking_trouble = (!elsewhere).then_some(trouble);
-        self.tell_trouble(at, &mut effects);
-        effects
-    }
-
-    /// It names a server of this backend: from now on it counts.
-    fn welcome(&mut self, at: usize, world: &World, effects: &mut Vec<Effect>) {
-        let entry = &mut self.entries[at];
-        if !entry.is_known() {
-            entry.standing = Standing::Known;
-            let status = entry.status(&world.servers);
-            let found = match entry.origin {
-                Origin::Configured => "is watched",
-                Origin::Told => "was told of by another",
-                Origin::Heard => "was found",
-            };
-            let names = status.names.unwrap_or_else(|| "nobody".to_owned());
-            let text = format!("{} {found}: of '{}' it names {names}", entry.title(), entry.job.master_name);
-            effects.push(Effect::Tell(Tone::Notice, text));
-        }
-        let entry = &mut self.entries[at];
-        if !std::mem::replace(&mut entry.following, true) {
-            effects.push(Effect::Follow(entry.job.clone(), entry.run_id.clone()));
-        }
-    }
-
-    /// A Sentinel published something.
-    pub(super) fn published(&mut self, slot: Slot, event: &Event, world: &World, now: Tick) -> Vec<Effect> {
-        let Some(at) = self.position(slot) else { return Vec::new() };
-        let entry = &mut self.entries[at];
-        if !entry.is_known() {
-            return Vec::new();
-        }
-        let (id, slot) = (entry.id, entry.slot);
-        let (word, ask) = match event {
-            Event::Tilt(tilt) => (entry.tilted(*tilt), None),
-            Event::Of { master_name, .. } if *master_name != entry.job.master_name => return Vec::new(),
-            // Whatever happened, its view may be another now.
-            Event::Of { what, .. } => (entry.published(what, &world.servers, now), Some(Effect::Hurry(slot))),
-        };
-        word.map(|word| self.say(id, word)).into_iter().chain(ask).collect()
-    }
-
-    /// The subscription to it stands, or does not.
-    pub(super) fn listening(&mut self, slot: Slot, trouble: Option<Trouble>) -> Vec<Effect> {
-        let Some(at) = self.position(slot) else { return Vec::new() };
-        let mut effects = Vec::new();
-        self.entries[at].listening_trouble = trouble;
-        self.tell_trouble(at, &mut effects);
-        effects
-    }
-
     /// Says a trouble once, and its end.
-    fn tell_trouble(&mut self, at: usize, effects: &mut Vec<Effect>) {
+    pub(super) fn tell_trouble(&mut self, at: usize, effects: &mut Vec<Effect>) {
         let entry = &mut self.entries[at];
         let trouble = entry.trouble().cloned();
         if trouble == entry.told_trouble {
@@ -477,7 +268,7 @@ impl Registry {
     }
 
     /// A line that anyone who may PUBLISH can cause.
-    fn tell_of_hint(&mut self, tone: Tone, text: String, effects: &mut Vec<Effect>) {
+    pub(super) fn tell_of_hint(&mut self, tone: Tone, text: String, effects: &mut Vec<Effect>) {
         let Some(left) = self.lines_left.checked_sub(1) else { return };
         self.lines_left = left;
         effects.push(Effect::Tell(tone, text));

@@ -1,7 +1,12 @@
 use proptest::prelude::*;
 
+use super::super::hearing::STRANGE_ANSWERS;
 use super::*;
-use crate::redis::sentinel::{FailoverState, Hello, MasterView, Node, ReplicaView, What};
+use crate::health::sentinel::facts::Answers;
+use crate::health::sentinel::trouble::Trouble;
+use crate::redis::sentinel::Event;
+use crate::redis::sentinel::{FailoverState, Hello, MasterView, ReplicaView, What};
+use crate::state::SentinelWord;
 use crate::state::ServerKey;
 use crate::state::sentinel::{FailoverStep, Named};
 
@@ -294,6 +299,16 @@ fn a_hint_has_to_prove_itself() {
     let mut knowing = answers(ID[0]);
     knowing.peers = vec![PeerView { node: node(7201), run_id: ID[1].to_owned() }];
     assert!(short(&test.poll(2, Ok(knowing))).contains(&"ask 10.0.0.1:7201".to_owned()));
+}
+
+#[test]
+fn a_host_name_is_not_looked_up_for_anyone() {
+    let mut test = Test::bare();
+    let mut named = hello(7200, ID[0]);
+    named.sentinel.host = "sentinel.local".to_owned();
+    let told = "Warning: Sentinel sentinel.local:7200 announces itself by a host name; name it in a 'sentinels' section";
+    assert_eq!(short(&test.hear(&named)), [told]);
+    assert_eq!(test.hear(&named), []);
 }
 
 #[test]

@@ -116,6 +116,16 @@ pub struct Sentinels {
 impl Sentinels {
     /// `count` Sentinels that know each other and the replicas when this returns.
     pub fn watching(master: &Redis, replicas: usize, count: usize, down_after: Duration) -> Sentinels {
+        Sentinels::watching_with(master, (replicas, count), down_after, "")
+    }
+
+    /// The same with further lines in their config.
+    pub fn watching_with(
+        master: &Redis,
+        (replicas, count): (usize, usize),
+        down_after: Duration,
+        more: &str,
+    ) -> Sentinels {
         let mut sentinels = Sentinels { ports: Vec::new(), processes: Vec::new() };
         for _ in 0..count {
             let port = free_port();
@@ -123,7 +133,7 @@ impl Sentinels {
             let config = directory.path().join("sentinel.conf");
             let text = format!(
                 "port {port}\nbind 127.0.0.1\ndir {}\nsentinel monitor mymaster 127.0.0.1 {} {}\n\
-                 sentinel down-after-milliseconds mymaster {}\nsentinel failover-timeout mymaster 2000\n",
+                 sentinel down-after-milliseconds mymaster {}\nsentinel failover-timeout mymaster 2000\n{more}",
                 directory.path().display(),
                 master.port,
                 count / 2 + 1,

@@ -1,0 +1,126 @@
+//! Sentinels are found, or named, and heard: seen through the log, as a user sees it.
+
+use std::time::Duration;
+
+use crate::harness::rolecall::{check, redis_config};
+use crate::harness::{Redis, Rolecall, Sentinels, eventually, free_port};
+
+const REDIS_HA: &str = include_str!("../fixtures/config/redis-ha.cfg");
+
+/// How often the log has a line with all of `words`.
+fn lines(rolecall: &Rolecall, words: &[&str]) -> usize {
+    let output = rolecall.output();
+    output.lines().filter(|line| words.iter().all(|word| line.contains(word))).count()
+}
+
+fn wait_for(rolecall: &Rolecall, count: usize, words: &[&str]) {
+    let deadline = Duration::from_secs(20);
+    let name = format!("{count} lines with {words:?}");
+    eventually(&name, deadline, || (lines(rolecall, words) >= count).then_some(()));
+}
+
+#[test]
+fn an_unchanged_config_with_a_password_finds_the_sentinels() {
+    let password = ["--requirepass", "my-redis-password", "--masterauth", "my-redis-password"];
+    let master = Redis::with(&password);
+    let port = master.port.to_string();
+    let replica = Redis::with(&[&["--replicaof", "127.0.0.1", &port][..], &password].concat());
+    let sentinels = Sentinels::watching_with(
+        &master,
+        (1, 3),
+        Duration::from_secs(5),
+        "sentinel auth-pass mymaster my-redis-password\n",
+    );
+    let port = free_port();
+    let config: String = REDIS_HA
+        .replace("192.168.1.21:6379", &format!("127.0.0.1:{}", master.port))
+        .replace("192.168.1.22:6379", &format!("127.0.0.1:{}", replica.port))
+        .replace("bind :6379", &format!("bind 127.0.0.1:{port}"))
+        .lines()
+        .filter(|line| {
+            !["chroot", "user", "group", "daemon"].iter().any(|word| line.trim().starts_with(word))
+        })
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let rolecall = Rolecall::start(&config, port);
+    wait_for(&rolecall, 3, &["Backend redis_backend: Sentinel 127.0.0.1:", "of 'mymaster' it names"]);
+    for port in &sentinels.ports {
+        assert_eq!(
+            lines(&rolecall, &[&format!("Sentinel 127.0.0.1:{port}"), "names"]),
+            1,
+            "{}",
+            rolecall.output()
+        );
+    }
+    assert!(!rolecall.output().contains("my-redis-password"));
+}
+
+#[test]
+fn a_section_names_them_and_its_troubles_are_told_by_name() {
+    let master = Redis::master();
+    let replica = Redis::replica_of(&master);
+    let sentinels = Sentinels::watching(&master, 1, 2, Duration::from_secs(5));
+    let port = free_port();
+    let servers =
+        redis_config(port, &[master.port, replica.port], "    no option redis-sentinel-discovery\n");
+    let section = |name: &str| {
+        format!(
+            "{servers}sentinels group\n    master {name}\n    timeout 500ms\n    sentinel s1 127.0.0.1:{}\n    \
+             sentinel wrong 127.0.0.1:{}\n    sentinel gone 127.0.0.1:1\n",
+            sentinels.ports[0], master.port
+        )
+    };
+    let rolecall = Rolecall::start(&section("nobody"), port);
+    wait_for(&rolecall, 1, &["Sentinel s1 ", "watches no master 'nobody'"]);
+    wait_for(&rolecall, 1, &["Sentinel wrong ", "is a Redis, and no Sentinel"]);
+    wait_for(&rolecall, 1, &["Sentinel gone ", "cannot connect: Connection refused"]);
+    rolecall.reload(&section("mymaster"));
+    wait_for(&rolecall, 1, &["Sentinel s1 ", "of 'mymaster' it names redis1"]);
+    // The other one was not named, and s1 knows it.
+    wait_for(
+        &rolecall,
+        1,
+        &[&format!("Sentinel 127.0.0.1:{}", sentinels.ports[1]), "was told of by another"],
+    );
+}
+
+#[test]
+fn four_sentinels_and_five_redis() {
+    let master = Redis::master();
+    let replicas: Vec<Redis> = (0..4).map(|_| Redis::replica_of(&master)).collect();
+    let sentinels = Sentinels::watching(&master, 4, 4, Duration::from_secs(5));
+    let port = free_port();
+    let ports: Vec<u16> = [master.port].into_iter().chain(replicas.iter().map(|redis| redis.port)).collect();
+    let rolecall = Rolecall::start(&redis_config(port, &ports, ""), port);
+    wait_for(&rolecall, 4, &["Sentinel 127.0.0.1:", "of 'mymaster' it names redis1"]);
+    assert_eq!(sentinels.ports.len(), 4);
+}
+
+#[test]
+fn a_section_is_checked_like_any_other() {
+    let config = |lines: &str| {
+        format!(
+            "{}sentinels group\n    auth-user watcher\n    auth-pass hunter2\n{lines}",
+            redis_config(1, &[2], "")
+        )
+    };
+    let (code, text) =
+        check(config("    master mymaster\n    sentinel s1 127.0.0.1\n    sentinel s2 [::1]:26380\n"));
+    assert_eq!(code, Some(0), "{text}");
+    let wrong = "    sentinel s1 127.0.0.1:0\n    sentinel s1\n    sentinel s2 127.0.0.1\n    sentinel s2 127.0.0.2\n    \
+                 timeout 0\n    mastr x\n    auth-pas hunter2\n";
+    let (code, text) = check(config(wrong));
+    assert_eq!(code, Some(1), "{text}");
+    for expected in [
+        "no 'master' is named",
+        "sentinel 's2' has the same name as one declared at",
+        "'127.0.0.1:0' is not a host with a port",
+        "'sentinel' expects <id> and <addr>[:<port>] as arguments",
+        "'timeout' has to be longer than 0",
+        "unknown keyword 'mastr' in 'sentinels' section; did you mean 'master' maybe ?",
+        "unknown keyword 'auth-pas'",
+    ] {
+        assert!(text.contains(expected), "no {expected:?} in {text}");
+    }
+    assert!(!text.contains("hunter2"), "a secret is shown: {text}");
+}
