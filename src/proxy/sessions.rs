@@ -132,6 +132,9 @@ impl Worker {
             self.translate(&mut accepted, engine);
         }
         let birth = Arc::clone(&accepted.snapshot);
+        let rules = &birth.config.frontends[accepted.frontend.0].rules;
+        let destination =
+            if rules.wants_destination { socket::local_address(&accepted.socket) } else { None };
         self.log_connect(&accepted);
         let slot = self.sessions.places.vacant_key() as Slot;
         let turn = self.sessions.next_turn;
@@ -144,6 +147,8 @@ impl Worker {
         let origin = SessionOrigin {
             token: SessionToken { worker: self.index, slot, turn },
             frontend: accepted.frontend,
+            bind: accepted.bind,
+            destination,
             port: accepted.port,
             client: accepted.client,
             accepted: self.now,

@@ -16,6 +16,7 @@ pub mod master;
 pub mod queue;
 pub mod record;
 pub mod server;
+mod situation;
 mod snapshot;
 
 pub use admission::{Admission, Full};
@@ -28,6 +29,7 @@ pub use master::{Master, MasterWord};
 pub use queue::{Queue, Turn, Waiter};
 pub use record::{Cause, Concurrency, Phase, SessionRecord, Termination};
 pub use server::{Health, Operation, RedisView, ServerKey, ServerLive, Unselectable, admin};
+pub use situation::Situation;
 pub use snapshot::{ProcessLive, Published, Snapshot};
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

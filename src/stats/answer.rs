@@ -1,11 +1,14 @@
 //! What a request to a `mode http` proxy is answered with: `monitor-uri`, the stats page, or HAProxy's 503 of
 //! a proxy without servers. Pure: request in, reply out.
 
+use std::net::SocketAddr;
+
 use super::request::{Format, Refresh, View};
 use super::{ProcessFacts, auth, csv, html, json, rows};
 use crate::config::model::{BackendId, FrontendId, StatsPage};
 use crate::log::Clock;
-use crate::state::Snapshot;
+use crate::rules;
+use crate::state::{Situation, Snapshot};
 use crate::time::Tick;
 
 /// What there is to answer with.
@@ -24,6 +27,9 @@ pub struct Request<'a> {
     /// As in the request line.
     pub target: &'a str,
     pub authorization: Option<&'a [u8]>,
+    pub client: Option<SocketAddr>,
+    /// All of it, for conditions.
+    pub http: rules::Request<'a>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,7 +79,9 @@ pub fn answer(
     let Some(front) = config.frontends.get(frontend.0) else { return no_server() };
     let target = super::request::origin_form(request.target);
     if front.monitor_uri.as_deref() == Some(target) && request.method == Method::Read {
-        return monitor();
+        let situation = situation(world, frontend, request);
+        let fails = front.monitor_fail.iter().any(|condition| rules::holds(Some(condition), &situation));
+        return if fails { monitor_failed() } else { monitor() };
     }
     let back = backend.or(front.default_backend).and_then(|BackendId(at)| config.backends.get(at));
     let page = front.stats.as_ref().or_else(|| back.and_then(|back| back.stats.as_ref()));
@@ -126,6 +134,20 @@ fn document_headers(nonce: &str) -> [(&'static str, String); 2] {
 fn monitor() -> Reply {
     let body = "<html><body><h1>200 OK</h1>\nService ready.\n</body></html>\n";
     reply(200, "text/html", body.to_owned(), Answerer::Monitor)
+}
+
+/// What conditions may ask of a request.
+fn situation<'a>(world: &World<'a>, frontend: FrontendId, request: Request<'a>) -> Situation<'a> {
+    Situation {
+        frontend: Some(frontend),
+        client: request.client,
+        request: Some(request.http),
+        ..Situation::of(world.snapshot, world.now)
+    }
+}
+
+fn monitor_failed() -> Reply {
+    Reply { by: Answerer::Monitor, ..no_server() }
 }
 
 fn no_server() -> Reply {

@@ -4,10 +4,12 @@
 //! `global`, `proxy`, `option`, `server`, `bind`, ... Names stay names: [`super::resolve`] looks them up.
 //! Reading goes on after an error, so that one run reports all of them.
 
+mod acl;
 pub mod address;
 mod admit;
 mod balance;
 mod bind;
+mod condition;
 pub mod context;
 mod directive;
 mod expect;
@@ -16,10 +18,14 @@ mod log;
 mod option;
 mod options;
 mod proxy;
+mod rule;
+mod sample;
 mod section;
 mod server;
 mod statement;
 mod stats;
+mod stick;
+mod switching;
 mod tcp_check;
 #[cfg(test)]
 mod tests;

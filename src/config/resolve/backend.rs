@@ -6,7 +6,7 @@ use super::Resolver;
 use super::frontend::{keepalive, set};
 use crate::config::ast::{CheckKind, Hold, Proxy, ProxyKind, Redis, Timeouts};
 use crate::config::diagnostic::{Diagnostic, Heading};
-use crate::config::model::{Backend, CheckMethod, CheckRule, Mode, RedisOptions};
+use crate::config::model::{Backend, CheckMethod, CheckRule, Mode, RedisOptions, Rules};
 
 /// How long clients are held where no `timeout queue` says it.
 const DEFAULT_HOLD: Duration = Duration::from_secs(5);
@@ -45,6 +45,7 @@ impl Resolver<'_, '_> {
             check,
             redis: redis_options(&settings.redis, timeouts),
             stats: self.stats_page(proxy, mode),
+            rules: Rules::default(),
         }
     }
 

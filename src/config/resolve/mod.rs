@@ -5,22 +5,26 @@
 //! the proxies one by one. Whatever the bundle lacks is noted as wanted and stands in for nothing.
 
 mod backend;
+mod fetch;
 mod frontend;
 mod global;
 mod hosts;
 mod log;
 mod mode;
 mod names;
+mod rules;
 mod server;
 mod stats;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use self::names::Names;
+use self::rules::Scene;
 use super::ast::{Proxy, Tree};
 use super::bundle::{Bundle, Wanted};
-use super::model::{Config, Global, LogTarget};
+use super::model::{Config, Global, LogTarget, VariableId};
 use super::parser::context::Context;
+use super::rule::place::Place;
 use super::source::{Sources, Span};
 
 /// What every step needs.
@@ -34,6 +38,9 @@ struct Resolver<'a, 'b> {
     hosts: BTreeSet<String>,
     users: BTreeSet<String>,
     groups: BTreeSet<String>,
+    variables: HashMap<String, VariableId>,
+    /// Set by every sample that asks where the client came to.
+    wants_destination: bool,
 }
 
 impl Resolver<'_, '_> {
@@ -56,7 +63,11 @@ pub fn resolve(tree: &Tree, sources: &Sources, context: &mut Context<'_>) -> (Co
         hosts: BTreeSet::new(),
         users: BTreeSet::new(),
         groups: BTreeSet::new(),
+        variables: HashMap::new(),
+        wants_destination: false,
     };
+    let early = std::mem::take(&mut resolver.context.wanted);
+    resolver.hosts.extend(early.hosts);
     resolver.global = resolver.global(&tree.global);
     resolver.global_log = resolver.global.log.clone();
     // HAProxy numbers proxies in file order; the one behind `stats socket` comes before all others.
@@ -66,6 +77,7 @@ pub fn resolve(tree: &Tree, sources: &Sources, context: &mut Context<'_>) -> (Co
         hosts: resolver.hosts.into_iter().collect(),
         users: resolver.users.into_iter().collect(),
         groups: resolver.groups.into_iter().collect(),
+        patterns: early.patterns.into_iter().collect::<BTreeSet<_>>().into_iter().collect(),
     };
     (config, wanted)
 }
@@ -74,20 +86,27 @@ impl Resolver<'_, '_> {
     fn proxies(&mut self, proxies: &[Proxy], first_id: u32) -> Config {
         let names = Names::new(self, proxies);
         let modes = self.modes(proxies, &names);
-        let mut config = Config::default();
+        let mut config = Config { tables: self.tables(proxies), ..Config::default() };
         for (index, (proxy, mode)) in proxies.iter().zip(modes).enumerate() {
             let id = first_id + index as u32;
             self.check_timeouts(proxy, mode);
+            let scene = Scene { proxy, proxies, names: &names, mode, place: Place::UseBackend };
+            self.check_acls(scene);
             if proxy.kind.has_frontend() {
-                let frontend = self.frontend(proxy, id, mode, names.default_backend(index));
+                let mut frontend = self.frontend(proxy, id, mode, names.default_backend(index));
+                frontend.rules = self.front_rules(scene);
+                frontend.monitor_fail = self.monitor_fail(scene);
+                frontend.exporter = self.exporter(scene);
                 config.frontends.push(frontend);
             }
             if proxy.kind.has_backend() {
-                let backend = self.backend(proxy, id, mode);
+                let mut backend = self.backend(proxy, id, mode);
+                backend.rules = self.back_rules(scene);
                 config.backends.push(backend);
             }
             self.check_lost(proxy, mode);
         }
+        rules::note_needs(&mut config);
         config.global = std::mem::take(&mut self.global);
         config
     }

@@ -22,7 +22,10 @@ impl Resolver<'_, '_> {
         if let Some(target) = target.filter(|target| !is_http(target) && !proxy.settings.disabled) {
             self.incompatible(proxy, target);
         }
-        let servers = !proxy.servers.is_empty() || target.is_some_and(|target| !target.servers.is_empty());
+        let chosen = proxy.use_backends.iter().filter_map(|choice| names.backend(&choice.name.value));
+        let targets = chosen.map(|target| &proxies[target.proxy]).chain(target);
+        let servers =
+            !proxy.servers.is_empty() || targets.into_iter().any(|target| !target.servers.is_empty());
         if !servers {
             return Mode::Http;
         }

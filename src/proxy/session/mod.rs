@@ -44,6 +44,7 @@ pub(crate) mod model;
 #[cfg(test)]
 mod property;
 mod relaying;
+mod ruling;
 #[cfg(test)]
 mod tests;
 mod timers;
@@ -60,6 +61,7 @@ use crate::state::{
 };
 use crate::time::Tick;
 use membership::Membership;
+use ruling::Ruling;
 
 /// Where a session came from.
 #[derive(Debug, Clone)]
@@ -67,6 +69,10 @@ pub struct SessionOrigin {
     pub token: SessionToken,
     /// Position in the context's snapshot.
     pub frontend: FrontendId,
+    /// Position of the listener among the frontend's.
+    pub bind: usize,
+    /// Where it came to, if rules ask for it.
+    pub destination: Option<SocketAddr>,
     /// The port it came to, 0 for unix sockets.
     pub port: u16,
     /// `None` for unix sockets.
@@ -144,6 +150,8 @@ pub struct Session {
     seat: Option<Seat>,
     /// The server tried last, or waited for; for names and counters.
     server: Option<Arc<ServerLive>>,
+    /// `None` where no rule has to be evaluated.
+    ruling: Option<Box<Ruling>>,
     /// Generation of the snapshot in which the positions hold.
     generation: u64,
     frontend_at: u32,
@@ -180,6 +188,8 @@ pub struct Session {
 impl Session {
     /// A session that has just been accepted (or adopted); [`Session::start`] comes next.
     pub fn new(origin: SessionOrigin, admission: Admission, context: &Context<'_>) -> Session {
+        let frontend = context.snapshot.config.frontends.get(origin.frontend.0);
+        let ruled = frontend.is_some_and(|frontend| frontend.rules.needed);
         Session {
             token: origin.token,
             client: origin.client,
@@ -189,6 +199,7 @@ impl Session {
             backend: None,
             seat: None,
             server: None,
+            ruling: ruled.then(|| Ruling::new(origin.destination, origin.bind)),
             generation: context.snapshot.generation,
             frontend_at: origin.frontend.0 as u32,
             backend_at: GONE,

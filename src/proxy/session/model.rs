@@ -90,10 +90,12 @@ impl World {
     /// Accepts a client; `None` if there is no room.
     pub(crate) fn open(&mut self) -> Option<u32> {
         let admission = Admission::reserve(&self.snapshot, FrontendId(0), self.now).ok()?;
-        admission.count(self.now);
+        admission.count(&self.snapshot.config.frontends[0], self.now);
         let slot = self.next;
         self.next += 1;
         let origin = SessionOrigin {
+            bind: 0,
+            destination: None,
             token: SessionToken { worker: 0, slot, turn: 0 },
             frontend: FrontendId(0),
             port: 0,
