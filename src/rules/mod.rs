@@ -8,6 +8,7 @@
 //! * [`fetch`]: a sample from the facts.
 //! * `convert`: what `lower`, `ipmask` and the like make of it.
 //! * `matching`: a value against patterns, cast as HAProxy casts it.
+//! * [`stick`]: what is remembered of clients.
 //! * `tls`: what a TLS client says in the clear.
 //!
 //! A sample that is not there matches nothing; one that depends on bytes still to come is [`Truth::Early`],
@@ -17,6 +18,7 @@ mod convert;
 mod facts;
 pub mod fetch;
 mod matching;
+pub mod stick;
 #[cfg(test)]
 mod tests;
 mod tls;

@@ -29,7 +29,7 @@ pub use master::{Master, MasterWord};
 pub use queue::{Queue, Turn, Waiter};
 pub use record::{Cause, Concurrency, Phase, SessionRecord, Termination};
 pub use server::{Health, Operation, RedisView, ServerKey, ServerLive, Unselectable, admin};
-pub use situation::Situation;
+pub use situation::{Situation, TrackedEntry};
 pub use snapshot::{ProcessLive, Published, Snapshot};
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

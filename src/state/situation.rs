@@ -1,8 +1,10 @@
 //! What is true for one client at one moment, as conditions ask for it: [`Facts`] over the live objects.
 
 use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
 
 use super::backend::BackendView;
+use super::lock;
 use super::server::{Operation, ServerLive, admin};
 use super::snapshot::Snapshot;
 use crate::config::Config;
@@ -10,6 +12,7 @@ use crate::config::model::{
     Backend, BackendFact, BackendId, Counter, FrontendFact, FrontendId, Server, ServerFact, TableId, Tracked,
     Value, VariableId,
 };
+use crate::rules::stick::Table;
 use crate::rules::{Facts, Payload, Request};
 use crate::time::Tick;
 
@@ -29,6 +32,39 @@ pub struct Situation<'a> {
     pub payload: Option<Payload<'a>>,
     pub request: Option<Request<'a>>,
     pub variables: &'a [(VariableId, Value)],
+    pub tracked: &'a [Option<TrackedEntry>],
+}
+
+/// An entry that a session tracks, for as long as this lives.
+#[derive(Debug)]
+pub struct TrackedEntry {
+    table: Arc<Mutex<Table>>,
+    key: Vec<u8>,
+}
+
+impl TrackedEntry {
+    /// `None` if the table has no room, or no key like that.
+    pub fn of(table: &Arc<Mutex<Table>>, key: &Value, now: Tick) -> Option<TrackedEntry> {
+        let mut locked = lock(table);
+        let key = locked.key(key)?;
+        locked.track(&key, now).then(|| TrackedEntry { table: Arc::clone(table), key })
+    }
+
+    /// Adds to one of its counters.
+    pub fn add(&self, counter: Counter, more: u64, now: Tick) {
+        lock(&self.table).add(&self.key, counter, more, now);
+    }
+
+    /// Sets its tag.
+    pub fn set(&self, counter: Counter, value: u64) {
+        lock(&self.table).set(&self.key, counter, value);
+    }
+}
+
+impl Drop for TrackedEntry {
+    fn drop(&mut self) {
+        lock(&self.table).untrack(&self.key, Tick::now());
+    }
 }
 
 impl<'a> Situation<'a> {
@@ -45,6 +81,7 @@ impl<'a> Situation<'a> {
             payload: None,
             request: None,
             variables: &[],
+            tracked: &[],
         }
     }
 
@@ -137,12 +174,24 @@ impl Facts for Situation<'_> {
         })
     }
 
-    fn counter(&self, _whose: Tracked, _counter: Counter, _table: TableId) -> Option<i64> {
-        None
+    /// What nobody has counted yet is 0.
+    fn counter(&self, whose: Tracked, counter: Counter, table: TableId) -> Option<i64> {
+        let slot = match whose {
+            Tracked::Source => {
+                let client = Value::Address(self.client?.ip());
+                return Some(self.looked_up(&client, counter, table).unwrap_or(0));
+            }
+            Tracked::Slot(slot) => self.tracked.get(usize::from(slot))?,
+        };
+        let Some(entry) = slot else { return Some(0) };
+        let own = table.0 == usize::MAX;
+        let table = if own { &entry.table } else { self.snapshot.tables.get(table.0)? };
+        Some(lock(table).get(&entry.key, counter, self.now).unwrap_or(0))
     }
 
-    fn looked_up(&self, _key: &Value, _counter: Counter, _table: TableId) -> Option<i64> {
-        None
+    fn looked_up(&self, key: &Value, counter: Counter, table: TableId) -> Option<i64> {
+        let table = lock(self.snapshot.tables.get(table.0)?);
+        table.get(&table.key(key)?, counter, self.now)
     }
 
     fn variable(&self, id: VariableId) -> Option<Value> {

@@ -6,5 +6,6 @@
 #![allow(clippy::panic, reason = "a panic is how a test fails")]
 
 mod program;
+mod rules;
 mod traffic;
 mod verdicts;

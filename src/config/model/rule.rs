@@ -331,6 +331,18 @@ pub enum Action {
     SetTag { slot: u8, sample: Sample },
 }
 
+impl Action {
+    /// What it takes a value of.
+    pub fn sample(&self) -> Option<&Sample> {
+        match self {
+            Action::Track { key: sample, .. }
+            | Action::SetVariable { sample, .. }
+            | Action::SetTag { sample, .. } => Some(sample),
+            _ => None,
+        }
+    }
+}
+
 /// All that a frontend or a backend asks of a session.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Rules {

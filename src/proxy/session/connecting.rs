@@ -129,6 +129,7 @@ impl Session {
         self.last = context.now;
         self.stage = Stage::Relaying;
         self.set_limits(context);
+        self.remember_server(context);
         ops.push(Op::Relay);
         self.log_at_connect(context, ops);
     }

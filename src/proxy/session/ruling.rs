@@ -2,13 +2,18 @@
 //! frontend without rules has no [`Ruling`] and pays for nothing.
 
 use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
 
 use super::super::assign::{Choice, Pool};
 use super::super::contract::{Close, Op, Side};
 use super::{Context, GONE, Session, Stage};
-use crate::config::model::{Action, BackendId, Frontend, FrontendId, Rule, Value, VariableId};
+use crate::config::model::{
+    Action, BackendId, Counter, Frontend, FrontendId, Rule, Stick, Value, VariableId,
+};
+use crate::rules::stick::Table;
 use crate::rules::{self, Truth};
-use crate::state::{Cause, Phase, Situation, Termination};
+use crate::state::{Cause, Phase, Situation, Termination, TrackedEntry, lock};
+use crate::time::Tick;
 
 /// What rules know and keep of one session.
 #[derive(Debug, Default)]
@@ -17,6 +22,7 @@ pub(super) struct Ruling {
     /// Position of the listener among the frontend's.
     bind: usize,
     variables: Vec<(VariableId, Value)>,
+    tracked: [Option<TrackedEntry>; 3],
 }
 
 /// What a list of rules comes to.
@@ -32,28 +38,66 @@ const REFUSED: Termination = Termination::new(Cause::Proxy, Phase::Request);
 impl Ruling {
     /// For a session of a frontend that has rules.
     pub(super) fn new(destination: Option<SocketAddr>, bind: usize) -> Box<Ruling> {
-        Box::new(Ruling { destination, bind, variables: Vec::new() })
+        Box::new(Ruling { destination, bind, ..Ruling::default() })
     }
 
-    fn perform(&mut self, action: &Action, situation: &Situation<'_>) {
+    /// Does what a rule says with the value of its sample.
+    fn perform(&mut self, action: &Action, value: Option<Value>, context: &Context<'_>) {
         match action {
-            Action::SetVariable { variable, sample } => {
-                let value = rules::sample(sample, situation);
+            Action::SetVariable { variable, .. } => {
                 self.forget(*variable);
                 self.variables.extend(value.map(|value| (*variable, value)));
             }
             Action::UnsetVariable(variable) => self.forget(*variable),
-            Action::Accept
-            | Action::Reject
-            | Action::Track { .. }
-            | Action::Count { .. }
-            | Action::SetTag { .. } => {}
+            Action::Track { slot, table, .. } => {
+                let slot = &mut self.tracked[usize::from(*slot).min(2)];
+                let table = context.snapshot.tables.get(table.0);
+                // As in HAProxy the first rule that tracks in a slot keeps it.
+                if let (None, Some(table), Some(key)) = (&slot, table, value) {
+                    *slot = TrackedEntry::of(table, &key, context.now);
+                }
+            }
+            Action::Count { slot, counter } => {
+                if let Some(Some(entry)) = self.tracked.get(usize::from(*slot)) {
+                    entry.add(*counter, 1, context.now);
+                    entry.add(rate_of(*counter), 1, context.now);
+                }
+            }
+            Action::SetTag { slot, .. } => {
+                let tracked = self.tracked.get(usize::from(*slot));
+                if let (Some(Some(entry)), Some(Value::Integer(tag))) = (tracked, value) {
+                    entry.set(Counter::Tag0, u64::try_from(tag).unwrap_or(0));
+                }
+            }
+            Action::Accept | Action::Reject => {}
+        }
+    }
+
+    /// Bytes from the client and from the server.
+    pub(super) fn count_bytes(&self, [from_client, from_server]: [u64; 2]) {
+        let counters = [
+            (Counter::BytesIn, from_client),
+            (Counter::BytesInRate, from_client),
+            (Counter::BytesOut, from_server),
+            (Counter::BytesOutRate, from_server),
+        ];
+        self.count(&counters, Tick::now());
+    }
+
+    /// Counts at every entry that it tracks.
+    pub(super) fn count(&self, counters: &[(Counter, u64)], now: Tick) {
+        for entry in self.tracked.iter().flatten() {
+            counters.iter().for_each(|(counter, more)| entry.add(*counter, *more, now));
         }
     }
 
     fn forget(&mut self, variable: VariableId) {
         self.variables.retain(|(known, _)| *known != variable);
     }
+}
+
+fn rate_of(counter: Counter) -> Counter {
+    if counter == Counter::General1 { Counter::General1Rate } else { Counter::General0Rate }
 }
 
 impl Session {
@@ -73,6 +117,9 @@ impl Session {
         }
         if rules.holds_back_sessions() {
             self.admission.count_session(context.now);
+        }
+        if let Some(ruling) = &self.ruling {
+            ruling.count(&[(Counter::Sessions, 1), (Counter::SessionRate, 1)], context.now);
         }
         self.inspect(&rules.content, context, ops)
     }
@@ -101,13 +148,56 @@ impl Session {
 
     /// The place that `use-server` names, if one of its conditions holds and its server may be used.
     pub(super) fn named_server(&self, pool: &Pool<'_>, context: &Context<'_>) -> Option<Choice> {
-        let named = &pool.backend().rules.servers;
-        if named.is_empty() {
+        let rules = &pool.backend().rules;
+        if rules.servers.is_empty() && rules.stick.is_empty() {
             return None;
         }
         let situation = self.situation(context);
         let holds = |condition| rules::holds(Some(condition), &situation);
-        named.iter().filter(|(_, condition)| holds(condition)).find_map(|(at, _)| pool.choose_named(*at))
+        let mut named = rules.servers.iter().filter(|(_, condition)| holds(condition));
+        named.find_map(|(at, _)| pool.choose_named(*at)).or_else(|| self.remembered_server(pool, context))
+    }
+
+    /// The place that `stick on` or `stick match` remembers.
+    fn remembered_server(&self, pool: &Pool<'_>, context: &Context<'_>) -> Option<Choice> {
+        let servers = &pool.backend().servers;
+        let sticks = pool.backend().rules.stick.iter().filter(|stick| stick.matches);
+        sticks.into_iter().find_map(|stick| {
+            let (table, key) = self.stick_key(stick, context)?;
+            let name = lock(table).server(&key, context.now)?;
+            let at = servers.iter().position(|server| server.name == name)?;
+            pool.choose_named(at)
+        })
+    }
+
+    /// Remembers the server that it has connected to.
+    pub(super) fn remember_server(&self, context: &Context<'_>) {
+        let (true, Some(pool), Some(server)) = (self.ruling.is_some(), self.pool(context), &self.server)
+        else {
+            return;
+        };
+        for stick in pool.backend().rules.stick.iter().filter(|stick| stick.stores) {
+            if let Some((table, key)) = self.stick_key(stick, context) {
+                // Without room nothing is remembered, as in HAProxy.
+                let _ = lock(table).remember(&key, &server.name, context.now);
+            }
+        }
+    }
+
+    /// The table and the key, if the rule concerns this session.
+    fn stick_key<'a>(
+        &self,
+        stick: &Stick,
+        context: &Context<'a>,
+    ) -> Option<(&'a Arc<Mutex<Table>>, Vec<u8>)> {
+        let situation = self.situation(context);
+        if !rules::holds(stick.condition.as_ref(), &situation) {
+            return None;
+        }
+        let table = context.snapshot.tables.get(stick.table.0)?;
+        let value = rules::sample(&stick.key, &situation)?;
+        let key = lock(table).key(&value)?;
+        Some((table, key))
     }
 
     /// What is true for this session now.
@@ -119,6 +209,7 @@ impl Session {
             client: self.client,
             destination: ruling.and_then(|ruling| ruling.destination),
             bind: ruling.map(|ruling| ruling.bind),
+            tracked: ruling.map(|ruling| ruling.tracked.as_slice()).unwrap_or_default(),
             variables: ruling.map(|ruling| ruling.variables.as_slice()).unwrap_or_default(),
             ..Situation::of(context.snapshot, context.now)
         }
@@ -135,9 +226,8 @@ impl Session {
                 Action::Accept => return Verdict::Accepted,
                 Action::Reject => return Verdict::Rejected,
                 action => {
-                    let mut ruling = self.ruling.take().unwrap_or_default();
-                    ruling.perform(action, &self.situation(context));
-                    self.ruling = Some(ruling);
+                    let value = action.sample().and_then(|sample| rules::sample(sample, &situation));
+                    self.ruling.get_or_insert_default().perform(action, value, context);
                 }
             }
         }
