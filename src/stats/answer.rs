@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 
 use super::request::{Format, Refresh, View};
-use super::{ProcessFacts, auth, csv, html, json, rows};
+use super::{ProcessFacts, auth, csv, html, json, prometheus, rows};
 use crate::config::model::{BackendId, FrontendId, StatsPage};
 use crate::log::Clock;
 use crate::rules;
@@ -78,12 +78,20 @@ pub fn answer(
     let config = &world.snapshot.config;
     let Some(front) = config.frontends.get(frontend.0) else { return no_server() };
     let target = super::request::origin_form(request.target);
+    let situation = situation(world, frontend, request);
     if front.monitor_uri.as_deref() == Some(target) && request.method == Method::Read {
-        let situation = situation(world, frontend, request);
         let fails = front.monitor_fail.iter().any(|condition| rules::holds(Some(condition), &situation));
         return if fails { monitor_failed() } else { monitor() };
     }
-    let back = backend.or(front.default_backend).and_then(|BackendId(at)| config.backends.get(at));
+    let holds = |condition| rules::holds(Some(condition), &situation);
+    let chosen = || front.rules.backends.iter().find(|(_, condition)| holds(condition)).map(|(id, _)| *id);
+    let back =
+        backend.or_else(chosen).or(front.default_backend).and_then(|BackendId(at)| config.backends.get(at));
+    let exporters = front.exporter.iter().chain(back.into_iter().flat_map(|back| &back.exporter));
+    let exports = exporters.into_iter().any(|condition| rules::holds(condition.as_ref(), &situation));
+    if exports {
+        return export(world, target);
+    }
     let page = front.stats.as_ref().or_else(|| back.and_then(|back| back.stats.as_ref()));
     let Some(page) = page else { return no_server() };
     let Some(view) = View::parse(&page.uri, target) else { return no_server() };
@@ -144,6 +152,19 @@ fn situation<'a>(world: &World<'a>, frontend: FrontendId, request: Request<'a>) 
         request: Some(request.http),
         ..Situation::of(world.snapshot, world.now)
     }
+}
+
+fn export(world: &World<'_>, target: &str) -> Reply {
+    let query = target.split_once('?').map_or("", |(_, query)| query);
+    let Some(wanted) = prometheus::Wanted::parse(query) else { return bad_request() };
+    let body = prometheus::render(world.snapshot, world.facts, &wanted, world.now);
+    reply(200, "text/plain; version=0.0.4", body, Answerer::Stats)
+}
+
+fn bad_request() -> Reply {
+    let body =
+        "<html><body><h1>400 Bad request</h1>\nYour browser sent an invalid request.\n</body></html>\n";
+    reply(400, "text/html", body.to_owned(), Answerer::Stats)
 }
 
 fn monitor_failed() -> Reply {

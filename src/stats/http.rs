@@ -161,8 +161,11 @@ impl Visit {
 
     /// Copied only where conditions may ask for them.
     fn headers(&self, snapshot: &Snapshot, request: &hyper::Request<Incoming>) -> Vec<(String, Vec<u8>)> {
-        let (FrontendId(at), _) = self.place(snapshot);
-        let asked = snapshot.config.frontends.get(at).is_some_and(Frontend::asks_of_requests);
+        let (FrontendId(at), backend) = self.place(snapshot);
+        let config = &snapshot.config;
+        let by_backend = backend.and_then(|BackendId(at)| config.backends.get(at));
+        let asked = config.frontends.get(at).is_some_and(Frontend::asks_of_requests)
+            || by_backend.is_some_and(|backend| !backend.exporter.is_empty());
         let headers = request.headers().iter().filter(|_| asked);
         headers.map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec())).collect()
     }

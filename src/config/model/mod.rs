@@ -200,6 +200,8 @@ pub struct Backend {
     pub redis: RedisOptions,
     /// `stats enable` and family in a backend: served when a frontend leads here.
     pub stats: Option<StatsPage>,
+    /// As [`Frontend::exporter`], for clients that a frontend leads here.
+    pub exporter: Vec<Option<Condition>>,
     pub rules: Rules,
 }
 
@@ -233,6 +235,7 @@ impl Default for Backend {
             check: CheckMethod::default(),
             redis: RedisOptions::default(),
             stats: None,
+            exporter: Vec::new(),
             rules: Rules::default(),
         }
     }

@@ -411,6 +411,19 @@ pub enum KeyKind {
     Binary(usize),
 }
 
+impl KeyKind {
+    /// HAProxy's word.
+    pub fn word(self) -> &'static str {
+        match self {
+            KeyKind::V4 => "ip",
+            KeyKind::V6 => "ipv6",
+            KeyKind::Integer => "integer",
+            KeyKind::Text(_) => "string",
+            KeyKind::Binary(_) => "binary",
+        }
+    }
+}
+
 /// One thing that entries hold, and for rates their period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stored {

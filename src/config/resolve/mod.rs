@@ -102,6 +102,7 @@ impl Resolver<'_, '_> {
             if proxy.kind.has_backend() {
                 let mut backend = self.backend(proxy, id, mode);
                 backend.rules = self.back_rules(scene);
+                backend.exporter = self.exporter(scene);
                 config.backends.push(backend);
             }
             self.check_lost(proxy, mode);

@@ -104,7 +104,8 @@ impl Resolver<'_, '_> {
     /// `http-request use-service prometheus-exporter`
     pub(super) fn exporter(&mut self, scene: Scene<'_>) -> Vec<Option<Condition>> {
         let written = scene.proxy.settings.rules.exporter.iter();
-        let scene = scene.at(Place::FrontendHttp);
+        let back = scene.proxy.kind == ProxyKind::Backend;
+        let scene = scene.at(if back { Place::BackendHttp } else { Place::FrontendHttp });
         written
             .map(|condition| condition.as_ref().map(|condition| self.condition(condition, scene)))
             .collect()
