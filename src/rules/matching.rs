@@ -1,5 +1,5 @@
 //! A value against patterns. Where the way to match wants another type, the value is cast as HAProxy casts
-//! it: an address or a number becomes its text, bytes become their hex digits.
+//! it: an address or a number becomes its text, bytes are a text already.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -104,11 +104,10 @@ pub(super) fn address(value: &Value) -> Option<IpAddr> {
 /// The value as a text.
 pub(super) fn text(value: &Value) -> Vec<u8> {
     match value {
-        Value::Text(text) => text.clone(),
+        Value::Text(text) | Value::Binary(text) => text.clone(),
         Value::Bool(value) => i64::from(*value).to_string().into_bytes(),
         Value::Integer(number) => number.to_string().into_bytes(),
         Value::Address(address) => address.to_string().into_bytes(),
-        Value::Binary(bytes) => hex(bytes),
     }
 }
 

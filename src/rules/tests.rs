@@ -138,7 +138,7 @@ fn conditions_hold_or_do_not() {
         "{ src,in_table(b) } { src,table_conn_cur(b) 4 } { src_conn_cur(b) 7 } { sc0_conn_cur(b) gt 6 }",
         "{ always_true } { bool(1) } { nbthread 2 } { date gt 1000000 } { rand(5) lt 5 }",
         "TRUE !FALSE !LOCALHOST",
-        "{ bin(50494e47) -m str 50494E47 }",
+        "{ bin(50494e47) -m str PING } { bin(50494e47),hex 50494E47 }",
     ];
     for condition in yes {
         assert!(value(condition, "10.1.2.3:4000"), "{condition}");

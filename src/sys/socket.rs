@@ -40,6 +40,19 @@ pub fn ends_at_once(socket: &impl AsFd) -> bool {
     nix::sys::socket::recv(socket.as_fd().as_raw_fd(), &mut byte, MsgFlags::MSG_PEEK) == Ok(0)
 }
 
+/// Copies what is there, at most `into.len()` bytes, and leaves it there.
+pub fn peek(socket: &impl AsFd, into: &mut [u8]) -> Moved {
+    loop {
+        match nix::sys::socket::recv(socket.as_fd().as_raw_fd(), into, MsgFlags::MSG_PEEK) {
+            Ok(0) => return Moved::End,
+            Ok(count) => return Moved::Bytes(count),
+            Err(Errno::EINTR) => {}
+            Err(Errno::EAGAIN) => return Moved::Later,
+            Err(errno) => return Moved::Failed(errno),
+        }
+    }
+}
+
 /// Takes what is there, at most `into.len()` bytes, which must not be zero.
 pub fn receive(socket: &impl AsFd, into: &mut [u8]) -> Moved {
     loop {
@@ -156,8 +169,10 @@ mod tests {
         one.set_nonblocking(true).unwrap();
         let mut into = [0; 8];
         assert_eq!(receive(&one, &mut into), Moved::Later);
+        assert_eq!(peek(&one, &mut into), Moved::Later);
         other.write_all(b"abc").unwrap();
         one.set_nonblocking(false).unwrap();
+        assert_eq!((peek(&one, &mut into), &into[..3]), (Moved::Bytes(3), &b"abc"[..]));
         assert_eq!(receive(&one, &mut into), Moved::Bytes(3));
         drop(other);
         assert_eq!(receive(&one, &mut into), Moved::End);

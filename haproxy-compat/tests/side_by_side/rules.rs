@@ -1,6 +1,6 @@
 //! Conditions: where connections go, which are refused, and what the log says of those.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::TcpStream;
 
 use super::program::{BOTH, REFUSES, Running};
@@ -164,5 +164,66 @@ fn refusals_are_logged_as_haproxy_logs_them() {
             program.log_line()
         });
         assert_eq!(theirs, ours, "{sections}");
+    }
+}
+
+/// Rules that go by the first bytes: what a client says, at once or in parts, and who answers.
+const SPOKEN: &[(&str, &[&[u8]])] = &[
+    (
+        " tcp-request inspect-delay 2s\n tcp-request content accept if { req.len gt 0 }\n \
+      use_backend b if { req.payload(0,4) -m bin 50494e47 }\n",
+        &[b"PING\r\n", b"QUIT\r\n", b"P"],
+    ),
+    (
+        " tcp-request inspect-delay 2s\n tcp-request content accept if { req.payload(0,4) -m found }\n \
+      use_backend b if { req.payload(0,4) -m sub IN } !{ req.payload(0,4) -m str 50494E47 }\n",
+        &[b"PI|NG\r\n", b"QUIT\r\n"],
+    ),
+    (" tcp-request inspect-delay 300ms\n tcp-request content reject if WAIT_END\n", &[b"PING\r\n"]),
+    (
+        " tcp-request inspect-delay 300ms\n tcp-request content accept if { req.len gt 3 }\n \
+      tcp-request content reject\n",
+        &[b"PING\r\n", b"PI", b""],
+    ),
+    (
+        " tcp-request inspect-delay 2s\n tcp-request content accept if { req_ssl_hello_type 1 }\n \
+      use_backend b if { req_ssl_sni -i redis-1 }\n",
+        &[HELLO, b"PING\r\n"],
+    ),
+    (" tcp-request content reject if { req.len gt 3 }\n", &[b""]),
+];
+
+/// A TLS 1.2 ClientHello that asks for `Redis-1`.
+const HELLO: &[u8] =
+    b"\x16\x03\x01\x00\x3f\x01\x00\x00\x3b\x03\x0377777777777777777777777777777777\x00\x00\x02\x00\x2f\
+                       \x01\x00\x00\x10\x00\x00\x00\x0c\x00\x0a\x00\x00\x07Redis-1";
+
+#[test]
+fn first_bytes_decide_as_haproxy_lets_them() {
+    let [a, b] = ['A', 'B'].map(named);
+    for (lines, said) in SPOKEN {
+        let config = format!(
+            "{DEFAULTS}frontend f\n bind @BIND@\n{lines} default_backend a\nbackend a\n server s 127.0.0.1:{a}\n\
+             backend b\n server s 127.0.0.1:{b}\n"
+        );
+        let [theirs, ours] = BOTH.map(|which| {
+            let program = Running::start(which, &config);
+            said.iter().map(|said| answer(&program, said)).collect::<String>()
+        });
+        assert_eq!(theirs, ours, "{lines}");
+    }
+}
+
+/// Says it, with a pause at each `|`; who answers, or `-` if the connection ends.
+fn answer(program: &Running, said: &[u8]) -> char {
+    let mut client = program.connect();
+    for part in said.split(|byte| *byte == b'|') {
+        client.write_all(part).expect("bytes sent");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let mut name = [0];
+    match client.read(&mut name) {
+        Ok(1) => char::from(name[0]),
+        _ => '-',
     }
 }

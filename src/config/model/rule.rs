@@ -358,6 +358,8 @@ pub struct Rules {
     pub stick: Vec<Stick>,
     /// Some fetch asks for the address that the client came to.
     pub wants_destination: bool,
+    /// Content rules, or what comes after them here or in a backend that it leads to, ask for the first bytes.
+    pub reads_payload: bool,
     /// Of a frontend: it, or a backend that it leads to, has rules.
     pub needed: bool,
 }

@@ -80,6 +80,14 @@ pub(super) fn read(context: &mut Context<'_>, words: &[Word], whole: Span) -> Re
         );
         return Err(Fault::new(first.span, message));
     };
+    if !matching::fits(method, sample.kind()) {
+        let message = format!(
+            "matching method '{}' cannot be used with fetch keyword '{}'.",
+            matching::name(method),
+            sample.name
+        );
+        return Err(Fault::new(first.span, message));
+    }
     let mut reading = Reading::new(method);
     reading.ignore_case = flags.ignore_case;
     for (name, span) in &flags.files {

@@ -24,7 +24,6 @@ pub(super) fn line(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statemen
         if keyword == "tcp-request" {
             proxy.settings.rules.inspect_delay = delay.or(proxy.settings.rules.inspect_delay);
         }
-        line.no_more(context, &format!("{keyword} inspect-delay"), 3);
         return;
     }
     if matches!(&*list, "connection" | "session") && !proxy.kind.has_frontend() {

@@ -41,6 +41,8 @@ struct Resolver<'a, 'b> {
     variables: HashMap<String, VariableId>,
     /// Set by every sample that asks where the client came to.
     wants_destination: bool,
+    /// Set by every sample that asks what the client says.
+    reads_payload: bool,
 }
 
 impl Resolver<'_, '_> {
@@ -65,6 +67,7 @@ pub fn resolve(tree: &Tree, sources: &Sources, context: &mut Context<'_>) -> (Co
         groups: BTreeSet::new(),
         variables: HashMap::new(),
         wants_destination: false,
+        reads_payload: false,
     };
     let early = std::mem::take(&mut resolver.context.wanted);
     resolver.hosts.extend(early.hosts);

@@ -53,6 +53,9 @@ impl Resolver<'_, '_> {
             for test in acl.borrow().iter().filter(|test| test.sample.unsupported().is_none()) {
                 // Only for what it reports.
                 let _ = self.fetch(&test.sample, scene);
+                for step in &test.sample.steps {
+                    let _ = self.converter(step, &test.sample, scene);
+                }
             }
         }
     }
@@ -60,7 +63,7 @@ impl Resolver<'_, '_> {
     /// The rules of the front half.
     pub(super) fn front_rules(&mut self, scene: Scene<'_>) -> Rules {
         let written = &scene.proxy.settings.rules;
-        self.wants_destination = false;
+        (self.wants_destination, self.reads_payload) = (false, false);
         let backends = self.use_backends(scene);
         Rules {
             connection: self.rules(&written.connection, scene.at(Place::Connection)),
@@ -71,6 +74,7 @@ impl Resolver<'_, '_> {
             servers: Vec::new(),
             stick: Vec::new(),
             wants_destination: std::mem::take(&mut self.wants_destination),
+            reads_payload: std::mem::take(&mut self.reads_payload),
             needed: false,
         }
     }
@@ -78,7 +82,7 @@ impl Resolver<'_, '_> {
     /// The rules of the back half. Those of a `listen` were evaluated at its front.
     pub(super) fn back_rules(&mut self, scene: Scene<'_>) -> Rules {
         let written = &scene.proxy.settings.rules;
-        self.wants_destination = false;
+        (self.wants_destination, self.reads_payload) = (false, false);
         let content = match scene.proxy.kind {
             ProxyKind::Backend => self.rules(&written.content, scene.at(Place::BackendContent)),
             _ => Vec::new(),
@@ -91,6 +95,7 @@ impl Resolver<'_, '_> {
             servers,
             stick,
             wants_destination: std::mem::take(&mut self.wants_destination),
+            reads_payload: std::mem::take(&mut self.reads_payload),
             ..Rules::default()
         }
     }
@@ -292,6 +297,7 @@ impl Resolver<'_, '_> {
             let message = format!("'{}' never matches here: a layer 4 proxy does not see HTTP", sample.name);
             self.context.warning(sample.span, message);
         }
+        self.reads_payload |= matches!(fetch, Fetch::Payload(_));
         let session = Fetch::Session(SessionFact::Destination);
         self.wants_destination |= fetch == session
             || matches!(
@@ -336,10 +342,13 @@ pub(super) fn note_needs(config: &mut Config) {
         let targets = backends.filter(|(at, _)| frontend.leads_to(BackendId(*at)));
         let mut needed = !frontend.rules.is_empty();
         let mut destination = frontend.rules.wants_destination;
+        let mut payload = frontend.rules.reads_payload;
         for (_, backend) in targets {
             needed |= !backend.rules.is_empty();
             destination |= backend.rules.wants_destination;
+            payload |= backend.rules.reads_payload;
         }
+        frontend.rules.reads_payload = payload;
         (frontend.rules.needed, frontend.rules.wants_destination) = (needed, destination);
     }
 }

@@ -65,6 +65,16 @@ pub fn default_for(kind: Kind) -> Option<Method> {
     }
 }
 
+/// The name of a method.
+pub fn name(method: Method) -> &'static str {
+    METHODS.iter().find(|(_, known)| *known == method).map_or("", |(name, _)| name)
+}
+
+/// Whether a sample of that type can be matched so: bytes are no number and no address.
+pub fn fits(method: Method, kind: Kind) -> bool {
+    kind != Kind::Binary || !matches!(method, Method::Integer | Method::Bool | Method::Address)
+}
+
 /// Patterns of one test, as they are read.
 #[derive(Debug)]
 pub struct Reading {

@@ -13,12 +13,17 @@ use crate::time::Tick;
 const REFUSED: Termination = Termination::new(Cause::ServerAbort, Phase::Connect);
 
 impl Session {
-    /// Chooses a backend and sets out.
+    /// Chooses a backend and sets out, once the rules of the frontend have let it in.
     pub fn start(&mut self, context: &Context<'_>, ops: &mut Vec<Op>) {
         let Some(frontend) = self.frontend(context) else { return self.end(REFUSED, context, ops) };
-        if frontend.rules.needed && !self.let_in(frontend, context, ops) {
-            return;
+        if !frontend.rules.needed || self.let_in(frontend, context, ops) {
+            self.choose_backend(context, ops);
         }
+    }
+
+    /// The frontend's rules are done with.
+    pub(super) fn choose_backend(&mut self, context: &Context<'_>, ops: &mut Vec<Op>) {
+        let Some(frontend) = self.frontend(context) else { return self.end(REFUSED, context, ops) };
         if frontend.mode == Mode::Http {
             return ops.push(Op::Serve);
         }
@@ -30,11 +35,14 @@ impl Session {
         self.backend = Some(Membership::enter(&context.snapshot.backends[at].live, context.now));
         // They stay in force if a reload removes the proxies before the connect.
         self.set_limits(context);
-        let backend = &context.snapshot.config.backends[at];
-        if !backend.rules.content.is_empty() && !self.inspect(&backend.rules.content, context, ops) {
-            return;
+        if self.ruling.is_none() || self.inspect(context, ops) {
+            self.choose_server(context, ops);
         }
-        if backend.mode == Mode::Http {
+    }
+
+    /// The backend's rules are done with.
+    pub(super) fn choose_server(&mut self, context: &Context<'_>, ops: &mut Vec<Op>) {
+        if self.pool(context).is_some_and(|pool| pool.backend().mode == Mode::Http) {
             return ops.push(Op::Serve);
         }
         self.assign(context, ops);

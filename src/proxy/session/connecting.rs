@@ -130,6 +130,7 @@ impl Session {
         self.stage = Stage::Relaying;
         self.set_limits(context);
         self.remember_server(context);
+        self.forget_said();
         ops.push(Op::Relay);
         self.log_at_connect(context, ops);
     }

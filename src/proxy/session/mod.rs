@@ -102,6 +102,13 @@ pub struct Service {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
     New,
+    /// Rules wait for what the client says, at most `until`; it is looked at again at `look`.
+    Inspecting {
+        until: Tick,
+        look: Tick,
+        /// Milliseconds between the last look and that one.
+        pause: u16,
+    },
     /// In the backend's queue. `until` is looked at again whenever servers change.
     Waiting {
         since: Tick,

@@ -210,7 +210,7 @@ impl World {
         Context { snapshot: &self.snapshot, now: self.now, workers: &self.workers }
     }
 
-    fn execute(&mut self, id: u32, ops: Vec<Op>) {
+    pub(super) fn execute(&mut self, id: u32, ops: Vec<Op>) {
         for op in ops {
             let live = !self.connection(id).is_over();
             assert!(live, "{op:?} after the end");

@@ -3,15 +3,16 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use super::super::assign::{Choice, Pool};
 use super::super::contract::{Close, Op, Side};
 use super::{Context, GONE, Session, Stage};
 use crate::config::model::{
-    Action, BackendId, Counter, Frontend, FrontendId, Rule, Stick, Value, VariableId,
+    Action, BackendId, Counter, Frontend, FrontendId, Rule, Rules, Stick, Value, VariableId,
 };
 use crate::rules::stick::Table;
-use crate::rules::{self, Truth};
+use crate::rules::{self, Payload, Truth};
 use crate::state::{Cause, Phase, Situation, Termination, TrackedEntry, lock};
 use crate::time::Tick;
 
@@ -23,6 +24,14 @@ pub(super) struct Ruling {
     bind: usize,
     variables: Vec<(VariableId, Value)>,
     tracked: [Option<TrackedEntry>; 3],
+    /// What the client has said, as far as rules ask for it.
+    said: Vec<u8>,
+    /// It was looked at.
+    waits: bool,
+    /// Nothing more is waited for.
+    complete: bool,
+    /// The content rule that is next.
+    next: usize,
 }
 
 /// What a list of rules comes to.
@@ -30,7 +39,13 @@ pub(super) struct Ruling {
 enum Verdict {
     Accepted,
     Rejected,
+    /// More bytes may decide it.
+    Early,
 }
+
+/// The longest pause between two looks at a client that has not said enough, in milliseconds. The first look is
+/// taken at once and the second a millisecond later: who begins to speak at all does so early.
+const LONGEST_PAUSE: u16 = 64;
 
 /// HAProxy's code for a session that a rule refused.
 const REFUSED: Termination = Termination::new(Cause::Proxy, Phase::Request);
@@ -121,17 +136,66 @@ impl Session {
         if let Some(ruling) = &self.ruling {
             ruling.count(&[(Counter::Sessions, 1), (Counter::SessionRate, 1)], context.now);
         }
-        self.inspect(&rules.content, context, ops)
+        self.inspect(context, ops)
     }
 
-    /// Content rules; if they refuse, the session is over.
-    pub(super) fn inspect(&mut self, rules: &[Rule], context: &Context<'_>, ops: &mut Vec<Op>) -> bool {
-        let accepted = self.judge(rules, context) == Verdict::Accepted;
-        if !accepted {
-            self.admission.frontend().traffic.denied.add(1);
-            self.end(REFUSED, context, ops);
+    /// Content rules of the proxy that it has come to: `false` if they refuse, and the session is over, or if
+    /// they wait for what the client says, and the session with them.
+    pub(super) fn inspect(&mut self, context: &Context<'_>, ops: &mut Vec<Op>) -> bool {
+        let (Some(rules), Some(ruling)) = (self.rules_here(context), &mut self.ruling) else { return true };
+        ruling.next = 0;
+        if rules.reads_payload && !ruling.complete {
+            let until = context.now + rules.inspect_delay.unwrap_or_default();
+            self.stage = Stage::Inspecting { until, look: context.now, pause: 0 };
+            ops.push(Op::Peek);
+            return false;
         }
-        accepted
+        self.judge_content(rules, context, ops)
+    }
+
+    /// What the client has said so far; `ended` if it will say no more, or nobody would listen.
+    pub fn said(&mut self, bytes: &[u8], ended: bool, context: &Context<'_>, ops: &mut Vec<Op>) {
+        let Stage::Inspecting { until, pause, .. } = self.stage else { return };
+        let (Some(rules), Some(ruling)) = (self.rules_here(context), &mut self.ruling) else { return };
+        let over = ended || context.now >= until;
+        ruling.said.clear();
+        ruling.said.extend_from_slice(bytes);
+        ruling.complete = over;
+        ruling.waits = true;
+        if !self.judge_content(rules, context, ops) {
+            if self.stage != Stage::Over {
+                let pause = (pause * 2).clamp(1, LONGEST_PAUSE);
+                let look = context.now + Duration::from_millis(pause.into());
+                self.stage = Stage::Inspecting { until, look, pause };
+            }
+            return;
+        }
+        self.stage = Stage::New;
+        if self.backend_at == GONE {
+            self.choose_backend(context, ops);
+        } else {
+            self.choose_server(context, ops);
+        }
+    }
+
+    /// The rules of the backend once it is chosen, before that the frontend's.
+    fn rules_here<'a>(&self, context: &Context<'a>) -> Option<&'a Rules> {
+        match self.pool(context) {
+            Some(pool) => Some(&pool.backend().rules),
+            None => self.frontend(context).map(|frontend| &frontend.rules),
+        }
+    }
+
+    fn judge_content(&mut self, rules: &Rules, context: &Context<'_>, ops: &mut Vec<Op>) -> bool {
+        match self.judge(&rules.content, context) {
+            Verdict::Accepted => return true,
+            Verdict::Early => {}
+            Verdict::Rejected => {
+                self.admission.frontend().traffic.denied.add(1);
+                self.end(REFUSED, context, ops);
+            }
+        }
+        false
     }
 
     /// The backend of the first condition that holds, else the default one.
@@ -184,6 +248,13 @@ impl Session {
         }
     }
 
+    /// Its first bytes have decided what they can.
+    pub(super) fn forget_said(&mut self) {
+        if let Some(ruling) = &mut self.ruling {
+            ruling.said = Vec::new();
+        }
+    }
+
     /// The table and the key, if the rule concerns this session.
     fn stick_key<'a>(
         &self,
@@ -209,18 +280,27 @@ impl Session {
             client: self.client,
             destination: ruling.and_then(|ruling| ruling.destination),
             bind: ruling.map(|ruling| ruling.bind),
+            payload: ruling
+                .filter(|ruling| ruling.waits)
+                .map(|ruling| Payload { bytes: &ruling.said, complete: ruling.complete }),
             tracked: ruling.map(|ruling| ruling.tracked.as_slice()).unwrap_or_default(),
             variables: ruling.map(|ruling| ruling.variables.as_slice()).unwrap_or_default(),
             ..Situation::of(context.snapshot, context.now)
         }
     }
 
-    /// Goes through a list until a rule decides.
+    /// Goes through a list until a rule decides, or has to wait; then it goes on from there.
     fn judge(&mut self, list: &[Rule], context: &Context<'_>) -> Verdict {
-        for rule in list {
+        let begin = self.ruling.as_ref().map_or(0, |ruling| ruling.next);
+        for (at, rule) in list.iter().enumerate().skip(begin) {
             let situation = self.situation(context);
-            if rules::evaluate(rule.condition.as_ref(), &situation) != Truth::Yes {
-                continue;
+            match rules::evaluate(rule.condition.as_ref(), &situation) {
+                Truth::Yes => {}
+                Truth::Early if self.ruling.as_ref().is_some_and(|ruling| !ruling.complete) => {
+                    self.ruling.get_or_insert_default().next = at;
+                    return Verdict::Early;
+                }
+                Truth::Early | Truth::No => continue,
             }
             match &rule.action {
                 Action::Accept => return Verdict::Accepted,
@@ -241,3 +321,7 @@ impl Session {
         self.stage = Stage::Over;
     }
 }
+
+#[cfg(test)]
+#[path = "ruling_tests.rs"]
+mod tests;
