@@ -14,4 +14,5 @@ mod failover;
 mod pause;
 mod reload;
 mod routing;
+mod rules;
 mod seeds;
