@@ -53,7 +53,5 @@ pub trait Facts {
     fn request(&self) -> Option<Request<'_>>;
 
     /// Whether the address is one of this machine's.
-    fn is_local(&self, address: IpAddr) -> bool {
-        address.is_loopback()
-    }
+    fn is_local(&self, address: IpAddr) -> bool;
 }

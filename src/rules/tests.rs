@@ -83,6 +83,10 @@ impl Facts for World<'_> {
     fn request(&self) -> Option<Request<'_>> {
         self.request
     }
+
+    fn is_local(&self, address: std::net::IpAddr) -> bool {
+        address.is_loopback()
+    }
 }
 
 /// A config whose frontend goes to `b` under that condition.

@@ -1,6 +1,6 @@
 //! What is true for one client at one moment, as conditions ask for it: [`Facts`] over the live objects.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
 use super::backend::BackendView;
@@ -14,6 +14,7 @@ use crate::config::model::{
 };
 use crate::rules::stick::Table;
 use crate::rules::{Facts, Payload, Request};
+use crate::sys::socket;
 use crate::time::Tick;
 
 /// See the module.
@@ -205,6 +206,10 @@ impl Facts for Situation<'_> {
 
     fn request(&self) -> Option<Request<'_>> {
         self.request
+    }
+
+    fn is_local(&self, address: IpAddr) -> bool {
+        socket::is_own_address(address)
     }
 }
 

@@ -6,7 +6,7 @@
 #![allow(unsafe_code, reason = "ioctl(2) and setsockopt(2), where no crate wraps them")]
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::fd::{AsFd, AsRawFd};
 use std::time::Duration;
 
@@ -32,6 +32,11 @@ pub enum Moved {
 /// The address that a client came to; `None` for a unix socket.
 pub fn local_address(socket: &impl AsFd) -> Option<SocketAddr> {
     SockRef::from(socket).local_addr().ok()?.as_socket()
+}
+
+/// Whether this machine has the address: one can only bind to one's own.
+pub fn is_own_address(address: IpAddr) -> bool {
+    address.is_loopback() || UdpSocket::bind((address, 0)).is_ok()
 }
 
 /// Whether a socket that has got a FIN has nothing else: the FIN is the first thing that is read from it.
@@ -176,6 +181,12 @@ mod tests {
         assert_eq!(receive(&one, &mut into), Moved::Bytes(3));
         drop(other);
         assert_eq!(receive(&one, &mut into), Moved::End);
+    }
+
+    #[test]
+    fn an_address_is_ones_own_or_not() {
+        assert!(is_own_address([127, 0, 0, 9].into()) && is_own_address([0, 0, 0, 0].into()));
+        assert!(!is_own_address([192, 0, 2, 1].into()), "TEST-NET-1 is nobody's");
     }
 
     #[test]

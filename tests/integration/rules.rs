@@ -77,3 +77,27 @@ fn clients_of_a_chart_follow_what_most_sentinels_say() {
         eventually("clients of the new master only", Duration::from_secs(60), moved);
     }
 }
+
+/// Patterns are read by whoever may read files, and again at a reload.
+#[test]
+fn patterns_of_a_file_are_read_again_at_a_reload() {
+    let (inside, outside) = (Redis::master(), Redis::master());
+    let port = free_port();
+    let directory = tempfile::tempdir().expect("a private directory");
+    let file = directory.path().join("clients");
+    std::fs::write(&file, "# who is inside\n\n10.0.0.0/8\r\n 127.0.0.1\n").expect("a file of patterns");
+    let config = format!(
+        "defaults\n    timeout connect 2s\n    timeout client 60s\n    timeout server 60s\n\
+         frontend f\n    bind 127.0.0.1:{port}\n    acl inside src -f {}\n    use_backend in if inside\n\
+         \x20   default_backend out\nbackend in\n    server s 127.0.0.1:{}\nbackend out\n    server s 127.0.0.1:{}\n",
+        file.display(),
+        inside.port,
+        outside.port
+    );
+    let rolecall = Rolecall::start(&config, port);
+    assert_eq!(reached(port), Some(inside.port));
+    std::fs::write(&file, "10.0.0.0/8\n").expect("a file of patterns");
+    rolecall.reload(&config);
+    let moved = || (reached(port) == Some(outside.port)).then_some(());
+    eventually("what the file says now", Duration::from_secs(10), moved);
+}

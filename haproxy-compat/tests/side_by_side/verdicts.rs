@@ -100,6 +100,22 @@ const SAME: &[&str] = &[
     "listen l\n bind :1\n mode http\n stats enable\n stats admin if TRUE\n",
     "listen l\n bind :1\n mode http\n stats enable\n stats admin\n",
     "listen l\n bind :1\n mode http\n http-request use-service prometheus-exporter if { path /metrics }\n",
+    "frontend f\n bind :1\n mode http\n use_backend b if TRUE\nbackend b\n mode tcp\n",
+    "backend t\n stick-table type ip size 1m expire 30s store conn_cur,conn_rate(10s)\n\
+     listen l\n bind :1\n stick on src table t\n tcp-request connection track-sc0 src table t\n",
+    "listen l\n bind :1\n stick-table type ip size 1 nopurge\n stick on dst\n",
+    "listen l\n bind :1\n stick on src\n",
+    "listen l\n bind :1\n stick on src table nope\n",
+    "listen l\n bind :1\n stick foo\n",
+    "listen l\n bind :1\n stick-table type ip\n",
+    "listen l\n bind :1\n stick-table type foo size 1\n",
+    "listen l\n bind :1\n stick-table type ip size 1 store foo\n",
+    "listen l\n bind :1\n stick-table type ip size 1 store conn_rate\n",
+    "listen l\n bind :1\n stick-table type ip size 1\n stick-table type ip size 2\n",
+    "listen l\n bind :1\n tcp-request connection track-sc5 src\n",
+    "listen l\n bind :1\n tcp-request content reject if { req.payload(0,2) -m int 4 }\n",
+    "listen l\n bind :1\n acl a src,in_table(nope)\n",
+    "listen l\n bind :1\n acl a src_conn_cur(nope) gt 5\n",
     "global\n .if 1\n daemon\n",
     "global\n daemon",
     "bind :1\n",
@@ -116,6 +132,20 @@ const OTHERWISE: &[(&str, i32, i32, &str)] = &[
     ("global\n maxconn -1\n", 2, 1, "'maxconn' value must be at least 0"),
     // HAProxy counts the listener that it says it ignores.
     ("backend b\n bind :1\n", 0, 2, "'bind' ignored because backend 'b' has no frontend capability"),
+    (
+        "listen l\n bind :1\n tcp-request content reject if { path / }\n",
+        0,
+        1,
+        "this rule would never refuse anything",
+    ),
+    (
+        "frontend f\n bind :1\n use_backend %[src] if TRUE\nbackend b\n",
+        0,
+        1,
+        "'use_backend' with '%[' is not supported",
+    ),
+    ("listen l\n bind :1\n tcp-response content reject if { res.len 5 }\n", 0, 1, "without reading it"),
+    ("listen l\n bind :1\n acl a env(HOME) -m reg (?=x)\n", 0, 1, "is invalid"),
     ("listen l\n bind :1\n server s 127.0.0.1:1 ssl verify none\n", 0, 1, "'ssl' is not supported"),
 ];
 

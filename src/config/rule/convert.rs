@@ -38,6 +38,11 @@ pub fn find(name: &str) -> Option<ConverterRow> {
     })
 }
 
+/// Every row that rolecall evaluates.
+pub fn all() -> impl Iterator<Item = &'static ConverterRow> {
+    CONVERTERS.iter()
+}
+
 /// Every name, for suggestions.
 pub fn names() -> impl Iterator<Item = &'static str> {
     CONVERTERS.iter().map(|row| row.name)

@@ -63,6 +63,16 @@ pub fn find(name: &str) -> Option<FetchRow> {
     FETCHES.iter().find(|row| row.name == name).copied().or_else(|| counter(name)).or_else(|| other(name))
 }
 
+/// Every row that rolecall evaluates, but for the counters of stick tables.
+pub fn all() -> impl Iterator<Item = &'static FetchRow> {
+    FETCHES.iter()
+}
+
+/// What follows `src_`, `sc_` and `sc0_` to `sc2_`, and what it is.
+pub fn counters() -> impl Iterator<Item = (&'static str, &'static str)> {
+    COUNTERS.iter().map(|(name, _, help)| (*name, *help))
+}
+
 /// Every name, for suggestions.
 pub fn names() -> impl Iterator<Item = &'static str> {
     FETCHES.iter().map(|row| row.name)
