@@ -138,7 +138,7 @@ impl Worker {
         let rules = &birth.config.frontends[accepted.frontend.0].rules;
         let destination =
             if rules.wants_destination { socket::local_address(&accepted.socket) } else { None };
-        self.log_connect(&accepted);
+        let connect = connect_record(&accepted);
         let slot = self.sessions.places.vacant_key() as Slot;
         let turn = self.sessions.next_turn;
         self.sessions.next_turn = turn.wrapping_add(1);
@@ -163,6 +163,9 @@ impl Worker {
         let context = Context { snapshot: &birth, now: self.now, workers: &self.shared.workers };
         let mut session = Session::new(origin, accepted.admission, &context);
         session.start(&context, &mut self.sessions.ops);
+        if let Some(connect) = connect.filter(|_| !session.was_turned_away()) {
+            (self.shared.connects)(connect);
+        }
         let occupant = Occupant {
             session: Some(session),
             turn,
@@ -176,20 +179,6 @@ impl Worker {
         self.rearm(slot);
         if birth.generation != self.snapshot.generation {
             self.handle(slot, Event::Refreshed, engine);
-        }
-    }
-
-    /// A frontend without `option tcplog` logs its clients as they come. Only then is the kernel asked for the
-    /// address that they came to.
-    fn log_connect(&self, accepted: &Accepted) {
-        let config = &accepted.snapshot.config;
-        if policy::connect(config, accepted.frontend).is_some() {
-            (self.shared.connects)(ConnectRecord {
-                config: Arc::clone(config),
-                frontend: accepted.frontend,
-                client: accepted.client,
-                local: socket::local_address(&accepted.socket),
-            });
         }
     }
 
@@ -424,4 +413,17 @@ impl Worker {
         occupant.drain = None;
         self.handle(slot, Event::Quiet, engine);
     }
+}
+
+/// A frontend without `option tcplog` logs its clients as they come. Only then is the kernel asked for the
+/// address that they came to.
+fn connect_record(accepted: &Accepted) -> Option<ConnectRecord> {
+    let config = &accepted.snapshot.config;
+    policy::connect(config, accepted.frontend)?;
+    Some(ConnectRecord {
+        config: Arc::clone(config),
+        frontend: accepted.frontend,
+        client: accepted.client,
+        local: socket::local_address(&accepted.socket),
+    })
 }

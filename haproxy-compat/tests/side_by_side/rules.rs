@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use super::program::{BOTH, REFUSES, Running};
+use super::program::{BOTH, REFUSES, Running, free_port};
 use super::traffic::{DEFAULTS, named};
 
 /// Sections after the defaults, the first of which has `@BIND@`; `@A@`, `@B@` and `@C@` are servers that say
@@ -226,4 +226,42 @@ fn answer(program: &Running, said: &[u8]) -> char {
         Ok(1) => char::from(name[0]),
         _ => '-',
     }
+}
+
+/// Which rule refuses, and after it two connections and the page.
+const COUNTED: &[&str] = &["connection reject", "session reject", "content reject"];
+
+#[test]
+fn refusals_are_counted_where_haproxy_counts_them() {
+    for rule in COUNTED {
+        let page = free_port();
+        let config = format!(
+            "{DEFAULTS}listen page\n bind 127.0.0.1:{page}\n mode http\n stats enable\n stats uri /\n\
+             listen l\n bind @BIND@\n tcp-request {rule} if TRUE\n server a 127.0.0.1:1\n"
+        );
+        let [theirs, ours] = BOTH.map(|which| {
+            let program = Running::start(which, &config);
+            for _ in 0..2 {
+                // A reset is an end too.
+                let _ = program.connect().read_to_end(&mut Vec::new());
+            }
+            counters(page)
+        });
+        assert_eq!(theirs, ours, "{rule}");
+    }
+}
+
+/// What the row of the frontend says.
+fn counters(page: u16) -> Vec<String> {
+    let mut client = TcpStream::connect(("127.0.0.1", page)).expect("the page's port accepts");
+    client.write_all(b"GET /;csv HTTP/1.0\r\n\r\n").expect("a request sent");
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).expect("an answer");
+    let table = answer.split_once("# ").expect("a table").1;
+    let mut lines = table.lines().map(|line| line.split(',').collect::<Vec<_>>());
+    let names = lines.next().expect("a head");
+    let row = lines.find(|row| row[..2] == ["l", "FRONTEND"]).expect("a row");
+    let wanted = ["stot", "dreq", "dcon", "dses", "conn_tot", "smax", "ereq"];
+    let value = |name: &str| names.iter().position(|known| *known == name).map(|at| row[at]);
+    wanted.iter().map(|name| format!("{name}={}", value(name).unwrap_or("?"))).collect()
 }

@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Spanned;
@@ -17,7 +18,7 @@ pub type Acl = Rc<RefCell<Vec<Rc<Test>>>>;
 #[derive(Debug, Clone)]
 pub struct Test {
     pub sample: Sample,
-    pub matcher: Matcher,
+    pub matcher: Arc<Matcher>,
 }
 
 /// `FETCH[(ARGUMENT,...)][,CONVERTER[(ARGUMENT,...)]...]`

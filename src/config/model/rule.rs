@@ -35,7 +35,8 @@ pub struct Term {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Test {
     pub sample: Sample,
-    pub matcher: Matcher,
+    /// Shared by all that name the ACL: a file of patterns may be large.
+    pub matcher: Arc<Matcher>,
 }
 
 /// A fetch and its converters, in their order.

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use super::context::Context;
 use super::sample::{self, Fault};
@@ -66,7 +67,7 @@ pub(super) fn read(context: &mut Context<'_>, words: &[Word], whole: Span) -> Re
     let sample = sample::read(first)?;
     if sample.unsupported().is_some() {
         // What it would be matched with is not known either; it is refused where it is used.
-        return Ok(Test { sample, matcher: Matcher::Found });
+        return Ok(Test { sample, matcher: Arc::new(Matcher::Found) });
     }
     let named = sample.fetch.method.filter(|_| sample.steps.is_empty()).and_then(matching::find);
     let method = named.or_else(|| matching::default_for(sample.kind()));
@@ -106,7 +107,7 @@ pub(super) fn read(context: &mut Context<'_>, words: &[Word], whole: Span) -> Re
     if none && !matches!(method, Method::Found | Method::Bool) {
         warn_of_no_pattern(context, first);
     }
-    Ok(Test { sample, matcher: reading.finish() })
+    Ok(Test { sample, matcher: Arc::new(reading.finish()) })
 }
 
 fn warn_of_no_pattern(context: &mut Context<'_>, word: &Word) {
@@ -221,6 +222,10 @@ fn patterns_of_file(
             return Ok(());
         }
     };
+    // Every line that names the file has its own copy of the patterns.
+    if !context.inherit(bytes.len(), span) {
+        return Ok(());
+    }
     for (number, text) in bytes.split(|byte| *byte == b'\n').enumerate() {
         let text = text.strip_suffix(b"\r").unwrap_or(text).trim_ascii_start();
         if text.is_empty() || text.starts_with(b"#") {

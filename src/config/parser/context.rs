@@ -91,7 +91,7 @@ impl<'a> Context<'a> {
         let before = self.inherited;
         self.inherited = before.saturating_add(bytes);
         if before <= MOST_INHERITED && self.inherited > MOST_INHERITED {
-            self.error(span, format!("settings inherited from 'defaults' exceed {MOST_INHERITED} bytes"));
+            self.error(span, format!("what is copied (settings of 'defaults', files of patterns) exceeds {MOST_INHERITED} bytes"));
         }
         self.inherited <= MOST_INHERITED
     }

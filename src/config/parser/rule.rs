@@ -7,7 +7,7 @@ use super::context::Context;
 use super::sample::{self, Fault};
 use super::statement::Statement;
 use super::value::TimeUnit;
-use crate::config::ast::{Action, Proxy, Rule, Sample, Spanned};
+use crate::config::ast::{Action, Proxy, ProxyKind, Rule, Sample, Spanned};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::keyword;
 use crate::config::lexer::{self, Word};
@@ -30,6 +30,10 @@ pub(super) fn line(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statemen
         let message =
             format!("{keyword} {list} is not allowed because backend {} is not a frontend", proxy.name.value);
         return context.error(line.span_of(1), message);
+    }
+    if proxy.kind == ProxyKind::Defaults {
+        // Handed down, a rule is larger than its line.
+        proxy.settings.weight_in_bytes += size_of::<Rule>() * 4;
     }
     warn_of_order(context, proxy, line);
     let name = format!("{keyword} {list}");

@@ -259,7 +259,7 @@ impl Resolver<'_, '_> {
         let mut tests = Vec::new();
         for test in acl.iter() {
             if let Some(sample) = self.sample(&test.sample, scene) {
-                tests.push(Test { sample, matcher: test.matcher.clone() });
+                tests.push(Test { sample, matcher: Arc::clone(&test.matcher) });
             }
         }
         Term { negated: term.negated, tests: Arc::from(tests) }

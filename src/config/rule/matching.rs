@@ -260,5 +260,8 @@ pub fn regex(pattern: &[u8], ignore_case: bool) -> Result<Regex, String> {
         .case_insensitive(ignore_case)
         .size_limit(LARGEST_REGEX)
         .build()
-        .map_err(|error| error.to_string().lines().last().unwrap_or_default().to_owned())
+        .map_err(|error| {
+            let reason = error.to_string();
+            reason.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
+        })
 }

@@ -314,6 +314,11 @@ impl Session {
         Verdict::Accepted
     }
 
+    /// Whether rules refused it before it became a session.
+    pub fn was_turned_away(&self) -> bool {
+        self.stage == Stage::Over && self.logged
+    }
+
     /// Ends it as if it had never been: HAProxy neither counts nor logs it as a session.
     fn turn_away(&mut self, ops: &mut Vec<Op>) {
         self.logged = true;
