@@ -143,6 +143,8 @@ impl World {
     fn relaying(&self, ops: &mut Vec<Op>) -> Session {
         let admission = Admission::reserve(&self.snapshot, FrontendId(0), Tick(5)).unwrap();
         let origin = SessionOrigin {
+            bind: 0,
+            destination: None,
             token: SessionToken { worker: 0, slot: 0, turn: 0 },
             frontend: FrontendId(0),
             port: 6379,

@@ -24,6 +24,7 @@
 //! | [`redis`] | bytes of replies and commands | where a reply ends, what it says of a role |
 //! | [`sys`] | sockets, processes, limits; the only `unsafe` | safe functions |
 //! | [`balance`] | what each server could take | whom the algorithm picks |
+//! | [`rules`] | a condition, and what is true now | whether it holds |
 //! | [`state`] | a config; what health, guard and workers find | the published snapshot, the live objects, queues, letter boxes |
 //! | [`log`] | records and events | syslog lines |
 //! | [`health`] | a backend's check script, a server's answers | UP or DOWN, reports to the guard |
@@ -78,6 +79,8 @@ pub mod redis;
 pub mod sys;
 
 pub mod balance;
+
+pub mod rules;
 
 pub mod state;
 

@@ -1,6 +1,7 @@
 //! `KEYWORDS.md`: the keyword table as a page, one table a place.
 
 use rolecall::config::keyword::{self, Keyword, Scope, Status};
+use rolecall::config::rule::{convert, fetch};
 
 /// The whole page.
 pub fn markdown() -> String {
@@ -29,6 +30,24 @@ pub fn markdown() -> String {
         ));
         rows.iter().for_each(|row| page.push_str(&line(row)));
     }
+    page.push_str(&samples());
+    page
+}
+
+/// What conditions may ask, and what may be made of it.
+fn samples() -> String {
+    let mut page = String::from("\n## Fetches\n\n| fetch | what it is |\n|---|---|\n");
+    let mut fetches: Vec<(String, &str)> = fetch::all().map(|row| (row.name.to_owned(), row.help)).collect();
+    fetches.extend(
+        fetch::counters()
+            .map(|(name, help)| (format!("src_{name}, sc_{name}, sc0_{name} to sc2_{name}"), help)),
+    );
+    fetches.sort();
+    page.extend(fetches.iter().map(|(name, help)| format!("| `{name}` | {help} |\n")));
+    page.push_str("\n## Converters\n\n| converter | what it makes |\n|---|---|\n");
+    let mut converters: Vec<(&str, &str)> = convert::all().map(|row| (row.name, row.help)).collect();
+    converters.sort_unstable();
+    page.extend(converters.iter().map(|(name, help)| format!("| `{name}` | {help} |\n")));
     page
 }
 

@@ -19,6 +19,8 @@ pub struct Bundle {
     pub users: BTreeMap<String, Option<u32>>,
     /// Group names to gid.
     pub groups: BTreeMap<String, Option<u32>>,
+    /// Files of patterns (`acl ... -f`) by their names; `None` is one that cannot be read.
+    pub patterns: BTreeMap<String, Option<Vec<u8>>>,
     /// This machine's host name.
     pub hostname: String,
     /// `-dr`: a server whose name has no address does not refuse the config; it starts disabled.
@@ -31,11 +33,12 @@ pub struct Wanted {
     pub hosts: Vec<String>,
     pub users: Vec<String>,
     pub groups: Vec<String>,
+    pub patterns: Vec<String>,
 }
 
 impl Wanted {
     /// Whether the bundle had everything.
     pub fn is_empty(&self) -> bool {
-        self.hosts.is_empty() && self.users.is_empty() && self.groups.is_empty()
+        self.hosts.is_empty() && self.users.is_empty() && self.groups.is_empty() && self.patterns.is_empty()
     }
 }

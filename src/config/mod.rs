@@ -9,6 +9,7 @@
 //! * `keyword` is the one table of what may be written where: honoured, accepted, rejected.
 //! * `parser` gives each statement its typed form; it resolves no name.
 //! * `resolve` inherits from `defaults`, fills in defaults, turns names into ids, checks references.
+//! * `rule` has the vocabulary of conditions: fetches, converters, ways to match.
 //! * `render` shows diagnostics to tools and to people, `suggest` guesses what was meant, and `mask` sees to it
 //!   that no secret is shown.
 //!
@@ -25,6 +26,7 @@ pub mod model;
 pub mod parser;
 pub mod render;
 pub mod resolve;
+pub mod rule;
 pub mod secret;
 pub mod source;
 pub mod suggest;

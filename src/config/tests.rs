@@ -14,6 +14,7 @@ use super::{Bundle, Config, Diagnostic, Loaded, Severity, load};
 fn bundle(text: &str) -> Bundle {
     let ip = |text: &str| text.parse::<IpAddr>().unwrap();
     Bundle {
+        patterns: Default::default(),
         files: vec![("test.cfg".to_owned(), text.as_bytes().to_vec())],
         environment: [("PW", "hunter2"), ("HOST", "10.0.0.9"), ("PORT", "6380")]
             .map(|(name, value)| (name.to_owned(), value.to_owned()))

@@ -177,6 +177,13 @@ fn look_up(bundle: &mut Bundle, wanted: &config::Wanted, lookup: Lookup) {
         let group = Group::from_name(name).ok().flatten();
         bundle.groups.insert(name.clone(), group.map(|group| group.gid.as_raw()));
     }
+    let mut room = MOST_BYTES;
+    for name in &wanted.patterns {
+        // One that is too large, or more than all may be together, counts as one that cannot be read.
+        let bytes = read(Path::new(name), room).ok();
+        room -= bytes.as_ref().map_or(0, Vec::len) as u64;
+        bundle.patterns.insert(name.clone(), bytes);
+    }
 }
 
 /// Every address of a name, in the resolver's order, each once.

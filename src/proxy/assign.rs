@@ -15,7 +15,9 @@ use std::sync::Arc;
 
 use crate::balance::{self, Candidate, Offer, Pick, Request};
 use crate::config::model::{Backend, BackendId, Balance, Config, HashMethod, Hashing, Server};
-use crate::state::{BackendView, Command, Guarding, ServerKey, ServerLive, Snapshot, Turn, Waiter, Workers};
+use crate::state::{
+    BackendView, Command, Guarding, Operation, ServerKey, ServerLive, Snapshot, Turn, Waiter, Workers, admin,
+};
 
 /// How finely the share of a starting server is told: HAProxy's grain.
 const SIXTEENTHS: u32 = 16;
@@ -115,6 +117,20 @@ impl<'a> Pool<'a> {
             Picked::Full => Choice::Wait(None),
             Picked::Nobody => Choice::Nobody,
         }
+    }
+
+    /// A place at the very server that a rule names; `None` if the rule cannot be followed. As in HAProxy it may
+    /// be a backup, or draining; what the guard does not admit it may never be.
+    pub fn choose_named(&self, at: usize) -> Option<Choice> {
+        let server = self.view.servers.get(at)?;
+        let stopped = server.operation() == Operation::Stopped || server.admin() & admin::MAINT != 0;
+        if stopped || !self.admits(server) {
+            return None;
+        }
+        if self.room(at, Overtaking::No) && self.enter(at) {
+            return Some(Choice::Seat(Seat::entered(server)));
+        }
+        Some(self.line_of(at))
     }
 
     /// Whether any server gets sessions, full or not.
@@ -263,8 +279,7 @@ impl<'a> Pool<'a> {
     /// As set, else a tenth of what the frontends that lead here may take.
     fn fullconn(&self) -> u32 {
         let share = || {
-            let leads_here =
-                |frontend: &&crate::config::model::Frontend| frontend.default_backend == Some(self.id);
+            let leads_here = |frontend: &&crate::config::model::Frontend| frontend.leads_to(self.id);
             let limits = self.config.frontends.iter().filter(leads_here).map(|frontend| frontend.maxconn);
             limits.sum::<u32>().div_ceil(10)
         };

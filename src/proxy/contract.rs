@@ -135,6 +135,9 @@ pub enum Close {
 /// What a session asks of its driver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Op {
+    /// Look at what the client has said, without taking it: answered at once by `Session::said`. Rules decide
+    /// by the first bytes; those stay where they are until [`Op::Relay`].
+    Peek,
     /// Open a connection; answered by `Connected` or `ConnectFailed`. At most one is under way.
     Connect(Box<ConnectSpec>),
     /// Give up the connection, or the attempt, to the server.

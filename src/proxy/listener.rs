@@ -174,10 +174,10 @@ impl Worker {
         loop {
             match accept(&gate.listener.socket) {
                 Ok((socket, client)) => {
-                    admission.count(self.now);
-                    let (frontend, port) = (gate.frontend, gate.listener.port());
+                    let (frontend, bind, port) = (gate.frontend, gate.bind, gate.listener.port());
+                    admission.count(&self.snapshot.config.frontends[frontend.0], self.now);
                     let snapshot = Arc::clone(&self.snapshot);
-                    return Ok(Accepted { socket, client, frontend, snapshot, port, admission });
+                    return Ok(Accepted { socket, client, frontend, snapshot, bind, port, admission });
                 }
                 Err(AcceptError::Gone) => {}
                 Err(AcceptError::Later) => return Err(Stop::Nobody),

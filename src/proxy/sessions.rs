@@ -19,7 +19,7 @@ use super::worker::Worker;
 use crate::config::model::FrontendId;
 use crate::log::{ConnectRecord, policy};
 use crate::state::{Accepted, SessionToken, SessionView};
-use crate::sys::socket;
+use crate::sys::socket::{self, Moved};
 use crate::time::Tick;
 
 /// How long leftovers of an ended session wait for a peer that takes nothing of them.
@@ -43,6 +43,8 @@ pub(super) struct Sessions {
     /// Used again and again, so that no event allocates.
     ops: Vec<Op>,
     fired: Vec<Slot>,
+    /// Room for what a client has said; empty until a rule asks.
+    peeked: Vec<u8>,
     /// A session ended: somebody may wait for its place.
     place_freed: bool,
 }
@@ -81,6 +83,7 @@ impl Sessions {
             flush_at: NEVER,
             ops: Vec::new(),
             fired: Vec::new(),
+            peeked: Vec::new(),
             place_freed: false,
         }
     }
@@ -138,7 +141,10 @@ impl Worker {
             self.translate(&mut accepted, engine);
         }
         let birth = Arc::clone(&accepted.snapshot);
-        self.log_connect(&accepted);
+        let rules = &birth.config.frontends[accepted.frontend.0].rules;
+        let destination =
+            if rules.wants_destination { socket::local_address(&accepted.socket) } else { None };
+        let connect = connect_record(&accepted);
         let slot = self.sessions.places.vacant_key() as Slot;
         let turn = self.sessions.next_turn;
         self.sessions.next_turn = turn.wrapping_add(1);
@@ -150,6 +156,8 @@ impl Worker {
         let origin = SessionOrigin {
             token: SessionToken { worker: self.index, slot, turn },
             frontend: accepted.frontend,
+            bind: accepted.bind,
+            destination,
             port: accepted.port,
             client: accepted.client,
             accepted: self.now,
@@ -161,6 +169,9 @@ impl Worker {
         let context = Context { snapshot: &birth, now: self.now, workers: &self.shared.workers };
         let mut session = Session::new(origin, accepted.admission, &context);
         session.start(&context, &mut self.sessions.ops);
+        if let Some(connect) = connect.filter(|_| !session.was_turned_away()) {
+            (self.shared.connects)(connect);
+        }
         let occupant = Occupant {
             session: Some(session),
             turn,
@@ -174,20 +185,6 @@ impl Worker {
         self.rearm(slot);
         if birth.generation != self.snapshot.generation {
             self.handle(slot, Event::Refreshed, engine);
-        }
-    }
-
-    /// A frontend without `option tcplog` logs its clients as they come. Only then is the kernel asked for the
-    /// address that they came to.
-    fn log_connect(&self, accepted: &Accepted) {
-        let config = &accepted.snapshot.config;
-        if policy::connect(config, accepted.frontend).is_some() {
-            (self.shared.connects)(ConnectRecord {
-                config: Arc::clone(config),
-                frontend: accepted.frontend,
-                client: accepted.client,
-                local: socket::local_address(&accepted.socket),
-            });
         }
     }
 
@@ -258,17 +255,43 @@ impl Worker {
     /// Executes what a session asked for.
     fn perform(&mut self, slot: Slot, engine: &mut impl Engine) {
         let mut ops = std::mem::take(&mut self.sessions.ops);
+        let mut peeks = false;
         for op in ops.drain(..) {
             match op {
                 Op::Connect(spec) => engine.connect(slot, &spec),
                 Op::ReportQuiet(silence) => self.await_quiet(slot, silence),
                 Op::Log => self.log(slot),
+                Op::Peek => peeks = true,
                 Op::Serve => self.serve(slot, engine),
                 Op::End => self.end(slot, engine),
                 op => engine.perform(slot, &op),
             }
         }
         self.sessions.ops = ops;
+        if peeks {
+            self.peek(slot, engine);
+        }
+    }
+
+    /// Shows a session what its client has said so far.
+    fn peek(&mut self, slot: Slot, engine: &mut impl Engine) {
+        let mut room = std::mem::take(&mut self.sessions.peeked);
+        room.resize(self.snapshot.config.global.bufsize, 0);
+        let moved = engine.client(slot).map_or(Moved::End, |client| socket::peek(&client, &mut room));
+        let (count, ended) = match moved {
+            Moved::Bytes(count) => (count, count == room.len()),
+            Moved::Later => (0, false),
+            // What it was is told by the engine.
+            Moved::End | Moved::Failed(_) => (0, true),
+        };
+        let Some(occupant) = self.sessions.places.get_mut(slot as usize) else { return };
+        if let Some(session) = &mut occupant.session {
+            let context = Context { snapshot: &self.snapshot, now: self.now, workers: &self.shared.workers };
+            session.said(&room[..count], ended, &context, &mut self.sessions.ops);
+        }
+        self.sessions.peeked = room;
+        // A session asks again only when its timer has fired.
+        self.perform(slot, engine);
     }
 
     fn log(&mut self, slot: Slot) {
@@ -396,4 +419,17 @@ impl Worker {
         occupant.drain = None;
         self.handle(slot, Event::Quiet, engine);
     }
+}
+
+/// A frontend without `option tcplog` logs its clients as they come. Only then is the kernel asked for the
+/// address that they came to.
+fn connect_record(accepted: &Accepted) -> Option<ConnectRecord> {
+    let config = &accepted.snapshot.config;
+    policy::connect(config, accepted.frontend)?;
+    Some(ConnectRecord {
+        config: Arc::clone(config),
+        frontend: accepted.frontend,
+        client: accepted.client,
+        local: socket::local_address(&accepted.socket),
+    })
 }

@@ -11,7 +11,7 @@ use std::sync::atomic::{Ordering, fence};
 use super::counters::Gauge;
 use super::frontend::FrontendLive;
 use super::snapshot::{ProcessLive, Snapshot};
-use crate::config::model::FrontendId;
+use crate::config::model::{Frontend, FrontendId};
 use crate::time::Tick;
 
 /// Why a frontend does not accept now.
@@ -87,14 +87,21 @@ impl Admission {
         Ok(self)
     }
 
-    /// Counts the connection that was accepted under it.
-    pub fn count(&self, now: Tick) {
+    /// Counts the connection that was accepted under it; as a session too, unless rules come first.
+    pub fn count(&self, frontend: &Frontend, now: Tick) {
         self.process.connections.note_max();
         self.frontend.traffic.sessions.note_max();
         self.process.total.add(1);
         self.process.rate.hit(now);
         self.frontend.connections.add(1);
         self.frontend.connection_rate.hit(now);
+        if !frontend.rules.holds_back_sessions() {
+            self.count_session(now);
+        }
+    }
+
+    /// Counts the session that became of the connection.
+    pub fn count_session(&self, now: Tick) {
         self.frontend.traffic.total.add(1);
         self.frontend.traffic.rate.hit(now);
     }

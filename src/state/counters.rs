@@ -199,7 +199,7 @@ pub struct Traffic {
     pub client_aborts: Counter,
     /// `srv_abrt`
     pub server_aborts: Counter,
-    /// `dcon`, `dses`, `dreq`
+    /// `dreq`: refused by `tcp-request content`.
     pub denied: Counter,
     /// `connect`: connections attempted towards servers.
     pub connects: Counter,

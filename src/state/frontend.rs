@@ -32,6 +32,9 @@ pub struct FrontendLive {
     pub request_rate: Rate,
     /// `hrsp_1xx` to `hrsp_5xx`, `hrsp_other`: answers by the first digit of their status.
     pub responses: [Counter; 6],
+    /// `dcon`, `dses`: refused by `tcp-request connection` and `session`.
+    pub denied_connections: Counter,
+    pub denied_sessions: Counter,
     /// Sessions of this frontend that wait for a first verdict or for a master.
     pub held: Gauge,
     /// Written by the control side, read by pages.
@@ -49,6 +52,8 @@ impl FrontendLive {
             requests: Counter::default(),
             request_rate: Rate::default(),
             responses: Default::default(),
+            denied_connections: Counter::default(),
+            denied_sessions: Counter::default(),
             held: Gauge::default(),
             reception: AtomicU8::new(Reception::Open as u8),
         }

@@ -54,6 +54,8 @@ pub struct Accepted {
     /// A position in `snapshot`, under which it was accepted: a reload may have come between.
     pub frontend: FrontendId,
     pub snapshot: Arc<Snapshot>,
+    /// Position of the listener among the frontend's.
+    pub bind: usize,
     /// The port it came to, 0 for unix sockets.
     pub port: u16,
     pub admission: Admission,

@@ -19,6 +19,7 @@ pub mod queue;
 pub mod record;
 pub mod sentinel;
 pub mod server;
+mod situation;
 mod snapshot;
 pub mod survey;
 
@@ -35,6 +36,7 @@ pub use queue::{Queue, Turn, Waiter};
 pub use record::{Cause, Concurrency, Phase, SessionRecord, Termination};
 pub use sentinel::{SentinelBoard, SentinelId, SentinelReport, SentinelWord};
 pub use server::{Health, Operation, RedisView, ServerKey, ServerLive, Unselectable, admin};
+pub use situation::{Situation, TrackedEntry};
 pub use snapshot::{ProcessLive, Published, Snapshot};
 pub use survey::{SessionView, Survey};
 

@@ -1,16 +1,18 @@
 //! The one published snapshot, and how the next one is made from the last.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
 
 use super::backend::{BackendKey, BackendLive, BackendView, Guarding};
 use super::frontend::FrontendLive;
+use super::lock;
 use super::mailbox::Listener;
 use super::server::{Health, Operation, ServerKey, ServerLive, admin};
 use crate::config::Config;
-use crate::config::model::{Backend, BackendId, Frontend, FrontendId, Server};
+use crate::config::model::{Backend, BackendId, Frontend, FrontendId, Server, StickTable};
+use crate::rules::stick::Table;
 use crate::time::Tick;
 
 /// The place where the snapshot is published: the only `ArcSwap` there is.
@@ -27,6 +29,8 @@ pub struct Snapshot {
     pub backends: Vec<BackendView>,
     /// `listeners[i][j]` is the socket of bind `j` of frontend `i`; `None` if disabled.
     pub listeners: Vec<Vec<Option<Arc<Listener>>>>,
+    /// `tables[i]` belongs to the config's table `i`.
+    pub tables: Vec<Arc<Mutex<Table>>>,
     /// Process-wide connections: global `maxconn` counts against this.
     pub process: Arc<ProcessLive>,
 }
@@ -68,8 +72,9 @@ impl Snapshot {
             .zip(guarding)
             .map(|(backend, guarding)| old.carry_backend(backend, *guarding, now))
             .collect();
+        let tables = config.tables.iter().map(|table| old.carry_table(table)).collect();
         let process = Arc::clone(&old.process);
-        Snapshot { generation: old.generation + 1, config, frontends, backends, listeners, process }
+        Snapshot { generation: old.generation + 1, config, frontends, backends, listeners, tables, process }
     }
 
     /// The snapshot after the operator changed something of the config: everything is carried over by name, and
@@ -82,6 +87,7 @@ impl Snapshot {
             config,
             frontends: self.frontends.clone(),
             listeners: self.listeners.clone(),
+            tables: self.tables.clone(),
             process: Arc::clone(&self.process),
         }
     }
@@ -120,6 +126,7 @@ impl Snapshot {
             frontends: self.frontends.clone(),
             backends: self.backends.clone(),
             listeners: self.config.frontends.iter().map(none).collect(),
+            tables: self.tables.clone(),
             process: Arc::clone(&self.process),
         }
     }
@@ -133,6 +140,7 @@ impl Snapshot {
             frontends: Vec::new(),
             backends: Vec::new(),
             listeners: Vec::new(),
+            tables: Vec::new(),
             process: Arc::new(ProcessLive { load, ..ProcessLive::default() }),
         }
     }
@@ -150,6 +158,12 @@ impl Snapshot {
     fn carry_frontend(&self, name: &str) -> Arc<FrontendLive> {
         let kept = self.frontends.iter().find(|live| live.name == name).cloned();
         kept.unwrap_or_else(|| Arc::new(FrontendLive::new(name)))
+    }
+
+    /// What is remembered stays, unless it would be another thing.
+    fn carry_table(&self, table: &StickTable) -> Arc<Mutex<Table>> {
+        let kept = self.tables.iter().find(|live| lock(live).config() == table);
+        kept.cloned().unwrap_or_else(|| Arc::new(Mutex::new(Table::new(table))))
     }
 
     fn carry_backend(&self, backend: &Backend, guarding: Guarding, now: Tick) -> BackendView {

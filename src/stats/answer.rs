@@ -1,11 +1,14 @@
 //! What a request to a `mode http` proxy is answered with: `monitor-uri`, the stats page, or HAProxy's 503 of
 //! a proxy without servers. Pure: request in, reply out.
 
+use std::net::SocketAddr;
+
 use super::request::{Format, Refresh, View};
-use super::{ProcessFacts, auth, csv, html, json, rows};
+use super::{ProcessFacts, auth, csv, html, json, prometheus, rows};
 use crate::config::model::{BackendId, FrontendId, StatsPage};
 use crate::log::Clock;
-use crate::state::Snapshot;
+use crate::rules;
+use crate::state::{Situation, Snapshot};
 use crate::time::Tick;
 
 /// What there is to answer with.
@@ -24,6 +27,9 @@ pub struct Request<'a> {
     /// As in the request line.
     pub target: &'a str,
     pub authorization: Option<&'a [u8]>,
+    pub client: Option<SocketAddr>,
+    /// All of it, for conditions.
+    pub http: rules::Request<'a>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,10 +78,20 @@ pub fn answer(
     let config = &world.snapshot.config;
     let Some(front) = config.frontends.get(frontend.0) else { return no_server() };
     let target = super::request::origin_form(request.target);
+    let situation = situation(world, frontend, request);
     if front.monitor_uri.as_deref() == Some(target) && request.method == Method::Read {
-        return monitor();
+        let fails = front.monitor_fail.iter().any(|condition| rules::holds(Some(condition), &situation));
+        return if fails { monitor_failed() } else { monitor() };
     }
-    let back = backend.or(front.default_backend).and_then(|BackendId(at)| config.backends.get(at));
+    let holds = |condition| rules::holds(Some(condition), &situation);
+    let chosen = || front.rules.backends.iter().find(|(_, condition)| holds(condition)).map(|(id, _)| *id);
+    let back =
+        backend.or_else(chosen).or(front.default_backend).and_then(|BackendId(at)| config.backends.get(at));
+    let exporters = front.exporter.iter().chain(back.into_iter().flat_map(|back| &back.exporter));
+    let exports = exporters.into_iter().any(|condition| rules::holds(condition.as_ref(), &situation));
+    if exports {
+        return export(world, target);
+    }
     let page = front.stats.as_ref().or_else(|| back.and_then(|back| back.stats.as_ref()));
     let Some(page) = page else { return no_server() };
     let Some(view) = View::parse(&page.uri, target) else { return no_server() };
@@ -126,6 +142,33 @@ fn document_headers(nonce: &str) -> [(&'static str, String); 2] {
 fn monitor() -> Reply {
     let body = "<html><body><h1>200 OK</h1>\nService ready.\n</body></html>\n";
     reply(200, "text/html", body.to_owned(), Answerer::Monitor)
+}
+
+/// What conditions may ask of a request.
+fn situation<'a>(world: &World<'a>, frontend: FrontendId, request: Request<'a>) -> Situation<'a> {
+    Situation {
+        frontend: Some(frontend),
+        client: request.client,
+        request: Some(request.http),
+        ..Situation::of(world.snapshot, world.now)
+    }
+}
+
+fn export(world: &World<'_>, target: &str) -> Reply {
+    let query = target.split_once('?').map_or("", |(_, query)| query);
+    let Some(wanted) = prometheus::Wanted::parse(query) else { return bad_request() };
+    let body = prometheus::render(world.snapshot, world.facts, &wanted, world.now);
+    reply(200, "text/plain; version=0.0.4", body, Answerer::Stats)
+}
+
+fn bad_request() -> Reply {
+    let body =
+        "<html><body><h1>400 Bad request</h1>\nYour browser sent an invalid request.\n</body></html>\n";
+    reply(400, "text/html", body.to_owned(), Answerer::Stats)
+}
+
+fn monitor_failed() -> Reply {
+    Reply { by: Answerer::Monitor, ..no_server() }
 }
 
 fn no_server() -> Reply {

@@ -25,7 +25,18 @@ fn ask(demo: &Demo, method: Method, target: &str, credentials: Option<&str>) -> 
     let basic = base64::engine::general_purpose::STANDARD.encode(credentials.unwrap_or_default());
     let header = format!("Basic {basic}");
     let authorization = credentials.map(|_| header.as_bytes());
-    answer(&world, (FrontendId(1), None), "n", Request { method, target, authorization })
+    answer(
+        &world,
+        (FrontendId(1), None),
+        "n",
+        Request {
+            method,
+            target,
+            authorization,
+            client: None,
+            http: rules::Request { method: "GET", target, version: "1.1", headers: &[] },
+        },
+    )
 }
 
 fn header<'a>(reply: &'a Reply, name: &str) -> Option<&'a str> {

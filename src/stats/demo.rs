@@ -33,6 +33,7 @@ pub fn demo() -> Demo {
     let now = Tick(754_000);
     let wall = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_236_237);
     let config = Config {
+        tables: Vec::new(),
         global: Global { node: Some("edge1".into()), maxconn: Some(4000), ..Global::default() },
         frontends: vec![
             frontend("redis", 2, BackendId(0)),

@@ -27,9 +27,10 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use super::ProcessFacts;
 use super::answer::{Answerer, Method, Reply, Request, Then, World, answer};
 use super::metered::Metered;
-use crate::config::model::{BackendId, FrontendId};
+use crate::config::model::{BackendId, Frontend, FrontendId};
 use crate::log::{Clock, Logger};
 use crate::proxy::service::Served;
+use crate::rules;
 use crate::state::{
     Cause, Concurrency, FrontendLive, Phase, Published, SessionRecord, Snapshot, Termination,
 };
@@ -138,7 +139,15 @@ impl Visit {
         let Service { facts, clock, .. } = &self.service;
         let world = World { snapshot, facts, clock, now };
         let target = request.uri().to_string();
+        let headers = self.headers(snapshot, request);
         let asked = Request {
+            client: self.client,
+            http: rules::Request {
+                method: request.method().as_str(),
+                target: &target,
+                version: if request.version() == hyper::Version::HTTP_10 { "1.0" } else { "1.1" },
+                headers: &headers,
+            },
             method: match *request.method() {
                 hyper::Method::GET | hyper::Method::HEAD => Method::Read,
                 hyper::Method::POST => Method::Post,
@@ -148,6 +157,17 @@ impl Visit {
             authorization: request.headers().get(AUTHORIZATION).map(HeaderValue::as_bytes),
         };
         answer(&world, self.place(snapshot), &nonce(), asked)
+    }
+
+    /// Copied only where conditions may ask for them.
+    fn headers(&self, snapshot: &Snapshot, request: &hyper::Request<Incoming>) -> Vec<(String, Vec<u8>)> {
+        let (FrontendId(at), backend) = self.place(snapshot);
+        let config = &snapshot.config;
+        let by_backend = backend.and_then(|BackendId(at)| config.backends.get(at));
+        let asked = config.frontends.get(at).is_some_and(Frontend::asks_of_requests)
+            || by_backend.is_some_and(|backend| !backend.exporter.is_empty());
+        let headers = request.headers().iter().filter(|_| asked);
+        headers.map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec())).collect()
     }
 
     /// Where the connection's proxies stand in this snapshot; names outlive reloads. A frontend that is gone

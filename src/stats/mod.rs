@@ -7,6 +7,7 @@
 //! * [`field`]: the one table of columns; [`csv`] and [`json`] derive from it.
 //! * [`status`]: the words and the colours of a server's state.
 //! * [`html`]: the page, with a Redis panel for every backend that asks for roles.
+//! * [`prometheus`]: the exporter.
 //! * [`http`]: the shell; serves connections that workers hand over.
 
 use crate::time::Tick;
@@ -21,6 +22,7 @@ pub mod html;
 pub mod http;
 pub mod json;
 mod metered;
+pub mod prometheus;
 pub mod request;
 pub mod rows;
 pub mod status;

@@ -313,9 +313,8 @@ fn frontend_limit(config: &Frontend, maxconn: u32) -> u32 {
 /// Without `fullconn`: a tenth of the connections that may come from the frontends leading here, rounded up.
 fn derived_fullconn(snapshot: &Snapshot, id: BackendId, maxconn: u32) -> u32 {
     let backend = &snapshot.config.backends[id.0];
-    let leads_here = |frontend: &&Frontend| {
-        frontend.default_backend == Some(id) || (frontend.is_listen && frontend.name == backend.name)
-    };
+    let leads_here =
+        |frontend: &&Frontend| frontend.leads_to(id) || (frontend.is_listen && frontend.name == backend.name);
     let limits = snapshot.config.frontends.iter().filter(leads_here);
     let sum: u64 = limits.map(|frontend| u64::from(frontend_limit(frontend, maxconn))).sum();
     u32::try_from(sum.div_ceil(10)).unwrap_or(u32::MAX).max(1)

@@ -6,7 +6,7 @@
 #![allow(unsafe_code, reason = "ioctl(2) and setsockopt(2), where no crate wraps them")]
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::fd::{AsFd, AsRawFd};
 use std::time::Duration;
 
@@ -34,10 +34,28 @@ pub fn local_address(socket: &impl AsFd) -> Option<SocketAddr> {
     SockRef::from(socket).local_addr().ok()?.as_socket()
 }
 
+/// Whether this machine has the address: one can only bind to one's own.
+pub fn is_own_address(address: IpAddr) -> bool {
+    address.is_loopback() || UdpSocket::bind((address, 0)).is_ok()
+}
+
 /// Whether a socket that has got a FIN has nothing else: the FIN is the first thing that is read from it.
 pub fn ends_at_once(socket: &impl AsFd) -> bool {
     let mut byte = [0];
     nix::sys::socket::recv(socket.as_fd().as_raw_fd(), &mut byte, MsgFlags::MSG_PEEK) == Ok(0)
+}
+
+/// Copies what is there, at most `into.len()` bytes, and leaves it there.
+pub fn peek(socket: &impl AsFd, into: &mut [u8]) -> Moved {
+    loop {
+        match nix::sys::socket::recv(socket.as_fd().as_raw_fd(), into, MsgFlags::MSG_PEEK) {
+            Ok(0) => return Moved::End,
+            Ok(count) => return Moved::Bytes(count),
+            Err(Errno::EINTR) => {}
+            Err(Errno::EAGAIN) => return Moved::Later,
+            Err(errno) => return Moved::Failed(errno),
+        }
+    }
 }
 
 /// Takes what is there, at most `into.len()` bytes, which must not be zero.
@@ -156,11 +174,19 @@ mod tests {
         one.set_nonblocking(true).unwrap();
         let mut into = [0; 8];
         assert_eq!(receive(&one, &mut into), Moved::Later);
+        assert_eq!(peek(&one, &mut into), Moved::Later);
         other.write_all(b"abc").unwrap();
         one.set_nonblocking(false).unwrap();
+        assert_eq!((peek(&one, &mut into), &into[..3]), (Moved::Bytes(3), &b"abc"[..]));
         assert_eq!(receive(&one, &mut into), Moved::Bytes(3));
         drop(other);
         assert_eq!(receive(&one, &mut into), Moved::End);
+    }
+
+    #[test]
+    fn an_address_is_ones_own_or_not() {
+        assert!(is_own_address([127, 0, 0, 9].into()) && is_own_address([0, 0, 0, 0].into()));
+        assert!(!is_own_address([192, 0, 2, 1].into()), "TEST-NET-1 is nobody's");
     }
 
     #[test]

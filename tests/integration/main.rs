@@ -18,6 +18,7 @@ mod probes;
 mod reload;
 mod replicas;
 mod routing;
+mod rules;
 mod seeds;
 mod sentinel;
 mod socket;

@@ -11,5 +11,6 @@ mod commands;
 mod hashing;
 mod health;
 mod program;
+mod rules;
 mod traffic;
 mod verdicts;

@@ -7,11 +7,11 @@ use std::time::Instant;
 
 use super::program::{BOTH, DEADLINE, REFUSES, Running};
 
-pub(super) const DEFAULTS: &str = "global\n log @LOG@ local0\ndefaults\n log global\n option tcplog\n timeout connect 300ms\n \
+pub(crate) const DEFAULTS: &str = "global\n log @LOG@ local0\ndefaults\n log global\n option tcplog\n timeout connect 300ms\n \
                         timeout client 5s\n timeout server 5s\n retries 1\n";
 
 /// A server that says its name and then nothing; it lives as long as the test.
-pub(super) fn named(name: char) -> u16 {
+pub(crate) fn named(name: char) -> u16 {
     serve(move |mut client| {
         if client.write_all(name.to_string().as_bytes()).is_ok() {
             // Whatever ends it.

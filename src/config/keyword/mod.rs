@@ -123,14 +123,15 @@ pub(in crate::config) mod because {
     pub(super) const HTTP: &str = "has no effect: a layer 4 proxy does not see HTTP";
     pub(super) const NO_TLS_SETTING: &str = "has no effect: this version of rolecall has no TLS to set up";
     pub(super) const TLS: &str = "is not supported in this version of rolecall, which does not speak TLS";
-    pub(in crate::config) const CONDITION: &str =
-        "is not supported in this version of rolecall, which does not evaluate conditions";
+    pub(super) const CONDITION: &str =
+        "is not supported: rolecall always sends clients where they belong now";
+    pub(super) const OTHER_PROTOCOL: &str = "is not supported: rolecall speaks TCP only";
     pub(super) const RESOLVERS: &str =
         "is not supported in this version of rolecall, which resolves names only when it starts or reloads";
     pub(super) const PROXY_PROTOCOL: &str =
         "is not supported in this version of rolecall, which does not speak the PROXY protocol";
     pub(super) const STICKINESS: &str =
-        "is not supported in this version of rolecall, which has no stick tables";
+        "is not supported in this version of rolecall, which keeps clients by what they say first";
     pub(super) const CHECK_TYPE: &str =
         "is not supported in this version of rolecall; write the check's lines where it is used";
     pub(super) const OTHER_CHECK: &str = "is not supported: rolecall speaks to no SPOE agent";
@@ -139,7 +140,8 @@ pub(in crate::config) mod because {
     pub(super) const SCRIPT: &str = "is not supported: rolecall runs no scripts and no other programs";
     pub(super) const ACCESS: &str =
         "is not supported: rolecall cannot enforce an access rule of layer 7, and must not seem to";
-    pub(super) const PEERS: &str = "has no effect: this version of rolecall has no stick tables to share";
+    pub(super) const PEERS: &str =
+        "has no effect: this version of rolecall shares its stick tables with nobody";
     pub(super) const MAIL: &str = "has no effect: rolecall sends no mail; watch its log or its stats page";
     pub(super) const LOG_FORMAT: &str =
         "has no effect in this version of rolecall: sessions are logged in the format of 'option tcplog'";

@@ -1,34 +1,96 @@
 //! Rules: `tcp-request` and family, `http-request` and family, and the header rules of old.
 
 use super::Scope::{self, Backend, Defaults, Frontend, Listen};
-use super::{Keyword, accepted, because, rejected};
+use super::{Keyword, accepted, because, honoured, rejected};
 
 const ALL: &[Scope] = &[Defaults, Frontend, Backend, Listen];
 const FRONT: &[Scope] = &[Defaults, Frontend, Listen];
 
 const HTTP: &str = because::HTTP;
 const REMOVED: &str = because::REMOVED_HTTP;
-const CONDITION: &str = because::CONDITION;
-const NOTHING_REFUSES: &str = "has no effect: no other rule refuses anything";
+const SILENT: &str = "is taken as 'reject': rolecall closes what it does not take";
+const ADDRESS: &str = "is not supported: rolecall takes addresses as they are";
+const PACKETS: &str = "is not supported: rolecall marks no packets";
+const QUEUE: &str = "has no effect: a queue is served in order";
+const NOT_READ: &str = "has no effect: rolecall passes on what servers say without reading it";
+const NOT_SEEN: &str = "is not supported: rolecall passes on what servers say without reading it";
 
 pub(super) static KEYWORDS: &[Keyword] = &[
-    accepted("tcp-request inspect-delay", ALL, NOTHING_REFUSES, "how long rules may wait for data"),
-    accepted("tcp-request connection accept", FRONT, NOTHING_REFUSES, "takes a connection"),
-    accepted("tcp-request session accept", FRONT, NOTHING_REFUSES, "takes a session"),
-    accepted("tcp-request content accept", ALL, NOTHING_REFUSES, "takes a session by what it says"),
-    rejected("tcp-request connection", FRONT, CONDITION, "a rule for new connections"),
-    rejected("tcp-request session", FRONT, CONDITION, "a rule for new sessions"),
-    rejected("tcp-request content", ALL, CONDITION, "a rule for what clients say"),
-    accepted("tcp-response inspect-delay", ALL, NOTHING_REFUSES, "how long rules may wait for data"),
-    accepted("tcp-response content accept", ALL, NOTHING_REFUSES, "takes what a server says"),
-    rejected("tcp-response content", ALL, CONDITION, "a rule for what servers say"),
-    rejected("quic-initial", FRONT, CONDITION, "a rule for new QUIC connections"),
-    accepted(
-        "http-request use-service",
+    honoured("tcp-request inspect-delay", ALL, "how long rules may wait for data"),
+    honoured("tcp-request connection accept", ALL, "lets it in"),
+    honoured("tcp-request connection reject", ALL, "refuses it"),
+    accepted("tcp-request connection silent-drop", ALL, SILENT, "drops it without a word"),
+    honoured("tcp-request connection track-sc0", ALL, "counts it in a table"),
+    honoured("tcp-request connection track-sc1", ALL, "counts it in a table"),
+    honoured("tcp-request connection track-sc2", ALL, "counts it in a table"),
+    honoured("tcp-request connection set-var", ALL, "sets a variable"),
+    honoured("tcp-request connection unset-var", ALL, "forgets a variable"),
+    honoured("tcp-request connection sc-inc-gpc0", ALL, "counts for rules"),
+    honoured("tcp-request connection sc-inc-gpc1", ALL, "counts for rules"),
+    honoured("tcp-request connection sc-set-gpt0", ALL, "sets a tag for rules"),
+    rejected("tcp-request connection set-src", ALL, ADDRESS, "changes the client's address"),
+    rejected("tcp-request connection set-src-port", ALL, ADDRESS, "changes the client's port"),
+    rejected("tcp-request connection set-dst", ALL, ADDRESS, "changes where it goes"),
+    rejected("tcp-request connection set-dst-port", ALL, ADDRESS, "changes where it goes"),
+    rejected("tcp-request connection set-mark", ALL, PACKETS, "marks its packets"),
+    rejected("tcp-request connection set-tos", ALL, PACKETS, "marks its packets"),
+    rejected("tcp-request connection expect-proxy", ALL, because::PROXY_PROTOCOL, "expects a PROXY header"),
+    rejected(
+        "tcp-request connection expect-netscaler-cip",
         ALL,
-        "has no effect in this version of rolecall: it serves the stats page and no other service",
-        "answers from within the program, such as the Prometheus exporter",
+        because::PROXY_PROTOCOL,
+        "expects an address before the data",
     ),
+    honoured("tcp-request connection", ALL, "a rule for connections"),
+    honoured("tcp-request session accept", ALL, "lets it in"),
+    honoured("tcp-request session reject", ALL, "refuses it"),
+    accepted("tcp-request session silent-drop", ALL, SILENT, "drops it without a word"),
+    honoured("tcp-request session track-sc0", ALL, "counts it in a table"),
+    honoured("tcp-request session track-sc1", ALL, "counts it in a table"),
+    honoured("tcp-request session track-sc2", ALL, "counts it in a table"),
+    honoured("tcp-request session set-var", ALL, "sets a variable"),
+    honoured("tcp-request session unset-var", ALL, "forgets a variable"),
+    honoured("tcp-request session sc-inc-gpc0", ALL, "counts for rules"),
+    honoured("tcp-request session sc-inc-gpc1", ALL, "counts for rules"),
+    honoured("tcp-request session sc-set-gpt0", ALL, "sets a tag for rules"),
+    rejected("tcp-request session set-src", ALL, ADDRESS, "changes the client's address"),
+    rejected("tcp-request session set-src-port", ALL, ADDRESS, "changes the client's port"),
+    rejected("tcp-request session set-dst", ALL, ADDRESS, "changes where it goes"),
+    rejected("tcp-request session set-dst-port", ALL, ADDRESS, "changes where it goes"),
+    rejected("tcp-request session set-mark", ALL, PACKETS, "marks its packets"),
+    rejected("tcp-request session set-tos", ALL, PACKETS, "marks its packets"),
+    honoured("tcp-request session", ALL, "a rule for sessions"),
+    honoured("tcp-request content accept", ALL, "lets it in"),
+    honoured("tcp-request content reject", ALL, "refuses it"),
+    accepted("tcp-request content silent-drop", ALL, SILENT, "drops it without a word"),
+    honoured("tcp-request content track-sc0", ALL, "counts it in a table"),
+    honoured("tcp-request content track-sc1", ALL, "counts it in a table"),
+    honoured("tcp-request content track-sc2", ALL, "counts it in a table"),
+    honoured("tcp-request content set-var", ALL, "sets a variable"),
+    honoured("tcp-request content unset-var", ALL, "forgets a variable"),
+    honoured("tcp-request content sc-inc-gpc0", ALL, "counts for rules"),
+    honoured("tcp-request content sc-inc-gpc1", ALL, "counts for rules"),
+    honoured("tcp-request content sc-set-gpt0", ALL, "sets a tag for rules"),
+    rejected("tcp-request content set-src", ALL, ADDRESS, "changes the client's address"),
+    rejected("tcp-request content set-src-port", ALL, ADDRESS, "changes the client's port"),
+    rejected("tcp-request content set-dst", ALL, ADDRESS, "changes where it goes"),
+    rejected("tcp-request content set-dst-port", ALL, ADDRESS, "changes where it goes"),
+    rejected("tcp-request content set-mark", ALL, PACKETS, "marks its packets"),
+    rejected("tcp-request content set-tos", ALL, PACKETS, "marks its packets"),
+    rejected("tcp-request content use-service", ALL, because::SCRIPT, "answers from within the program"),
+    rejected("tcp-request content do-resolve", ALL, because::RESOLVERS, "looks a name up"),
+    rejected("tcp-request content switch-mode", ALL, because::ACCESS, "goes on as HTTP"),
+    accepted("tcp-request content capture", ALL, because::LOG_FORMAT, "keeps a sample for the log"),
+    accepted("tcp-request content set-log-level", ALL, because::LOG_FORMAT, "says how severely it is logged"),
+    accepted("tcp-request content set-nice", ALL, because::TUNING, "says how urgent it is"),
+    accepted("tcp-request content set-priority-class", ALL, QUEUE, "says who goes first in a queue"),
+    accepted("tcp-request content set-priority-offset", ALL, QUEUE, "says who goes first in a queue"),
+    honoured("tcp-request content", ALL, "a rule for what clients say"),
+    accepted("tcp-response inspect-delay", ALL, NOT_READ, "how long rules may wait for data"),
+    accepted("tcp-response content accept", ALL, NOT_READ, "takes what a server says"),
+    rejected("tcp-response content", ALL, NOT_SEEN, "a rule for what servers say"),
+    rejected("quic-initial", FRONT, because::OTHER_PROTOCOL, "a rule for new QUIC connections"),
+    honoured("http-request use-service", ALL, "answers from within the program: 'prometheus-exporter'"),
     rejected("http-request auth", ALL, because::ACCESS, "asks for a password"),
     rejected("http-request deny", ALL, because::ACCESS, "refuses requests"),
     rejected("http-request reject", ALL, because::ACCESS, "drops requests"),

@@ -12,11 +12,12 @@ fn status(scope: Scope, words: &[&str]) -> &'static str {
 
 #[test]
 fn the_longest_name_counts() {
-    let cases: [(Scope, &[&str], &str); 16] = [
+    let cases: [(Scope, &[&str], &str); 17] = [
         (Scope::Listen, &["option", "tcplog"], "option tcplog"),
         (Scope::Backend, &["tcp-check", "expect", "string", "x"], "tcp-check expect"),
         (Scope::Frontend, &["tcp-request", "connection", "accept", "if"], "tcp-request connection accept"),
-        (Scope::Frontend, &["tcp-request", "connection", "reject"], "tcp-request connection"),
+        (Scope::Frontend, &["tcp-request", "connection", "reject"], "tcp-request connection reject"),
+        (Scope::Frontend, &["tcp-request", "connection", "set-var(sess.a)"], "tcp-request connection"),
         (Scope::Frontend, &["http-request", "set-header"], "http-request"),
         (Scope::Frontend, &["http-request", "deny"], "http-request deny"),
         (Scope::Global, &["stats", "socket", "/x"], "stats socket"),
@@ -53,8 +54,8 @@ fn the_status_follows_the_rule() {
         (Scope::Listen, "redispatch", "accepted"),
         (Scope::Listen, "cookie", "accepted"),
         (Scope::Backend, "option httpchk", "honoured"),
-        (Scope::Backend, "use-server", "rejected"),
-        (Scope::Frontend, "acl", "rejected"),
+        (Scope::Backend, "use-server", "honoured"),
+        (Scope::Frontend, "acl", "honoured"),
         (Scope::Frontend, "use_backend", "honoured"),
         (Scope::File, "resolvers", "accepted"),
         (Scope::File, "program", "rejected"),
@@ -82,7 +83,7 @@ fn messages_name_keyword_place_and_reason() {
             message(Scope::Server, &["resolvers"]),
             message(Scope::Defaults, &["option", "forwardfor"]),
             message(Scope::Listen, &["clitimeout"]),
-            message(Scope::Frontend, &["acl"]),
+            message(Scope::Backend, &["force-persist"]),
             message(Scope::Backend, &["server"]),
         ],
         @r#"
@@ -100,7 +101,7 @@ fn messages_name_keyword_place_and_reason() {
             "'clitimeout' is taken as 'timeout client'; HAProxy dropped the old name, so write the new one",
         ),
         Some(
-            "'acl' is not supported in this version of rolecall, which does not evaluate conditions",
+            "'force-persist' is not supported: rolecall always sends clients where they belong now",
         ),
         None,
     ]

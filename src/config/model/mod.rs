@@ -16,6 +16,7 @@ mod check;
 mod command;
 mod http_check;
 mod log;
+mod rule;
 mod server;
 mod stats;
 
@@ -27,6 +28,12 @@ pub use check::{
 pub use command::{CommandSocket, FileAccess, Level};
 pub use http_check::{Expression, HeaderParts, HeaderWanted, HttpExpect, HttpWanted, OnNotFound, TextWanted};
 pub use log::{LogAddress, LogFormat, LogFraming, LogTarget, SessionLog};
+pub use rule::{
+    Action, Arithmetic, BackendFact, Condition, Converter, Counter, Fetch, FrontendFact, HttpFact,
+    IntegerRange, KeyKind, Matcher, Network, PayloadFact, ProcessFact, Rule, Rules, Sample, ServerFact,
+    SessionFact, Stick, StickTable, Stored, TableId, Term, Test, TextMatch, Texts, Tracked, Value,
+    VariableId,
+};
 pub use server::{OnError, Server, ServerAddress, ServerCheck, ServerPort};
 pub use stats::{StatsPage, StatsUser};
 
@@ -45,6 +52,8 @@ pub struct Config {
     pub frontends: Vec<Frontend>,
     pub backends: Vec<Backend>,
     pub sentinels: Vec<SentinelGroup>,
+    /// Every `stick-table`.
+    pub tables: Vec<StickTable>,
 }
 
 /// `sentinels NAME`: the Sentinels that watch one master. It concerns every role-checked backend that has this
@@ -182,6 +191,23 @@ pub struct Frontend {
     pub stats: Option<StatsPage>,
     /// `monitor-uri` (`mode http` only).
     pub monitor_uri: Option<String>,
+    /// `monitor fail`: any of them makes the answer a 503.
+    pub monitor_fail: Vec<Condition>,
+    /// `http-request use-service prometheus-exporter`: when; no condition is always.
+    pub exporter: Vec<Option<Condition>>,
+    pub rules: Rules,
+}
+
+impl Frontend {
+    /// Whether conditions decide how a request is answered.
+    pub fn asks_of_requests(&self) -> bool {
+        !(self.monitor_fail.is_empty() && self.exporter.is_empty() && self.rules.backends.is_empty())
+    }
+
+    /// Whether a client of it may come to that backend.
+    pub fn leads_to(&self, backend: BackendId) -> bool {
+        self.default_backend == Some(backend) || self.rules.backends.iter().any(|(id, _)| *id == backend)
+    }
 }
 
 /// A `backend`, or the back half of a `listen`.
@@ -219,6 +245,9 @@ pub struct Backend {
     pub redis: RedisOptions,
     /// `stats enable` and family in a backend: served when a frontend leads here.
     pub stats: Option<StatsPage>,
+    /// As [`Frontend::exporter`], for clients that a frontend leads here.
+    pub exporter: Vec<Option<Condition>>,
+    pub rules: Rules,
 }
 
 impl Default for Backend {
@@ -251,6 +280,8 @@ impl Default for Backend {
             check: CheckMethod::default(),
             redis: RedisOptions::default(),
             stats: None,
+            exporter: Vec::new(),
+            rules: Rules::default(),
         }
     }
 }

@@ -130,7 +130,7 @@ fn borrowed<'a>(words: &'a [Cow<'_, str>]) -> Vec<&'a str> {
     words.iter().map(|word| &**word).collect()
 }
 
-fn scope(kind: ProxyKind) -> Scope {
+pub(super) fn scope(kind: ProxyKind) -> Scope {
     match kind {
         ProxyKind::Defaults => Scope::Defaults,
         ProxyKind::Frontend => Scope::Frontend,

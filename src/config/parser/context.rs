@@ -1,7 +1,7 @@
 //! What every keyword's reader shares: the environment that `setenv` changes, the list of what is wrong,
 //! and the bounds that keep hostile texts from costing memory out of proportion.
 
-use crate::config::bundle::Bundle;
+use crate::config::bundle::{Bundle, Wanted};
 use crate::config::diagnostic::{Diagnostic, Severity, Stage};
 use crate::config::lexer::Environment;
 use crate::config::source::Span;
@@ -31,6 +31,8 @@ pub struct Context<'a> {
     pub bundle: &'a Bundle,
     /// What is reported now belongs there.
     pub stage: Stage,
+    /// What conditions would have liked to find in the bundle.
+    pub wanted: Wanted,
     diagnostics: Vec<Diagnostic>,
     errors: usize,
     untold: usize,
@@ -47,6 +49,7 @@ impl<'a> Context<'a> {
             environment: environment(bundle),
             bundle,
             stage: Stage::Reading,
+            wanted: Wanted::default(),
             diagnostics: Vec::new(),
             errors: 0,
             untold: 0,
@@ -93,7 +96,7 @@ impl<'a> Context<'a> {
         let before = self.inherited;
         self.inherited = before.saturating_add(bytes);
         if before <= MOST_INHERITED && self.inherited > MOST_INHERITED {
-            self.error(span, format!("settings inherited from 'defaults' exceed {MOST_INHERITED} bytes"));
+            self.error(span, format!("what is copied (settings of 'defaults', files of patterns) exceeds {MOST_INHERITED} bytes"));
         }
         self.inherited <= MOST_INHERITED
     }

@@ -4,12 +4,14 @@
 //! `global`, `proxy`, `option`, `server`, `bind`, ... Names stay names: [`super::resolve`] looks them up.
 //! Reading goes on after an error, so that one run reports all of them.
 
+mod acl;
 pub mod address;
 mod admit;
 mod balance;
 mod bind;
 mod check_connect;
 mod check_option;
+mod condition;
 pub mod context;
 mod cpu_map;
 mod directive;
@@ -22,11 +24,15 @@ mod log;
 mod option;
 mod options;
 mod proxy;
+mod rule;
+mod sample;
 mod section;
 mod sentinels;
 mod server;
 mod statement;
 mod stats;
+mod stick;
+mod switching;
 mod tcp_check;
 #[cfg(test)]
 mod tests;

@@ -4,11 +4,9 @@
 use super::context::Context;
 use super::statement::{Statement, UNBOUNDED};
 use super::value::TimeUnit;
-use super::{balance, bind, http_check, log, option, server, stats, tcp_check};
+use super::{acl, balance, bind, http_check, log, option, rule, server, stats, stick, switching, tcp_check};
 use crate::config::ast::{Proxy, Settings, Spanned};
 use crate::config::diagnostic::Diagnostic;
-use crate::config::keyword::because;
-use crate::config::lexer::Word;
 use crate::config::model::{Keepalive, Mode};
 
 /// Reads one keyword's arguments into the section.
@@ -17,6 +15,7 @@ pub(super) type Reader = fn(&mut Context<'_>, &mut Proxy, &Statement<'_>);
 /// Every keyword that has an effect, by its name in the keyword table; a family has one reader under its
 /// first word.
 pub(super) const READERS: &[(&str, Reader)] = &[
+    ("acl", acl::line),
     ("backlog", |context, proxy, line| {
         number(context, &mut proxy.settings.backlog, line, "backlog");
     }),
@@ -45,6 +44,7 @@ pub(super) const READERS: &[(&str, Reader)] = &[
     ("http-check", http_check::line),
     ("hash-balance-factor", balance::factor),
     ("hash-type", balance::hash_type),
+    ("http-request use-service", switching::service),
     ("log", log::proxy_line),
     ("log-tag", |context, proxy, line| {
         let tag = line.string(context, 1, "'log-tag' expects a tag for use in syslog.");
@@ -52,6 +52,7 @@ pub(super) const READERS: &[(&str, Reader)] = &[
     }),
     ("maxconn", |context, proxy, line| number(context, &mut proxy.settings.maxconn, line, "maxconn")),
     ("mode", mode),
+    ("monitor fail", switching::monitor_fail),
     ("monitor-uri", monitor_uri),
     ("option", option::line),
     ("rate-limit sessions", |context, proxy, line| {
@@ -75,9 +76,14 @@ pub(super) const READERS: &[(&str, Reader)] = &[
     }),
     ("srvtimeout", timeout_old),
     ("stats", stats::line),
+    ("stick", stick::line),
+    ("stick-table", stick::table),
     ("tcp-check", tcp_check::line),
+    ("tcp-request", rule::line),
+    ("tcp-response", rule::line),
     ("timeout", timeout),
-    ("use_backend", use_backend),
+    ("use-server", switching::use_server),
+    ("use_backend", switching::use_backend),
 ];
 
 fn number(context: &mut Context<'_>, slot: &mut Option<u32>, line: &Statement<'_>, name: &str) {
@@ -104,26 +110,6 @@ fn default_backend(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statemen
     let Some(name) = line.string(context, 1, "'default_backend' expects a backend name.") else { return };
     if line.no_more(context, "default_backend", 2) {
         proxy.settings.default_backend = Some(Spanned::new(name, line.span_of(1)));
-    }
-}
-
-/// Without a condition it always decides. With one it is refused by name, in the words of the table.
-fn use_backend(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) {
-    let Some(name) = line.string(context, 1, "'use_backend' expects a backend name.") else { return };
-    match line.argument(2).map(Word::str).as_deref() {
-        None if name.contains("%[") => {
-            context.error(line.span_of(1), format!("'use_backend' with '%[' {}", because::CONDITION));
-        }
-        None => proxy.use_backends.push(Spanned::new(name, line.span_of(1))),
-        Some("if" | "unless") => {
-            context.error(line.span(), format!("'use_backend' with a condition {}", because::CONDITION));
-        }
-        Some(other) => {
-            let message = format!(
-                "unexpected keyword '{other}' after switching rule, only 'if' and 'unless' are allowed."
-            );
-            context.error(line.span_of(2), message);
-        }
     }
 }
 

@@ -160,6 +160,7 @@ impl Sections {
             binds: Vec::new(),
             listens: false,
             use_backends: Vec::new(),
+            use_servers: Vec::new(),
             servers: Vec::new(),
         };
         if let Some(word) = old_address {
@@ -197,6 +198,8 @@ impl Sections {
         settings.check.inherited = true;
         settings.check.http.inherited = true;
         settings.stats_inherited = settings.stats.is_some();
+        // A section sees only its own ACLs; inherited rules keep those that they were written with.
+        settings.rules.acls.clear();
         Some(settings)
     }
 

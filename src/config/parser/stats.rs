@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use super::context::Context;
 use super::statement::Statement;
+use super::switching;
 use super::value::TimeUnit;
 use crate::config::ast::{Proxy, Stats};
 use crate::config::diagnostic::{Diagnostic, Heading};
@@ -14,7 +15,7 @@ type Reader = fn(&mut Context<'_>, &mut Stats, &Statement<'_>);
 
 /// The second word and its reader.
 const READERS: &[(&str, Reader)] = &[
-    ("admin", admin),
+    ("admin", |_, stats, _| stats.admin = true),
     ("auth", auth),
     ("enable", |_, _, _| {}),
     ("hide-version", |_, stats, _| stats.hide_version = true),
@@ -52,6 +53,9 @@ pub(super) fn line(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statemen
         let message = format!("unknown stats parameter '{}', {EXPECTED}", word.str());
         return context.report(Diagnostic::error(word.span, message).heading(Heading::Line));
     };
+    if word.text == b"admin" {
+        switching::stats_admin(context, proxy, line);
+    }
     if std::mem::take(&mut proxy.settings.stats_inherited) {
         proxy.settings.stats = None;
     }
@@ -90,12 +94,4 @@ fn auth(context: &mut Context<'_>, stats: &mut Stats, line: &Statement<'_>) {
         context.report(Diagnostic::warning(line.span_of(0), message).help("write it as USER:PASSWORD"));
     }
     stats.users.push((name, Secret::new(password)));
-}
-
-fn admin(context: &mut Context<'_>, stats: &mut Stats, line: &Statement<'_>) {
-    if !matches!(&*line.text(2), "if" | "unless") || line.argument(3).is_none() {
-        let message = "'stats admin' requires either 'if' or 'unless' followed by a condition.";
-        return context.error(line.span(), message);
-    }
-    stats.admin = true;
 }

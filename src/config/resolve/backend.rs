@@ -6,7 +6,7 @@ use super::Resolver;
 use super::frontend::{keepalive, set};
 use crate::config::ast::{Hold, Proxy, ProxyKind, Redis, Timeouts};
 use crate::config::diagnostic::{Diagnostic, Heading};
-use crate::config::model::{Backend, Balance, Mode, RedisOptions};
+use crate::config::model::{Backend, Balance, Mode, RedisOptions, Rules};
 
 /// How long clients are held where no `timeout queue` says it.
 const DEFAULT_HOLD: Duration = Duration::from_secs(5);
@@ -48,6 +48,8 @@ impl Resolver<'_, '_> {
             check,
             redis: redis_options(&settings.redis, timeouts),
             stats: self.stats_page(proxy, mode),
+            exporter: Vec::new(),
+            rules: Rules::default(),
         }
     }
 

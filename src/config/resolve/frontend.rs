@@ -46,6 +46,8 @@ impl Resolver<'_, '_> {
                 .as_ref()
                 .filter(|_| mode == Mode::Http)
                 .map(|uri| uri.value.clone()),
+            // What refers to other proxies comes once all of them are known.
+            ..Frontend::default()
         }
     }
 

@@ -6,23 +6,27 @@
 
 mod backend;
 mod check;
+mod fetch;
 mod frontend;
 mod global;
 mod hosts;
 mod log;
 mod mode;
 mod names;
+mod rules;
 mod sentinels;
 mod server;
 mod stats;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use self::names::Names;
+use self::rules::Scene;
 use super::ast::{Proxy, Tree};
 use super::bundle::{Bundle, Wanted};
-use super::model::{Config, Global, LogTarget};
+use super::model::{Config, Global, LogTarget, VariableId};
 use super::parser::context::Context;
+use super::rule::place::Place;
 use super::source::{Sources, Span};
 
 /// What every step needs.
@@ -36,6 +40,11 @@ struct Resolver<'a, 'b> {
     hosts: BTreeSet<String>,
     users: BTreeSet<String>,
     groups: BTreeSet<String>,
+    variables: HashMap<String, VariableId>,
+    /// Set by every sample that asks where the client came to.
+    wants_destination: bool,
+    /// Set by every sample that asks what the client says.
+    reads_payload: bool,
 }
 
 impl Resolver<'_, '_> {
@@ -58,7 +67,12 @@ pub fn resolve(tree: &Tree, sources: &Sources, context: &mut Context<'_>) -> (Co
         hosts: BTreeSet::new(),
         users: BTreeSet::new(),
         groups: BTreeSet::new(),
+        variables: HashMap::new(),
+        wants_destination: false,
+        reads_payload: false,
     };
+    let early = std::mem::take(&mut resolver.context.wanted);
+    resolver.hosts.extend(early.hosts);
     resolver.global = resolver.global(&tree.global);
     resolver.global_log = resolver.global.log.clone();
     // HAProxy numbers proxies in file order; the one behind `stats socket` comes before all others.
@@ -69,6 +83,7 @@ pub fn resolve(tree: &Tree, sources: &Sources, context: &mut Context<'_>) -> (Co
         hosts: resolver.hosts.into_iter().collect(),
         users: resolver.users.into_iter().collect(),
         groups: resolver.groups.into_iter().collect(),
+        patterns: early.patterns.into_iter().collect::<BTreeSet<_>>().into_iter().collect(),
     };
     (config, wanted)
 }
@@ -77,20 +92,28 @@ impl Resolver<'_, '_> {
     fn proxies(&mut self, proxies: &[Proxy], first_id: u32) -> Config {
         let names = Names::new(self, proxies);
         let modes = self.modes(proxies, &names);
-        let mut config = Config::default();
+        let mut config = Config { tables: self.tables(proxies), ..Config::default() };
         for (index, (proxy, mode)) in proxies.iter().zip(modes).enumerate() {
             let id = first_id + index as u32;
             self.check_timeouts(proxy, mode);
+            let scene = Scene { proxy, proxies, names: &names, mode, place: Place::UseBackend };
+            self.check_acls(scene);
             if proxy.kind.has_frontend() {
-                let frontend = self.frontend(proxy, id, mode, names.default_backend(index));
+                let mut frontend = self.frontend(proxy, id, mode, names.default_backend(index));
+                frontend.rules = self.front_rules(scene);
+                frontend.monitor_fail = self.monitor_fail(scene);
+                frontend.exporter = self.exporter(scene);
                 config.frontends.push(frontend);
             }
             if proxy.kind.has_backend() {
-                let backend = self.backend(proxy, id, mode);
+                let mut backend = self.backend(proxy, id, mode);
+                backend.rules = self.back_rules(scene);
+                backend.exporter = self.exporter(scene);
                 config.backends.push(backend);
             }
             self.check_lost(proxy, mode);
         }
+        rules::note_needs(&mut config);
         config.global = std::mem::take(&mut self.global);
         config
     }

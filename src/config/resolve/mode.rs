@@ -20,9 +20,18 @@ impl Resolver<'_, '_> {
             return Mode::Tcp;
         };
         if let Some(target) = target.filter(|target| !is_http(target) && !proxy.settings.disabled) {
-            self.incompatible(proxy, target);
+            self.incompatible(proxy, target, "as its default backend");
         }
-        let servers = !proxy.servers.is_empty() || target.is_some_and(|target| !target.servers.is_empty());
+        for choice in &proxy.use_backends {
+            let target = names.backend(&choice.name.value).map(|target| &proxies[target.proxy]);
+            if let Some(target) = target.filter(|target| choice.condition.is_some() && !is_http(target)) {
+                self.incompatible(proxy, target, "in a 'use_backend' rule");
+            }
+        }
+        let chosen = proxy.use_backends.iter().filter_map(|choice| names.backend(&choice.name.value));
+        let targets = chosen.map(|target| &proxies[target.proxy]).chain(target);
+        let servers =
+            !proxy.servers.is_empty() || targets.into_iter().any(|target| !target.servers.is_empty());
         if !servers {
             return Mode::Http;
         }
@@ -39,9 +48,9 @@ impl Resolver<'_, '_> {
         Mode::Tcp
     }
 
-    fn incompatible(&mut self, proxy: &Proxy, target: &Proxy) {
+    fn incompatible(&mut self, proxy: &Proxy, target: &Proxy, how: &str) {
         let message = format!(
-            "http {} '{}' ({}) tries to use incompatible tcp backend '{}' ({}) as its default backend (see 'mode').",
+            "http {} '{}' ({}) tries to use incompatible tcp backend '{}' ({}) {how} (see 'mode').",
             proxy.kind.keyword(),
             proxy.name.value,
             self.place(proxy.name.span),
@@ -70,6 +79,11 @@ impl Resolver<'_, '_> {
                     .label(proxy.name.span, "for this proxy")
                     .help("put the stats page into a 'listen' section with 'mode http' and no servers"),
             );
+        }
+        if !proxy.settings.rules.exporter.is_empty() {
+            let message =
+                format!("'http-request' rules ignored for {noun} '{name}' as they require HTTP mode.");
+            self.context.report(Diagnostic::warning(proxy.name.span, message).heading(Heading::Bare));
         }
         if let Some(uri) = proxy.settings.monitor_uri.as_ref().filter(|_| proxy.kind != ProxyKind::Backend) {
             let message = format!("monitor-uri will be ignored for {noun} '{name}' (needs 'mode http').");

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use super::Resolver;
 use crate::config::ast::{Proxy, Spanned};
 use crate::config::diagnostic::{Diagnostic, Heading, Stage};
-use crate::config::model::BackendId;
+use crate::config::model::{BackendId, FrontendId};
 use crate::config::suggest;
 
 /// Where a frontend leads.
@@ -22,6 +22,8 @@ pub(super) struct Target {
 pub(super) struct Names {
     /// By position of the proxy.
     targets: Vec<Option<Target>>,
+    backends: HashMap<String, Target>,
+    frontends: HashMap<String, FrontendId>,
 }
 
 impl Names {
@@ -55,7 +57,7 @@ impl Names {
             if !proxy.kind.has_frontend() {
                 return None;
             }
-            let mut first = None;
+            let mut decides = None;
             for reference in references(proxy) {
                 let found = backends.get(reference.name.value.as_str()).and_then(|index| ids[*index]);
                 if found.is_none() && !proxy.settings.disabled {
@@ -64,11 +66,30 @@ impl Names {
                 if found.is_some_and(|found| found.proxy == index) {
                     going_round(resolver, proxy, &reference);
                 }
-                first = first.or(Some(found));
+                if reference.always {
+                    decides = decides.or(Some(found));
+                }
             }
-            first.unwrap_or(ids[index])
+            decides.unwrap_or(ids[index])
         });
-        Names { targets: targets.collect() }
+        let targets = targets.collect();
+        let known = |(name, index): (&&str, &usize)| Some(((*name).to_owned(), ids[*index]?));
+        let fronts = proxies.iter().filter(|proxy| proxy.kind.has_frontend()).enumerate();
+        let mut by_name = HashMap::new();
+        for (at, proxy) in fronts {
+            by_name.entry(proxy.name.value.clone()).or_insert(FrontendId(at));
+        }
+        Names { targets, backends: backends.iter().filter_map(known).collect(), frontends: by_name }
+    }
+
+    /// The backend of that name.
+    pub(super) fn backend(&self, name: &str) -> Option<Target> {
+        self.backends.get(name).copied()
+    }
+
+    /// The frontend of that name.
+    pub(super) fn frontend(&self, name: &str) -> Option<FrontendId> {
+        self.frontends.get(name).copied()
     }
 
     /// Where the proxy at this position leads.
@@ -81,13 +102,19 @@ impl Names {
 struct Reference<'a> {
     keyword: &'static str,
     name: &'a Spanned<String>,
+    /// Whatever a condition says.
+    always: bool,
 }
 
 /// In the order in which they decide.
 fn references(proxy: &Proxy) -> impl Iterator<Item = Reference<'_>> {
-    let rules = proxy.use_backends.iter().map(|name| Reference { keyword: "use_backend", name });
+    let rules = proxy.use_backends.iter().map(|choice| Reference {
+        keyword: "use_backend",
+        name: &choice.name,
+        always: choice.condition.is_none(),
+    });
     let default = proxy.settings.default_backend.iter();
-    rules.chain(default.map(|name| Reference { keyword: "default_backend", name }))
+    rules.chain(default.map(|name| Reference { keyword: "default_backend", name, always: true }))
 }
 
 /// Names beyond this are not searched for a likeness.
@@ -116,7 +143,7 @@ fn missing(
     reference: &Reference<'_>,
     (frontends, backends): (&HashMap<&str, usize>, &HashMap<&str, usize>),
 ) {
-    let Reference { keyword, name: named } = reference;
+    let Reference { keyword, name: named, .. } = reference;
     let message =
         format!("Proxy '{}': unable to find required {keyword}: '{}'.", proxy.name.value, named.value);
     let known = backends.keys().copied().take(MOST_COMPARED);
@@ -131,7 +158,7 @@ fn missing(
 }
 
 fn going_round(resolver: &mut Resolver<'_, '_>, proxy: &Proxy, reference: &Reference<'_>) {
-    let Reference { keyword, name } = reference;
+    let Reference { keyword, name, .. } = reference;
     let message = format!("Proxy '{}': loop detected for {keyword}: '{}'.", proxy.name.value, name.value);
     resolver.context.report(
         Diagnostic::error(name.span, message)

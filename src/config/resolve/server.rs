@@ -106,13 +106,13 @@ impl Resolver<'_, '_> {
                 InitAddr::Last | InitAddr::Libc => {}
                 InitAddr::None => {
                     if tried {
-                        self.unresolved(proxy, server, name, Fate::Disabled);
+                        self.tell_unresolved(proxy, server, name, Fate::Disabled);
                     }
                     return None;
                 }
                 InitAddr::Ip(ip) => {
                     if tried {
-                        self.unresolved(proxy, server, name, Fate::FallsBack);
+                        self.tell_unresolved(proxy, server, name, Fate::FallsBack);
                     }
                     return Some(*ip);
                 }
@@ -124,11 +124,11 @@ impl Resolver<'_, '_> {
             (false, true) => Fate::Refused,
             (false, false) => Fate::NoMethod,
         };
-        self.unresolved(proxy, server, name, fate);
+        self.tell_unresolved(proxy, server, name, fate);
         None
     }
 
-    fn unresolved(&mut self, proxy: &Proxy, server: &ast::Server, host: &str, fate: Fate) {
+    fn tell_unresolved(&mut self, proxy: &Proxy, server: &ast::Server, host: &str, fate: Fate) {
         let subject = format!("'server {}/{}'", proxy.name.value, server.name.value);
         let message = format!("{subject} : could not resolve address '{host}'");
         let span = server.address.span;

@@ -40,6 +40,25 @@ const VALUES: &[&str] = &[
     "port",
     "comment",
     "if",
+    "unless",
+    "or",
+    "!",
+    "{",
+    "}",
+    "src",
+    "src,ipmask(24)",
+    "nbsrv(l)",
+    "srv_is_up(s)",
+    "req.payload(0,4)",
+    "-m",
+    "-f",
+    "reg",
+    "sub",
+    "table",
+    "store",
+    "prometheus-exporter",
+    "conn_rate(10s)",
+    "set-var(sess.x)",
     "TRUE",
     "roundrobin",
     "random(2)",
@@ -121,7 +140,7 @@ fn what_would_grow_is_refused() {
                 many(" tcp-check send abcdefgh\n", 10_000),
                 many("backend b\n", 5_000)
             ),
-            "inherited from 'defaults' exceed",
+            "files of patterns) exceeds",
         ),
         (
             "options handed down",
@@ -130,7 +149,7 @@ fn what_would_grow_is_refused() {
                 many("c", 60_000),
                 many(" server s :1\n", 5_000)
             ),
-            "inherited from 'defaults' exceed",
+            "files of patterns) exceeds",
         ),
         (
             "expressions",
@@ -149,4 +168,16 @@ fn warnings_are_counted_once_they_are_too_many() {
     let told =
         within(Duration::from_secs(30), &format!("listen l\n bind :1\n{}", " cookie x\n".repeat(21_000)));
     assert!(told.ends_with("more warnings are not shown\n"));
+}
+
+/// A file of patterns that is named again and again costs memory each time, which has an end.
+#[test]
+fn a_large_file_of_patterns_is_not_copied_without_end() {
+    let mut bundle = Bundle::default();
+    bundle.patterns.insert("big".into(), Some(b"10.0.0.0/8\n".repeat(800_000)));
+    let lines = "acl a src -f big\n".repeat(50);
+    bundle.files.push(("a.cfg".into(), format!("listen l\n bind :1\n {lines}").into_bytes()));
+    let loaded = load(&bundle);
+    let said = loaded.diagnostics.iter().find(|found| found.message.contains("files of patterns"));
+    assert!(loaded.config.is_none() && said.is_some(), "{:?}", loaded.diagnostics);
 }

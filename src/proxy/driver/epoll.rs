@@ -8,7 +8,7 @@
 //! worker is woken, and a batch that was not finished is told again.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
@@ -263,6 +263,11 @@ impl Engine for Readiness {
         let end = link.end(side);
         let waiting = end.leftover.as_ref().map_or(0, |leftover| leftover.rest().len());
         waiting + end.socket.as_ref().map_or(0, socket::unacknowledged)
+    }
+
+    fn client(&self, slot: Slot) -> Option<BorrowedFd<'_>> {
+        let link = self.links.get(slot as usize)?.as_ref()?;
+        link.client.socket.as_ref().map(AsFd::as_fd)
     }
 
     fn surrender(&mut self, slot: Slot) -> Option<OwnedFd> {

@@ -22,7 +22,7 @@ mod link;
 mod pump;
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 
 use super::contract::{ConnectSpec, Event, Op, Side};
 use crate::state::Listener;
@@ -47,11 +47,15 @@ pub trait Engine {
     /// Begins a connection to a server; it ends as `Connected` or `ConnectFailed`.
     fn connect(&mut self, slot: Slot, spec: &ConnectSpec);
 
-    /// Executes an operation that concerns sockets: all but `Connect`, `ReportQuiet`, `Serve`, `Log`, `End`.
+    /// Executes an operation that concerns sockets: all but `Connect`, `ReportQuiet`, `Peek`, `Serve`,
+    /// `Log`, `End`.
     fn perform(&mut self, slot: Slot, op: &Op);
 
     /// Bytes on their way to that side: those that wait here, and those its kernel has not acknowledged.
     fn outstanding(&self, slot: Slot, side: Side) -> usize;
+
+    /// The client's socket, to look at what it has said before [`Op::Relay`] without taking it.
+    fn client(&self, slot: Slot) -> Option<BorrowedFd<'_>>;
 
     /// Gives the client's socket out and forgets the slot.
     fn surrender(&mut self, slot: Slot) -> Option<OwnedFd>;

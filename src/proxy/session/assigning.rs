@@ -15,21 +15,36 @@ const REFUSED: Termination = Termination::new(Cause::ServerAbort, Phase::Connect
 const WAITED: Termination = Termination::new(Cause::ServerTimeout, Phase::Queue);
 
 impl Session {
-    /// Chooses a backend and sets out.
+    /// Chooses a backend and sets out, once the rules of the frontend have let it in.
     pub fn start(&mut self, context: &Context<'_>, ops: &mut Vec<Op>) {
+        let Some(frontend) = self.frontend(context) else { return self.end(REFUSED, context, ops) };
+        if !frontend.rules.needed || self.let_in(frontend, context, ops) {
+            self.choose_backend(context, ops);
+        }
+    }
+
+    /// The frontend's rules are done with.
+    pub(super) fn choose_backend(&mut self, context: &Context<'_>, ops: &mut Vec<Op>) {
         let Some(frontend) = self.frontend(context) else { return self.end(REFUSED, context, ops) };
         if frontend.mode == Mode::Http {
             return ops.push(Op::Serve);
         }
         let enabled = |id: &BackendId| !context.snapshot.config.backends[id.0].disabled;
-        let Some(BackendId(at)) = frontend.default_backend.filter(enabled) else {
+        let Some(BackendId(at)) = self.chosen_backend(frontend, context).filter(enabled) else {
             return self.end(REFUSED, context, ops);
         };
         self.backend_at = at as u32;
         self.backend = Some(Membership::enter(&context.snapshot.backends[at].live, context.now));
         // They stay in force if a reload removes the proxies before the connect.
         self.set_limits(context);
-        if context.snapshot.config.backends[at].mode == Mode::Http {
+        if self.ruling.is_none() || self.inspect(context, ops) {
+            self.choose_server(context, ops);
+        }
+    }
+
+    /// The backend's rules are done with.
+    pub(super) fn choose_server(&mut self, context: &Context<'_>, ops: &mut Vec<Op>) {
+        if self.pool(context).is_some_and(|pool| pool.backend().mode == Mode::Http) {
             return ops.push(Op::Serve);
         }
         self.assign(context, ops);
@@ -38,6 +53,9 @@ impl Session {
     /// Looks for a seat: the first time, after a redispatch, after a cut.
     pub(super) fn assign(&mut self, context: &Context<'_>, ops: &mut Vec<Op>) {
         let Some(pool) = self.pool(context) else { return self.end(REFUSED, context, ops) };
+        if !self.failed && self.assign_named(&pool, context, ops) {
+            return;
+        }
         let avoid = self.server.as_ref().filter(|_| self.failed).map(|server| server.key);
         match pool.choose(self.client.map(|client| client.ip()), avoid) {
             Choice::Seat(seat) => self.connect(seat, context, ops),
@@ -53,6 +71,29 @@ impl Session {
             }
             Choice::Nobody => self.hold(&pool, context, ops),
         }
+    }
+
+    /// Follows `use-server`; whether there is such a rule and it can be followed. The algorithm has no part in
+    /// it, and is not counted.
+    fn assign_named(&mut self, pool: &Pool<'_>, context: &Context<'_>, ops: &mut Vec<Op>) -> bool {
+        let Some(choice) = self.named_server(pool, context) else { return false };
+        match choice {
+            Choice::Seat(seat) => {
+                self.server = Some(Arc::clone(seat.server()));
+                self.connect(seat, context, ops);
+            }
+            Choice::Wait(server) => {
+                self.server = server;
+                self.stand_in_line(timers::place_deadline(pool.backend(), context.now), context);
+            }
+            Choice::QueueFull(server) => {
+                server.traffic.connect_errors.add(1);
+                self.server = Some(server);
+                self.refuse(Termination::new(Cause::ServerAbort, Phase::Queue), context, ops);
+            }
+            Choice::Nobody => return false,
+        }
+        true
     }
 
     /// It will be served by that server or by any. The algorithm's choice counts although there is no seat yet.

@@ -136,6 +136,8 @@ impl Session {
         self.last = context.now;
         self.stage = Stage::Relaying;
         self.set_limits(context);
+        self.remember_server(context);
+        self.forget_said();
         ops.push(Op::Relay);
         self.log_at_connect(context, ops);
     }

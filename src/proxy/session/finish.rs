@@ -57,6 +57,9 @@ impl Session {
             traffic.bytes_in.add(new[0]);
             traffic.bytes_out.add(new[1]);
         }
+        if let Some(ruling) = &self.ruling {
+            ruling.count_bytes(new);
+        }
     }
 
     /// What the log needs; asked for by [`Op::Log`].

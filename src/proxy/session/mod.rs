@@ -49,6 +49,7 @@ pub(crate) mod model;
 #[cfg(test)]
 mod property;
 mod relaying;
+mod ruling;
 #[cfg(test)]
 mod tests;
 mod timers;
@@ -65,6 +66,7 @@ use crate::state::{
 };
 use crate::time::Tick;
 use membership::Membership;
+use ruling::Ruling;
 
 /// Where a session came from.
 #[derive(Debug, Clone)]
@@ -72,6 +74,10 @@ pub struct SessionOrigin {
     pub token: SessionToken,
     /// Position in the context's snapshot.
     pub frontend: FrontendId,
+    /// Position of the listener among the frontend's.
+    pub bind: usize,
+    /// Where it came to, if rules ask for it.
+    pub destination: Option<SocketAddr>,
     /// The port it came to, 0 for unix sockets.
     pub port: u16,
     /// `None` for unix sockets.
@@ -101,6 +107,13 @@ pub struct Service {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
     New,
+    /// Rules wait for what the client says, at most `until`; it is looked at again at `look`.
+    Inspecting {
+        until: Tick,
+        look: Tick,
+        /// Milliseconds between the last look and that one.
+        pause: u16,
+    },
     /// In the backend's queue. `until` is looked at again whenever servers change.
     Waiting {
         since: Tick,
@@ -149,6 +162,8 @@ pub struct Session {
     seat: Option<Seat>,
     /// The server tried last, or waited for; for names and counters.
     server: Option<Arc<ServerLive>>,
+    /// `None` where no rule has to be evaluated.
+    ruling: Option<Box<Ruling>>,
     /// Generation of the snapshot in which the positions hold.
     generation: u64,
     frontend_at: u32,
@@ -187,6 +202,8 @@ pub struct Session {
 impl Session {
     /// A session that has just been accepted (or adopted); [`Session::start`] comes next.
     pub fn new(origin: SessionOrigin, admission: Admission, context: &Context<'_>) -> Session {
+        let frontend = context.snapshot.config.frontends.get(origin.frontend.0);
+        let ruled = frontend.is_some_and(|frontend| frontend.rules.needed);
         Session {
             token: origin.token,
             client: origin.client,
@@ -196,6 +213,7 @@ impl Session {
             backend: None,
             seat: None,
             server: None,
+            ruling: ruled.then(|| Ruling::new(origin.destination, origin.bind)),
             generation: context.snapshot.generation,
             frontend_at: origin.frontend.0 as u32,
             backend_at: GONE,

@@ -102,10 +102,12 @@ impl World {
     /// Accepts a client; `None` if there is no room.
     pub(crate) fn open(&mut self) -> Option<u32> {
         let admission = Admission::reserve(&self.snapshot, FrontendId(0), self.now).ok()?;
-        admission.count(self.now);
+        admission.count(&self.snapshot.config.frontends[0], self.now);
         let slot = self.next;
         self.next += 1;
         let origin = SessionOrigin {
+            bind: 0,
+            destination: None,
             token: SessionToken { worker: 0, slot, turn: 0 },
             frontend: FrontendId(0),
             port: 0,
@@ -259,7 +261,7 @@ impl World {
         Context { snapshot: &self.snapshot, now: self.now, workers: &self.workers }
     }
 
-    fn execute(&mut self, id: u32, ops: Vec<Op>) {
+    pub(super) fn execute(&mut self, id: u32, ops: Vec<Op>) {
         let mut relayed = false;
         for op in ops {
             let live = !self.connection(id).is_over();

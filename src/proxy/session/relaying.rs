@@ -27,6 +27,11 @@ impl Session {
             }
             Stage::Lingering { .. } if side == Side::Client => self.cut_ended(context, ops),
             Stage::Resetting => self.eof[index(side)] = true,
+            // It says no more: rules decide by what there is.
+            Stage::Inspecting { look, pause, .. } => {
+                self.stage = Stage::Inspecting { until: context.now, look, pause };
+                ops.push(Op::Peek);
+            }
             _ if side == Side::Client => self.client_closed_early(context, ops),
             _ => {}
         }
@@ -83,6 +88,9 @@ impl Session {
             Stage::Draining { .. } | Stage::Lingering { .. } => self.cut_ended(context, ops),
             Stage::Resetting => {
                 self.end(Termination::new(Cause::ServerAbort, Phase::Data), context, ops);
+            }
+            Stage::Inspecting { .. } => {
+                self.end(Termination::new(Cause::ClientAbort, Phase::Request), context, ops);
             }
             _ => self.abandon(CLIENT_GONE, context, ops),
         }

@@ -47,7 +47,7 @@ pub static FIELDS: &[Field] = &[
         .frontend(|f| U64(f.live.traffic.bytes_out.sum()))
         .backend(|b| U64(b.view.live.traffic.bytes_out.sum()))
         .server(|s| U64(s.live.traffic.bytes_out.sum())),
-    column("dreq", "MCP").frontend(|_| U64(0)).backend(|_| U64(0)),
+    column("dreq", "MCP").frontend(|f| U64(f.live.traffic.denied.sum())).backend(|_| U64(0)),
     column("dresp", "MCP").frontend(|_| U64(0)).backend(|_| U64(0)).server(|_| U64(0)),
     column("ereq", "MCP").frontend(|_| U64(0)),
     column("econ", "MCP")
@@ -182,8 +182,8 @@ pub static FIELDS: &[Field] = &[
     column("conn_rate_max", "MMP").frontend(|f| rate(f.live.connection_rate.max())),
     column("conn_tot", "MCP").frontend(|f| U64(f.live.connections.sum())),
     column("intercepted", "MCP").frontend(|f| http(f.config.mode, f.live.intercepted.sum())),
-    column("dcon", "MCP").frontend(|f| U64(f.live.traffic.denied.sum())),
-    column("dses", "MCP").frontend(|_| U64(0)),
+    column("dcon", "MCP").frontend(|f| U64(f.live.denied_connections.sum())),
+    column("dses", "MCP").frontend(|f| U64(f.live.denied_sessions.sum())),
     column("wrew", "MCP").frontend(|_| U64(0)).backend(|_| U64(0)).server(|_| U64(0)),
     column("connect", "MCP")
         .backend(|b| U64(b.view.live.traffic.connects.sum()))

@@ -4,6 +4,9 @@
 //! `defaults` have been applied: a proxy starts as a copy of the settings in force and its own lines change
 //! the copy, as in HAProxy. Long lists behind an `Rc` are shared until a line changes them.
 
+mod check;
+mod rule;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -17,9 +20,8 @@ use super::model::{
 use super::parser::address::Address;
 use super::source::Span;
 
-mod check;
-
 pub use check::{Check, CheckKind, HttpCheck, HttpRequest, HttpRule, MysqlLogin};
+pub use rule::{Acl, Action, Choice, Condition, Rule, Rules, Sample, Step, Stick, Table, Term, Test};
 
 /// A value and the place where it was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -153,8 +155,10 @@ pub struct Proxy {
     pub binds: Vec<Bind>,
     /// There is a `bind` line, be it wrong.
     pub listens: bool,
-    /// `use_backend` without a condition: the first decides, and comes before `default_backend`.
-    pub use_backends: Vec<Spanned<String>>,
+    /// In order; the first whose condition holds decides, and all come before `default_backend`.
+    pub use_backends: Vec<Choice>,
+    /// `use-server`
+    pub use_servers: Vec<Choice>,
     pub servers: Vec<Server>,
 }
 
@@ -190,6 +194,7 @@ pub struct Settings {
     pub default_server: ServerSettings,
     /// `source`: for servers that name none themselves.
     pub source: Option<Spanned<Address>>,
+    pub rules: Rules,
 }
 
 /// `timeout X`.

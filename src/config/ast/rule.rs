@@ -1,0 +1,121 @@
+//! Conditions and rules as written. The lines of one ACL are shared by all that name it, so that a line which
+//! comes after its use still counts, as in HAProxy.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Spanned;
+use crate::config::model::{Converter, Counter, KeyKind, Matcher, Stored};
+use crate::config::rule::fetch::FetchRow;
+use crate::config::source::Span;
+
+/// The lines of one ACL, each an alternative.
+pub type Acl = Rc<RefCell<Vec<Rc<Test>>>>;
+
+/// A sample and its patterns.
+#[derive(Debug, Clone)]
+pub struct Test {
+    pub sample: Sample,
+    pub matcher: Arc<Matcher>,
+}
+
+/// `FETCH[(ARGUMENT,...)][,CONVERTER[(ARGUMENT,...)]...]`
+#[derive(Debug, Clone)]
+pub struct Sample {
+    pub fetch: FetchRow,
+    /// As written, for messages.
+    pub name: String,
+    pub arguments: Vec<Vec<u8>>,
+    pub steps: Vec<Step>,
+    pub span: Span,
+}
+
+/// A converter.
+#[derive(Debug, Clone)]
+pub enum Step {
+    Plain(Converter),
+    /// By the name of the table.
+    InTable(String),
+    Looked(Counter, String),
+    /// HAProxy has it, rolecall has not.
+    Unsupported(&'static str),
+}
+
+/// `if` or `unless`, and alternatives of terms.
+#[derive(Debug, Clone)]
+pub struct Condition {
+    pub unless: bool,
+    pub any: Vec<Vec<Term>>,
+    pub span: Span,
+}
+
+#[derive(Debug, Clone)]
+pub struct Term {
+    pub negated: bool,
+    pub acl: Acl,
+    /// `None`: between braces.
+    pub name: Option<String>,
+    pub span: Span,
+}
+
+/// `use_backend`, `use-server`.
+#[derive(Debug, Clone)]
+pub struct Choice {
+    pub name: Spanned<String>,
+    pub condition: Option<Condition>,
+}
+
+/// What stands in rules, by the list that it belongs to.
+#[derive(Debug, Clone, Default)]
+pub struct Rules {
+    pub acls: Vec<(String, Acl)>,
+    pub connection: Vec<Rule>,
+    pub session: Vec<Rule>,
+    pub content: Vec<Rule>,
+    pub response: Vec<Rule>,
+    pub inspect_delay: Option<Duration>,
+    pub monitor_fail: Vec<Condition>,
+    pub exporter: Vec<Option<Condition>>,
+    pub table: Option<Spanned<Table>>,
+    pub stick: Vec<Stick>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Rule {
+    pub action: Action,
+    pub condition: Option<Condition>,
+    pub span: Span,
+}
+
+#[derive(Debug, Clone)]
+pub enum Action {
+    Accept,
+    Reject,
+    Track { slot: u8, key: Sample, table: Option<Spanned<String>> },
+    SetVariable { name: String, sample: Sample },
+    UnsetVariable(String),
+    Count { slot: u8, counter: Counter },
+    SetTag { slot: u8, sample: Sample },
+}
+
+/// `stick-table`
+#[derive(Debug, Clone)]
+pub struct Table {
+    pub key: KeyKind,
+    pub size: usize,
+    pub expire: Option<Duration>,
+    pub nopurge: bool,
+    pub store: Vec<Stored>,
+}
+
+/// `stick on|match|store-request`
+#[derive(Debug, Clone)]
+pub struct Stick {
+    pub key: Sample,
+    pub table: Option<Spanned<String>>,
+    pub matches: bool,
+    pub stores: bool,
+    pub condition: Option<Condition>,
+}

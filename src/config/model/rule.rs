@@ -1,0 +1,435 @@
+//! Conditions and the rules that they stand in (manual section 7), resolved: ids instead of names, patterns
+//! compiled. `rules` evaluates them.
+
+use std::collections::HashSet;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{BackendId, FrontendId};
+
+/// Position of a stick table in [`super::Config::tables`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TableId(pub usize);
+
+/// Names a variable of sessions: equal names have equal numbers throughout a config.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct VariableId(pub u32);
+
+/// `if` or `unless`, and what follows: alternatives (`or`) of terms that all have to hold. `if` without an
+/// alternative never holds.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Condition {
+    pub unless: bool,
+    pub any: Vec<Vec<Term>>,
+}
+
+/// One word of a condition: a named or anonymous ACL, whose lines are alternatives.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Term {
+    pub negated: bool,
+    pub tests: Arc<[Test]>,
+}
+
+/// A sample, and what it is compared with.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Test {
+    pub sample: Sample,
+    /// Shared by all that name the ACL: a file of patterns may be large.
+    pub matcher: Arc<Matcher>,
+}
+
+/// A fetch and its converters, in their order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sample {
+    pub fetch: Fetch,
+    pub converters: Vec<Converter>,
+}
+
+/// What a sample may be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Value {
+    Bool(bool),
+    Integer(i64),
+    Address(IpAddr),
+    Text(Vec<u8>),
+    Binary(Vec<u8>),
+}
+
+/// Where a sample comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fetch {
+    Constant(Value),
+    Session(SessionFact),
+    Process(ProcessFact),
+    Frontend(FrontendFact, FrontendId),
+    Backend(BackendFact, BackendId),
+    /// The position of the server in its backend.
+    Server(ServerFact, BackendId, usize),
+    Counter(Tracked, Counter, TableId),
+    Variable(VariableId),
+    Payload(PayloadFact),
+    Http(HttpFact),
+    /// Not to be had where the rule stands: matches nothing.
+    Never,
+}
+
+/// What is known of the session itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SessionFact {
+    Source,
+    SourcePort,
+    SourceIsLocal,
+    Destination,
+    DestinationPort,
+    DestinationIsLocal,
+    /// Connections of the listener that it came in by.
+    DestinationConnections,
+    ListenerId,
+    ListenerName,
+    FrontendId,
+    FrontendName,
+    FrontendDefault,
+    BackendId,
+    BackendName,
+}
+
+/// What is known of the process and of the moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProcessFact {
+    /// Seconds since 1970, and so many more.
+    Date(i64),
+    Microseconds,
+    /// Below that bound.
+    Random(u32),
+    Threads,
+    Stopping,
+    Uptime,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FrontendFact {
+    Connections,
+    SessionRate,
+    RequestRate,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BackendFact {
+    /// Servers that get sessions.
+    Usable,
+    Connections,
+    FreeConnections,
+    SessionRate,
+    /// Sessions and queue places that are left, of all servers.
+    Slots,
+    Queue,
+    AverageQueue,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ServerFact {
+    IsUp,
+    Connections,
+    FreeConnections,
+    SessionRate,
+    Queue,
+    Weight,
+    UserWeight,
+    InitialWeight,
+}
+
+/// Whose entry of a table is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tracked {
+    /// The client's address, `src_*`.
+    Source,
+    /// The entry that `track-sc0` and its like keep, `sc0_*`.
+    Slot(u8),
+}
+
+/// What a table counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Counter {
+    ConnectionsNow,
+    Connections,
+    ConnectionRate,
+    Sessions,
+    SessionRate,
+    BytesIn,
+    BytesInRate,
+    BytesOut,
+    BytesOutRate,
+    General0,
+    General0Rate,
+    General1,
+    General1Rate,
+    Tag0,
+    /// Whether there is an entry at all.
+    Tracked,
+    /// How many sessions track it.
+    Trackers,
+}
+
+/// What the client has said so far.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PayloadFact {
+    Length,
+    /// So many bytes from an offset; 0: all there are.
+    Bytes {
+        offset: usize,
+        length: usize,
+    },
+    /// A length field of so many bytes at an offset, and the bytes that it counts; these begin at the third
+    /// number, from the field's end or, if it is absolute, from the start.
+    Counted {
+        offset: usize,
+        size: usize,
+        skip: Option<(bool, usize)>,
+    },
+    TlsServerName,
+    TlsHelloType,
+    TlsVersion,
+    /// `wait_end`: nothing more is waited for.
+    Complete,
+}
+
+/// What a request to a `mode http` proxy of ours says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HttpFact {
+    Method,
+    Path,
+    PathAndQuery,
+    Url,
+    Query,
+    Version,
+    /// Whether it is HTTP at all.
+    Spoken,
+    Header(String),
+    HeaderCount(String),
+}
+
+/// What is made of a sample.
+#[derive(Debug, Clone)]
+pub enum Converter {
+    Lower,
+    Upper,
+    Length,
+    Hex,
+    HexToInteger,
+    IpMask { v4: u8, v6: u8 },
+    Bool,
+    Not,
+    Neg,
+    Odd,
+    Even,
+    Complement,
+    Arithmetic(Arithmetic, i64),
+    Bytes { offset: usize, length: Option<usize> },
+    Field { index: i64, delimiters: Vec<u8>, count: i64 },
+    Word { index: i64, delimiters: Vec<u8>, count: i64 },
+    TrimLeft(Vec<u8>),
+    TrimRight(Vec<u8>),
+    Concatenate(Vec<u8>),
+    Replace { regex: regex::bytes::Regex, by: Vec<u8>, all: bool },
+    Equals(Vec<u8>),
+    Choose(Vec<u8>, Vec<u8>),
+    InTable(TableId),
+    Looked(Counter, TableId),
+}
+
+/// `add(N)` and its like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arithmetic {
+    Add,
+    Sub,
+    Mul,
+    Div,
+    Mod,
+    And,
+    Or,
+    Xor,
+}
+
+impl PartialEq for Converter {
+    /// Expressions are compared by their text.
+    fn eq(&self, other: &Converter) -> bool {
+        format!("{self:?}") == format!("{other:?}")
+    }
+}
+
+/// How a sample is compared (section 7.1).
+#[derive(Debug, Clone)]
+pub enum Matcher {
+    Found,
+    Bool,
+    Integer(Vec<IntegerRange>),
+    Length(Vec<IntegerRange>),
+    Address(Vec<Network>),
+    Binary(Vec<Vec<u8>>),
+    Text(TextMatch, Texts),
+    Regex(Vec<regex::bytes::Regex>),
+}
+
+/// Integers from one to another, both included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IntegerRange {
+    pub from: i64,
+    pub to: i64,
+}
+
+/// An address and how many leading bits count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Network {
+    pub address: IpAddr,
+    pub mask: u128,
+}
+
+/// Where in a text a pattern has to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TextMatch {
+    Whole,
+    Begin,
+    End,
+    Inside,
+    /// Between slashes.
+    Directory,
+    /// Between dots, and what else parts host names.
+    Domain,
+}
+
+/// Patterns; folded to lower case under `-i`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Texts {
+    pub patterns: HashSet<Vec<u8>>,
+    pub ignore_case: bool,
+}
+
+impl PartialEq for Matcher {
+    /// Expressions are compared by their text.
+    fn eq(&self, other: &Matcher) -> bool {
+        format!("{self:?}") == format!("{other:?}")
+    }
+}
+
+/// `tcp-request connection|session|content` and `tcp-response content`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rule {
+    pub action: Action,
+    /// `None`: always.
+    pub condition: Option<Condition>,
+}
+
+/// What a rule does.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    Accept,
+    Reject,
+    Track { slot: u8, key: Sample, table: TableId },
+    SetVariable { variable: VariableId, sample: Sample },
+    UnsetVariable(VariableId),
+    Count { slot: u8, counter: Counter },
+    SetTag { slot: u8, sample: Sample },
+}
+
+impl Action {
+    /// What it takes a value of.
+    pub fn sample(&self) -> Option<&Sample> {
+        match self {
+            Action::Track { key: sample, .. }
+            | Action::SetVariable { sample, .. }
+            | Action::SetTag { sample, .. } => Some(sample),
+            _ => None,
+        }
+    }
+}
+
+/// All that a frontend or a backend asks of a session.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Rules {
+    pub connection: Vec<Rule>,
+    pub session: Vec<Rule>,
+    pub content: Vec<Rule>,
+    /// How long content rules wait for bytes.
+    pub inspect_delay: Option<Duration>,
+    /// `use_backend ... if`, in order.
+    pub backends: Vec<(BackendId, Condition)>,
+    /// `use-server ... if`: positions in the backend.
+    pub servers: Vec<(usize, Condition)>,
+    pub stick: Vec<Stick>,
+    /// Some fetch asks for the address that the client came to.
+    pub wants_destination: bool,
+    /// Content rules, or what comes after them here or in a backend that it leads to, ask for the first bytes.
+    pub reads_payload: bool,
+    /// Of a frontend: it, or a backend that it leads to, has rules.
+    pub needed: bool,
+}
+
+impl Rules {
+    /// Whether a connection becomes a session only once rules have let it.
+    pub fn holds_back_sessions(&self) -> bool {
+        !(self.connection.is_empty() && self.session.is_empty())
+    }
+
+    /// Whether nothing has to be evaluated for a session.
+    pub fn is_empty(&self) -> bool {
+        self.connection.is_empty()
+            && self.session.is_empty()
+            && self.content.is_empty()
+            && self.backends.is_empty()
+            && self.servers.is_empty()
+            && self.stick.is_empty()
+    }
+}
+
+/// `stick on`, `match`, `store-request`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stick {
+    pub key: Sample,
+    pub table: TableId,
+    pub matches: bool,
+    pub stores: bool,
+    pub condition: Option<Condition>,
+}
+
+/// `stick-table`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StickTable {
+    /// Its proxy's.
+    pub name: String,
+    pub key: KeyKind,
+    pub size: usize,
+    pub expire: Option<Duration>,
+    pub nopurge: bool,
+    pub store: Vec<Stored>,
+}
+
+/// What entries are found by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyKind {
+    V4,
+    V6,
+    Integer,
+    Text(usize),
+    Binary(usize),
+}
+
+impl KeyKind {
+    /// HAProxy's word.
+    pub fn word(self) -> &'static str {
+        match self {
+            KeyKind::V4 => "ip",
+            KeyKind::V6 => "ipv6",
+            KeyKind::Integer => "integer",
+            KeyKind::Text(_) => "string",
+            KeyKind::Binary(_) => "binary",
+        }
+    }
+}
+
+/// One thing that entries hold, and for rates their period.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stored {
+    pub counter: Counter,
+    pub period: Option<Duration>,
+}

@@ -1,0 +1,208 @@
+//! `FETCH(ARGUMENTS),CONVERTER(ARGUMENTS),...`: a sample expression, names looked up in the tables, arguments
+//! kept as text until it is known what they name.
+
+use nom::bytes::complete::take_till;
+use nom::{IResult, Parser};
+
+use crate::config::ast::{Sample, Step};
+use crate::config::lexer::{self, Word};
+use crate::config::rule::convert::{self, Makes};
+use crate::config::rule::fetch::{self, FetchRow, Kind, Takes};
+use crate::config::source::Span;
+use crate::config::suggest;
+
+/// What is wrong, before it is said which statement it stands in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Fault {
+    pub(super) span: Span,
+    pub(super) message: String,
+    pub(super) help: Option<String>,
+}
+
+impl Fault {
+    pub(super) fn new(span: Span, message: impl Into<String>) -> Fault {
+        Fault { span, message: message.into(), help: None }
+    }
+
+    fn near<'a>(mut self, word: &str, names: impl Iterator<Item = &'a str>) -> Fault {
+        self.help = suggest::nearest_of(word, names).map(|near| format!("did you mean '{near}'?"));
+        self
+    }
+}
+
+/// More converters in one expression are no config.
+const MOST_STEPS: usize = 32;
+
+/// Reads the word into a sample.
+pub(super) fn read(word: &Word) -> Result<Sample, Fault> {
+    let whole = word.str();
+    let fault = |message: String| Fault::new(word.span, format!("{message} in ACL expression '{whole}'."));
+    let (name, arguments, mut rest) = call(&word.text).map_err(|(name, reason)| {
+        fault(format!("fetch method '{}' : {reason}", String::from_utf8_lossy(name)))
+    })?;
+    let name = String::from_utf8_lossy(name).into_owned();
+    if name.is_empty() {
+        return Err(fault("missing fetch method".to_owned()));
+    }
+    let Some(row) = fetch::find(&name) else {
+        return Err(fault(format!("unknown fetch method '{name}'")).near(&name, fetch::names()));
+    };
+    if let Err(reason) = fits(&row, &arguments) {
+        return Err(fault(format!("fetch method '{name}' : {reason}")));
+    }
+    let mut steps = Vec::new();
+    while let Some(after) = rest.strip_prefix(b",") {
+        if after.is_empty() || steps.len() == MOST_STEPS {
+            break;
+        }
+        let (name, arguments, next) = call(after).map_err(|(name, reason)| {
+            fault(format!("converter '{}' : {reason}", String::from_utf8_lossy(name)))
+        })?;
+        let name = String::from_utf8_lossy(name);
+        let step = step(&name, &arguments).map_err(|reason| {
+            let fault = fault(reason);
+            if convert::find(&name).is_some() { fault } else { fault.near(&name, convert::names()) }
+        })?;
+        steps.push(step);
+        rest = next;
+    }
+    if !matches!(rest, b"" | b",") {
+        return Err(fault(format!("unexpected '{}'", String::from_utf8_lossy(rest))));
+    }
+    Ok(Sample { fetch: row, name, arguments, steps, span: word.span })
+}
+
+impl Sample {
+    /// The type after all converters.
+    pub fn kind(&self) -> Kind {
+        use crate::config::model::Converter as C;
+        self.steps.iter().fold(self.fetch.kind, |kind, step| match step {
+            Step::InTable(_) => Kind::Bool,
+            Step::Looked(..) => Kind::Integer,
+            Step::Unsupported(_) => Kind::Any,
+            Step::Plain(converter) => match converter {
+                C::Lower | C::Upper | C::Field { .. } | C::Word { .. } | C::Concatenate(_) => Kind::Text,
+                C::TrimLeft(_) | C::TrimRight(_) | C::Replace { .. } | C::Choose(..) | C::Hex => Kind::Text,
+                C::Length | C::HexToInteger | C::Neg | C::Complement | C::Arithmetic(..) => Kind::Integer,
+                C::IpMask { .. } => Kind::Address,
+                C::Bool | C::Not | C::Odd | C::Even | C::Equals(_) => Kind::Bool,
+                C::Bytes { .. } => Kind::Binary,
+                C::InTable(_) => Kind::Bool,
+                C::Looked(..) => kind,
+            },
+        })
+    }
+
+    /// What of it rolecall does not know.
+    pub fn unsupported(&self) -> Option<&str> {
+        if matches!(self.fetch.takes, Takes::Unsupported) {
+            return Some(&self.name);
+        }
+        self.steps.iter().find_map(|step| match step {
+            Step::Unsupported(name) => Some(*name),
+            _ => None,
+        })
+    }
+}
+
+type Parts<'a> = (&'a [u8], Vec<Vec<u8>>, &'a [u8]);
+
+/// `name(arguments)rest`, or `name` up to a comma.
+fn call(text: &[u8]) -> Result<Parts<'_>, (&[u8], String)> {
+    let (rest, name) = name(text).map_err(|_| (text, "missing name".to_owned()))?;
+    if !rest.starts_with(b"(") {
+        return Ok((name, Vec::new(), rest));
+    }
+    let call = lexer::split_arguments(text).map_err(|_| (name, "expected ')'".to_owned()))?;
+    Ok((name, call.arguments.unwrap_or_default(), call.rest))
+}
+
+fn name(text: &[u8]) -> IResult<&[u8], &[u8]> {
+    take_till(|byte| byte == b'(' || byte == b',').parse(text)
+}
+
+fn step(name: &str, arguments: &[Vec<u8>]) -> Result<Step, String> {
+    let Some(row) = convert::find(name) else { return Err(format!("unknown converter '{name}'")) };
+    let (fewest, most) = row.arguments;
+    if arguments.len() < fewest {
+        let next = arguments.len() + 1;
+        return Err(format!("invalid arg {next} in converter '{name}' : missing argument"));
+    }
+    if arguments.len() > most {
+        return Err(format!("invalid arg {} in converter '{name}' : expected ')' before it", most + 1));
+    }
+    let table = || String::from_utf8_lossy(&arguments[0]).into_owned();
+    Ok(match row.makes {
+        Makes::InTable => Step::InTable(table()),
+        Makes::Looked(counter) => Step::Looked(counter, table()),
+        Makes::Unsupported => Step::Unsupported(row.name),
+        Makes::Plain(make) => {
+            Step::Plain(make(arguments).ok_or_else(|| format!("invalid args in converter '{name}'"))?)
+        }
+    })
+}
+
+/// Whether the arguments are as many and of such form as the fetch takes; what they name is looked up later.
+fn fits(row: &FetchRow, arguments: &[Vec<u8>]) -> Result<(), String> {
+    let (fewest, most) = match row.takes {
+        Takes::Nothing(_) | Takes::Hostname => (0, 0),
+        Takes::Backend(_) | Takes::Frontend(_) | Takes::Server(_) | Takes::SourceCounter(_) => (0, 1),
+        Takes::SlotCounter(Some(_), _) | Takes::HeaderCount | Takes::Random | Takes::Environment => (0, 1),
+        Takes::SlotCounter(None, _) => (1, 2),
+        Takes::Literal | Takes::Variable => (1, 1),
+        Takes::Date | Takes::Header => (0, 2),
+        Takes::Bytes => (2, 2),
+        Takes::CountedBytes => (2, 3),
+        Takes::Unsupported => return Ok(()),
+    };
+    if arguments.len() > most {
+        let surplus = String::from_utf8_lossy(&arguments[most]);
+        return Err(format!("expected ')' before '{surplus})'"));
+    }
+    if arguments.len() < fewest {
+        return Err(format!("expected {fewest} arguments, found {}", arguments.len()));
+    }
+    let is_number = |argument: &Vec<u8>| {
+        std::str::from_utf8(argument).is_ok_and(|text| super::value::integer(text).is_some())
+    };
+    let numbers = match row.takes {
+        Takes::Bytes | Takes::CountedBytes => 2,
+        Takes::SlotCounter(None, _) | Takes::Random | Takes::Date => 1,
+        Takes::Literal if row.name == "int" => 1,
+        _ => 0,
+    };
+    let wrong = arguments.iter().take(numbers).position(|argument| !is_number(argument));
+    if let Some(at) = wrong {
+        let text = String::from_utf8_lossy(&arguments[at]);
+        return Err(format!("failed to parse '{text}' as type 'integer' at position {}", at + 1));
+    }
+    match (row.takes, arguments.first()) {
+        (Takes::Literal, Some(text)) => literal(row.name, text),
+        (Takes::Variable, Some(name)) => variable(&String::from_utf8_lossy(name)),
+        _ => Ok(()),
+    }
+}
+
+fn literal(name: &str, text: &[u8]) -> Result<(), String> {
+    let text_form = String::from_utf8_lossy(text);
+    let ok = match name {
+        "bool" => matches!(&*text_form, "true" | "false" | "0" | "1"),
+        "ipv4" => text_form.parse::<std::net::Ipv4Addr>().is_ok(),
+        "ipv6" => text_form.parse::<std::net::Ipv6Addr>().is_ok(),
+        "bin" => super::value::hexadecimal(text).is_some(),
+        _ => true,
+    };
+    if ok { Ok(()) } else { Err(format!("'{text_form}' is not what '{name}' takes")) }
+}
+
+/// Whether a variable's name begins with a scope.
+pub(super) fn variable(name: &str) -> Result<(), String> {
+    let scope = name.split_once('.').filter(|(_, rest)| !rest.is_empty()).map(|(scope, _)| scope);
+    match scope {
+        Some("sess" | "txn" | "req" | "res" | "proc" | "check") => Ok(()),
+        _ => Err(format!(
+            "invalid variable name '{name}'. A variable name must be start by its scope. The scope can be 'proc', \
+             'sess', 'txn', 'req', 'res' or 'check'"
+        )),
+    }
+}

@@ -1,0 +1,97 @@
+//! `use_backend`, `use-server`, `monitor fail`, `http-request use-service`, `stats admin`: what is chosen by a
+//! condition.
+
+use super::condition::{self, Begins};
+use super::context::Context;
+use super::rule::warn_of_order;
+use super::statement::Statement;
+use crate::config::ast::{Choice, Proxy, Spanned};
+use crate::config::diagnostic::Diagnostic;
+
+/// Without a condition it always decides.
+pub(super) fn use_backend(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) {
+    let Some(name) = line.string(context, 1, "'use_backend' expects a backend name.") else { return };
+    warn_of_order(context, proxy, line);
+    let condition = match condition::read(context, proxy, line, (2, "while parsing switching rule")) {
+        Begins::Nowhere => None,
+        Begins::Here(condition) => Some(condition),
+        Begins::Wrong => return,
+        Begins::Surplus => {
+            let message = format!(
+                "unexpected keyword '{}' after switching rule, only 'if' and 'unless' are allowed.",
+                line.text(2)
+            );
+            return context.error(line.span_of(2), message);
+        }
+    };
+    if name.contains("%[") {
+        let message = "'use_backend' with '%[' is not supported: rolecall takes names of backends only";
+        return context.error(line.span_of(1), message);
+    }
+    proxy.use_backends.push(Choice { name: Spanned::new(name, line.span_of(1)), condition });
+}
+
+/// Only with a condition.
+pub(super) fn use_server(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) {
+    let Some(name) = line.string(context, 1, "'use-server' expects a server name.") else { return };
+    let condition = match condition::read(context, proxy, line, (2, "while parsing switching rule")) {
+        Begins::Here(condition) => Some(condition),
+        Begins::Wrong => return,
+        Begins::Nowhere | Begins::Surplus => {
+            let message = "'use-server' requires either 'if' or 'unless' followed by a condition.";
+            return context.error(line.span_of(2), message);
+        }
+    };
+    if name.contains("%[") {
+        let message = "'use-server' with '%[' is not supported: rolecall takes names of servers only";
+        return context.error(line.span_of(1), message);
+    }
+    proxy.use_servers.push(Choice { name: Spanned::new(name, line.span_of(1)), condition });
+}
+
+/// `monitor fail if ...`
+pub(super) fn monitor_fail(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) {
+    warn_of_order(context, proxy, line);
+    match condition::read(context, proxy, line, (2, "while parsing a 'monitor fail' rule")) {
+        Begins::Here(condition) => proxy.settings.rules.monitor_fail.push(condition),
+        Begins::Wrong => {}
+        Begins::Nowhere | Begins::Surplus => {
+            let message = "'monitor fail' requires either 'if' or 'unless' followed by a condition.";
+            context.error(line.span_of(2), message);
+        }
+    }
+}
+
+const SERVICES: &str = "'http-request use-service' expects a service name: 'prometheus-exporter'";
+
+/// `http-request use-service prometheus-exporter [if ...]`
+pub(super) fn service(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) {
+    let name = line.text(2);
+    if name != "prometheus-exporter" {
+        return context.report(
+            Diagnostic::error(line.span_of(2), format!("{SERVICES} (got '{name}')."))
+                .help("rolecall has no scripts and no other service"),
+        );
+    }
+    let condition = match condition::read(context, proxy, line, (3, "while parsing 'use-service' rule")) {
+        Begins::Nowhere => None,
+        Begins::Here(condition) => Some(condition),
+        Begins::Wrong => return,
+        Begins::Surplus => {
+            let message = format!("{SERVICES}, 'if', 'unless' or end of line (got '{}').", line.text(3));
+            return context.error(line.span_of(3), message);
+        }
+    };
+    proxy.settings.rules.exporter.push(condition);
+}
+
+/// `stats admin if ...`: the condition has to be one; the page only shows.
+pub(super) fn stats_admin(context: &mut Context<'_>, proxy: &Proxy, line: &Statement<'_>) {
+    match condition::read(context, proxy, line, (2, "while parsing a 'stats admin' rule")) {
+        Begins::Here(_) | Begins::Wrong => {}
+        Begins::Nowhere | Begins::Surplus => {
+            let message = "'stats admin' requires either 'if' or 'unless' followed by a condition.";
+            context.error(line.span_of(2), message);
+        }
+    }
+}

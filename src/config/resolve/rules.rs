@@ -1,0 +1,383 @@
+//! Conditions and rules: names of backends, servers, frontends and tables become ids; what is not known where
+//! a rule stands is said, and never matches.
+
+use std::sync::Arc;
+
+use super::Resolver;
+use super::names::Names;
+use crate::config::ast::{self, Proxy, ProxyKind, Step};
+use crate::config::diagnostic::{Diagnostic, Heading};
+use crate::config::model::{
+    Action, BackendId, Condition, Config, Converter, Fetch, HttpFact, Mode, Rule, Rules, Sample, SessionFact,
+    Stick, StickTable, TableId, Term, Test, Value, VariableId,
+};
+use crate::config::rule::place::{Place, Seen};
+use crate::config::source::Span;
+
+/// Whose rules are resolved, and which.
+#[derive(Clone, Copy)]
+pub(super) struct Scene<'a> {
+    pub(super) proxy: &'a Proxy,
+    pub(super) proxies: &'a [Proxy],
+    pub(super) names: &'a Names,
+    pub(super) mode: Mode,
+    pub(super) place: Place,
+}
+
+impl<'a> Scene<'a> {
+    fn at(self, place: Place) -> Scene<'a> {
+        Scene { place, ..self }
+    }
+}
+
+impl Resolver<'_, '_> {
+    /// Every stick table, in the order of their proxies.
+    pub(super) fn tables(&mut self, proxies: &[Proxy]) -> Vec<StickTable> {
+        let tables = proxies.iter().filter_map(|proxy| {
+            let table = &proxy.settings.rules.table.as_ref()?.value;
+            Some(StickTable {
+                name: proxy.name.value.clone(),
+                key: table.key,
+                size: table.size,
+                expire: table.expire,
+                nopurge: table.nopurge,
+                store: table.store.clone(),
+            })
+        });
+        tables.collect()
+    }
+
+    /// Every ACL, used or not: what they name has to be there.
+    pub(super) fn check_acls(&mut self, scene: Scene<'_>) {
+        for (_, acl) in &scene.proxy.settings.rules.acls {
+            for test in acl.borrow().iter().filter(|test| test.sample.unsupported().is_none()) {
+                // Only for what it reports.
+                let _ = self.fetch(&test.sample, scene);
+                for step in &test.sample.steps {
+                    let _ = self.converter(step, &test.sample, scene);
+                }
+            }
+        }
+    }
+
+    /// The rules of the front half.
+    pub(super) fn front_rules(&mut self, scene: Scene<'_>) -> Rules {
+        let written = &scene.proxy.settings.rules;
+        (self.wants_destination, self.reads_payload) = (false, false);
+        let backends = self.use_backends(scene);
+        Rules {
+            connection: self.rules(&written.connection, scene.at(Place::Connection)),
+            session: self.rules(&written.session, scene.at(Place::Session)),
+            content: self.rules(&written.content, scene.at(Place::FrontendContent)),
+            inspect_delay: written.inspect_delay,
+            backends,
+            servers: Vec::new(),
+            stick: Vec::new(),
+            wants_destination: std::mem::take(&mut self.wants_destination),
+            reads_payload: std::mem::take(&mut self.reads_payload),
+            needed: false,
+        }
+    }
+
+    /// The rules of the back half. Those of a `listen` were evaluated at its front.
+    pub(super) fn back_rules(&mut self, scene: Scene<'_>) -> Rules {
+        let written = &scene.proxy.settings.rules;
+        (self.wants_destination, self.reads_payload) = (false, false);
+        let content = match scene.proxy.kind {
+            ProxyKind::Backend => self.rules(&written.content, scene.at(Place::BackendContent)),
+            _ => Vec::new(),
+        };
+        let servers = self.use_servers(scene.at(Place::UseServer));
+        let stick = self.sticks(scene.at(Place::UseServer));
+        Rules {
+            content,
+            inspect_delay: written.inspect_delay,
+            servers,
+            stick,
+            wants_destination: std::mem::take(&mut self.wants_destination),
+            reads_payload: std::mem::take(&mut self.reads_payload),
+            ..Rules::default()
+        }
+    }
+
+    /// `monitor fail`
+    pub(super) fn monitor_fail(&mut self, scene: Scene<'_>) -> Vec<Condition> {
+        let conditions = scene.proxy.settings.rules.monitor_fail.iter();
+        conditions.map(|condition| self.condition(condition, scene.at(Place::FrontendHttp))).collect()
+    }
+
+    /// `http-request use-service prometheus-exporter`
+    pub(super) fn exporter(&mut self, scene: Scene<'_>) -> Vec<Option<Condition>> {
+        let written = scene.proxy.settings.rules.exporter.iter();
+        let back = scene.proxy.kind == ProxyKind::Backend;
+        let scene = scene.at(if back { Place::BackendHttp } else { Place::FrontendHttp });
+        written
+            .map(|condition| condition.as_ref().map(|condition| self.condition(condition, scene)))
+            .collect()
+    }
+
+    fn use_backends(&mut self, scene: Scene<'_>) -> Vec<(BackendId, Condition)> {
+        let scene = scene.at(Place::UseBackend);
+        let mut backends = Vec::new();
+        for choice in &scene.proxy.use_backends {
+            // What follows a choice without a condition is never asked for.
+            let Some(condition) = &choice.condition else { break };
+            let condition = self.condition(condition, scene);
+            if let Some(target) = scene.names.backend(&choice.name.value) {
+                backends.push((target.id, condition));
+            }
+        }
+        backends
+    }
+
+    fn use_servers(&mut self, scene: Scene<'_>) -> Vec<(usize, Condition)> {
+        let mut servers = Vec::new();
+        for choice in &scene.proxy.use_servers {
+            let Some(condition) = &choice.condition else { continue };
+            let condition = self.condition(condition, scene);
+            let name = &choice.name;
+            let at = scene.proxy.servers.iter().position(|server| server.name.value == name.value);
+            match at {
+                Some(at) => servers.push((at, condition)),
+                None => {
+                    let message = format!(
+                        "{} '{}' : unable to find server '{}' referenced in a 'use-server' rule.",
+                        scene.proxy.kind.noun(),
+                        scene.proxy.name.value,
+                        name.value
+                    );
+                    let known = scene.proxy.servers.iter().map(|server| server.name.value.as_str());
+                    let near = crate::config::suggest::nearest_of(&name.value, known.take(200));
+                    let mut diagnostic = Diagnostic::error(name.span, message).heading(Heading::Bare);
+                    diagnostic.help = near.map(|near| format!("did you mean '{near}'?"));
+                    self.context.report(diagnostic);
+                }
+            }
+        }
+        servers
+    }
+
+    fn rules(&mut self, written: &[ast::Rule], scene: Scene<'_>) -> Vec<Rule> {
+        let mut rules = Vec::new();
+        for rule in written {
+            let condition = rule.condition.as_ref().map(|condition| self.condition(condition, scene));
+            if matches!(rule.action, ast::Action::Reject) && Seen::Request.is_known_at(scene.place) {
+                self.refuse_http(rule, scene);
+            }
+            if let Some(action) = self.action(&rule.action, scene, rule.span) {
+                rules.push(Rule { action, condition });
+            }
+        }
+        rules
+    }
+
+    /// What must not get in must not get in because nobody can tell.
+    fn refuse_http(&mut self, rule: &ast::Rule, scene: Scene<'_>) {
+        let terms = rule.condition.iter().flat_map(|condition| condition.any.iter().flatten());
+        let asks_http = |sample: &ast::Sample| matches!(http_fact(sample), Some(Fetch::Http(_)));
+        for term in terms {
+            let acl = term.acl.borrow();
+            if scene.mode == Mode::Tcp && acl.iter().any(|test| asks_http(&test.sample)) {
+                let message = "this rule would never refuse anything: a layer 4 proxy does not see HTTP";
+                self.context.report(
+                    Diagnostic::error(rule.span, message)
+                        .label(term.span, "this is about HTTP")
+                        .help("take the rule out, or refuse by address, port or first bytes"),
+                );
+            }
+        }
+    }
+
+    fn action(&mut self, action: &ast::Action, scene: Scene<'_>, span: Span) -> Option<Action> {
+        Some(match action {
+            ast::Action::Accept => Action::Accept,
+            ast::Action::Reject => Action::Reject,
+            ast::Action::Track { slot, key, table } => {
+                let table = self.table_of(table.as_ref(), scene, span)?;
+                Action::Track { slot: *slot, key: self.sample(key, scene)?, table }
+            }
+            ast::Action::SetVariable { name, sample } => {
+                Action::SetVariable { variable: self.variable(name), sample: self.sample(sample, scene)? }
+            }
+            ast::Action::UnsetVariable(name) => Action::UnsetVariable(self.variable(name)),
+            ast::Action::Count { slot, counter } => Action::Count { slot: *slot, counter: *counter },
+            ast::Action::SetTag { slot, sample } => {
+                Action::SetTag { slot: *slot, sample: self.sample(sample, scene)? }
+            }
+        })
+    }
+
+    fn sticks(&mut self, scene: Scene<'_>) -> Vec<Stick> {
+        let mut sticks = Vec::new();
+        for stick in &scene.proxy.settings.rules.stick {
+            let condition = stick.condition.as_ref().map(|condition| self.condition(condition, scene));
+            let (key, table) =
+                (self.sample(&stick.key, scene), self.table_of(stick.table.as_ref(), scene, stick.key.span));
+            if let (Some(key), Some(table)) = (key, table) {
+                sticks.push(Stick { key, table, matches: stick.matches, stores: stick.stores, condition });
+            }
+        }
+        sticks
+    }
+
+    fn table_of(
+        &mut self,
+        name: Option<&ast::Spanned<String>>,
+        scene: Scene<'_>,
+        span: Span,
+    ) -> Option<TableId> {
+        let (name, span) = name.map_or((&scene.proxy.name.value, span), |name| (&name.value, name.span));
+        let found = table(scene.proxies, name);
+        if found.is_none() {
+            let message = format!("Proxy '{}': unable to find stick-table '{name}'.", scene.proxy.name.value);
+            self.context.report(
+                Diagnostic::error(span, message)
+                    .heading(Heading::Bare)
+                    .help(format!("add a 'stick-table' line to '{name}'")),
+            );
+        }
+        found
+    }
+
+    pub(super) fn variable(&mut self, name: &str) -> VariableId {
+        let next = VariableId(self.variables.len() as u32);
+        *self.variables.entry(name.to_owned()).or_insert(next)
+    }
+
+    fn condition(&mut self, condition: &ast::Condition, scene: Scene<'_>) -> Condition {
+        let any =
+            condition.any.iter().map(|all| all.iter().map(|term| self.term(term, scene)).collect()).collect();
+        Condition { unless: condition.unless, any }
+    }
+
+    fn term(&mut self, term: &ast::Term, scene: Scene<'_>) -> Term {
+        let acl = term.acl.borrow();
+        let unseen = acl.iter().all(|test| !test.sample.fetch.seen.is_known_at(scene.place));
+        if let Some(first) = acl.first().filter(|_| unseen) {
+            self.warn_unseen(term, &first.sample.name, scene.place);
+        }
+        let mut tests = Vec::new();
+        for test in acl.iter() {
+            if let Some(sample) = self.sample(&test.sample, scene) {
+                tests.push(Test { sample, matcher: Arc::clone(&test.matcher) });
+            }
+        }
+        Term { negated: term.negated, tests: Arc::from(tests) }
+    }
+
+    fn warn_unseen(&mut self, term: &ast::Term, keyword: &str, place: Place) {
+        let within = place.keyword().map(|keyword| format!(" in '{keyword}'")).unwrap_or_default();
+        let message = match &term.name {
+            None => format!(
+                "anonymous acl will never match{within} because it uses keyword '{keyword}' which is incompatible \
+                 with '{place}'"
+            ),
+            Some(name) => format!(
+                "acl '{name}' will never match{within} because it only involves keywords that are incompatible \
+                 with '{place}'"
+            ),
+        };
+        self.context.warning(term.span, message);
+    }
+
+    fn sample(&mut self, sample: &ast::Sample, scene: Scene<'_>) -> Option<Sample> {
+        if let Some(name) = sample.unsupported() {
+            if !sample.fetch.seen.is_known_at(scene.place) {
+                return Some(Sample { fetch: Fetch::Never, converters: Vec::new() });
+            }
+            let message = format!("'{name}' is not supported in this version of rolecall");
+            self.context.report(Diagnostic::error(sample.span, message).help("the rule cannot be honoured"));
+            return None;
+        }
+        let mut fetch = self.fetch(sample, scene)?;
+        if !sample.fetch.seen.is_known_at(scene.place) {
+            fetch = Fetch::Never;
+        }
+        if matches!(fetch, Fetch::Http(_)) && scene.mode == Mode::Tcp {
+            let message = format!("'{}' never matches here: a layer 4 proxy does not see HTTP", sample.name);
+            self.context.warning(sample.span, message);
+        }
+        self.reads_payload |= matches!(fetch, Fetch::Payload(_));
+        let session = Fetch::Session(SessionFact::Destination);
+        self.wants_destination |= fetch == session
+            || matches!(
+                fetch,
+                Fetch::Session(SessionFact::DestinationPort | SessionFact::DestinationIsLocal)
+            );
+        let mut converters = Vec::new();
+        for step in &sample.steps {
+            converters.push(self.converter(step, sample, scene)?);
+        }
+        Some(Sample { fetch, converters })
+    }
+
+    fn converter(&mut self, step: &Step, sample: &ast::Sample, scene: Scene<'_>) -> Option<Converter> {
+        let (name, make): (_, &dyn Fn(TableId) -> Converter) = match step {
+            Step::Plain(converter) => return Some(converter.clone()),
+            Step::InTable(name) => (name, &Converter::InTable),
+            Step::Looked(counter, name) => (name, &|table| Converter::Looked(*counter, table)),
+            Step::Unsupported(_) => return None,
+        };
+        let found = table(scene.proxies, name);
+        if found.is_none() {
+            self.unresolved(sample, scene, &format!("unable to find table '{name}' referenced"));
+        }
+        found.map(make)
+    }
+
+    /// A name among the arguments that nothing has.
+    pub(super) fn unresolved(&mut self, sample: &ast::Sample, scene: Scene<'_>, what: &str) {
+        let message = format!(
+            "{what} in arg 1 of ACL keyword '{}' in proxy '{}'.",
+            sample.name, scene.proxy.name.value
+        );
+        self.context.report(Diagnostic::error(sample.span, message).heading(Heading::Line));
+    }
+}
+
+/// Notes at each frontend whether it, or a backend that it leads to, has rules.
+pub(super) fn note_needs(config: &mut Config) {
+    for frontend in &mut config.frontends {
+        let backends = config.backends.iter().enumerate();
+        let targets = backends.filter(|(at, _)| frontend.leads_to(BackendId(*at)));
+        let mut needed = !frontend.rules.is_empty();
+        let mut destination = frontend.rules.wants_destination;
+        let mut payload = frontend.rules.reads_payload;
+        for (_, backend) in targets {
+            needed |= !backend.rules.is_empty();
+            destination |= backend.rules.wants_destination;
+            payload |= backend.rules.reads_payload;
+        }
+        frontend.rules.reads_payload = payload;
+        (frontend.rules.needed, frontend.rules.wants_destination) = (needed, destination);
+    }
+}
+
+/// Position of the table among all.
+pub(super) fn table(proxies: &[Proxy], name: &str) -> Option<TableId> {
+    let mut tables = proxies.iter().filter(|proxy| proxy.settings.rules.table.is_some());
+    tables.position(|proxy| proxy.name.value == name).map(TableId)
+}
+
+/// What a sample asks of a request; anything where it asks for a header.
+fn http_fact(sample: &ast::Sample) -> Option<Fetch> {
+    use crate::config::rule::fetch::Takes;
+    match sample.fetch.takes {
+        Takes::Nothing(fetch) => Some(fetch.clone()),
+        Takes::Header | Takes::HeaderCount => Some(Fetch::Http(HttpFact::Path)),
+        _ => None,
+    }
+    .filter(|_| sample.fetch.seen == Seen::Request)
+}
+
+/// A literal as a value.
+pub(super) fn literal(name: &str, text: &[u8]) -> Option<Value> {
+    let form = String::from_utf8_lossy(text);
+    Some(match name {
+        "int" => Value::Integer(form.parse().ok()?),
+        "bool" => Value::Bool(matches!(&*form, "true" | "1")),
+        "ipv4" | "ipv6" => Value::Address(form.parse().ok()?),
+        "bin" => Value::Binary(crate::config::parser::value::hexadecimal(text)?),
+        _ => Value::Text(text.to_vec()),
+    })
+}

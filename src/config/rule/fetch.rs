@@ -1,0 +1,392 @@
+//! The table of sample fetches: name, arguments, type, from when on it is known, and what it is for.
+
+use super::place::Seen;
+use crate::config::model::{
+    BackendFact, Counter, Fetch, FrontendFact, HttpFact, PayloadFact, ProcessFact, ServerFact, SessionFact,
+};
+
+/// One row.
+#[derive(Debug, Clone, Copy)]
+pub struct FetchRow {
+    pub name: &'static str,
+    pub takes: Takes,
+    pub kind: Kind,
+    pub seen: Seen,
+    /// The way to match where none is written, if it is not that of the type.
+    pub method: Option<&'static str>,
+    /// One line: what it is.
+    pub help: &'static str,
+}
+
+/// A sample's type, which says how it is matched where no `-m` does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Bool,
+    Integer,
+    Address,
+    Text,
+    Binary,
+    /// Whatever was stored.
+    Any,
+}
+
+/// The arguments, and what they make.
+#[derive(Debug, Clone, Copy)]
+pub enum Takes {
+    Nothing(&'static Fetch),
+    /// A backend, or the own one.
+    Backend(BackendFact),
+    Frontend(FrontendFact),
+    /// `[BACKEND/]SERVER`
+    Server(ServerFact),
+    /// A table, or the own one.
+    SourceCounter(Counter),
+    /// The same after the number of the slot, unless the name has it.
+    SlotCounter(Option<u8>, Counter),
+    Literal,
+    Environment,
+    Hostname,
+    /// Seconds to add, and a unit.
+    Date,
+    Random,
+    Variable,
+    Bytes,
+    CountedBytes,
+    Header,
+    HeaderCount,
+    /// HAProxy knows it, rolecall does not: it may be named, and used nowhere.
+    Unsupported,
+}
+
+/// The row of that name.
+pub fn find(name: &str) -> Option<FetchRow> {
+    FETCHES.iter().find(|row| row.name == name).copied().or_else(|| counter(name)).or_else(|| other(name))
+}
+
+/// Every row that rolecall evaluates, but for the counters of stick tables.
+pub fn all() -> impl Iterator<Item = &'static FetchRow> {
+    FETCHES.iter()
+}
+
+/// What follows `src_`, `sc_` and `sc0_` to `sc2_`, and what it is.
+pub fn counters() -> impl Iterator<Item = (&'static str, &'static str)> {
+    COUNTERS.iter().map(|(name, _, help)| (*name, *help))
+}
+
+/// Every name, for suggestions.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    FETCHES.iter().map(|row| row.name)
+}
+
+const fn row(name: &'static str, takes: Takes, kind: Kind, seen: Seen, help: &'static str) -> FetchRow {
+    FetchRow { name, takes, kind, seen, method: None, help }
+}
+
+const fn session(name: &'static str, fact: &'static Fetch, kind: Kind, help: &'static str) -> FetchRow {
+    row(name, Takes::Nothing(fact), kind, Seen::Always, help)
+}
+
+const fn of_backend(name: &'static str, fact: BackendFact, help: &'static str) -> FetchRow {
+    row(name, Takes::Backend(fact), Integer, Seen::Always, help)
+}
+
+const fn of_server(name: &'static str, fact: ServerFact, help: &'static str) -> FetchRow {
+    row(name, Takes::Server(fact), Integer, Seen::Always, help)
+}
+
+const fn of_frontend(name: &'static str, fact: FrontendFact, help: &'static str) -> FetchRow {
+    row(name, Takes::Frontend(fact), Integer, Seen::Always, help)
+}
+
+const fn payload(
+    name: &'static str,
+    fact: &'static Fetch,
+    kind: Kind,
+    method: Option<&'static str>,
+    help: &'static str,
+) -> FetchRow {
+    FetchRow { name, takes: Takes::Nothing(fact), kind, seen: Seen::Request, method, help }
+}
+
+const fn http(
+    name: &'static str,
+    takes: Takes,
+    kind: Kind,
+    method: Option<&'static str>,
+    help: &'static str,
+) -> FetchRow {
+    FetchRow { name, takes, kind, seen: Seen::Request, method, help }
+}
+
+use Kind::{Address, Any, Binary, Bool, Integer, Text};
+
+const PATH: Takes = Takes::Nothing(&Fetch::Http(HttpFact::Path));
+const URL: Takes = Takes::Nothing(&Fetch::Http(HttpFact::Url));
+
+static FETCHES: &[FetchRow] = &[
+    session("always_true", &TRUE, Bool, "true"),
+    session("always_false", &FALSE, Bool, "false"),
+    session("src", &Fetch::Session(SessionFact::Source), Address, "the client's address"),
+    session("src_port", &Fetch::Session(SessionFact::SourcePort), Integer, "the client's port"),
+    session(
+        "src_is_local",
+        &Fetch::Session(SessionFact::SourceIsLocal),
+        Bool,
+        "whether the client is on this machine",
+    ),
+    session("dst", &Fetch::Session(SessionFact::Destination), Address, "the address the client came to"),
+    session(
+        "dst_port",
+        &Fetch::Session(SessionFact::DestinationPort),
+        Integer,
+        "the port the client came to",
+    ),
+    session(
+        "dst_is_local",
+        &Fetch::Session(SessionFact::DestinationIsLocal),
+        Bool,
+        "whether that address is this machine's",
+    ),
+    session(
+        "dst_conn",
+        &Fetch::Session(SessionFact::DestinationConnections),
+        Integer,
+        "connections of the listener the client came to",
+    ),
+    session("fc_src", &Fetch::Session(SessionFact::Source), Address, "the client's address"),
+    session("fc_src_port", &Fetch::Session(SessionFact::SourcePort), Integer, "the client's port"),
+    session("fc_src_is_local", &Fetch::Session(SessionFact::SourceIsLocal), Bool, "as 'src_is_local'"),
+    session("fc_dst", &Fetch::Session(SessionFact::Destination), Address, "as 'dst'"),
+    session("fc_dst_port", &Fetch::Session(SessionFact::DestinationPort), Integer, "as 'dst_port'"),
+    session("fc_dst_is_local", &Fetch::Session(SessionFact::DestinationIsLocal), Bool, "as 'dst_is_local'"),
+    session("fc_rcvd_proxy", &FALSE, Bool, "whether the client sent a PROXY header"),
+    session("so_id", &Fetch::Session(SessionFact::ListenerId), Integer, "the listener's number"),
+    session("so_name", &Fetch::Session(SessionFact::ListenerName), Text, "the listener's name"),
+    session("fe_id", &Fetch::Session(SessionFact::FrontendId), Integer, "the frontend's number"),
+    session("fe_name", &Fetch::Session(SessionFact::FrontendName), Text, "the frontend's name"),
+    session(
+        "fe_defbe",
+        &Fetch::Session(SessionFact::FrontendDefault),
+        Text,
+        "the frontend's default backend",
+    ),
+    row(
+        "be_id",
+        Takes::Nothing(&Fetch::Session(SessionFact::BackendId)),
+        Integer,
+        Seen::Backend,
+        "the backend's number",
+    ),
+    row(
+        "be_name",
+        Takes::Nothing(&Fetch::Session(SessionFact::BackendName)),
+        Text,
+        Seen::Backend,
+        "the backend's name",
+    ),
+    row("date", Takes::Date, Integer, Seen::Always, "seconds since 1970"),
+    session("date_us", &Fetch::Process(ProcessFact::Microseconds), Integer, "microseconds of the second"),
+    row("rand", Takes::Random, Integer, Seen::Always, "a random number"),
+    row("env", Takes::Environment, Text, Seen::Always, "an environment variable"),
+    row("hostname", Takes::Hostname, Text, Seen::Always, "this machine's name"),
+    session("nbproc", &ONE, Integer, "processes that serve: one"),
+    session("proc", &ONE, Integer, "number of this process: one"),
+    session("nbthread", &Fetch::Process(ProcessFact::Threads), Integer, "threads that serve"),
+    session("stopping", &Fetch::Process(ProcessFact::Stopping), Bool, "whether the process is stopping"),
+    session("uptime", &Fetch::Process(ProcessFact::Uptime), Integer, "seconds since the start"),
+    row("int", Takes::Literal, Integer, Seen::Always, "an integer as written"),
+    row("bool", Takes::Literal, Bool, Seen::Always, "'true' or 'false' as written"),
+    row("str", Takes::Literal, Text, Seen::Always, "a text as written"),
+    row("bin", Takes::Literal, Binary, Seen::Always, "bytes written as hex digits"),
+    row("ipv4", Takes::Literal, Address, Seen::Always, "an address as written"),
+    row("ipv6", Takes::Literal, Address, Seen::Always, "an address as written"),
+    row("var", Takes::Variable, Any, Seen::Always, "a variable that 'set-var' has set"),
+    of_backend("nbsrv", BackendFact::Usable, "servers of a backend that get sessions"),
+    of_backend("be_conn", BackendFact::Connections, "connections of a backend"),
+    of_backend("be_conn_free", BackendFact::FreeConnections, "connections a backend has left"),
+    of_backend("be_sess_rate", BackendFact::SessionRate, "new sessions of a backend a second"),
+    of_backend("connslots", BackendFact::Slots, "places for sessions a backend has left"),
+    of_backend("queue", BackendFact::Queue, "sessions that wait in a backend"),
+    of_backend("avg_queue", BackendFact::AverageQueue, "sessions that wait, for each usable server"),
+    of_frontend("fe_conn", FrontendFact::Connections, "connections of a frontend"),
+    of_frontend("fe_sess_rate", FrontendFact::SessionRate, "new sessions of a frontend a second"),
+    of_frontend("fe_req_rate", FrontendFact::RequestRate, "HTTP requests of a frontend a second"),
+    row("srv_is_up", Takes::Server(ServerFact::IsUp), Bool, Seen::Always, "whether a server is up"),
+    of_server("srv_conn", ServerFact::Connections, "connections of a server"),
+    of_server("srv_conn_free", ServerFact::FreeConnections, "connections a server has left"),
+    of_server("srv_sess_rate", ServerFact::SessionRate, "new sessions of a server a second"),
+    of_server("srv_queue", ServerFact::Queue, "sessions that wait for a server"),
+    of_server("srv_weight", ServerFact::Weight, "a server's weight in force"),
+    of_server("srv_uweight", ServerFact::UserWeight, "a server's weight as set"),
+    of_server("srv_iweight", ServerFact::InitialWeight, "a server's weight in the config"),
+    session("ssl_fc", &FALSE, Bool, "whether the client speaks TLS to rolecall"),
+    payload("req.len", &LENGTH, Integer, None, "bytes the client has sent"),
+    payload("req_len", &LENGTH, Integer, None, "bytes the client has sent"),
+    row("req.payload", Takes::Bytes, Binary, Seen::Request, "some of the client's first bytes"),
+    FetchRow {
+        method: Some("bin"),
+        ..row("payload", Takes::Bytes, Binary, Seen::Request, "some of the client's first bytes")
+    },
+    row("req.payload_lv", Takes::CountedBytes, Binary, Seen::Request, "bytes after a length field"),
+    FetchRow {
+        method: Some("bin"),
+        ..row("payload_lv", Takes::CountedBytes, Binary, Seen::Request, "bytes after a length field")
+    },
+    payload("req.ssl_sni", &TLS_NAME, Text, None, "the name a TLS client asks for"),
+    payload("req_ssl_sni", &TLS_NAME, Text, None, "the name a TLS client asks for"),
+    payload("req.ssl_hello_type", &TLS_HELLO, Integer, None, "1 if a TLS client begins"),
+    payload("req_ssl_hello_type", &TLS_HELLO, Integer, None, "1 if a TLS client begins"),
+    payload("req.ssl_ver", &TLS_VERSION, Integer, Some("version"), "the TLS version of a client"),
+    payload("req_ssl_ver", &TLS_VERSION, Integer, Some("version"), "the TLS version of a client"),
+    payload("wait_end", &WAIT_END, Bool, None, "true once nothing more is waited for"),
+    http("method", Takes::Nothing(&Fetch::Http(HttpFact::Method)), Text, None, "an HTTP request's method"),
+    http("path", PATH, Text, None, "an HTTP request's path"),
+    http("path_beg", PATH, Text, Some("beg"), "how the path begins"),
+    http("path_dir", PATH, Text, Some("dir"), "a part of the path between slashes"),
+    http("path_dom", PATH, Text, Some("dom"), "a part of the path between dots"),
+    http("path_end", PATH, Text, Some("end"), "how the path ends"),
+    http("path_len", PATH, Text, Some("len"), "how long the path is"),
+    http("path_reg", PATH, Text, Some("reg"), "the path by an expression"),
+    http("path_sub", PATH, Text, Some("sub"), "what stands somewhere in the path"),
+    http("pathq", Takes::Nothing(&Fetch::Http(HttpFact::PathAndQuery)), Text, None, "path and query"),
+    http("query", Takes::Nothing(&Fetch::Http(HttpFact::Query)), Text, None, "what follows the '?'"),
+    http("url", URL, Text, None, "an HTTP request's target"),
+    http("url_beg", URL, Text, Some("beg"), "how the target begins"),
+    http("url_end", URL, Text, Some("end"), "how the target ends"),
+    http("url_reg", URL, Text, Some("reg"), "the target by an expression"),
+    http("url_sub", URL, Text, Some("sub"), "what stands somewhere in the target"),
+    http("req.ver", Takes::Nothing(&Fetch::Http(HttpFact::Version)), Text, None, "the version of HTTP"),
+    http("req_ver", Takes::Nothing(&Fetch::Http(HttpFact::Version)), Text, None, "the version of HTTP"),
+    http("req.proto_http", Takes::Nothing(&Fetch::Http(HttpFact::Spoken)), Bool, None, "whether it is HTTP"),
+    http("req_proto_http", Takes::Nothing(&Fetch::Http(HttpFact::Spoken)), Bool, None, "whether it is HTTP"),
+    http("hdr", Takes::Header, Text, None, "a header of an HTTP request"),
+    http("req.hdr", Takes::Header, Text, None, "a header of an HTTP request"),
+    http("req.fhdr", Takes::Header, Text, None, "a header of an HTTP request, commas and all"),
+    http("hdr_beg", Takes::Header, Text, Some("beg"), "how a header begins"),
+    http("hdr_dom", Takes::Header, Text, Some("dom"), "a part of a header between dots"),
+    http("hdr_end", Takes::Header, Text, Some("end"), "how a header ends"),
+    http("hdr_reg", Takes::Header, Text, Some("reg"), "a header by an expression"),
+    http("hdr_sub", Takes::Header, Text, Some("sub"), "what stands somewhere in a header"),
+    http("hdr_cnt", Takes::HeaderCount, Integer, None, "how many such headers there are"),
+    http("req.hdr_cnt", Takes::HeaderCount, Integer, None, "how many such headers there are"),
+];
+
+static TRUE: Fetch = Fetch::Constant(crate::config::model::Value::Bool(true));
+static FALSE: Fetch = Fetch::Constant(crate::config::model::Value::Bool(false));
+static ONE: Fetch = Fetch::Constant(crate::config::model::Value::Integer(1));
+static LENGTH: Fetch = Fetch::Payload(PayloadFact::Length);
+static TLS_NAME: Fetch = Fetch::Payload(PayloadFact::TlsServerName);
+static TLS_HELLO: Fetch = Fetch::Payload(PayloadFact::TlsHelloType);
+static TLS_VERSION: Fetch = Fetch::Payload(PayloadFact::TlsVersion);
+static WAIT_END: Fetch = Fetch::Payload(PayloadFact::Complete);
+
+/// What follows `src_`, `sc_` and `sc0_`.
+static COUNTERS: &[(&str, Counter, &str)] = &[
+    ("conn_cur", Counter::ConnectionsNow, "connections there are now"),
+    ("conn_cnt", Counter::Connections, "connections there were"),
+    ("conn_rate", Counter::ConnectionRate, "connections in a period"),
+    ("sess_cnt", Counter::Sessions, "sessions there were"),
+    ("sess_rate", Counter::SessionRate, "sessions in a period"),
+    ("kbytes_in", Counter::BytesIn, "kilobytes from the client"),
+    ("bytes_in_rate", Counter::BytesInRate, "bytes from the client in a period"),
+    ("kbytes_out", Counter::BytesOut, "kilobytes to the client"),
+    ("bytes_out_rate", Counter::BytesOutRate, "bytes to the client in a period"),
+    ("get_gpc0", Counter::General0, "a counter for rules"),
+    ("gpc0_rate", Counter::General0Rate, "its growth in a period"),
+    ("get_gpc1", Counter::General1, "a second counter for rules"),
+    ("gpc1_rate", Counter::General1Rate, "its growth in a period"),
+    ("get_gpt0", Counter::Tag0, "a tag that rules set"),
+    ("tracked", Counter::Tracked, "whether the session is tracked"),
+    ("trackers", Counter::Trackers, "sessions that track the entry"),
+];
+
+/// `src_conn_cur`, `sc_conn_cur`, `sc0_conn_cur` and so on.
+fn counter(name: &str) -> Option<FetchRow> {
+    let (whose, fact) = name.split_once('_')?;
+    let (fact, counter, help) = COUNTERS.iter().find(|(known, ..)| *known == fact).copied()?;
+    let takes = match whose {
+        "src" if !matches!(counter, Counter::Tracked | Counter::Trackers) => Takes::SourceCounter(counter),
+        "sc" => Takes::SlotCounter(None, counter),
+        "sc0" => Takes::SlotCounter(Some(0), counter),
+        "sc1" => Takes::SlotCounter(Some(1), counter),
+        "sc2" => Takes::SlotCounter(Some(2), counter),
+        _ => return None,
+    };
+    let kind = if counter == Counter::Tracked { Bool } else { Integer };
+    Some(row(fact, takes, kind, Seen::Always, help))
+}
+
+/// Known to HAProxy and not to rolecall.
+fn other(name: &str) -> Option<FetchRow> {
+    let known = OTHERS.iter().find(|known| **known == name)?;
+    let begins = |words: &[&str]| words.iter().any(|word| name.starts_with(word));
+    let seen = match name {
+        "srv_id" | "srv_name" => Seen::Server,
+        _ if begins(&["res", "bc_", "rep_", "shdr", "scook", "ssl_bc"]) => Seen::Response,
+        _ => Seen::Request,
+    };
+    Some(row(known, Takes::Unsupported, Any, seen, "not known to this version of rolecall"))
+}
+
+/// What HAProxy 2.6 knows besides: TLS, HTTP, what servers say, what its other parts add.
+#[rustfmt::skip]
+static OTHERS: &[&str] = &[
+    "base", "base32", "base32+src", "base_beg", "base_dir", "base_dom", "base_end", "base_len", "base_reg",
+    "base_sub", "baseq", "bc_dst", "bc_dst_port", "bc_err", "bc_err_str", "bc_http_major", "bc_src",
+    "bc_src_port", "be_server_timeout", "be_tunnel_timeout", "capture.req.hdr", "capture.req.method",
+    "capture.req.uri", "capture.req.ver", "capture.res.hdr", "capture.res.ver", "cook", "cook_beg",
+    "cook_cnt", "cook_dir", "cook_dom", "cook_end", "cook_len", "cook_reg", "cook_sub", "cook_val",
+    "cookie", "cpu_calls", "cpu_ns_avg", "cpu_ns_tot", "cur_server_timeout", "cur_tunnel_timeout",
+    "distcc_body", "distcc_param", "fc_err", "fc_err_str", "fc_fackets", "fc_http_major", "fc_lost",
+    "fc_pp_authority", "fc_pp_unique_id", "fc_reordering", "fc_retrans", "fc_rtt", "fc_rttvar", "fc_sacked",
+    "fc_unacked", "fcgi.docroot", "fcgi.index", "fe_client_timeout", "hdr_dir", "hdr_ip", "hdr_len",
+    "hdr_val", "http_auth", "http_auth_bearer", "http_auth_group", "http_auth_pass", "http_auth_type",
+    "http_auth_user", "http_first_req", "internal.htx.data", "internal.htx.free", "internal.htx.free_data",
+    "internal.htx.has_eom", "internal.htx.nbblks", "internal.htx.size", "internal.htx.used",
+    "internal.htx_blk.data", "internal.htx_blk.hdrname", "internal.htx_blk.hdrval", "internal.htx_blk.size",
+    "internal.htx_blk.start_line", "internal.htx_blk.type", "internal.strm.is_htx", "last_rule_file",
+    "last_rule_line", "lat_ns_avg", "lat_ns_tot", "meth", "prio_class", "prio_offset", "rdp_cookie",
+    "rdp_cookie_cnt", "rep_ssl_hello_type", "req.body", "req.body_len", "req.body_param", "req.body_size",
+    "req.cook", "req.cook_cnt", "req.cook_val", "req.fhdr_cnt", "req.hdr_ip", "req.hdr_names",
+    "req.hdr_val", "req.hdrs", "req.hdrs_bin", "req.rdp_cookie", "req.rdp_cookie_cnt",
+    "req.ssl_alpn", "req.ssl_ec_ext", "req.ssl_st_ext", "req_rdp_cookie",
+    "req_rdp_cookie_cnt", "res.body", "res.body_len", "res.body_size", "res.cache_hit", "res.cache_name",
+    "res.comp", "res.comp_algo", "res.cook", "res.cook_cnt", "res.cook_val", "res.fhdr", "res.fhdr_cnt",
+    "res.hdr", "res.hdr_cnt", "res.hdr_ip", "res.hdr_names", "res.hdr_val", "res.hdrs", "res.hdrs_bin",
+    "res.len", "res.payload", "res.payload_lv", "res.ssl_hello_type", "res.ver", "resp_ver", "sc0_clr_gpc0",
+    "sc0_clr_gpc1", "sc0_http_err_cnt", "sc0_http_err_rate", "sc0_http_fail_cnt", "sc0_http_fail_rate",
+    "sc0_http_req_cnt", "sc0_http_req_rate", "sc0_inc_gpc0", "sc0_inc_gpc1", "sc1_clr_gpc", "sc1_clr_gpc0",
+    "sc1_clr_gpc1", "sc1_http_err_cnt", "sc1_http_err_rate", "sc1_http_fail_cnt", "sc1_http_fail_rate",
+    "sc1_http_req_cnt", "sc1_http_req_rate", "sc1_inc_gpc0", "sc1_inc_gpc1", "sc2_clr_gpc0", "sc2_clr_gpc1",
+    "sc2_http_err_cnt", "sc2_http_err_rate", "sc2_http_fail_cnt", "sc2_http_fail_rate", "sc2_http_req_cnt",
+    "sc2_http_req_rate", "sc2_inc_gpc0", "sc2_inc_gpc1", "sc_clr_gpc", "sc_clr_gpc0", "sc_clr_gpc1",
+    "sc_get_gpc", "sc_get_gpt", "sc_gpc_rate", "sc_http_err_cnt", "sc_http_err_rate", "sc_http_fail_cnt",
+    "sc_http_fail_rate", "sc_http_req_cnt", "sc_http_req_rate", "sc_inc_gpc", "sc_inc_gpc0", "sc_inc_gpc1",
+    "scook", "scook_beg", "scook_cnt", "scook_dir", "scook_dom", "scook_end", "scook_len", "scook_reg",
+    "scook_sub", "scook_val", "shdr", "shdr_beg", "shdr_cnt", "shdr_dir", "shdr_dom", "shdr_end", "shdr_ip",
+    "shdr_len", "shdr_reg", "shdr_sub", "shdr_val", "src_clr_gpc", "src_clr_gpc0", "src_clr_gpc1",
+    "src_get_gpc", "src_get_gpt", "src_gpc_rate", "src_http_err_cnt", "src_http_err_rate",
+    "src_http_fail_cnt", "src_http_fail_rate", "src_http_req_cnt", "src_http_req_rate", "src_inc_gpc",
+    "src_inc_gpc0", "src_inc_gpc1", "src_updt_conn_cnt", "srv_id", "srv_name", "ssl_bc",
+    "ssl_bc_alg_keysize", "ssl_bc_alpn", "ssl_bc_cipher", "ssl_bc_client_random", "ssl_bc_err",
+    "ssl_bc_err_str", "ssl_bc_is_resumed", "ssl_bc_npn", "ssl_bc_protocol", "ssl_bc_server_random",
+    "ssl_bc_session_id", "ssl_bc_session_key", "ssl_bc_unique_id", "ssl_bc_use_keysize", "ssl_c_ca_err",
+    "ssl_c_ca_err_depth", "ssl_c_chain_der", "ssl_c_der", "ssl_c_err", "ssl_c_i_dn", "ssl_c_key_alg",
+    "ssl_c_notafter", "ssl_c_notbefore", "ssl_c_s_dn", "ssl_c_serial", "ssl_c_sha1", "ssl_c_sig_alg",
+    "ssl_c_used", "ssl_c_verify", "ssl_c_version", "ssl_f_der", "ssl_f_i_dn", "ssl_f_key_alg",
+    "ssl_f_notafter", "ssl_f_notbefore", "ssl_f_s_dn", "ssl_f_serial", "ssl_f_sha1", "ssl_f_sig_alg",
+    "ssl_f_version", "ssl_fc_alg_keysize", "ssl_fc_alpn", "ssl_fc_cipher", "ssl_fc_cipherlist_bin",
+    "ssl_fc_cipherlist_hex", "ssl_fc_cipherlist_str", "ssl_fc_cipherlist_xxh",
+    "ssl_fc_client_early_traffic_secret", "ssl_fc_client_handshake_traffic_secret", "ssl_fc_client_random",
+    "ssl_fc_client_traffic_secret_0", "ssl_fc_early_exporter_secret", "ssl_fc_ecformats_bin",
+    "ssl_fc_eclist_bin", "ssl_fc_err", "ssl_fc_err_str", "ssl_fc_exporter_secret", "ssl_fc_extlist_bin",
+    "ssl_fc_has_crt", "ssl_fc_has_early", "ssl_fc_has_sni", "ssl_fc_is_resumed", "ssl_fc_npn",
+    "ssl_fc_protocol", "ssl_fc_protocol_hello_id", "ssl_fc_server_handshake_traffic_secret",
+    "ssl_fc_server_random", "ssl_fc_server_traffic_secret_0", "ssl_fc_session_id", "ssl_fc_session_key",
+    "ssl_fc_sni", "ssl_fc_sni_end", "ssl_fc_sni_reg", "ssl_fc_unique_id", "ssl_fc_use_keysize",
+    "ssl_s_chain_der", "ssl_s_der", "ssl_s_i_dn", "ssl_s_key_alg", "ssl_s_notafter", "ssl_s_notbefore",
+    "ssl_s_s_dn", "ssl_s_serial", "ssl_s_sha1", "ssl_s_sig_alg", "ssl_s_version", "status", "table_avl",
+    "table_cnt", "thread", "unique-id", "url32", "url32+src", "url_dir", "url_dom", "url_ip", "url_len",
+    "url_param", "url_port", "urlp", "urlp_beg", "urlp_dir", "urlp_dom", "urlp_end", "urlp_len", "urlp_reg",
+    "urlp_sub", "urlp_val", "uuid",
+];

@@ -1,0 +1,12 @@
+//! The vocabulary of conditions (manual section 7): which fetches, converters and ways to match there are,
+//! and where each fetch has something to say. Static tables; parser, messages and documents derive from them.
+//!
+//! * [`place`]: the rules in which conditions stand, and what is known there.
+//! * [`fetch`]: `src`, `nbsrv(b)` and all others.
+//! * [`convert`]: what may follow a fetch after a comma.
+//! * [`matching`]: patterns, read once for each way to match.
+
+pub mod convert;
+pub mod fetch;
+pub mod matching;
+pub mod place;

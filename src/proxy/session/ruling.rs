@@ -1,0 +1,332 @@
+//! Rules on the way in: `tcp-request`, `use_backend`, and what `use-server` and conditions need to know. A
+//! frontend without rules has no [`Ruling`] and pays for nothing.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::super::assign::{Choice, Pool};
+use super::super::contract::{Close, Op, Side};
+use super::{Context, GONE, Session, Stage};
+use crate::config::model::{
+    Action, BackendId, Counter, Frontend, FrontendId, Rule, Rules, Stick, Value, VariableId,
+};
+use crate::rules::stick::Table;
+use crate::rules::{self, Payload, Truth};
+use crate::state::{Cause, Phase, Situation, Termination, TrackedEntry, lock};
+use crate::time::Tick;
+
+/// What rules know and keep of one session.
+#[derive(Debug, Default)]
+pub(super) struct Ruling {
+    destination: Option<SocketAddr>,
+    /// Position of the listener among the frontend's.
+    bind: usize,
+    variables: Vec<(VariableId, Value)>,
+    tracked: [Option<TrackedEntry>; 3],
+    /// What the client has said, as far as rules ask for it.
+    said: Vec<u8>,
+    /// It was looked at.
+    waits: bool,
+    /// Nothing more is waited for.
+    complete: bool,
+    /// The content rule that is next.
+    next: usize,
+}
+
+/// What a list of rules comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Accepted,
+    Rejected,
+    /// More bytes may decide it.
+    Early,
+}
+
+/// The longest pause between two looks at a client that has not said enough, in milliseconds. The first look is
+/// taken at once and the second a millisecond later: who begins to speak at all does so early.
+const LONGEST_PAUSE: u16 = 64;
+
+/// HAProxy's code for a session that a rule refused.
+const REFUSED: Termination = Termination::new(Cause::Proxy, Phase::Request);
+
+impl Ruling {
+    /// For a session of a frontend that has rules.
+    pub(super) fn new(destination: Option<SocketAddr>, bind: usize) -> Box<Ruling> {
+        Box::new(Ruling { destination, bind, ..Ruling::default() })
+    }
+
+    /// Does what a rule says with the value of its sample.
+    fn perform(&mut self, action: &Action, value: Option<Value>, context: &Context<'_>) {
+        match action {
+            Action::SetVariable { variable, .. } => {
+                self.forget(*variable);
+                self.variables.extend(value.map(|value| (*variable, value)));
+            }
+            Action::UnsetVariable(variable) => self.forget(*variable),
+            Action::Track { slot, table, .. } => {
+                let slot = &mut self.tracked[usize::from(*slot).min(2)];
+                let table = context.snapshot.tables.get(table.0);
+                // As in HAProxy the first rule that tracks in a slot keeps it.
+                if let (None, Some(table), Some(key)) = (&slot, table, value) {
+                    *slot = TrackedEntry::of(table, &key, context.now);
+                }
+            }
+            Action::Count { slot, counter } => {
+                if let Some(Some(entry)) = self.tracked.get(usize::from(*slot)) {
+                    entry.add(*counter, 1, context.now);
+                    entry.add(rate_of(*counter), 1, context.now);
+                }
+            }
+            Action::SetTag { slot, .. } => {
+                let tracked = self.tracked.get(usize::from(*slot));
+                if let (Some(Some(entry)), Some(Value::Integer(tag))) = (tracked, value) {
+                    entry.set(Counter::Tag0, u64::try_from(tag).unwrap_or(0));
+                }
+            }
+            Action::Accept | Action::Reject => {}
+        }
+    }
+
+    /// Bytes from the client and from the server.
+    pub(super) fn count_bytes(&self, [from_client, from_server]: [u64; 2]) {
+        let counters = [
+            (Counter::BytesIn, from_client),
+            (Counter::BytesInRate, from_client),
+            (Counter::BytesOut, from_server),
+            (Counter::BytesOutRate, from_server),
+        ];
+        self.count(&counters, Tick::now());
+    }
+
+    /// Counts at every entry that it tracks.
+    pub(super) fn count(&self, counters: &[(Counter, u64)], now: Tick) {
+        for entry in self.tracked.iter().flatten() {
+            counters.iter().for_each(|(counter, more)| entry.add(*counter, *more, now));
+        }
+    }
+
+    fn forget(&mut self, variable: VariableId) {
+        self.variables.retain(|(known, _)| *known != variable);
+    }
+}
+
+fn rate_of(counter: Counter) -> Counter {
+    if counter == Counter::General1 { Counter::General1Rate } else { Counter::General0Rate }
+}
+
+impl Session {
+    /// Whether the rules of its frontend let the session in; if not, it is over.
+    pub(super) fn let_in(&mut self, frontend: &Frontend, context: &Context<'_>, ops: &mut Vec<Op>) -> bool {
+        let rules = &frontend.rules;
+        if self.judge(&rules.connection, context) == Verdict::Rejected {
+            self.admission.frontend().denied_connections.add(1);
+            ops.push(Op::Close(Side::Client, Close::Reset));
+            self.turn_away(ops);
+            return false;
+        }
+        if self.judge(&rules.session, context) == Verdict::Rejected {
+            self.admission.frontend().denied_sessions.add(1);
+            self.turn_away(ops);
+            return false;
+        }
+        if rules.holds_back_sessions() {
+            self.admission.count_session(context.now);
+        }
+        if let Some(ruling) = &self.ruling {
+            ruling.count(&[(Counter::Sessions, 1), (Counter::SessionRate, 1)], context.now);
+        }
+        self.inspect(context, ops)
+    }
+
+    /// Content rules of the proxy that it has come to: `false` if they refuse, and the session is over, or if
+    /// they wait for what the client says, and the session with them.
+    pub(super) fn inspect(&mut self, context: &Context<'_>, ops: &mut Vec<Op>) -> bool {
+        let (Some(rules), Some(ruling)) = (self.rules_here(context), &mut self.ruling) else { return true };
+        ruling.next = 0;
+        if rules.reads_payload && !ruling.complete {
+            let until = context.now + rules.inspect_delay.unwrap_or_default();
+            self.stage = Stage::Inspecting { until, look: context.now, pause: 0 };
+            ops.push(Op::Peek);
+            return false;
+        }
+        self.judge_content(rules, context, ops)
+    }
+
+    /// What the client has said so far; `ended` if it will say no more, or nobody would listen.
+    pub fn said(&mut self, bytes: &[u8], ended: bool, context: &Context<'_>, ops: &mut Vec<Op>) {
+        let Stage::Inspecting { until, pause, .. } = self.stage else { return };
+        let (Some(rules), Some(ruling)) = (self.rules_here(context), &mut self.ruling) else { return };
+        let over = ended || context.now >= until;
+        ruling.said.clear();
+        ruling.said.extend_from_slice(bytes);
+        ruling.complete = over;
+        ruling.waits = true;
+        if !self.judge_content(rules, context, ops) {
+            if self.stage != Stage::Over {
+                let pause = (pause * 2).clamp(1, LONGEST_PAUSE);
+                let look = context.now + Duration::from_millis(pause.into());
+                self.stage = Stage::Inspecting { until, look, pause };
+            }
+            return;
+        }
+        self.stage = Stage::New;
+        if self.backend_at == GONE {
+            self.choose_backend(context, ops);
+        } else {
+            self.choose_server(context, ops);
+        }
+    }
+
+    /// The rules of the backend once it is chosen, before that the frontend's.
+    fn rules_here<'a>(&self, context: &Context<'a>) -> Option<&'a Rules> {
+        match self.pool(context) {
+            Some(pool) => Some(&pool.backend().rules),
+            None => self.frontend(context).map(|frontend| &frontend.rules),
+        }
+    }
+
+    fn judge_content(&mut self, rules: &Rules, context: &Context<'_>, ops: &mut Vec<Op>) -> bool {
+        match self.judge(&rules.content, context) {
+            Verdict::Accepted => return true,
+            Verdict::Early => {}
+            Verdict::Rejected => {
+                self.admission.frontend().traffic.denied.add(1);
+                self.end(REFUSED, context, ops);
+            }
+        }
+        false
+    }
+
+    /// The backend of the first condition that holds, else the default one.
+    pub(super) fn chosen_backend(&self, frontend: &Frontend, context: &Context<'_>) -> Option<BackendId> {
+        let conditional = &frontend.rules.backends;
+        if conditional.is_empty() {
+            return frontend.default_backend;
+        }
+        let situation = self.situation(context);
+        let holds = |condition| rules::holds(Some(condition), &situation);
+        let chosen = conditional.iter().find(|(_, condition)| holds(condition));
+        chosen.map(|(backend, _)| *backend).or(frontend.default_backend)
+    }
+
+    /// The place that `use-server` names, if one of its conditions holds and its server may be used.
+    pub(super) fn named_server(&self, pool: &Pool<'_>, context: &Context<'_>) -> Option<Choice> {
+        let rules = &pool.backend().rules;
+        if rules.servers.is_empty() && rules.stick.is_empty() {
+            return None;
+        }
+        let situation = self.situation(context);
+        let holds = |condition| rules::holds(Some(condition), &situation);
+        let mut named = rules.servers.iter().filter(|(_, condition)| holds(condition));
+        named.find_map(|(at, _)| pool.choose_named(*at)).or_else(|| self.remembered_server(pool, context))
+    }
+
+    /// The place that `stick on` or `stick match` remembers.
+    fn remembered_server(&self, pool: &Pool<'_>, context: &Context<'_>) -> Option<Choice> {
+        let servers = &pool.backend().servers;
+        let sticks = pool.backend().rules.stick.iter().filter(|stick| stick.matches);
+        sticks.into_iter().find_map(|stick| {
+            let (table, key) = self.stick_key(stick, context)?;
+            let name = lock(table).server(&key, context.now)?;
+            let at = servers.iter().position(|server| server.name == name)?;
+            pool.choose_named(at)
+        })
+    }
+
+    /// Remembers the server that it has connected to.
+    pub(super) fn remember_server(&self, context: &Context<'_>) {
+        let (true, Some(pool), Some(server)) = (self.ruling.is_some(), self.pool(context), &self.server)
+        else {
+            return;
+        };
+        for stick in pool.backend().rules.stick.iter().filter(|stick| stick.stores) {
+            if let Some((table, key)) = self.stick_key(stick, context) {
+                // Without room nothing is remembered, as in HAProxy.
+                let _ = lock(table).remember(&key, &server.name, context.now);
+            }
+        }
+    }
+
+    /// Its first bytes have decided what they can.
+    pub(super) fn forget_said(&mut self) {
+        if let Some(ruling) = &mut self.ruling {
+            ruling.said = Vec::new();
+        }
+    }
+
+    /// The table and the key, if the rule concerns this session.
+    fn stick_key<'a>(
+        &self,
+        stick: &Stick,
+        context: &Context<'a>,
+    ) -> Option<(&'a Arc<Mutex<Table>>, Vec<u8>)> {
+        let situation = self.situation(context);
+        if !rules::holds(stick.condition.as_ref(), &situation) {
+            return None;
+        }
+        let table = context.snapshot.tables.get(stick.table.0)?;
+        let value = rules::sample(&stick.key, &situation)?;
+        let key = lock(table).key(&value)?;
+        Some((table, key))
+    }
+
+    /// What is true for this session now.
+    pub(super) fn situation<'a>(&'a self, context: &Context<'a>) -> Situation<'a> {
+        let ruling = self.ruling.as_deref();
+        Situation {
+            frontend: (self.frontend_at != GONE).then_some(FrontendId(self.frontend_at as usize)),
+            backend: (self.backend_at != GONE).then_some(BackendId(self.backend_at as usize)),
+            client: self.client,
+            destination: ruling.and_then(|ruling| ruling.destination),
+            bind: ruling.map(|ruling| ruling.bind),
+            payload: ruling
+                .filter(|ruling| ruling.waits)
+                .map(|ruling| Payload { bytes: &ruling.said, complete: ruling.complete }),
+            tracked: ruling.map(|ruling| ruling.tracked.as_slice()).unwrap_or_default(),
+            variables: ruling.map(|ruling| ruling.variables.as_slice()).unwrap_or_default(),
+            ..Situation::of(context.snapshot, context.now)
+        }
+    }
+
+    /// Goes through a list until a rule decides, or has to wait; then it goes on from there.
+    fn judge(&mut self, list: &[Rule], context: &Context<'_>) -> Verdict {
+        let begin = self.ruling.as_ref().map_or(0, |ruling| ruling.next);
+        for (at, rule) in list.iter().enumerate().skip(begin) {
+            let situation = self.situation(context);
+            match rules::evaluate(rule.condition.as_ref(), &situation) {
+                Truth::Yes => {}
+                Truth::Early if self.ruling.as_ref().is_some_and(|ruling| !ruling.complete) => {
+                    self.ruling.get_or_insert_default().next = at;
+                    return Verdict::Early;
+                }
+                Truth::Early | Truth::No => continue,
+            }
+            match &rule.action {
+                Action::Accept => return Verdict::Accepted,
+                Action::Reject => return Verdict::Rejected,
+                action => {
+                    let value = action.sample().and_then(|sample| rules::sample(sample, &situation));
+                    self.ruling.get_or_insert_default().perform(action, value, context);
+                }
+            }
+        }
+        Verdict::Accepted
+    }
+
+    /// Whether rules refused it before it became a session.
+    pub fn was_turned_away(&self) -> bool {
+        self.stage == Stage::Over && self.logged
+    }
+
+    /// Ends it as if it had never been: HAProxy neither counts nor logs it as a session.
+    fn turn_away(&mut self, ops: &mut Vec<Op>) {
+        self.logged = true;
+        ops.push(Op::End);
+        self.stage = Stage::Over;
+    }
+}
+
+#[cfg(test)]
+#[path = "ruling_tests.rs"]
+mod tests;

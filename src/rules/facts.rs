@@ -1,0 +1,57 @@
+//! What conditions may ask.
+
+use std::net::{IpAddr, SocketAddr};
+
+use crate::config::Config;
+use crate::config::model::{
+    BackendFact, BackendId, Counter, FrontendFact, FrontendId, ServerFact, TableId, Tracked, Value,
+    VariableId,
+};
+
+/// What a client has said so far.
+#[derive(Debug, Clone, Copy)]
+pub struct Payload<'a> {
+    pub bytes: &'a [u8],
+    /// Nothing more is waited for.
+    pub complete: bool,
+}
+
+/// A request to a `mode http` proxy.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    pub method: &'a str,
+    pub target: &'a str,
+    /// `1.1`
+    pub version: &'a str,
+    /// Names in lower case.
+    pub headers: &'a [(String, Vec<u8>)],
+}
+
+/// The world as a rule sees it. Whoever does not know something says `None`, and what asks for it matches
+/// nothing.
+pub trait Facts {
+    fn config(&self) -> &Config;
+    fn client(&self) -> Option<SocketAddr>;
+    /// Where the client came to.
+    fn destination(&self) -> Option<SocketAddr>;
+    fn frontend(&self) -> Option<FrontendId>;
+    fn backend(&self) -> Option<BackendId>;
+    /// Position of the listener among the frontend's.
+    fn bind(&self) -> Option<usize>;
+    fn listener_connections(&self) -> Option<u32>;
+    /// Threads that serve.
+    fn workers(&self) -> usize;
+    fn uptime_seconds(&self) -> u64;
+    fn frontend_fact(&self, fact: FrontendFact, id: FrontendId) -> Option<i64>;
+    fn backend_fact(&self, fact: BackendFact, id: BackendId) -> Option<i64>;
+    fn server_fact(&self, fact: ServerFact, id: BackendId, at: usize) -> Option<i64>;
+    fn counter(&self, whose: Tracked, counter: Counter, table: TableId) -> Option<i64>;
+    /// A counter of the entry with that key; `None` if there is no such entry.
+    fn looked_up(&self, key: &Value, counter: Counter, table: TableId) -> Option<i64>;
+    fn variable(&self, id: VariableId) -> Option<Value>;
+    fn payload(&self) -> Option<Payload<'_>>;
+    fn request(&self) -> Option<Request<'_>>;
+
+    /// Whether the address is one of this machine's.
+    fn is_local(&self, address: IpAddr) -> bool;
+}

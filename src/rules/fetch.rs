@@ -1,0 +1,176 @@
+//! A sample from the facts.
+
+use std::cell::Cell;
+use std::net::SocketAddr;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::facts::{Facts, Payload, Request};
+use super::tls;
+use crate::config::model::{Fetch, HttpFact, PayloadFact, ProcessFact, ServerFact, SessionFact, Value};
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sampled {
+    Value(Value),
+    /// There is none.
+    Missing,
+    /// There may be one once more bytes have come.
+    Early,
+}
+
+impl From<Option<Value>> for Sampled {
+    fn from(value: Option<Value>) -> Sampled {
+        value.map_or(Sampled::Missing, Sampled::Value)
+    }
+}
+
+/// Asks for one.
+pub fn fetch(fetch: &Fetch, facts: &impl Facts) -> Sampled {
+    let integer = |number: Option<i64>| Sampled::from(number.map(Value::Integer));
+    match fetch {
+        Fetch::Never => Sampled::Missing,
+        Fetch::Constant(value) => Sampled::Value(value.clone()),
+        Fetch::Session(fact) => session(*fact, facts).into(),
+        Fetch::Process(fact) => Sampled::Value(process(*fact, facts)),
+        Fetch::Frontend(fact, id) => integer(facts.frontend_fact(*fact, *id)),
+        Fetch::Backend(fact, id) => integer(facts.backend_fact(*fact, *id)),
+        Fetch::Server(ServerFact::IsUp, id, at) => {
+            let up = facts.server_fact(ServerFact::IsUp, *id, *at);
+            Sampled::from(up.map(|up| Value::Bool(up != 0)))
+        }
+        Fetch::Server(fact, id, at) => integer(facts.server_fact(*fact, *id, *at)),
+        Fetch::Counter(whose, counter, table) => integer(facts.counter(*whose, *counter, *table)),
+        Fetch::Variable(id) => facts.variable(*id).into(),
+        Fetch::Payload(fact) => facts.payload().map_or(Sampled::Missing, |said| payload(fact, said)),
+        Fetch::Http(fact) => facts.request().and_then(|request| http(fact, &request)).into(),
+    }
+}
+
+fn session(fact: SessionFact, facts: &impl Facts) -> Option<Value> {
+    let address = |address: Option<SocketAddr>| address.map(|address| Value::Address(address.ip()));
+    let port = |address: Option<SocketAddr>| address.map(|address| Value::Integer(address.port().into()));
+    let local = |address: Option<SocketAddr>| address.map(|address| facts.is_local(address.ip()));
+    let text = |text: &str| Value::Text(text.as_bytes().to_vec());
+    let config = facts.config();
+    let frontend = || config.frontends.get(facts.frontend()?.0);
+    let backend = || config.backends.get(facts.backend()?.0);
+    let bind = || frontend()?.binds.get(facts.bind()?);
+    match fact {
+        SessionFact::Source => address(facts.client()),
+        SessionFact::SourcePort => port(facts.client()),
+        SessionFact::SourceIsLocal => local(facts.client()).map(Value::Bool),
+        SessionFact::Destination => address(facts.destination()),
+        SessionFact::DestinationPort => port(facts.destination()),
+        SessionFact::DestinationIsLocal => local(facts.destination()).map(Value::Bool),
+        SessionFact::DestinationConnections => {
+            facts.listener_connections().map(|count| Value::Integer(count.into()))
+        }
+        SessionFact::ListenerId => bind().map(|bind| Value::Integer(bind.id.into())),
+        SessionFact::ListenerName => bind()?.name.as_deref().map(text),
+        SessionFact::FrontendId => frontend().map(|frontend| Value::Integer(frontend.proxy_id.into())),
+        SessionFact::FrontendName => frontend().map(|frontend| text(&frontend.name)),
+        SessionFact::FrontendDefault => {
+            let id = frontend()?.default_backend?;
+            config.backends.get(id.0).map(|backend| text(&backend.name))
+        }
+        SessionFact::BackendId => backend().map(|backend| Value::Integer(backend.proxy_id.into())),
+        SessionFact::BackendName => backend().map(|backend| text(&backend.name)),
+    }
+}
+
+fn process(fact: ProcessFact, facts: &impl Facts) -> Value {
+    let since = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Value::Integer(match fact {
+        ProcessFact::Date(more) => i64::try_from(since().as_secs()).unwrap_or(i64::MAX).saturating_add(more),
+        ProcessFact::Microseconds => since().subsec_micros().into(),
+        ProcessFact::Random(bound) => i64::from(random() % bound.max(1)),
+        ProcessFact::Threads => facts.workers() as i64,
+        // A process that stops takes no clients, so that nobody can ask it.
+        ProcessFact::Stopping => return Value::Bool(false),
+        ProcessFact::Uptime => i64::try_from(facts.uptime_seconds()).unwrap_or(i64::MAX),
+    })
+}
+
+/// Spreads well enough for sending a part of the clients elsewhere (xorshift); no secret depends on it.
+fn random() -> u32 {
+    thread_local!(static STATE: Cell<u64> = const { Cell::new(0) });
+    STATE.with(|state| {
+        let mut word = state.get();
+        if word == 0 {
+            use std::hash::{BuildHasher, RandomState};
+            word = RandomState::new().hash_one(0) | 1;
+        }
+        word ^= word << 13;
+        word ^= word >> 7;
+        word ^= word << 17;
+        state.set(word);
+        (word >> 32) as u32
+    })
+}
+
+fn payload(fact: &PayloadFact, said: Payload<'_>) -> Sampled {
+    let missing = || if said.complete { Sampled::Missing } else { Sampled::Early };
+    let cut = |from: usize, length: usize| -> Sampled {
+        match (said.bytes.get(from..), length) {
+            (Some(rest), 0) if said.complete || !rest.is_empty() => {
+                Sampled::Value(Value::Binary(rest.to_vec()))
+            }
+            (Some(rest), length) if length > 0 && rest.len() >= length => {
+                Sampled::Value(Value::Binary(rest[..length].to_vec()))
+            }
+            _ => missing(),
+        }
+    };
+    match *fact {
+        PayloadFact::Length if said.bytes.is_empty() => missing(),
+        PayloadFact::Length => Sampled::Value(Value::Integer(said.bytes.len() as i64)),
+        PayloadFact::Complete if said.complete => Sampled::Value(Value::Bool(true)),
+        PayloadFact::Complete => Sampled::Early,
+        PayloadFact::Bytes { offset, length } => cut(offset, length),
+        PayloadFact::Counted { offset, size, skip } => {
+            let Some(field) = said.bytes.get(offset..offset.saturating_add(size.min(8))) else {
+                return missing();
+            };
+            let count = field.iter().fold(0usize, |sum, byte| sum << 8 | usize::from(*byte));
+            let end = offset + size;
+            let from = match skip {
+                Some((true, more)) => end.saturating_add(more),
+                Some((false, at)) => at,
+                None => end,
+            };
+            if count == 0 { Sampled::Missing } else { cut(from, count) }
+        }
+        PayloadFact::TlsServerName => tls::server_name(said.bytes).sampled(missing()),
+        PayloadFact::TlsHelloType => tls::hello_type(said.bytes).sampled(missing()),
+        PayloadFact::TlsVersion => tls::version(said.bytes).sampled(missing()),
+    }
+}
+
+fn http(fact: &HttpFact, request: &Request<'_>) -> Option<Value> {
+    let text = |text: &str| Some(Value::Text(text.as_bytes().to_vec()));
+    let target = request.target;
+    let (before, query) = target.split_once('?').unwrap_or((target, ""));
+    match fact {
+        HttpFact::Method => text(request.method),
+        HttpFact::Url => text(target),
+        HttpFact::Path => text(path(before)),
+        HttpFact::PathAndQuery => text(path(target)),
+        HttpFact::Query => text(query),
+        HttpFact::Version => text(request.version),
+        HttpFact::Spoken => Some(Value::Bool(true)),
+        HttpFact::Header(name) => {
+            let found = request.headers.iter().find(|(known, _)| known == name)?;
+            Some(Value::Text(found.1.clone()))
+        }
+        HttpFact::HeaderCount(name) => {
+            let count = request.headers.iter().filter(|(known, _)| known == name).count();
+            Some(Value::Integer(count as i64))
+        }
+    }
+}
+
+/// Without scheme and host.
+fn path(target: &str) -> &str {
+    let Some((_, rest)) = target.split_once("://") else { return target };
+    rest.find('/').map_or("/", |at| &rest[at..])
+}

@@ -1,0 +1,130 @@
+//! Conditions, evaluated: a condition and what is true at that moment in, yes or no out. Pure: whatever is
+//! known comes through [`Facts`], which `state` implements over its live objects.
+//!
+//! ```text
+//! Fetch --facts--> Value --converters--> Value --matcher--> yes | no | too early to tell
+//! ```
+//!
+//! * [`fetch`]: a sample from the facts.
+//! * `convert`: what `lower`, `ipmask` and the like make of it.
+//! * `matching`: a value against patterns, cast as HAProxy casts it.
+//! * [`stick`]: what is remembered of clients.
+//! * `tls`: what a TLS client says in the clear.
+//!
+//! A sample that is not there matches nothing; one that depends on bytes still to come is [`Truth::Early`],
+//! for which only rules with an `inspect-delay` wait.
+
+mod convert;
+mod facts;
+pub mod fetch;
+mod matching;
+pub mod stick;
+#[cfg(test)]
+mod tests;
+mod tls;
+
+pub use facts::{Facts, Payload, Request};
+pub use fetch::Sampled;
+
+use crate::config::model::{Condition, Sample, Term, Test, Value};
+
+/// The value of a condition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Truth {
+    Yes,
+    No,
+    /// More bytes may decide it.
+    Early,
+}
+
+impl Truth {
+    fn of(holds: bool) -> Truth {
+        if holds { Truth::Yes } else { Truth::No }
+    }
+
+    fn negated(self, negated: bool) -> Truth {
+        match (self, negated) {
+            (Truth::Yes, true) => Truth::No,
+            (Truth::No, true) => Truth::Yes,
+            (truth, _) => truth,
+        }
+    }
+}
+
+/// Whether a condition holds; no condition always does.
+pub fn evaluate(condition: Option<&Condition>, facts: &impl Facts) -> Truth {
+    let Some(condition) = condition else { return Truth::Yes };
+    let mut result = Truth::No;
+    for all in &condition.any {
+        match conjunction(all, facts) {
+            Truth::Yes => {
+                result = Truth::Yes;
+                break;
+            }
+            Truth::Early => result = Truth::Early,
+            Truth::No => {}
+        }
+    }
+    result.negated(condition.unless)
+}
+
+/// Whether a condition holds, whatever bytes may still come.
+pub fn holds(condition: Option<&Condition>, facts: &impl Facts) -> bool {
+    evaluate(condition, facts) == Truth::Yes
+}
+
+/// The value of a sample, if there is one.
+pub fn sample(sample: &Sample, facts: &impl Facts) -> Option<Value> {
+    match sampled(sample, facts) {
+        Sampled::Value(value) => Some(value),
+        Sampled::Missing | Sampled::Early => None,
+    }
+}
+
+/// In order, so that what is cheap and says no keeps the rest from being asked.
+fn conjunction(all: &[Term], facts: &impl Facts) -> Truth {
+    for term in all {
+        match term_holds(term, facts) {
+            Truth::Yes => {}
+            other => return other,
+        }
+    }
+    Truth::Yes
+}
+
+fn term_holds(term: &Term, facts: &impl Facts) -> Truth {
+    let mut result = Truth::No;
+    for test in &*term.tests {
+        match test_holds(test, facts) {
+            Truth::Yes => {
+                result = Truth::Yes;
+                break;
+            }
+            Truth::Early => result = Truth::Early,
+            Truth::No => {}
+        }
+    }
+    result.negated(term.negated)
+}
+
+fn test_holds(test: &Test, facts: &impl Facts) -> Truth {
+    match sampled(&test.sample, facts) {
+        Sampled::Value(value) => Truth::of(matching::matches(&test.matcher, &value)),
+        Sampled::Missing => Truth::No,
+        Sampled::Early => Truth::Early,
+    }
+}
+
+fn sampled(sample: &Sample, facts: &impl Facts) -> Sampled {
+    let mut value = match fetch::fetch(&sample.fetch, facts) {
+        Sampled::Value(value) => value,
+        other => return other,
+    };
+    for converter in &sample.converters {
+        match convert::convert(converter, value, facts) {
+            Some(converted) => value = converted,
+            None => return Sampled::Missing,
+        }
+    }
+    Sampled::Value(value)
+}

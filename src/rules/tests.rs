@@ -1,0 +1,255 @@
+use std::net::SocketAddr;
+
+use super::*;
+use crate::config::Config;
+use crate::config::model::{
+    BackendFact, BackendId, Counter, FrontendFact, FrontendId, ServerFact, TableId, Tracked, VariableId,
+};
+use crate::config::{Bundle, load};
+
+/// A world in which nothing is but what a test says.
+struct World<'a> {
+    config: &'a Config,
+    client: Option<SocketAddr>,
+    payload: Option<Payload<'a>>,
+    request: Option<Request<'a>>,
+}
+
+impl Facts for World<'_> {
+    fn config(&self) -> &Config {
+        self.config
+    }
+
+    fn client(&self) -> Option<SocketAddr> {
+        self.client
+    }
+
+    fn destination(&self) -> Option<SocketAddr> {
+        "10.0.0.1:6379".parse().ok()
+    }
+
+    fn frontend(&self) -> Option<FrontendId> {
+        Some(FrontendId(0))
+    }
+
+    fn backend(&self) -> Option<BackendId> {
+        None
+    }
+
+    fn bind(&self) -> Option<usize> {
+        Some(0)
+    }
+
+    fn listener_connections(&self) -> Option<u32> {
+        Some(3)
+    }
+
+    fn workers(&self) -> usize {
+        2
+    }
+
+    fn uptime_seconds(&self) -> u64 {
+        9
+    }
+
+    fn frontend_fact(&self, _: FrontendFact, _: FrontendId) -> Option<i64> {
+        Some(5)
+    }
+
+    fn backend_fact(&self, _: BackendFact, _: BackendId) -> Option<i64> {
+        Some(2)
+    }
+
+    fn server_fact(&self, _: ServerFact, _: BackendId, at: usize) -> Option<i64> {
+        Some(if at == 0 { 1 } else { 0 })
+    }
+
+    fn counter(&self, _: Tracked, _: Counter, _: TableId) -> Option<i64> {
+        Some(7)
+    }
+
+    fn looked_up(&self, key: &Value, _: Counter, _: TableId) -> Option<i64> {
+        (*key == Value::Address([10, 1, 2, 3].into())).then_some(4)
+    }
+
+    fn variable(&self, _: VariableId) -> Option<Value> {
+        None
+    }
+
+    fn payload(&self) -> Option<Payload<'_>> {
+        self.payload
+    }
+
+    fn request(&self) -> Option<Request<'_>> {
+        self.request
+    }
+
+    fn is_local(&self, address: std::net::IpAddr) -> bool {
+        address.is_loopback()
+    }
+}
+
+/// A config whose frontend goes to `b` under that condition.
+fn config(condition: &str) -> Config {
+    let text = format!(
+        "defaults\n timeout connect 1s\n timeout client 1s\n timeout server 1s\n\
+         frontend f\n bind :1 name in\n acl inside src 10.0.0.0/8\n acl inside src fd00::/8\n acl never always_false\n \
+         use_backend b if {condition}\nbackend b\n stick-table type ip size 9 store conn_cur\n \
+         server s1 10.0.0.1:1\n server s2 10.0.0.2:1\n"
+    );
+    let bundle = Bundle {
+        files: vec![("a.cfg".into(), text.into_bytes())],
+        environment: [("HOME".to_owned(), "/Root".to_owned())].into(),
+        ..Bundle::default()
+    };
+    let loaded = load(&bundle);
+    loaded.config.unwrap_or_else(|| panic!("{condition}: {:?}", loaded.diagnostics))
+}
+
+fn with<'a>(config: &'a Config, client: &str) -> World<'a> {
+    World { config, client: client.parse().ok(), payload: None, request: None }
+}
+
+fn value(condition: &str, client: &str) -> bool {
+    let config = config(condition);
+    let facts = with(&config, client);
+    holds(Some(&config.frontends[0].rules.backends[0].1), &facts)
+}
+
+/// What holds for the client 10.1.2.3:4000 who came to 10.0.0.1:6379.
+#[test]
+fn conditions_hold_or_do_not() {
+    let yes = [
+        "inside",
+        "!never",
+        "! never inside",
+        "never or inside",
+        "never || inside",
+        "{ src 10.1.2.3 }",
+        "{ src 10.1.0.0/255.255.0.0 }",
+        "{ src_port 4000 } { dst 10.0.0.1 } { dst_port 6000:7000 }",
+        "{ src_port ge 4000 } { src_port lt 4001 } { src_port 1 2 4000 }",
+        "{ dst_port :7000 } { dst_port 6000: } { dst_port -5:7000 }",
+        "{ nbsrv(b) ge 2 } { srv_is_up(b/s1) } !{ srv_is_up(b/s2) }",
+        "{ fe_name f } { fe_conn 5 } { so_name in } { so_id 1 } { dst_conn 3 }",
+        "{ env(HOME) /Root } { env(HOME) -i /root } { env(HOME),lower /root } { env(HOME),length 5 }",
+        "{ env(HOME) -m beg /Ro } { env(HOME) -m end ot } { env(HOME) -m sub oo } { env(HOME) -m reg ^/R }",
+        "{ env(HOME) -m dir Root } { env(HOME) -m len 5 } { env(HOME) -m found } !{ env(NOPE) -m found }",
+        "{ str(a.b.c) -m dom b } { str(a.b.c),field(2,.) b } { str(a..c),word(2,.) c } { str(a.b.c),field(-1,.) c }",
+        "{ src,ipmask(16) 10.1.0.0 } { src -m str 10.1.2.3 } { str(10.1.2.3) -m ip 10.0.0.0/8 }",
+        "{ int(7),add(3) 10 } { int(7),sub(9) lt 0 } { int(7),mod(4) 3 } { int(7),div(0) gt 9 } { int(6),even }",
+        "{ str(abc),regsub(b,X) aXc } { str(abab),regsub(b,X,g) aXaX } { str(0a),hex2i 10 } { bin(6162) -m bin 6162 }",
+        "{ src,in_table(b) } { src,table_conn_cur(b) 4 } { src_conn_cur(b) 7 } { sc0_conn_cur(b) gt 6 }",
+        "{ always_true } { bool(1) } { nbthread 2 } { date gt 1000000 } { rand(5) lt 5 }",
+        "TRUE !FALSE !LOCALHOST",
+        "{ bin(50494e47) -m str PING } { bin(50494e47),hex 50494E47 }",
+    ];
+    for condition in yes {
+        assert!(value(condition, "10.1.2.3:4000"), "{condition}");
+    }
+    let no = [
+        "never",
+        "inside never",
+        "{ src 10.1.2.4 192.168.0.0/16 }",
+        "{ src_port gt 4000 }",
+        "{ dst_port 6380: }",
+        "{ env(HOME) /root }",
+        "{ str(xroot) -m dir root }",
+        "{ path / }",
+        "{ int(0) -m bool }",
+        "",
+        "HTTP",
+    ];
+    for condition in no {
+        assert!(!value(condition, "10.1.2.3:4000"), "{condition}");
+    }
+    assert!(value("inside", "[fd00::1]:1") && value("inside", "[::ffff:10.9.9.9]:1"));
+    assert!(value("LOCALHOST", "127.9.9.9:1") && value("LOCALHOST", "[::1]:1"));
+    assert!(!value("inside", "unix"), "a client without an address is nowhere");
+}
+
+fn told(condition: &str, said: &[u8], complete: bool) -> Truth {
+    let config = config(condition);
+    let facts = World { payload: Some(Payload { bytes: said, complete }), ..with(&config, "10.1.2.3:4") };
+    evaluate(Some(&config.frontends[0].rules.backends[0].1), &facts)
+}
+
+#[test]
+fn bytes_that_are_still_to_come_are_told_from_those_that_never_will() {
+    let ping = "{ req.payload(0,4) -m bin 50494e47 }";
+    assert_eq!(told(ping, b"PING\r\n", false), Truth::Yes);
+    assert_eq!(told(ping, b"PI", false), Truth::Early);
+    assert_eq!(told(ping, b"PI", true), Truth::No);
+    assert_eq!(told("!{ req.len gt 3 }", b"", false), Truth::Early);
+    assert_eq!(told("{ req.len gt 3 }", b"PING", false), Truth::Yes);
+    assert_eq!(told("WAIT_END", b"", false), Truth::Early);
+    assert_eq!(told("WAIT_END", b"", true), Truth::Yes);
+    assert_eq!(told("{ req.payload_lv(0,1) -m bin 6162 }", b"\x02abc", false), Truth::Yes);
+    assert_eq!(told("never { req.len 1 }", b"", false), Truth::No, "what decides first decides");
+}
+
+/// A ClientHello for `redis-1.example`, as OpenSSL writes it but for its ciphers.
+fn hello(name: &[u8]) -> Vec<u8> {
+    let counted = |size: usize, bytes: &[u8]| [&bytes.len().to_be_bytes()[8 - size..], bytes].concat();
+    let names = counted(2, &[&[0], counted(2, name).as_slice()].concat());
+    let extensions = [&[0, 23, 0, 0, 0, 0], counted(2, &names).as_slice()].concat();
+    let body = [
+        &[3, 3][..],
+        &[7; 32],
+        &counted(1, &[]),
+        &counted(2, &[0x13, 1]),
+        &counted(1, &[0]),
+        &counted(2, &extensions),
+    ]
+    .concat();
+    [&[0x16, 3, 1], counted(2, &[&[1], counted(3, &body).as_slice()].concat()).as_slice()].concat()
+}
+
+#[test]
+fn a_tls_client_is_known_by_the_name_it_asks_for() {
+    let hello = hello(b"Redis-1.example");
+    assert_eq!(told("{ req_ssl_sni -i redis-1.example }", &hello, false), Truth::Yes);
+    assert_eq!(told("{ req_ssl_sni redis-2.example }", &hello, false), Truth::No);
+    assert_eq!(told("{ req_ssl_hello_type 1 } { req.ssl_ver 3.1:3.3 }", &hello, false), Truth::Yes);
+    assert_eq!(told("{ req_ssl_hello_type 1 }", b"*1\r\n", false), Truth::No);
+    assert_eq!(told("{ req_ssl_sni a }", b"*1\r\n", false), Truth::No);
+    for cut in 0..hello.len() {
+        assert_eq!(told("{ req_ssl_sni a }", &hello[..cut], false), Truth::Early, "{cut}");
+    }
+}
+
+#[test]
+fn a_request_is_known_by_what_it_says() {
+    let text = "frontend f\n mode http\n bind :1\n timeout client 1s\n monitor-uri /up\n \
+                monitor fail if { path /up } { method GET } { hdr(host) -m beg a } { hdr_cnt(x) 0 } { url_beg /u }\n";
+    let bundle = Bundle { files: vec![("a.cfg".into(), text.as_bytes().to_vec())], ..Bundle::default() };
+    let config = load(&bundle).config.unwrap();
+    let headers = [("host".to_owned(), b"a.example".to_vec())];
+    let ask = |target: &str| {
+        let request = Request { method: "GET", target, version: "1.1", headers: &headers };
+        let facts = World { request: Some(request), ..with(&config, "10.1.2.3:4") };
+        holds(Some(&config.frontends[0].monitor_fail[0]), &facts)
+    };
+    assert!(ask("/up") && ask("/up?now"));
+    assert!(!ask("/") && !ask("http://a/up/"));
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_payload_is_too_strange(said in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..80)) {
+        let config = config("{ req_ssl_sni a } or { req.payload_lv(3,2,+5) -m bin 00 } or { req_ssl_ver 3 }");
+        let whole = [&[0x16, 3, 1][..], &said].concat();
+        for bytes in [said.as_slice(), &whole] {
+            let facts = World { payload: Some(Payload { bytes, complete: false }), ..with(&config, "1.1.1.1:1") };
+            let _ = evaluate(Some(&config.frontends[0].rules.backends[0].1), &facts);
+        }
+    }
+
+    #[test]
+    fn any_condition_is_read_or_refused(text in r#"([a-z_(),!|{} .0-9"'-]|src|req\.len|\{ |\} | or | -m | -i |if |nbsrv\(|,ipmask\(){0,24}"#) {
+        for line in ["acl a", "use_backend b if", "tcp-request content reject if", "stick on", "stick-table"] {
+            let text = format!("listen f\n bind :1\n {line} {text}\n server s 10.0.0.1:1\n");
+            let _ = load(&Bundle { files: vec![("a.cfg".into(), text.into_bytes())], ..Bundle::default() });
+        }
+    }
+}
