@@ -215,6 +215,11 @@ impl Worker {
         self.now = now;
     }
 
+    /// An engine was told of a client at a listener that it no longer watches. The kernel has told nobody else.
+    pub fn pass_arrival_on(&self) {
+        self.shared.workers.broadcast(|| Command::Admit);
+    }
+
     /// How many milliseconds a wait may take; `None`: until something happens.
     pub fn patience(&self) -> Option<u64> {
         let due = [self.sessions.next_due(), self.gates.next_retry()].into_iter().flatten().min()?;

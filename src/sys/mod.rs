@@ -12,6 +12,7 @@
 //! | `limits` | the limit on descriptors, a thread's cores, its signals |
 //! | `inherited` | descriptors that the process was started with |
 //! | `process` | fork, privileges, dispositions of signals, standard streams |
+//! | `uring` | a ring of operations on sockets, and the buffers it receives into |
 //! | `wake` | an eventfd |
 
 pub mod accept;
@@ -23,4 +24,5 @@ pub mod listen;
 pub mod process;
 pub mod socket;
 pub mod unix;
+pub mod uring;
 pub mod wake;

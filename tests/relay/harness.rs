@@ -12,14 +12,27 @@ use rolecall::config::Config;
 use rolecall::config::model::{
     Backend, BackendId, Bind, BindAddress, Frontend, LogFormat, Server, ServerAddress, ServerPort, SessionLog,
 };
+use rolecall::proxy::driver::uring;
 use rolecall::proxy::service::Served;
-use rolecall::proxy::worker::{EngineLoop, Shared, WorkerHandles, start_with};
+use rolecall::proxy::worker::{EngineLoop, Shared, Worker, WorkerHandles, start_with};
 use rolecall::state::{Command, Guarding, Listener, Published, ServerKey, SessionRecord, Snapshot, Workers};
 use rolecall::sys;
+use rolecall::sys::uring::{Shape, Size};
 use rolecall::time::Tick;
 
 /// Nothing here takes longer, or it hangs.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+
+/// The ring engine with next to no room: receives find no buffer, queues are full, messages come in pieces.
+pub(crate) fn starved(worker: Worker) -> std::io::Result<()> {
+    let size = Size {
+        submissions: 4,
+        completions: 8,
+        buffers: Shape { count: 2, size: 700 },
+        plain: Shape { count: 2, size: 700 },
+    };
+    uring::run_sized(worker, size)
+}
 
 /// What a test asks for beyond one frontend, one backend and its servers.
 pub(crate) struct Wish {

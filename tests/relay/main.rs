@@ -8,8 +8,13 @@ mod harness;
 mod life;
 mod room;
 
-/// Runs every test of the suite with one engine.
+/// Runs every test of the suite with each engine.
 macro_rules! suite {
+    ($tests:tt) => {
+        suite!(epoll, rolecall::proxy::driver::epoll::run, $tests);
+        suite!(uring, rolecall::proxy::driver::uring::run, $tests);
+        suite!(starved, super::harness::starved, $tests);
+    };
     ($engine:ident, $run:path, { $($module:ident: $($test:ident)*;)* }) => {
         mod $engine {
             $($(
@@ -22,7 +27,7 @@ macro_rules! suite {
     };
 }
 
-suite!(epoll, rolecall::proxy::driver::epoll::run, {
+suite!({
     flow:
         both_directions_at_once_arrive_byte_for_byte
         bulk_of_64_mib_arrives_both_ways

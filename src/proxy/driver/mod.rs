@@ -20,12 +20,15 @@
 pub mod epoll;
 mod link;
 mod pump;
+pub mod uring;
 
 use std::io;
 use std::os::fd::OwnedFd;
 
-use super::contract::{ConnectSpec, Event, Op, Side};
+use super::contract::{ConnectSpec, Event, Op, Side, Target};
 use crate::state::Listener;
+use crate::sys::connect::{self, Outgoing};
+use crate::sys::unix;
 
 /// Where a session stands in its worker, and in its engine.
 pub type Slot = u32;
@@ -77,4 +80,17 @@ pub trait Engine {
 pub enum Release {
     Done,
     Pending,
+}
+
+/// Begins a connection to a server.
+fn begin_connect(spec: &ConnectSpec) -> io::Result<OwnedFd> {
+    match &spec.target {
+        Target::Tcp(address) => {
+            let how =
+                Outgoing { source: spec.source, keepalive: spec.keepalive, user_timeout: spec.user_timeout };
+            connect::tcp(*address, &how)
+        }
+        Target::Unix(path) => connect::unix(&unix::path(path)?),
+        Target::Abstract(name) => connect::unix(&unix::abstract_name(name)?),
+    }
 }
