@@ -46,6 +46,8 @@ pub struct Control {
     pub voice: Voice,
     pub sockets: Sockets,
     pub speaker: Speaker,
+    /// What carries the sessions.
+    pub engine: &'static str,
 }
 
 /// Who the log lines speak as, whatever the config.

@@ -27,9 +27,10 @@ use crate::config::{self, Config};
 use crate::guard::actor::{Guards, run as run_guards};
 use crate::health::{Checks, Emitted, Sinks as CheckSinks};
 use crate::log::framing::Echo;
-use crate::log::{Clock, Logger, Sinks};
+use crate::log::{Clock, Level, Logger, Sinks};
+use crate::proxy::driver::choice::{Choice, choose};
 use crate::proxy::service::Served;
-use crate::proxy::worker::{Shared, start as start_workers};
+use crate::proxy::worker::{Shared, start_with as start_workers};
 use crate::state::{Published, Snapshot, Workers};
 use crate::stats::ProcessFacts;
 use crate::stats::http::{Limits as PageLimits, Service, serve_loop};
@@ -68,6 +69,8 @@ pub enum StartError {
     Sockets,
     #[error("[{program}.main()] {error}{}", help(error))]
     Privileges { program: String, error: process::DropError },
+    #[error("{0}")]
+    Relay(io::Error),
     #[error("cannot start: {0}")]
     Io(#[from] io::Error),
 }
@@ -100,8 +103,9 @@ pub fn serve(start: Start) -> Result<u8, StartError> {
     if let Place::Below { parent, .. } = &start.place {
         give_up_privileges(&config, *parent, &start.settings.program)?;
     }
+    let choice = choose(config.global.relay).map_err(StartError::Relay)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let parts = Parts { clock, workers, guards, emitted, events };
+    let parts = Parts { clock, workers, guards, emitted, events, choice };
     let code = runtime.block_on(run(start, config, parts));
     // A reload may still hang in a name server; its thread ends with the process.
     runtime.shutdown_background();
@@ -115,11 +119,13 @@ struct Parts {
     guards: Guards,
     emitted: UnboundedReceiver<Emitted>,
     events: tokio::sync::mpsc::UnboundedSender<Emitted>,
+    /// What carries the sessions.
+    choice: Choice,
 }
 
 async fn run(start: Start, config: Config, parts: Parts) -> Result<u8, StartError> {
     let Start { settings, voice, handover, place, default_maxconn } = start;
-    let Parts { clock, workers, guards, emitted, events } = parts;
+    let Parts { clock, workers, guards, emitted, events, choice } = parts;
     let Handover { bundle, listeners, logs } = handover;
     let speaker = Speaker { tag: file_name(&settings.program), echo: echo(&settings, &place) };
     let identity = speaker.identity(&config, &bundle.hostname);
@@ -146,9 +152,11 @@ async fn run(start: Start, config: Config, parts: Parts) -> Result<u8, StartErro
         voice: voice.in_background()?,
         sockets: Sockets::default(),
         speaker,
+        engine: choice.name,
     };
     let sinks = Sinks::from_descriptors(logs);
     control.apply(Next { config, opened: listeners, sinks, hostname: bundle.hostname });
+    tell_refusal(&control, choice.refused.as_deref());
     tokio::spawn(tell_events(emitted, Arc::clone(&published), logger.clone()));
     let (services, served) = unbounded_channel::<Served>();
     let pages = Service {
@@ -165,8 +173,16 @@ async fn run(start: Start, config: Config, parts: Parts) -> Result<u8, StartErro
     };
     let records = Arc::new(move |record| logger.session(record));
     let duty = Duty::begin(control, settings, place, default_maxconn)?;
-    let handles = start_workers(&Shared { published, workers, records, connects, services })?;
+    let handles = start_workers(choice.run, &Shared { published, workers, records, connects, services })?;
     Ok(duty.run(handles).await)
+}
+
+/// Why sessions are not carried by io_uring: once, on standard error and in the log.
+fn tell_refusal(control: &Control, refused: Option<&str>) {
+    let Some(reason) = refused else { return };
+    let text = format!("io_uring is not used, sessions are carried by epoll: {reason}.");
+    control.voice.notice(&text);
+    control.log_global(Level::Notice, &text);
 }
 
 /// Events are shown while somebody looks: in the foreground, without `-q`.

@@ -140,6 +140,9 @@ pub(crate) fn pipelined_requests_come_back_in_order(engine: EngineLoop) {
 /// An echo server and many clients in one thread.
 pub(crate) fn two_thousand_sessions_at_once(engine: EngineLoop) {
     const COUNT: usize = 2000;
+    // Eight thousand descriptors at a time are enough.
+    static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    let _alone = ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
     let balancer = Balancer::start(engine, Wish::of(&[listener.local_addr().unwrap()]));
@@ -176,7 +179,9 @@ pub(crate) fn two_thousand_sessions_at_once(engine: EngineLoop) {
     // The echo server ends with it.
     drop(runtime);
     eventually("all sessions have ended", || balancer.sessions() == 0);
-    assert_eq!(balancer.records.lock().unwrap().len(), COUNT);
+    // Tests that wait for a port to refuse may knock here, once it has become this one's.
+    let records = balancer.records.lock().unwrap();
+    assert_eq!(records.iter().filter(|record| record.bytes_in > 0).count(), COUNT);
 }
 
 async fn ping(stream: &mut tokio::net::TcpStream, at: usize) {

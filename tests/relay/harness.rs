@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::ops::Range;
+use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -59,10 +60,24 @@ pub(crate) struct Balancer {
 
 impl Balancer {
     pub(crate) fn start(engine: EngineLoop, wish: Wish) -> Balancer {
+        Balancer::start_at(engine, wish, |_| ())
+    }
+
+    /// With clients' sockets whose buffers are as small as the kernel makes them.
+    pub(crate) fn start_tight(engine: EngineLoop, wish: Wish) -> Balancer {
+        Balancer::start_at(engine, wish, |listener| {
+            // Inherited by what it accepts.
+            socket2::SockRef::from(listener).set_send_buffer_size(2048).unwrap();
+            socket2::SockRef::from(listener).set_recv_buffer_size(2048).unwrap();
+        })
+    }
+
+    fn start_at(engine: EngineLoop, wish: Wish, prepare: fn(&OwnedFd)) -> Balancer {
         let mut config = config(&wish.servers);
         (wish.change)(&mut config);
         let bind = config.frontends[0].binds[0].clone();
         let socket = sys::listen::listen(&bind, 1024).unwrap();
+        prepare(&socket);
         let address = socket2::SockRef::from(&socket).local_addr().unwrap().as_socket().unwrap();
         let listeners = vec![vec![Some(Arc::new(Listener::new(socket, bind.address)))]];
         let empty = Snapshot::empty(wish.workers);
@@ -179,6 +194,20 @@ impl Fake {
             }
         });
         Fake { address, thread: Some(thread) }
+    }
+
+    /// Takes any number of connections, until the test ends.
+    pub(crate) fn any(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let serve = Arc::new(serve);
+        std::thread::spawn(move || {
+            while let Ok((stream, _)) = listener.accept() {
+                let serve = Arc::clone(&serve);
+                std::thread::spawn(move || serve(prepared(stream)));
+            }
+        });
+        address
     }
 
     /// Gives back every byte.

@@ -7,6 +7,7 @@ mod flow;
 mod harness;
 mod life;
 mod room;
+mod stress;
 
 /// Runs every test of the suite with each engine.
 macro_rules! suite {
@@ -65,4 +66,11 @@ suite!({
         the_processs_maxconn_loses_no_wake_up
         a_rate_limit_delays_but_serves
         no_place_is_lost_to_clients_that_go_away;
+    stress:
+        a_server_may_end_at_any_point
+        a_client_may_end_at_any_point
+        short_sends_both_ways_lose_nothing
+        readers_that_stand_still_starve_nobody
+        cuts_at_any_time_leave_a_prefix
+        thousands_of_short_sessions_leave_nothing;
 });

@@ -67,6 +67,8 @@ pub struct Global {
     pub grace: Duration,
     /// `tune.bufsize` in bytes: bounds what a check may receive.
     pub bufsize: usize,
+    /// `tune.relay`
+    pub relay: Relay,
     pub zero_warning: bool,
     pub quiet: bool,
 }
@@ -93,10 +95,21 @@ impl Default for Global {
             hard_stop_after: None,
             grace: Duration::ZERO,
             bufsize: 16384,
+            relay: Relay::Auto,
             zero_warning: false,
             quiet: false,
         }
     }
+}
+
+/// What carries the sessions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Relay {
+    /// io_uring where it can be had, epoll elsewhere.
+    #[default]
+    Auto,
+    Uring,
+    Epoll,
 }
 
 /// What a proxy speaks. `Http` proxies only serve stats pages and `monitor-uri` here; any other is

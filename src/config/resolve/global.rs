@@ -30,6 +30,7 @@ impl Resolver<'_, '_> {
             hard_stop_after: global.hard_stop_after,
             grace: global.grace.unwrap_or(defaults.grace),
             bufsize: global.bufsize.unwrap_or(defaults.bufsize),
+            relay: global.relay,
             zero_warning: global.zero_warning,
             quiet: global.quiet,
         }

@@ -17,6 +17,7 @@
 //!                                     -> worker.deliver(reports) -> session.handle -> ops -> engine.perform
 //! ```
 
+pub mod choice;
 pub mod epoll;
 mod link;
 mod pump;

@@ -309,7 +309,10 @@ impl Ring {
                 kind::POLL => Outcome::Ready(count(&entry)),
                 kind::RECEIVE => self.received(&entry),
                 kind::FLIGHT => match self.flights.try_remove(tag as usize) {
-                    Some(flight) => return Some(landed(flight, count(&entry))),
+                    Some(flight) => {
+                        self.under_way -= 1;
+                        return Some(landed(flight, count(&entry)));
+                    }
                     None => continue,
                 },
                 _ => continue,
