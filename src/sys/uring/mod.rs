@@ -29,6 +29,7 @@
 
 mod operations;
 pub mod pool;
+mod terms;
 #[cfg(test)]
 mod tests;
 mod trial;
@@ -36,7 +37,7 @@ mod trial;
 use std::collections::VecDeque;
 use std::io;
 use std::mem::ManuallyDrop;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::time::{Duration, Instant};
 
 use io_uring::types::{CancelBuilder, SubmitArgs, Timespec};
@@ -46,6 +47,7 @@ use slab::Slab;
 
 pub use self::pool::{Chunk, Shape};
 use self::pool::{GROUP, Pool};
+pub use self::terms::{Done, FlightKey, Notice, Outcome, Parcel, Reception, Sent, Socket};
 pub use self::trial::trial;
 
 /// What a caller knows an operation by: 61 bits of its own.
@@ -77,76 +79,6 @@ impl Default for Size {
             plain: Shape { count: 128, size: 4 * 1024 },
         }
     }
-}
-
-/// A socket that the ring's operations use. It has to go back to the ring, which closes it: dropped, it stays
-/// open.
-#[derive(Debug)]
-#[must_use = "a socket that is dropped stays open"]
-pub struct Socket(ManuallyDrop<OwnedFd>);
-
-impl AsFd for Socket {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
-    }
-}
-
-/// How often a receive gives bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reception {
-    /// Until it fails, ends or is cancelled.
-    Many,
-    Once,
-}
-
-/// Whether a send that went out whole is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Notice {
-    Always,
-    OfTrouble,
-}
-
-/// A copy on its way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FlightKey(u32);
-
-/// Bytes of which the first `sent` have gone.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Parcel {
-    pub bytes: Vec<u8>,
-    pub sent: usize,
-}
-
-impl Parcel {
-    pub fn rest(&self) -> &[u8] {
-        self.bytes.get(self.sent..).unwrap_or_default()
-    }
-}
-
-/// What came of a [`Ring::send`].
-#[derive(Debug, Clone, Copy)]
-pub struct Sent {
-    pub tag: Tag,
-    /// How many bytes went, or why none did; `EAGAIN` if the socket took none.
-    pub result: Result<usize, Errno>,
-    index: usize,
-}
-
-/// What came of another operation.
-#[derive(Debug)]
-pub struct Done {
-    pub tag: Tag,
-    pub outcome: Outcome,
-}
-
-#[derive(Debug)]
-pub enum Outcome {
-    /// A poll: what is ready, as poll(2) has it.
-    Ready(Result<u32, Errno>),
-    /// A receive. `goes_on`: there will be more of the same operation.
-    Received { what: Result<Option<Chunk>, Errno>, goes_on: bool },
-    /// A [`Ring::send_owned`] is over; `parcel` knows how much has gone.
-    Landed { parcel: Parcel, result: Result<usize, Errno> },
 }
 
 /// Kinds of operations, in the bits above the tag.
@@ -190,6 +122,7 @@ pub struct Ring {
     departures: Vec<Departure>,
     cargo: Vec<Chunk>,
     /// Headers of sends of more than one chunk, used again.
+    #[expect(clippy::vec_box, reason = "the kernel reads them where they are")]
     manifests: Vec<Box<operations::Manifest>>,
     manifests_used: usize,
     sent: VecDeque<Sent>,

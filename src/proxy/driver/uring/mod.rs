@@ -21,6 +21,8 @@ mod ends;
 mod link;
 mod pump;
 mod tag;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};

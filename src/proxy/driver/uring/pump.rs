@@ -27,7 +27,7 @@ const MESSAGE: usize = 4 * 1024;
 
 /// A chunk that stands in a side's queue.
 #[derive(Debug, Clone, Copy)]
-struct Queued {
+pub(super) struct Queued {
     chunk: Chunk,
     next: u32,
 }
@@ -46,7 +46,7 @@ pub(super) struct Pump {
     pub(super) ring: Ring,
     pub(super) reports: VecDeque<(Slot, Report)>,
     pub(super) dirty: Vec<Dirty>,
-    queued: Vec<Queued>,
+    pub(super) queued: Vec<Queued>,
     parts: Vec<Chunk>,
     /// Links whose client is not read, and may need a poll.
     pub(super) unread: Vec<(Slot, u32)>,
