@@ -210,7 +210,8 @@ impl Worker {
         self.now = now;
     }
 
-    /// An engine was told of a client at a listener that it no longer watches. The kernel has told nobody else.
+    /// An engine may have been told of a client at a listener that it no longer watches, and the kernel has told
+    /// nobody else.
     pub fn pass_arrival_on(&self) {
         self.shared.workers.broadcast(|| Command::Admit);
     }

@@ -236,7 +236,8 @@ pub(crate) fn a_cut_delivers_to_a_slow_reader_that_goes_on_asking(engine: Engine
     });
     read_slowly(&mut client, LENGTH);
     expect_end(&mut client);
-    done.send(()).unwrap();
+    // It may have ended by itself: a second after everything was acknowledged the session is closed.
+    let _ = done.send(());
     asker.join().unwrap();
     drop(client);
     go.send(()).unwrap();

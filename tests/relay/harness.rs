@@ -212,19 +212,12 @@ impl Fake {
 
     /// Gives back every byte.
     pub(crate) fn echo(count: usize) -> Fake {
-        Fake::start(count, |mut stream| {
-            let mut block = vec![0; 65536];
-            loop {
-                match stream.read(&mut block) {
-                    Ok(0) | Err(_) => break,
-                    Ok(count) => {
-                        if stream.write_all(&block[..count]).is_err() {
-                            break;
-                        }
-                    }
-                }
-            }
-        })
+        Fake::start(count, echo)
+    }
+
+    /// Gives back every byte, to any number of connections.
+    pub(crate) fn echoes() -> SocketAddr {
+        Fake::any(echo)
     }
 
     /// Its connections have all come and were served.
@@ -233,6 +226,15 @@ impl Fake {
         let (done, ended) = std::sync::mpsc::channel();
         std::thread::spawn(move || done.send(thread.join()));
         ended.recv_timeout(DEADLINE).expect("the fake server did not end").unwrap();
+    }
+}
+
+fn echo(mut stream: TcpStream) {
+    let mut block = vec![0; 65536];
+    while let Ok(count @ 1..) = stream.read(&mut block) {
+        if stream.write_all(&block[..count]).is_err() {
+            return;
+        }
     }
 }
 

@@ -236,15 +236,7 @@ pub(crate) fn cuts_at_any_time_leave_a_prefix(engine: EngineLoop) {
 /// Thousands of short sessions, one after another and many at once, ended in every way.
 pub(crate) fn thousands_of_short_sessions_leave_nothing(engine: EngineLoop) {
     const EACH: usize = 250;
-    let server = Fake::any(|mut stream| {
-        let mut block = [0; 256];
-        while let Ok(count @ 1..) = stream.read(&mut block) {
-            if stream.write_all(&block[..count]).is_err() {
-                return;
-            }
-        }
-    });
-    let balancer = Balancer::start(engine, Wish::of(&[server]));
+    let balancer = Balancer::start(engine, Wish::of(&[Fake::echoes()]));
     let goal = balancer.address;
     let served = Mutex::new(0);
     std::thread::scope(|scope| {

@@ -9,6 +9,7 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
@@ -281,7 +282,7 @@ impl Engine for Readiness {
         }
     }
 
-    fn watch(&mut self, gate: usize, listener: &Listener) -> io::Result<()> {
+    fn watch(&mut self, gate: usize, listener: &Arc<Listener>) -> io::Result<()> {
         let flags = EpollFlags::EPOLLIN | EpollFlags::EPOLLEXCLUSIVE;
         match self.epoll.add(&listener.socket, EpollEvent::new(flags, Token::Gate(gate).word())) {
             Ok(()) | Err(Errno::EEXIST) => Ok(()),
@@ -289,7 +290,7 @@ impl Engine for Readiness {
         }
     }
 
-    fn ignore(&mut self, _gate: usize, listener: &Listener) {
+    fn ignore(&mut self, _gate: usize, listener: &Arc<Listener>) {
         // It may not be watched at all.
         let _ = self.epoll.delete(&listener.socket);
     }

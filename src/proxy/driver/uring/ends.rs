@@ -68,7 +68,10 @@ impl Pump {
                 if *side == Side::Client && link.stage == Stage::Waiting {
                     read_out(&link.client);
                 }
-                link.end_mut(*side).flags.set(Flags::CLOSE_AFTER);
+                let end = link.end_mut(*side);
+                end.flags.set(Flags::CLOSE_AFTER);
+                // What is not on its way is held by a pause of the other side, which nobody will end.
+                end.waiting = end.waiting.take().filter(|waiting| waiting.flight.is_some());
                 if !link.end(*side).is_open() {
                     return self.close(slot, link, *side);
                 }

@@ -25,7 +25,8 @@ mod tag;
 mod tests;
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -40,7 +41,7 @@ use super::link::{Stage, connect_error};
 use super::{Engine, Release, Report, Slot, begin_connect};
 use crate::state::Listener;
 use crate::sys::socket;
-use crate::sys::uring::{Done, Outcome, Ring, Size, Socket};
+use crate::sys::uring::{Done, Outcome, Ring, Size};
 use crate::time::Tick;
 
 /// `EPOLLEXCLUSIVE`: one of the workers that wait at a listener is woken.
@@ -81,8 +82,8 @@ pub fn serve(mut worker: Worker, ring: Ring) -> io::Result<()> {
 /// A listener that is watched, or was.
 #[derive(Debug, Default)]
 struct Gate {
-    /// A descriptor of our own for it, while it is watched.
-    listener: Option<Socket>,
+    /// While it is watched.
+    listener: Option<Arc<Listener>>,
     turn: u32,
 }
 
@@ -92,13 +93,21 @@ struct Completions {
     pump: Pump,
     links: Vec<Option<Link>>,
     gates: Vec<Gate>,
+    /// Listeners that were watched until this round.
+    retired: Vec<Arc<Listener>>,
     /// Links whose client was not read in the last round: if it still is not, a poll looks after it.
     unread: Vec<(Slot, u32)>,
 }
 
 impl Completions {
     fn new(ring: Ring) -> Completions {
-        Completions { pump: Pump::new(ring), links: Vec::new(), gates: Vec::new(), unread: Vec::new() }
+        Completions {
+            pump: Pump::new(ring),
+            links: Vec::new(),
+            gates: Vec::new(),
+            retired: Vec::new(),
+            unread: Vec::new(),
+        }
     }
 
     /// Sends what the round has brought, and looks after clients that are not read.
@@ -140,6 +149,7 @@ impl Completions {
             self.leave_if_done(mark.slot);
         }
         self.pump.ring.settle();
+        self.retired.clear();
     }
 
     /// A completion.
@@ -151,26 +161,24 @@ impl Completions {
                 worker.commands(self);
                 self.pump.ring.poll(worker.mailbox(), libc_poll::IN as u32, Mark::MAILBOX.tag());
             }
-            Kind::Gate => self.arrived(mark, &done.outcome, worker),
+            Kind::Gate => self.arrived(mark, worker),
             Kind::Watch | Kind::Socket => self.happened(mark, done.outcome),
         }
     }
 
-    fn arrived(&mut self, mark: Mark, outcome: &Outcome, worker: &mut Worker) {
+    fn arrived(&mut self, mark: Mark, worker: &mut Worker) {
         let at = mark.slot as usize;
         let current = |gate: &&Gate| gate.listener.is_some() && Mark::gate(at, gate.turn) == mark;
         if self.gates.get(at).filter(current).is_none() {
-            if matches!(outcome, Outcome::Ready(Ok(_))) {
-                worker.pass_arrival_on();
-            }
-            return;
+            // It may have been woken for a client before it was cancelled, and nobody else was.
+            return worker.pass_arrival_on();
         }
         worker.deliver(self);
         worker.accept(at, self);
         // Asked anew, it tells at once if somebody is left.
         let Some(gate) = self.gates.get(at).filter(current) else { return };
         if let Some(listener) = &gate.listener {
-            self.pump.ring.poll(listener, libc_poll::IN as u32 | EXCLUSIVE, mark.tag());
+            self.pump.ring.poll(&listener.socket, libc_poll::IN as u32 | EXCLUSIVE, mark.tag());
         }
     }
 
@@ -248,7 +256,8 @@ impl Completions {
         let Some(place) = self.gates.get_mut(gate) else { return };
         let Some(listener) = place.listener.take() else { return };
         self.pump.ring.cancel_poll(Mark::gate(gate, place.turn).tag());
-        self.pump.ring.close(listener);
+        // A poll that is still queued names its descriptor.
+        self.retired.push(listener);
     }
 }
 
@@ -328,7 +337,7 @@ impl Engine for Completions {
         self.pump.close(slot, &mut link, Side::Server);
     }
 
-    fn watch(&mut self, gate: usize, listener: &Listener) -> io::Result<()> {
+    fn watch(&mut self, gate: usize, listener: &Arc<Listener>) -> io::Result<()> {
         if self.gates.len() <= gate {
             self.gates.resize_with(gate + 1, Gate::default);
         }
@@ -336,14 +345,17 @@ impl Engine for Completions {
         if place.listener.is_some() {
             return Ok(());
         }
-        let own = self.pump.ring.adopt(listener.socket.as_fd().try_clone_to_owned()?);
         place.turn = place.turn.wrapping_add(1);
-        self.pump.ring.poll(&own, libc_poll::IN as u32 | EXCLUSIVE, Mark::gate(gate, place.turn).tag());
-        place.listener = Some(own);
+        self.pump.ring.poll(
+            &listener.socket,
+            libc_poll::IN as u32 | EXCLUSIVE,
+            Mark::gate(gate, place.turn).tag(),
+        );
+        place.listener = Some(Arc::clone(listener));
         Ok(())
     }
 
-    fn ignore(&mut self, gate: usize, _listener: &Listener) {
+    fn ignore(&mut self, gate: usize, _listener: &Arc<Listener>) {
         self.forget_gate(gate);
     }
 

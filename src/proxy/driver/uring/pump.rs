@@ -212,16 +212,18 @@ impl Pump {
     ) {
         let tag = link.mark(slot, Kind::Socket, side).tag();
         let (end, source) = link.ends(side);
-        let paused = source.flags.has(Flags::PAUSED);
+        let (paused, wanted) = (source.flags.has(Flags::PAUSED), !source.flags.has(Flags::DISCARD));
         let Some(waiting) = &mut end.waiting else { return };
         waiting.flight = None;
         match (result, &end.socket) {
-            (Ok(_) | Err(Errno::EAGAIN | Errno::EINTR), Some(socket)) if !parcel.rest().is_empty() => {
+            (Ok(_) | Err(Errno::EAGAIN | Errno::EINTR), Some(socket))
+                if wanted && !parcel.rest().is_empty() =>
+            {
                 let length = parcel.rest().len();
                 waiting.flight = Some((self.ring.send_owned(socket, parcel, tag), length));
                 self.tell(slot, Event::Blocked(side));
             }
-            (Ok(_) | Err(Errno::ECANCELED), _) => {
+            (Ok(_) | Err(Errno::ECANCELED | Errno::EAGAIN | Errno::EINTR), _) => {
                 if waiting.bytes.is_empty() {
                     end.waiting = None;
                     self.tell(slot, Event::Flowing(side));
@@ -332,7 +334,7 @@ impl Pump {
             source.flags.set(Flags::CANCELLING);
             self.ring.cancel_receive(tag);
         }
-        if side == Side::Client && !source.flags.has(Flags::OVER) {
+        if side == Side::Client && !source.flags.has(Flags::OVER) && !source.flags.has(Flags::WATCHED) {
             self.unread.push((slot, turn));
         }
     }
