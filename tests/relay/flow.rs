@@ -54,8 +54,10 @@ pub(crate) fn both_directions_at_once_arrive_byte_for_byte(engine: EngineLoop) {
     exchange(engine, 8, 2 * MIB, 200_000);
 }
 
+/// `ROLECALL_BULK_MIB=1024` for more of it.
 pub(crate) fn bulk_of_64_mib_arrives_both_ways(engine: EngineLoop) {
-    exchange(engine, 1, 64 * MIB, MIB);
+    let wanted = std::env::var("ROLECALL_BULK_MIB").ok().and_then(|text| text.parse().ok());
+    exchange(engine, 1, wanted.unwrap_or(64) * MIB, MIB);
 }
 
 /// What the kernel's buffers of two connections may hold on a machine with default limits, and then some.
