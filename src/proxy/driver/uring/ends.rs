@@ -92,6 +92,7 @@ impl Pump {
     pub(super) fn discard(&mut self, slot: Slot, link: &mut Link, side: Side) {
         let (from, to) = link.ends(side);
         from.flags.set(Flags::DISCARD);
+        from.flags.unset(Flags::PAUSED);
         to.queue = Queue::EMPTY;
         if let Some(waiting) = &mut to.waiting {
             waiting.bytes.clear();

@@ -293,10 +293,7 @@ impl Engine for Completions {
                 self.pump.regulate(slot, link, Side::Server);
             }
             Op::Discard(side) => self.pump.discard(slot, link, *side),
-            Op::Pause(side) => {
-                link.end_mut(*side).flags.set(Flags::PAUSED);
-                self.pump.regulate(slot, link, *side);
-            }
+            Op::Pause(side) => self.pump.pause(slot, link, *side),
             Op::Resume(side) => self.pump.resume(slot, link, *side),
             _ => self.pump.finish(slot, link, op),
         }

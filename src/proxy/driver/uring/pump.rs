@@ -164,6 +164,21 @@ impl Pump {
         self.ring.send(socket, &self.parts, mark.tag(), notice);
     }
 
+    /// `Op::Pause`: what the other side has not taken yet stays here as well.
+    pub(super) fn pause(&mut self, slot: Slot, link: &mut Link, side: Side) {
+        let (source, sink) = link.ends(side);
+        source.flags.set(Flags::PAUSED);
+        let mut place = std::mem::replace(&mut sink.queue, Queue::EMPTY).first;
+        while let Some(Queued { chunk, next }) = self.queued.get(place as usize) {
+            sink.waiting.get_or_insert_default().bytes.extend_from_slice(self.ring.bytes(*chunk));
+            place = *next;
+        }
+        if let Some((flight, _)) = sink.waiting.as_ref().and_then(|waiting| waiting.flight) {
+            self.ring.cancel_flight(flight);
+        }
+        self.regulate(slot, link, side);
+    }
+
     /// All queues were flushed.
     pub(super) fn flushed(&mut self) {
         self.queued.clear();
@@ -192,9 +207,9 @@ impl Pump {
     /// Sends on what waits for a side, if nothing is on its way there.
     pub(super) fn launch(&mut self, slot: Slot, link: &mut Link, side: Side) {
         let tag = link.mark(slot, Kind::Socket, side).tag();
-        let end = link.end_mut(side);
+        let (end, source) = link.ends(side);
         let (Some(waiting), Some(socket)) = (&mut end.waiting, &end.socket) else { return };
-        if waiting.flight.is_some() || waiting.bytes.is_empty() {
+        if waiting.flight.is_some() || waiting.bytes.is_empty() || source.flags.has(Flags::PAUSED) {
             return;
         }
         let bytes = std::mem::take(&mut waiting.bytes);
@@ -213,30 +228,32 @@ impl Pump {
         let tag = link.mark(slot, Kind::Socket, side).tag();
         let (end, source) = link.ends(side);
         let (paused, wanted) = (source.flags.has(Flags::PAUSED), !source.flags.has(Flags::DISCARD));
+        // What is held for a side that is about to be closed would be held for ever.
+        let held = paused && !end.flags.has(Flags::CLOSE_AFTER);
         let Some(waiting) = &mut end.waiting else { return };
         waiting.flight = None;
+        let rest = parcel.rest();
         match (result, &end.socket) {
-            (Ok(_) | Err(Errno::EAGAIN | Errno::EINTR), Some(socket))
-                if wanted && !parcel.rest().is_empty() =>
-            {
-                let length = parcel.rest().len();
+            (Err(errno), _) if !matches!(errno, Errno::ECANCELED | Errno::EAGAIN | Errno::EINTR) => {
+                end.waiting = None;
+                self.break_off(slot, link, side, errno);
+            }
+            _ if held && wanted && !rest.is_empty() => {
+                waiting.bytes.splice(0..0, rest.iter().copied());
+            }
+            (_, Some(socket)) if !paused && wanted && !rest.is_empty() => {
+                let length = rest.len();
                 waiting.flight = Some((self.ring.send_owned(socket, parcel, tag), length));
                 self.tell(slot, Event::Blocked(side));
             }
-            (Ok(_) | Err(Errno::ECANCELED | Errno::EAGAIN | Errno::EINTR), _) => {
-                if waiting.bytes.is_empty() {
-                    end.waiting = None;
-                    self.tell(slot, Event::Flowing(side));
-                } else if paused {
-                    self.tell(slot, Event::Flowing(side));
-                } else {
-                    self.launch(slot, link, side);
-                    self.tell(slot, Event::Blocked(side));
-                }
-            }
-            (Err(errno), _) => {
+            _ if waiting.bytes.is_empty() || (paused && !held) => {
                 end.waiting = None;
-                self.break_off(slot, link, side, errno);
+                self.tell(slot, Event::Flowing(side));
+            }
+            _ if paused => {}
+            _ => {
+                self.launch(slot, link, side);
+                self.tell(slot, Event::Blocked(side));
             }
         }
         self.written(slot, link, side);

@@ -128,6 +128,36 @@ fn a_paused_side_is_held_even_if_its_bytes_are_under_way() {
 }
 
 #[test]
+fn what_a_server_could_not_take_stays_here_during_a_pause() {
+    let mut scene = Scene::new();
+    scene.client.set_nonblocking(true).unwrap();
+    let mut sent = 0;
+    let begun = Instant::now();
+    while !scene.told.contains(&Event::Blocked(Side::Server)) && begun.elapsed() < PATIENCE {
+        sent += (&scene.client).write(&[7; 65536]).unwrap_or(0);
+        scene.turn();
+    }
+    scene.turns();
+    scene.engine.perform(SLOT, &Op::Pause(Side::Client));
+    scene.turns();
+    let kept = scene.engine.pump.ring.holdings().1;
+    assert_eq!(kept, 0, "a copy is still on its way to the server");
+    let mut block = vec![0; 1 << 20];
+    let mut before = 0;
+    for _ in 0..100 {
+        before += scene.server.read(&mut block).unwrap_or(0);
+        scene.turn();
+        if before > 0 && scene.server.read(&mut block).map(|count| before += count).is_err() {
+            break;
+        }
+    }
+    assert!(before < sent, "all {sent} bytes went across");
+    scene.engine.perform(SLOT, &Op::Resume(Side::Client));
+    assert_eq!(scene.server_gets(sent - before), vec![7; sent - before]);
+    scene.end();
+}
+
+#[test]
 fn a_fin_waits_for_the_end_of_a_pause_and_a_reset_does_not() {
     let mut scene = Scene::new();
     scene.client.write_all(b"last").unwrap();
