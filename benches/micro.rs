@@ -86,7 +86,7 @@ fn balance(criterion: &mut Criterion) {
         for (name, algorithm) in [
             ("roundrobin", Balance::RoundRobin),
             ("leastconn", Balance::LeastConn),
-            ("source", Balance::Source),
+            ("source", Balance::Source(Default::default())),
         ] {
             let mut balancer = Balancer::default();
             let request = Request { client: Some([10, 1, 2, 3].into()), avoid: None };
@@ -203,7 +203,16 @@ fn guard(criterion: &mut Criterion) {
     let mut guard = GuardState::new(Tick(0));
     let seats = (1..=3).map(seat).collect();
     let (hold, window) = (Some(Duration::from_secs(5)), Duration::from_secs(2));
-    guard.step(Input::Apply(Setup { guarding: Guarding::Master, hold, window, seats }), Tick(0));
+    guard.step(
+        Input::Apply(Setup {
+            guarding: Guarding::Master,
+            hold,
+            freeze: hold.unwrap_or_default(),
+            window,
+            seats,
+        }),
+        Tick(0),
+    );
     let round = [report(1, Role::Master), report(2, Role::Replica), report(3, Role::Replica)];
     for observation in round.clone() {
         guard.step(Input::Checked(observation), Tick(1));

@@ -30,7 +30,7 @@
 //! | [`guard`] | those reports | who is master; proofs; cuts |
 //! | [`proxy`] | connections | bytes across, counters, records |
 //! | [`stats`] | a snapshot, an HTTP request | rows, and the page, CSV and JSON made of them |
-//! | [`api`] | lines of the master socket | answers and what is to be done |
+//! | [`api`] | lines of the runtime socket and of the master socket | requests as values, and the text of answers |
 //! | [`process`] | settings | the running program: start, privileges, reload, signals, end |
 //! | [`cli`] | `argv` | settings |
 //!
@@ -43,7 +43,7 @@
 //!
 //! | thread | owns | blocks in |
 //! |---|---|---|
-//! | control (tokio, current thread) | the published snapshot; checks, guards, stats page, signals, reload | tokio |
+//! | control (tokio, current thread) | the published snapshot; checks, guards, stats page, runtime socket, signals, reload | tokio |
 //! | worker N | its sessions and their sockets; nobody else touches their descriptors | its engine's one wait |
 //! | log | the log sockets; words, frames and sends | its queue, and a moment for a slow receiver |
 //! | messages | standard error, once clients are served | its queue, and whoever reads standard error |

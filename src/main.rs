@@ -40,6 +40,7 @@ fn settings(arguments: Arguments) -> Settings {
     Settings {
         program,
         version: cli::COMPATIBLE_VERSION.to_owned(),
+        release_date: cli::COMPATIBLE_DATE.to_owned(),
         task: if arguments.check { Task::Check } else { Task::Serve },
         ground: match (foreground, arguments.daemon) {
             (true, _) => Ground::Foreground,

@@ -1,42 +1,33 @@
-//! The command line that the program serves while it runs: the master socket (`-S`). The runtime socket
-//! (`stats socket`) will speak the same language.
+//! The command line that the program serves while it runs: the runtime socket (`stats socket`) and the master socket
+//! (`-S`), which speak one language.
 //!
-//! Enters: bytes of a client, and a [`View`] of the process. Leaves: bytes to write and what the process is
-//! to do ([`Effect`]). Nothing here reads, writes or waits; `process` owns the sockets.
+//! Enters: bytes of a client. Leaves: what is to be done, one step after another ([`session`]), and the text of
+//! answers. Nothing here reads, writes or waits, and nothing changes the running program; `process` owns the sockets
+//! and carries requests out.
 //!
-//! [`command`] is the one table of commands, from which `help` and the hints for unknown words derive;
-//! [`session`] is one client's line protocol: commands end with a line feed or `;`, every answer with an
-//! empty line, `prompt` asks for more.
+//! ```text
+//!  bytes -> session (lines, words, levels) -> command (the one TABLE) -> request (values)
+//!                                                                           |  carried out by process::runtime
+//!  text  <-  show, info, redis (what there is to see)  <--------------------+
+//! ```
+//!
+//! | module | what |
+//! |---|---|
+//! | [`command`] | the one table: words, level, help, and who reads the arguments; `help` and hints derive from it |
+//! | [`request`] | arguments in, a value or HAProxy's complaint out |
+//! | [`session`] | one client's line protocol |
+//! | [`show`], [`info`], [`redis`] | answers |
+//! | [`master`] | answers of the master process |
 
 pub mod command;
+pub mod info;
+pub mod master;
+pub mod redis;
+pub mod request;
 pub mod session;
+pub mod show;
 
-use std::time::Duration;
-
-pub use session::{Effect, Session};
-
-/// What commands can tell of the process.
-#[derive(Debug, Clone, Default)]
-pub struct View {
-    pub version: String,
-    pub master: u32,
-    pub uptime: Duration,
-    pub reloads: u32,
-    pub failed_reloads: u32,
-    pub last_reload_failed: bool,
-    pub worker: Option<WorkerView>,
-    /// Everything that the last start or reload had to say.
-    pub startup_logs: String,
-    /// Only what the program itself set; the rest of an environment may hold passwords.
-    pub environment: Vec<(String, String)>,
-}
-
-/// The process that serves clients.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct WorkerView {
-    pub pid: u32,
-    /// Reloads that failed since it last took a config.
-    pub reloads: u32,
-    /// Since it last took a config.
-    pub uptime: Duration,
-}
+pub use master::{View, WorkerView};
+pub use request::Request;
+pub use session::{Processes, Session, Step};
+pub use show::Reply;

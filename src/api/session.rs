@@ -1,180 +1,280 @@
-//! One client of the master socket. Bytes in, effects out; bounded by [`LONGEST`].
+//! One client's line protocol, on the runtime socket and on the master socket. Bytes in, [`Step`]s out, one at a
+//! time: whoever serves the client takes the next one when the last is done, so that an answer is written before
+//! the next command runs, and nothing piles up for a client that does not read.
+//!
+//! A line ends with a line feed and holds commands separated by `;`. A backslash takes the meaning from a `;`, a
+//! blank or a backslash. A line that ends with `<<` is followed by lines of payload up to an empty one; no command
+//! here takes any. Every answer ends with an empty line. The runtime socket takes one line, and those that have
+//! come with it, and closes, unless `prompt` asked for more; the master socket goes on. Bounded by [`LONGEST`].
 
-use super::View;
+use std::collections::VecDeque;
+use std::time::Duration;
+
 use super::command::{self, Action, Level, Target};
+use super::request::Request;
 
 /// Bytes of one line, as HAProxy's buffer.
-const LONGEST: usize = 16 * 1024;
+pub const LONGEST: usize = 16 * 1024;
 
-/// What is to be done, in order.
+/// What is to be done next.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Effect {
+pub enum Step {
     Write(String),
-    /// Reload; when that has ended, close without a word.
-    Reload,
+    /// Answer it, then write [`Session::end_of_answer`].
+    Ask(Request),
+    /// Of a master: have the worker answer that line, as for a client of that level, and pass the answer on.
+    Forward(String, Level),
+    /// `set timeout cli`: how long this client may be silent from now on.
+    Timeout(Duration),
     Close,
+}
+
+/// Which processes a master knows, for its prompt and for `@`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Processes {
+    pub master: u32,
+    pub worker: Option<u32>,
+    pub last_reload_failed: bool,
 }
 
 /// The protocol's memory.
 #[derive(Debug)]
 pub struct Session {
     input: Vec<u8>,
+    waiting: VecDeque<Item>,
+    /// A line whose payload comes.
+    announced: Option<String>,
     level: Level,
+    /// Whose socket it is.
+    host: Target,
     target: Target,
     prompts: bool,
+    finished: bool,
     ended: bool,
 }
 
-impl Default for Session {
-    fn default() -> Session {
-        Session::new(Level::Admin)
-    }
+#[derive(Debug)]
+enum Item {
+    Command(Vec<String>),
+    LineEnd,
 }
 
 impl Session {
-    /// One that may do what `level` may.
-    pub fn new(level: Level) -> Session {
-        Session { input: Vec::new(), level, target: Target::Master, prompts: false, ended: false }
+    /// A client of the socket of that process, which may do what `level` may.
+    pub fn new(host: Target, level: Level) -> Session {
+        Session {
+            input: Vec::new(),
+            waiting: VecDeque::new(),
+            announced: None,
+            level,
+            host,
+            target: host,
+            prompts: false,
+            finished: false,
+            ended: false,
+        }
     }
 
-    /// Takes bytes in and answers every line that is complete.
-    pub fn receive(&mut self, bytes: &[u8], view: &View) -> Vec<Effect> {
+    /// Takes bytes in.
+    pub fn receive(&mut self, bytes: &[u8]) {
         self.input.extend_from_slice(bytes);
-        let mut effects = Vec::new();
-        while let Some(end) = self.input.iter().position(|byte| *byte == b'\n') {
-            let line: Vec<u8> = self.input.drain(..=end).collect();
-            self.line(&String::from_utf8_lossy(&line), view, &mut effects);
-            if self.ended {
-                self.input.clear();
-                return effects;
+    }
+
+    /// The client sends no more: a last line without a line feed counts.
+    pub fn finish(&mut self) {
+        self.finished = true;
+        if !self.input.is_empty() || self.announced.is_some() {
+            self.input.extend_from_slice(b"\n\n");
+        }
+    }
+
+    /// What its client may do.
+    pub fn level(&self) -> Level {
+        self.level
+    }
+
+    /// What is to be done next; `None`: more input is needed, or it has ended. `processes` are of a master.
+    pub fn next(&mut self, processes: &Processes) -> Option<Step> {
+        while !self.ended {
+            let step = match self.waiting.pop_front() {
+                Some(Item::Command(words)) => self.command(&words, processes),
+                Some(Item::LineEnd) => self.line_end(processes),
+                None if self.take_line() => None,
+                None if self.finished || self.input.len() > LONGEST => self.close(),
+                None => return None,
+            };
+            if step.is_some() {
+                return step;
             }
         }
-        if self.input.len() > LONGEST {
-            self.ended = true;
-            effects.push(Effect::Close);
-        }
-        effects
+        None
     }
 
-    /// The client sends no more: a last line without a line feed counts, then it ends.
-    pub fn finish(&mut self, view: &View) -> Vec<Effect> {
-        let mut effects = match self.input.is_empty() || self.ended {
-            true => Vec::new(),
-            false => self.receive(b"\n", view),
-        };
-        if !self.ended {
-            self.ended = true;
-            effects.push(Effect::Close);
-        }
-        effects
+    /// What comes after an answer.
+    pub fn end_of_answer(&self) -> &'static str {
+        if self.prompts && self.host == Target::Worker { "\n> " } else { "\n" }
     }
 
-    fn line(&mut self, line: &str, view: &View, effects: &mut Vec<Effect>) {
-        for text in split(line.trim_end()) {
-            let words: Vec<&str> = text.split_whitespace().collect();
-            if !words.is_empty() {
-                self.command(&words, view, effects);
+    fn close(&mut self) -> Option<Step> {
+        self.ended = true;
+        Some(Step::Close)
+    }
+
+    /// Takes the next complete line apart; whether there was one.
+    fn take_line(&mut self) -> bool {
+        let end = self.input.iter().position(|byte| *byte == b'\n');
+        let Some(end) = end.filter(|end| *end <= LONGEST) else { return false };
+        let line: Vec<u8> = self.input.drain(..=end).collect();
+        let line = String::from_utf8_lossy(&line);
+        let line = line.trim_end();
+        if let Some(command) = self.announced.take() {
+            match line.is_empty() {
+                true => self.take_apart(&command),
+                false => self.announced = Some(command),
             }
-            if self.ended {
-                return;
+        } else if let Some(command) = payload_follows(line) {
+            self.announced = Some(command.to_owned());
+        } else {
+            self.take_apart(line);
+        }
+        true
+    }
+
+    fn take_apart(&mut self, line: &str) {
+        let commands = split(line).into_iter();
+        match self.host {
+            // HAProxy's master says nothing to an empty command, its worker lists what there is.
+            Target::Master => {
+                self.waiting.extend(commands.filter(|words| !words.is_empty()).map(Item::Command))
             }
+            Target::Worker => self.waiting.extend(commands.map(Item::Command)),
         }
-        if self.prompts {
-            effects.push(Effect::Write(self.prompt(view)));
+        self.waiting.push_back(Item::LineEnd);
+    }
+
+    fn line_end(&mut self, processes: &Processes) -> Option<Step> {
+        match self.host {
+            Target::Master if self.prompts => Some(Step::Write(self.prompt(processes))),
+            Target::Worker if !self.prompts && self.input.is_empty() => self.close(),
+            _ => None,
         }
     }
 
-    fn command(&mut self, words: &[&str], view: &View, effects: &mut Vec<Effect>) {
-        let Some(name) = words[0].strip_prefix('@') else {
-            return self.run(words, self.target, view, effects);
+    fn command(&mut self, words: &[String], processes: &Processes) -> Option<Step> {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let prefix =
+            words.first().and_then(|word| word.strip_prefix('@')).filter(|_| self.host == Target::Master);
+        let Some(name) = prefix else { return self.run(&words, self.target, processes) };
+        let Some(target) = target(name, processes) else {
+            return Some(Step::Write(format!(
+                "Can't find the target PID matching the prefix '{}'\n",
+                words[0]
+            )));
         };
-        let Some(target) = target(name, view) else {
-            let text = format!("Can't find the target PID matching the prefix '{}'\n", words[0]);
-            return effects.push(Effect::Write(text));
-        };
-        match words.len() {
-            1 => self.target = target,
-            _ => self.run(&words[1..], target, view, effects),
+        if words.len() == 1 {
+            self.target = target;
+            return None;
         }
+        self.run(&words[1..], target, processes)
     }
 
-    fn run(&mut self, words: &[&str], target: Target, view: &View, effects: &mut Vec<Effect>) {
+    fn run(&mut self, words: &[&str], target: Target, processes: &Processes) -> Option<Step> {
         let Some(row) = command::find(words, target) else {
-            return effects.push(Effect::Write(command::unknown(words, target) + "\n"));
+            return self.answer(&command::unknown(words, target));
         };
         if self.level < row.level {
-            return effects.push(Effect::Write("Permission denied\n\n".to_owned()));
+            return self.answer("Permission denied\n");
         }
         let rest = &words[row.words.len()..];
-        let text = match row.action {
+        let action = match (row.read)(rest) {
+            Ok(action) => action,
+            Err(fault) => return self.answer(&fault),
+        };
+        match action {
+            Action::Ask(_) if target != self.host => Some(Step::Forward(
+                words.iter().map(|word| escape(word)).collect::<Vec<_>>().join(" "),
+                self.level,
+            )),
+            Action::Ask(request) => Some(Step::Ask(request)),
+            Action::Timeout(limit) => Some(Step::Timeout(limit)),
+            Action::Say(text) => self.answer(&text),
+            Action::Level => self.answer(&format!("{}\n", self.level.name())),
+            Action::Help => self.answer(&command::help(rest, target)),
             Action::Lower(level) => {
                 self.level = self.level.min(level);
-                String::new()
-            }
-            Action::Reload => {
-                self.ended = true;
-                return effects.push(Effect::Reload);
-            }
-            Action::Quit => {
-                self.ended = true;
-                let last = if self.prompts { self.prompt(view) } else { String::new() };
-                return effects.extend([Effect::Write(last), Effect::Close]);
+                self.answer("")
             }
             Action::Prompt => {
                 self.prompts = !self.prompts;
-                return;
+                if self.host == Target::Master { None } else { self.answer("") }
             }
-            Action::ShowCliLevel => format!("{}\n", self.level.name()),
-            // The master's own socket is not in HAProxy's list, and the worker has no other yet.
-            Action::ShowCliSockets | Action::Prefix => String::new(),
-            Action::ShowEnv => command::show_env(view, rest.first().copied()),
-            Action::ShowProc => command::show_proc(view),
-            Action::ShowStartupLogs => view.startup_logs.clone(),
-            Action::ShowVersion => format!("{}\n", view.version),
-            Action::Help => command::help(rest, target),
-        };
-        effects.push(Effect::Write(text + "\n"));
+            Action::Quit => {
+                self.waiting.clear();
+                self.input.clear();
+                self.finished = true;
+                let last = self.prompts && self.host == Target::Master;
+                last.then(|| Step::Write(self.prompt(processes)))
+            }
+        }
     }
 
-    fn prompt(&self, view: &View) -> String {
+    fn answer(&self, text: &str) -> Option<Step> {
+        Some(Step::Write(format!("{text}{}", self.end_of_answer())))
+    }
+
+    fn prompt(&self, processes: &Processes) -> String {
         match self.target {
-            Target::Worker => format!("{}> ", view.worker.map_or(0, |worker| worker.pid)),
-            Target::Master if view.last_reload_failed => "master[ReloadFailed]> ".to_owned(),
+            Target::Worker => format!("{}> ", processes.worker.unwrap_or(0)),
+            Target::Master if processes.last_reload_failed => "master[ReloadFailed]> ".to_owned(),
             Target::Master => "master> ".to_owned(),
         }
     }
 }
 
 /// Whom `@name` means.
-fn target(name: &str, view: &View) -> Option<Target> {
+fn target(name: &str, processes: &Processes) -> Option<Target> {
     match name {
         "master" | "0" => return Some(Target::Master),
-        "1" => return view.worker.map(|_| Target::Worker),
+        "1" => return processes.worker.map(|_| Target::Worker),
         _ => {}
     }
     let pid: u32 = name.strip_prefix('!')?.parse().ok()?;
-    if pid == view.master {
+    if pid == processes.master {
         return Some(Target::Master);
     }
-    view.worker.filter(|worker| worker.pid == pid).map(|_| Target::Worker)
+    processes.worker.filter(|worker| *worker == pid).map(|_| Target::Worker)
 }
 
-/// Commands of a line; `\;` is no end of one.
-fn split(line: &str) -> Vec<String> {
-    let mut parts = vec![String::new()];
+/// The command of a line whose last word announces a payload.
+fn payload_follows(line: &str) -> Option<&str> {
+    let last = line.rsplit(char::is_whitespace).next()?;
+    last.starts_with("<<").then(|| &line[..line.len() - last.len()])
+}
+
+/// The words of each command of a line.
+fn split(line: &str) -> Vec<Vec<String>> {
+    let (mut commands, mut words, mut word) = (Vec::new(), Vec::new(), None::<String>);
     let mut characters = line.chars();
     while let Some(character) = characters.next() {
-        if character == ';' {
-            parts.push(String::new());
-            continue;
-        }
-        let Some(part) = parts.last_mut() else { break };
         match character {
-            '\\' => part.extend(characters.next()),
-            _ => part.push(character),
+            ';' => {
+                words.extend(word.take());
+                commands.push(std::mem::take(&mut words));
+            }
+            '\\' => word.get_or_insert_default().extend(characters.next()),
+            blank if blank.is_whitespace() => words.extend(word.take()),
+            other => word.get_or_insert_default().push(other),
         }
     }
-    parts
+    words.extend(word);
+    commands.push(words);
+    commands
+}
+
+/// Undone by [`split`].
+fn escape(word: &str) -> String {
+    let special = |c: char| c == ';' || c == '\\' || c.is_whitespace();
+    word.chars().flat_map(|c| special(c).then_some('\\').into_iter().chain([c])).collect()
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::api::WorkerView;
+use crate::api::{View, WorkerView};
 
 fn view() -> View {
     View {
@@ -13,22 +13,48 @@ fn view() -> View {
         reloads: 2,
         failed_reloads: 1,
         worker: Some(WorkerView { pid: 101, reloads: 1, uptime: Duration::from_secs(1) }),
-        environment: vec![("HAPROXY_CFGFILES".to_owned(), "rl.cfg".to_owned())],
         ..View::default()
     }
 }
 
-/// What a client reads that sends `input` and then no more.
+fn steps(session: &mut Session) -> String {
+    let (view, mut text) = (view(), String::new());
+    while let Some(step) = session.next(&view.processes()) {
+        match step {
+            Step::Write(written) => text.push_str(&written),
+            Step::Ask(Request::Reload) => return text + "(reload)",
+            Step::Ask(request) => {
+                text.push_str(&view.answer(&request));
+                text.push_str(session.end_of_answer());
+            }
+            Step::Forward(line, level) => {
+                text.push_str(&format!("(to the worker as {}: {line})", level.name()))
+            }
+            Step::Timeout(limit) => text.push_str(&format!("({limit:?}){}", session.end_of_answer())),
+            Step::Close => text.push_str("(close)"),
+        }
+    }
+    text
+}
+
+/// What a client of the master reads that sends `input` and then no more.
 fn answer(input: &str) -> String {
-    let (mut session, view) = (Session::default(), view());
-    let mut effects = session.receive(input.as_bytes(), &view);
-    effects.extend(session.finish(&view));
-    let text = |effect| match effect {
-        Effect::Write(text) => text,
-        Effect::Reload => "(reload)".to_owned(),
-        Effect::Close => "(close)".to_owned(),
-    };
-    effects.into_iter().map(text).collect()
+    answer_of(Session::new(Target::Master, Level::Admin), input)
+}
+
+/// The same of the runtime socket.
+fn runtime(input: &str) -> String {
+    answer_of(Session::new(Target::Worker, Level::Admin), input)
+}
+
+fn answer_of(mut session: Session, input: &str) -> String {
+    session.receive(input.as_bytes());
+    let text = steps(&mut session);
+    if text.ends_with("(reload)") {
+        return text;
+    }
+    session.finish();
+    text + &steps(&mut session)
 }
 
 #[test]
@@ -36,14 +62,17 @@ fn answers_are_haproxys() {
     let table = [
         ("show version\n", "2.6.12\n\n(close)"),
         ("show version", "2.6.12\n\n(close)"),
-        ("@1 show version\n", "2.6.12\n\n(close)"),
-        ("@1; show cli level; show version\n", "admin\n\n2.6.12\n\n(close)"),
+        ("@1 show version\n", "(to the worker as admin: show version)(close)"),
+        ("@1; show cli level; show version\n", "admin\n\n(to the worker as admin: show version)(close)"),
+        ("operator;@1 show env a\\ b\\;\n", "\n(to the worker as operator: show env a\\ b\\;)(close)"),
         ("@!999999 show info\n", "Can't find the target PID matching the prefix '@!999999'\n(close)"),
         ("@9 show info\n", "Can't find the target PID matching the prefix '@9'\n(close)"),
-        ("@!101 show env HAPROXY_CFGFILES\n", "HAPROXY_CFGFILES=rl.cfg\n\n(close)"),
-        ("@1 show env HOME\n", "Variable not found\n\n(close)"),
+        ("@!101 show env HAPROXY_CFGFILES\n", "(to the worker as admin: show env HAPROXY_CFGFILES)(close)"),
         ("prompt\nshow version\nquit\n", "master> 2.6.12\n\nmaster> master> (close)"),
-        ("prompt\n@1\nshow version\nquit\n", "master> 101> 2.6.12\n\n101> 101> (close)"),
+        (
+            "prompt\n@1\nshow version\nquit\n",
+            "master> 101> (to the worker as admin: show version)101> 101> (close)",
+        ),
         ("reload\nshow version\n", "(reload)"),
         ("user;reload;show cli level\n", "\nPermission denied\n\nuser\n\n(close)"),
         ("show cli sockets\n", "\n(close)"),
@@ -97,18 +126,61 @@ fn an_unknown_command_gets_a_list() {
     ");
 }
 
+/// Recorded from HAProxy 2.6.12.
+#[test]
+fn the_runtime_socket_takes_one_line_unless_prompt_asks_for_more() {
+    let table = [
+        ("show version\nshow version\n", "2.6.12\n\n2.6.12\n\n(close)"),
+        ("show version;show cli level\n", "2.6.12\n\nadmin\n\n(close)"),
+        ("prompt\nshow version\nuser;show cli level\nquit\n", "\n> 2.6.12\n\n> \n> user\n\n> (close)"),
+        ("user;expert-mode on;show cli level\n", "\nPermission denied\n\nuser\n\n(close)"),
+        ("set timeout cli 5;show version\n", "(5s)\n2.6.12\n\n(close)"),
+        ("show version <<\nsome\nlines\n\nshow version\n", "2.6.12\n\n2.6.12\n\n(close)"),
+        ("show version <<\nsome\nlines\n\n", "2.6.12\n\n(close)"),
+        ("show version <<\nsome", "2.6.12\n\n(close)"),
+        ("prompt;show version <<EOF\nx\n\nquit", "\n> 2.6.12\n\n> (close)"),
+        ("operator\n", "\n(close)"),
+        ("", "(close)"),
+    ];
+    for (input, expected) in table {
+        assert_eq!(runtime(input), expected, "{input:?}");
+    }
+    let title = "Unknown command. Please enter one of the following commands only:\n";
+    assert!(runtime("\n").starts_with(title));
+    assert!(runtime("@1 show version\n").starts_with("Unknown command, but maybe"));
+}
+
+#[test]
+fn help_lists_what_begins_alike() {
+    insta::assert_snapshot!(runtime("help set maxconn\n"));
+    insta::assert_snapshot!(runtime("set foo\n"));
+    insta::assert_snapshot!(runtime("help\n"));
+}
+
+#[test]
+fn blanks_and_semicolons_can_be_part_of_a_word() {
+    assert_eq!(split(r"a b\ c\;d;e\\f "), [vec!["a", "b c;d"], vec![r"e\f"]]);
+    assert_eq!(split(";a;"), [vec![], vec!["a".to_owned()], vec![]]);
+}
+
 #[test]
 fn a_line_without_end_is_cut_off() {
-    let (mut session, view) = (Session::default(), view());
-    assert!(session.receive(&[b'x'; LONGEST], &view).is_empty());
-    assert_eq!(session.receive(b"x", &view), [Effect::Close]);
+    let mut session = Session::new(Target::Worker, Level::Admin);
+    session.receive(&[b'x'; LONGEST]);
+    assert_eq!(session.next(&Processes::default()), None);
+    session.receive(b"x");
+    assert_eq!(session.next(&Processes::default()), Some(Step::Close));
 }
 
 proptest! {
     #[test]
-    fn any_input_is_answered(input in prop::collection::vec(any::<u8>(), 0..300)) {
-        let mut session = Session::default();
-        session.receive(&input, &view());
-        prop_assert!(session.finish(&view()).len() <= 1 || session.ended);
+    fn any_input_is_answered(input in prop::collection::vec(any::<u8>(), 0..300), master: bool) {
+        let host = if master { Target::Master } else { Target::Worker };
+        let mut session = Session::new(host, Level::Admin);
+        session.receive(&input);
+        steps(&mut session);
+        session.finish();
+        steps(&mut session);
+        prop_assert!(session.ended || input.windows(6).any(|window| window == b"reload"));
     }
 }

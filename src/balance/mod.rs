@@ -9,7 +9,9 @@
 //!
 //! The orders are those that HAProxy 2.6 shows; the tests hold sequences recorded from the real program.
 
+mod consistent;
 mod first;
+mod hash;
 mod leastconn;
 mod map;
 mod random;
@@ -19,7 +21,7 @@ mod static_rr;
 
 use std::net::IpAddr;
 
-use crate::config::model::Balance;
+use crate::config::model::{Balance, HashMethod, Hashing};
 
 /// What a server could take now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -63,7 +65,7 @@ pub enum Pick {
 
 /// Whether the algorithm ties a client to one server, so that it waits for that one alone.
 pub fn pins(algorithm: Balance, client: Option<IpAddr>) -> bool {
-    algorithm == Balance::Source && client.is_some()
+    matches!(algorithm, Balance::Source(_)) && client.is_some()
 }
 
 /// What is remembered of one server.
@@ -95,6 +97,7 @@ pub struct Balancer {
     picks: u64,
     rotation: roundrobin::Rotation,
     map: map::Map,
+    ring: consistent::Ring,
     random: random::Source,
 }
 
@@ -109,6 +112,7 @@ impl Balancer {
         let changed = self.take_in(offers);
         if changed {
             self.map.outdate();
+            self.ring.outdate();
         }
         if self.slots.iter().all(|slot| slot.candidate.is_none()) {
             return Pick::Nobody;
@@ -133,9 +137,19 @@ impl Balancer {
             (Balance::StaticRr, _) => static_rr::next(&mut self.map, slots, avoid),
             (Balance::LeastConn, _) => leastconn::next(slots, avoid),
             (Balance::First, _) => first::next(slots, avoid),
-            (Balance::Source, Some(client)) => source::find(&mut self.map, slots, client),
+            (Balance::Source(hashing @ Hashing { method: HashMethod::Consistent, .. }), Some(client)) => {
+                let seeker = consistent::Seeker {
+                    hash: source::hash(client, hashing),
+                    avoid,
+                    balance_factor: hashing.balance_factor,
+                };
+                self.ring.find(slots, seeker)
+            }
+            (Balance::Source(hashing), Some(client)) => {
+                source::find(&mut self.map, slots, source::hash(client, hashing))
+            }
             // HAProxy, too, takes turns when there is no key.
-            (Balance::Source, None) => static_rr::next(&mut self.map, slots, avoid),
+            (Balance::Source(_), None) => static_rr::next(&mut self.map, slots, avoid),
             (Balance::Random(draws), _) => self.random.next(slots, avoid, draws),
         }
     }

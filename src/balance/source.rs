@@ -4,21 +4,25 @@
 use std::net::IpAddr;
 
 use super::Slot;
+use super::hash::avalanche;
 use super::map::Map;
+use crate::config::model::Hashing;
 
-pub(super) fn find(map: &mut Map, slots: &[Slot], client: IpAddr) -> Option<usize> {
+/// `hash-type map-based`: the hash is a position in the table of servers.
+pub(super) fn find(map: &mut Map, slots: &[Slot], hash: u32) -> Option<usize> {
     let entries = map.entries(slots);
-    let at = (hash(client) as usize).checked_rem(entries.len())?;
+    let at = (hash as usize).checked_rem(entries.len())?;
     Some(usize::from(entries[at]))
 }
 
 /// HAProxy's: the address' 32-bit words in network order, one over the other.
-fn hash(client: IpAddr) -> u32 {
-    match client {
+pub(super) fn hash(client: IpAddr, hashing: Hashing) -> u32 {
+    let hash = match client {
         IpAddr::V4(ip) => ip.to_bits(),
         IpAddr::V6(ip) => {
             let bits = ip.to_bits();
             (0..4).fold(0, |hash, word| hash ^ (bits >> (32 * word)) as u32)
         }
-    }
+    };
+    if hashing.avalanche { avalanche(hash) } else { hash }
 }

@@ -127,7 +127,7 @@ fn source_goes_by_the_address() {
     let mut pick = |client: &str| {
         let offers: Vec<Offer> = [1, 2, 3].iter().zip(&[9, 9, 9]).enumerate().map(offer).collect();
         let request = Request { client: Some(client.parse().unwrap()), avoid: None };
-        balancer.pick(Balance::Source, request, offers.into_iter())
+        balancer.pick(Balance::Source(Default::default()), request, offers.into_iter())
     };
     assert_eq!(pick("127.0.0.1"), Pick::Server(2));
     assert_eq!(pick("127.0.0.1"), Pick::Server(2));
@@ -175,4 +175,54 @@ fn random_shares_by_weight() {
     let order = run(Balance::Random(1), &[1, 3], 4000, false);
     let heavy = order.matches('b').count();
     assert!((2800..3200).contains(&heavy), "{heavy} of 4000");
+}
+
+const RING: Balance =
+    Balance::Source(Hashing { method: HashMethod::Consistent, avalanche: true, balance_factor: None });
+
+fn clients() -> impl Iterator<Item = Request> {
+    let client = |number: u32| IpAddr::from((0x0a00_0000 + number * 7).to_be_bytes());
+    (0..4000).map(move |number| Request { client: Some(client(number)), avoid: None })
+}
+
+#[test]
+fn only_the_clients_of_a_server_that_leaves_move() {
+    let mut balancer = Balancer::default();
+    let whole: Vec<Offer> =
+        [16, 16, 48].iter().zip(&[9, 9, 9]).enumerate().map(|(at, pair)| offer((at, pair))).collect();
+    let mut pick =
+        |request: Request, offers: &[Offer]| match balancer.pick(RING, request, offers.iter().copied()) {
+            Pick::Server(at) => at,
+            other => panic!("{other:?}"),
+        };
+    let before: Vec<usize> = clients().map(|request| pick(request, &whole)).collect();
+    let mut without = whole.clone();
+    without[1].candidate = None;
+    let after: Vec<usize> = clients().map(|request| pick(request, &without)).collect();
+    for (before, after) in before.iter().zip(&after) {
+        assert!(before == after || (*before == 1 && *after != 1), "{before} {after}");
+    }
+    let again: Vec<usize> = clients().map(|request| pick(request, &whole)).collect();
+    assert_eq!(before, again);
+    let shares = [0, 1, 2].map(|server| before.iter().filter(|at| **at == server).count());
+    // A fifth, a fifth and three fifths, as far as 16 places a unit of weight spread them.
+    for (share, expected) in shares.iter().zip([800, 800, 2400]) {
+        assert!(share.abs_diff(expected) < 400, "{shares:?}");
+    }
+}
+
+#[test]
+fn a_ring_passes_over_a_failed_and_an_overloaded_server() {
+    let mut balancer = Balancer::default();
+    let offers: Vec<Offer> = [16, 16].iter().zip(&[3, 0]).enumerate().map(offer).collect();
+    let bounded = Balance::Source(Hashing {
+        method: HashMethod::Consistent,
+        avalanche: true,
+        balance_factor: Some(101),
+    });
+    for request in clients().take(50) {
+        assert_eq!(balancer.pick(bounded, request, offers.iter().copied()), Pick::Server(1));
+        let request = Request { avoid: Some(1), ..request };
+        assert_eq!(balancer.pick(RING, request, offers.iter().copied()), Pick::Server(0));
+    }
 }

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser};
 
 pub use keywords::keyword_dump;
-pub use version::{COMPATIBLE_VERSION, build_details, version_text};
+pub use version::{COMPATIBLE_DATE, COMPATIBLE_VERSION, build_details, version_text};
 
 /// What the command line asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,7 +8,8 @@ use crate::sys::uring::trial;
 pub const COMPATIBLE_VERSION: &str = "2.6.12-rolecall";
 
 /// The day of that HAProxy release.
-const COMPATIBLE_DATE: &str = "2023/03/28";
+/// The date of that version.
+pub const COMPATIBLE_DATE: &str = "2023/03/28";
 
 /// The text of `-v`.
 pub fn version_text() -> String {

@@ -4,16 +4,23 @@
 //! `defaults` have been applied: a proxy starts as a copy of the settings in force and its own lines change
 //! the copy, as in HAProxy. Long lists behind an `Rc` are shared until a line changes them.
 
+use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
 use super::model::Relay;
 use super::model::{
-    Balance, CheckRule, GuardMode, Keepalive, LogFormat, LogFraming, Mode, OnError, Redispatch, Secret,
+    Balance, GuardMode, Hashing, Keepalive, Level, LogFormat, LogFraming, Mode, OnError, Redispatch,
+    ReplicaOptions, Secret,
 };
 use super::parser::address::Address;
 use super::source::Span;
+
+mod check;
+
+pub use check::{Check, CheckKind, HttpCheck, HttpRequest, HttpRule, MysqlLogin};
 
 /// A value and the place where it was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +41,27 @@ impl<T> Spanned<T> {
 pub struct Tree {
     pub global: Global,
     pub proxies: Vec<Proxy>,
+    pub sentinels: Vec<Sentinels>,
+}
+
+/// A `sentinels` section.
+#[derive(Debug, Clone)]
+pub struct Sentinels {
+    pub name: Spanned<String>,
+    pub master: Option<Spanned<String>>,
+    pub sentinels: Vec<Sentinel>,
+    pub auth_user: Option<Spanned<String>>,
+    pub auth_pass: Option<Secret>,
+    pub timeout: Option<Duration>,
+}
+
+/// A `sentinel` line.
+#[derive(Debug, Clone)]
+pub struct Sentinel {
+    pub id: Spanned<String>,
+    pub address: Spanned<Address>,
+    /// The address as written, variables expanded.
+    pub written_address: String,
 }
 
 /// `global`, all of its sections merged.
@@ -42,14 +70,19 @@ pub struct Global {
     pub daemon: bool,
     pub master_worker: bool,
     pub quiet: bool,
-    /// There is a `stats socket`: HAProxy gives it the first number of a proxy.
-    pub stats_socket: bool,
+    /// There is a `stats` line: HAProxy gives the proxy behind it the first number.
+    pub has_commands: bool,
+    pub stats_sockets: Vec<Bind>,
+    pub stats_timeout: Option<Duration>,
+    pub stats_maxconn: Option<u32>,
     pub zero_warning: bool,
     pub pidfile: Option<Spanned<PathBuf>>,
     pub chroot: Option<Spanned<PathBuf>>,
     pub user: Option<Spanned<Account>>,
     pub group: Option<Spanned<Account>>,
     pub nbthread: Option<usize>,
+    /// Cores by the number of the thread, from 1.
+    pub cpu_map: BTreeMap<usize, Vec<usize>>,
     pub maxconn: Option<Spanned<u32>>,
     pub ulimit_n: Option<u64>,
     pub log: Vec<LogTarget>,
@@ -141,6 +174,7 @@ pub struct Settings {
     pub default_backend: Option<Spanned<String>>,
     pub timeouts: Timeouts,
     pub balance: Balance,
+    pub hashing: Hashing,
     pub retries: Option<u32>,
     pub redispatch: Redispatch,
     pub options: Options,
@@ -171,6 +205,8 @@ pub struct Timeouts {
     pub tunnel: Option<Duration>,
     pub queue: Option<Duration>,
     pub check: Option<Duration>,
+    /// Ours: see [`super::model::RedisOptions::freeze`].
+    pub freeze: Option<Duration>,
 }
 
 /// The options that are on or off.
@@ -189,25 +225,6 @@ pub struct Options {
     pub tcpka: bool,
 }
 
-/// The last check option, and the `tcp-check` rules whether that option wants them or not.
-#[derive(Debug, Clone, Default)]
-pub struct Check {
-    pub kind: CheckKind,
-    pub rules: Rc<Vec<Spanned<CheckRule>>>,
-    /// The rules came from `defaults`: a proxy's first own rule replaces them.
-    pub inherited: bool,
-    /// The last standalone comment: it names the steps after it.
-    pub standing_comment: Option<String>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum CheckKind {
-    #[default]
-    Layer4,
-    TcpCheck,
-    RedisCheck,
-}
-
 /// `option redis-*`.
 #[derive(Debug, Clone, Copy)]
 pub struct Redis {
@@ -216,6 +233,8 @@ pub struct Redis {
     pub single_master: bool,
     pub hold: Hold,
     pub kept_probe: Option<bool>,
+    pub replica: Option<ReplicaOptions>,
+    pub discovery: bool,
 }
 
 impl Default for Redis {
@@ -226,6 +245,8 @@ impl Default for Redis {
             single_master: true,
             hold: Hold::ByQueueTimeout,
             kept_probe: None,
+            replica: None,
+            discovery: true,
         }
     }
 }
@@ -305,6 +326,11 @@ pub struct BindOptions {
     pub interface: Option<String>,
     pub mss: Option<u32>,
     pub tcp_ut: Option<Duration>,
+    /// Who may open a unix socket's file, and what commands may do; of a `stats socket` only.
+    pub mode: Option<u32>,
+    pub user: Option<Spanned<Account>>,
+    pub group: Option<Spanned<Account>>,
+    pub level: Option<Level>,
 }
 
 /// A `server` line.
@@ -344,17 +370,19 @@ pub struct ServerSettings {
     pub slowstart: Duration,
     pub source: Option<Spanned<Address>>,
     pub tcp_ut: Option<Duration>,
-    pub tfo: bool,
     pub cookie: Option<String>,
-    pub init_addr: InitAddr,
+    /// `init-addr`, in the order in which they are tried; empty is as `last,libc`.
+    pub init_addr: Vec<InitAddr>,
 }
 
-/// Whether a server may start without an address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// Where the address of a server with a host name may come from when the config is loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InitAddr {
-    /// A name has to resolve.
-    #[default]
-    Required,
-    /// `init-addr ... none`.
-    Optional,
+    /// A file of server states, of which rolecall keeps none: never found there.
+    Last,
+    /// The system's resolver.
+    Libc,
+    /// The server starts without an address.
+    None,
+    Ip(IpAddr),
 }

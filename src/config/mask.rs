@@ -93,9 +93,13 @@ fn by_keyword(words: &[&[u8]]) -> Option<Range<usize>> {
         }
         (b"server" | b"default-server" | b"server-template", _) => after(words, b"agent-send"),
         (b"bind", _) => after(words, b"ca-sign-pass"),
-        (b"http-check", _) => {
-            words.iter().position(|word| word.eq_ignore_ascii_case(b"authorization")).map(|at| at + 1..end)
-        }
+        (b"http-check", b"expect" | b"comment" | b"connect") => None,
+        (b"http-check", _) => words.iter().position(|word| authorizes(word)).map(|at| {
+            let names_header = words[at - 1] == b"hdr";
+            at + usize::from(names_header)..end
+        }),
+        // Headers that hide in the version.
+        (b"option", b"httpchk") => words.iter().position(|word| authorizes(word)).map(|at| at..end),
         _ => None,
     }
 }
@@ -148,6 +152,13 @@ fn completes(texts: &[&[u8]]) -> bool {
     let text = if texts[1].starts_with(b"send-b") { hex(&text) } else { text };
     let inline = !text.starts_with(b"*") && !text.starts_with(b"$");
     inline && text.ends_with(b"\n") && text.trim_ascii().contains(&b' ')
+}
+
+/// Whether a text names a header that carries a password or a token.
+fn authorizes(text: &[u8]) -> bool {
+    const HEADERS: [&[u8]; 4] = [b"auth", b"cookie", b"token", b"api-key"];
+    let text = text.to_ascii_lowercase();
+    HEADERS.iter().any(|header| text.windows(header.len()).any(|window| window == *header))
 }
 
 fn after(words: &[&[u8]], name: &[u8]) -> Option<Range<usize>> {

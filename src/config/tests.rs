@@ -1,6 +1,7 @@
 //! Whole texts through [`load`](super::load).
 
 mod broken;
+mod checks;
 mod hostile;
 mod models;
 mod seeds;

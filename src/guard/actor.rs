@@ -8,21 +8,23 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use tokio::sync::oneshot;
 
-use super::decide::{HeldReason, Standing};
-use super::machine::{Effect, GuardState, Input, Observation, Seat, Setup};
+use super::decide::Standing;
+use super::machine::{Answer, Effect, GuardState, Input, Observation, Refusal, Seat, Setup};
+use super::operator::Request;
+use super::record::Recorder;
 use super::words::{Names, Words};
 use crate::config::model::Backend;
+use crate::health::sentinel::AskSentinels;
 use crate::health::{Emitted, Report};
-use crate::state::event::{ServerChange, ServerEvent};
-use crate::state::history::MasterChange;
 use crate::state::{
-    BackendKey, BackendView, Command, CutReason, Guarding, ServerKey, ServerLive, Snapshot, Unselectable,
-    Workers,
+    BackendKey, BackendView, Command, SentinelId, SentinelReport, ServerKey, ServerLive, Snapshot,
+    Unselectable, Workers,
 };
 use crate::time::Tick;
 
@@ -32,39 +34,54 @@ const LOOK_AROUND: Duration = Duration::from_millis(500);
 /// The guards of all guarded backends.
 #[derive(Debug)]
 pub struct Guards {
-    workers: Workers,
-    events: UnboundedSender<Emitted>,
+    pub(super) workers: Workers,
+    pub(super) events: UnboundedSender<Emitted>,
+    pub(super) asking: AskSentinels,
     /// Looked up once: a chroot hides the zone database.
-    zone: TimeZone,
+    pub(super) zone: TimeZone,
     watched: BTreeMap<BackendKey, Watched>,
 }
 
 /// One guarded backend.
 #[derive(Debug)]
-struct Watched {
-    guard: GuardState,
-    view: BackendView,
+pub(super) struct Watched {
+    pub(super) guard: GuardState,
+    pub(super) view: BackendView,
     /// By position in the view.
-    backups: Vec<bool>,
+    pub(super) backups: Vec<bool>,
+    pub(super) recorder: Recorder,
+    /// Who waits to hear what became of a hint.
+    pub(super) asked: Option<oneshot::Sender<Result<String, String>>>,
     standings: Vec<Standing>,
 }
 
-/// Runs until nobody sends snapshots any more.
-pub async fn run(
-    mut guards: Guards,
-    mut snapshots: UnboundedReceiver<Arc<Snapshot>>,
-    mut reports: UnboundedReceiver<Report>,
-) {
+/// What the guard's task hears.
+#[derive(Debug)]
+pub struct Ears {
+    pub snapshots: UnboundedReceiver<Arc<Snapshot>>,
+    /// Of checks: one for every check.
+    pub reports: UnboundedReceiver<Report>,
+    /// Of Sentinels.
+    pub sentinels: UnboundedReceiver<SentinelReport>,
+    /// Of operators.
+    pub requests: UnboundedReceiver<Request>,
+}
+
+/// Runs until nobody sends snapshots any more. What a Sentinel says goes before what checks say: a failover that was
+/// decided has to be known when its new master says so.
+pub async fn run(mut guards: Guards, mut ears: Ears) {
     loop {
         let now = Tick::now();
         let due = guards.next_wake(now).map_or(LOOK_AROUND, |due| due.since(now).min(LOOK_AROUND));
         tokio::select! {
             biased;
-            snapshot = snapshots.recv() => match snapshot {
+            snapshot = ears.snapshots.recv() => match snapshot {
                 Some(snapshot) => guards.apply(&snapshot, Tick::now()),
                 None => return,
             },
-            Some(report) = reports.recv() => guards.report(report, Tick::now()),
+            Some(word) = ears.sentinels.recv() => guards.hear(word, Tick::now()),
+            Some(request) = ears.requests.recv() => guards.ask(request, Tick::now()),
+            Some(report) = ears.reports.recv() => guards.report(report, Tick::now()),
             () = tokio::time::sleep(due) => guards.look_around(Tick::now()),
         }
     }
@@ -72,8 +89,8 @@ pub async fn run(
 
 impl Guards {
     /// Guards nothing yet.
-    pub fn new(workers: Workers, events: UnboundedSender<Emitted>) -> Guards {
-        Guards { workers, events, zone: TimeZone::system(), watched: BTreeMap::new() }
+    pub fn new(workers: Workers, events: UnboundedSender<Emitted>, asking: AskSentinels) -> Guards {
+        Guards { workers, events, asking, zone: TimeZone::system(), watched: BTreeMap::new() }
     }
 
     /// Makes the guards those of `snapshot`: at start, and after every reload. Who is master, who is proven
@@ -82,18 +99,64 @@ impl Guards {
         let mut before = std::mem::take(&mut self.watched);
         let backends = snapshot.config.backends.iter().zip(&snapshot.backends);
         for (backend, view) in backends.filter(|(_, view)| view.guarding.is_guarded()) {
-            let guard = before.remove(&view.live.key).map(|old| old.guard);
+            let (guard, recorder, asked) = match before.remove(&view.live.key) {
+                Some(old) => (old.guard, old.recorder, old.asked),
+                None => (GuardState::new(now), Recorder::default(), None),
+            };
             let mut watched = Watched {
-                guard: guard.unwrap_or_else(|| GuardState::new(now)),
+                guard,
                 view: view.clone(),
                 backups: backend.servers.iter().map(|server| server.backup).collect(),
+                recorder,
+                asked,
                 standings: view.servers.iter().map(|server| standing(server)).collect(),
             };
             let effects = watched.guard.step(Input::Apply(setup(backend, view)), now);
-            self.execute(&watched, effects, now);
+            self.execute(&mut watched, effects, now);
             self.watched.insert(view.live.key, watched);
         }
-        before.values().for_each(Watched::let_go);
+        before.values().for_each(|watched| watched.let_go(&self.workers));
+    }
+
+    /// A Sentinel said something, or something became of it.
+    pub fn hear(&mut self, report: SentinelReport, now: Tick) {
+        let SentinelReport { backend, sentinel, word } = report;
+        self.with(backend, |guards, watched| {
+            let effects = watched.guard.step(Input::Heard(sentinel, word), now);
+            guards.execute(watched, effects, now);
+        });
+    }
+
+    /// The operator hints at another master; the answer may come later.
+    pub fn ask(&mut self, request: Request, now: Tick) {
+        let Request { backend, server, epoch, answer } = request;
+        if !self.watched.contains_key(&backend) {
+            // Whoever asked may have gone.
+            let _ = answer.send(Err("the guard is off for this backend".to_owned()));
+            return;
+        }
+        self.with(backend, |guards, watched| {
+            let effects = watched.guard.step(Input::Hint(server, epoch), now);
+            guards.execute_hint(watched, answer, effects, now);
+        });
+    }
+
+    /// The answer to an older hint, which this one replaces, comes first.
+    fn execute_hint(
+        &self,
+        watched: &mut Watched,
+        answer: oneshot::Sender<Result<String, String>>,
+        mut effects: Vec<Effect>,
+        now: Tick,
+    ) {
+        let replaced =
+            |effect: &Effect| matches!(effect, Effect::Answer(Answer::Refused(_, Refusal::Replaced)));
+        if let Some(at) = effects.iter().position(replaced) {
+            let first = effects.remove(at);
+            self.execute(watched, vec![first], now);
+        }
+        watched.asked = Some(answer);
+        self.execute(watched, effects, now);
     }
 
     /// A check has ended.
@@ -142,161 +205,55 @@ impl Guards {
         }
     }
 
-    fn execute(&self, watched: &Watched, effects: Vec<Effect>, now: Tick) {
-        for effect in effects {
-            match watched.view.guarding {
-                Guarding::Observe => self.only_tell(watched, effect, now),
-                _ => self.carry_out(watched, effect, now),
-            }
-        }
-    }
-
-    fn carry_out(&self, watched: &Watched, effect: Effect, now: Tick) {
-        let live = &watched.view.live;
-        match effect {
-            Effect::Master { server, previous, reason } => {
-                if live.master.load().server != server {
-                    let epoch = live.master.store(server).epoch;
-                    let reason = self.words(watched, now).reason(reason);
-                    live.history.push(MasterChange {
-                        epoch,
-                        server: server.and_then(|key| watched.name(key)),
-                        previous: previous.map(|key| self.words(watched, now).server(key)),
-                        reason: reason.clone(),
-                        at: SystemTime::now(),
-                        since: now,
-                    });
-                    self.tell_master(watched, (server, previous), reason, epoch);
-                }
-            }
-            Effect::ManyMasters(found) => {
-                live.many_masters.store(found.is_some(), Relaxed);
-                if let Some((server, found)) = found {
-                    let text = self.words(watched, now).many_masters(found);
-                    self.tell(watched, server, ServerChange::ManyMasters { text });
-                }
-            }
-            Effect::Proven(server) => watched.with_server(server, |live| live.set_proven(true)),
-            Effect::Disproven(server) => watched.with_server(server, |live| live.set_proven(false)),
-            Effect::Held(server, reason) => {
-                let text = reason.map(|reason| self.words(watched, now).held(reason));
-                watched.with_server(server, |live| live.update_redis(|redis| redis.held.clone_from(&text)));
-                self.tell_held(watched, server, reason, text);
-            }
-            Effect::StillHeld(server, reason) => {
-                let text = Some(self.words(watched, now).held(reason));
-                watched.with_server(server, |live| live.update_redis(|redis| redis.held.clone_from(&text)));
-            }
-            Effect::Masterless(since) => live.set_masterless_since(since),
-            Effect::Cut(server, reason) => self.cut(watched, server, reason, now),
-            Effect::Rivals(master, rival) => self.tell_rivals(watched, (master, rival), now),
-            Effect::Judged(judged) => live.judged.store(judged, Relaxed),
-            Effect::Reconsider => self.workers.broadcast(|| Command::Reconsider),
-        }
-    }
-
-    /// `option redis-guard observe`: the log says what would be done.
-    fn only_tell(&self, watched: &Watched, effect: Effect, now: Tick) {
-        let words = self.words(watched, now);
-        match effect {
-            Effect::Master { server: Some(server), previous, reason } => {
-                let after = previous.map(|key| format!(", after {}", words.server(key)));
-                let text = format!("master{}, reason: {}", after.unwrap_or_default(), words.reason(reason));
-                self.tell(watched, server, ServerChange::Observed { text });
-            }
-            Effect::Held(server, Some(reason)) if reason != HeldReason::Undecided => {
-                let text = format!("held: {}", words.held(reason));
-                self.tell(watched, server, ServerChange::Observed { text });
-            }
-            Effect::Rivals(master, rival) => self.tell_rivals(watched, (master, rival), now),
-            Effect::ManyMasters(Some((server, found))) => {
-                let text = words.many_masters(found);
-                self.tell(watched, server, ServerChange::ManyMasters { text });
-            }
-            _ => {}
-        }
-    }
-
-    fn cut(&self, watched: &Watched, server: ServerKey, reason: CutReason, now: Tick) {
-        let (mut sessions, mut was_held) = (0, false);
-        watched.with_server(server, |live| {
-            (sessions, was_held) = (live.traffic.sessions.now(), live.redis().held.is_some());
-        });
-        self.workers.broadcast(|| Command::Cut(server, reason));
-        // A held server lost its clients before, and that was told; some may still be taking their replies.
-        if sessions > 0 && !was_held {
-            let reason = self.words(watched, now).cut(reason, watched.guard.master());
-            self.tell(watched, server, ServerChange::Cut { sessions, reason });
-        }
-    }
-
-    /// A backend that lost its master has its server told of by health; only a new one is news.
-    fn tell_master(
-        &self,
-        watched: &Watched,
-        (server, previous): (Option<ServerKey>, Option<ServerKey>),
-        reason: String,
-        epoch: u32,
-    ) {
-        let Some(server) = server else { return };
-        let previous = previous.map(|key| self.words(watched, Tick(0)).server(key));
-        self.tell(watched, server, ServerChange::Master { reason, previous, epoch });
-    }
-
-    /// While first answers are awaited, nothing is decided yet.
-    fn tell_held(
-        &self,
-        watched: &Watched,
-        server: ServerKey,
-        reason: Option<HeldReason>,
-        text: Option<String>,
-    ) {
-        if let Some(reason) = text.filter(|_| reason != Some(HeldReason::Undecided)) {
-            self.tell(watched, server, ServerChange::Held { reason });
-        }
-    }
-
-    fn tell_rivals(&self, watched: &Watched, (master, rival): (ServerKey, ServerKey), now: Tick) {
-        let text = self.words(watched, now).rivals(master, rival);
-        self.tell(watched, rival, ServerChange::Rivals { text });
-    }
-
-    fn tell(&self, watched: &Watched, server: ServerKey, what: ServerChange) {
-        let Some(at) = watched.view.position(server) else { return };
-        let event = ServerEvent {
-            backend: watched.view.live.name.clone(),
-            server: watched.view.servers[at].name.clone(),
-            backup: watched.backups[at],
-            what,
-        };
-        // Only at the end of the process is nobody there to log it.
-        let _ = self.events.send(Emitted { backend: watched.view.live.key, event });
-    }
-
-    fn words<'a>(&'a self, watched: &'a Watched, now: Tick) -> Words<'a> {
+    pub(super) fn words<'a>(&'a self, watched: &'a Watched, now: Tick) -> Words<'a> {
         Words { names: watched, zone: &self.zone, now }
     }
 }
 
 impl Watched {
-    fn with_server(&self, key: ServerKey, use_it: impl FnOnce(&ServerLive)) {
+    pub(super) fn with_server(&self, key: ServerKey, use_it: impl FnOnce(&ServerLive)) {
         if let Some(at) = self.view.position(key) {
             use_it(&self.view.servers[at]);
         }
     }
 
     /// The config does not ask for a guard any more: nothing of it may be left on the page.
-    fn let_go(&self) {
+    fn let_go(&self, workers: &Workers) {
         self.view.live.many_masters.store(false, Relaxed);
+        self.view.live.set_frozen_until(None);
+        if let Some((frozen, _)) = self.guard.frozen() {
+            self.with_server(frozen, ServerLive::thaw);
+            workers.broadcast(|| Command::Thaw(frozen));
+        }
         for server in &self.view.servers {
             server.update_redis(|redis| redis.held = None);
         }
     }
 }
 
+/// The names that the config and the Sentinels have.
+#[derive(Debug)]
+pub(super) struct Named<'a>(pub(super) &'a BackendView);
+
+impl Names for Named<'_> {
+    fn name(&self, key: ServerKey) -> Option<String> {
+        let Named(view) = self;
+        view.position(key).map(|at| view.servers[at].name.clone())
+    }
+
+    fn sentinel(&self, id: SentinelId) -> Option<String> {
+        let Named(view) = self;
+        view.live.sentinels.statuses().into_iter().find(|status| status.id == id).map(|status| status.name)
+    }
+}
+
 impl Names for Watched {
     fn name(&self, key: ServerKey) -> Option<String> {
-        self.view.position(key).map(|at| self.view.servers[at].name.clone())
+        Named(&self.view).name(key)
+    }
+
+    fn sentinel(&self, id: SentinelId) -> Option<String> {
+        Named(&self.view).sentinel(id)
     }
 }
 
@@ -309,12 +266,14 @@ fn setup(backend: &Backend, view: &BackendView) -> Setup {
         standing: standing(live),
         is_checked: server.check.is_some(),
     });
-    Setup { guarding: view.guarding, hold: backend.redis.hold, window, seats: seats.collect() }
+    let (hold, freeze) = (backend.redis.hold, backend.redis.freeze);
+    Setup { guarding: view.guarding, hold, freeze, window, seats: seats.collect() }
 }
 
 fn standing(live: &ServerLive) -> Standing {
     match live.unselectable(false) {
-        None => Standing::Up,
+        // It passes its checks and is the master; that a failover of it was decided is the guard's own word.
+        None | Some(Unselectable::Frozen) => Standing::Up,
         Some(Unselectable::Maintenance | Unselectable::Draining) => Standing::Out,
         Some(_) => Standing::Down,
     }

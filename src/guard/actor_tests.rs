@@ -8,7 +8,10 @@ use crate::config::Config;
 use crate::config::model::{GuardMode, RedisOptions};
 use crate::health::tcp_check::{CheckOutcome, Settled};
 use crate::redis::{Role, RoleReport};
-use crate::state::{CheckStatus, admin};
+use crate::state::event::ServerChange;
+use crate::state::failover::Ending;
+use crate::state::sentinel::{FailoverStep, Named as Spoken};
+use crate::state::{CheckStatus, CutReason, Guarding, SentinelWord, admin};
 use tokio::sync::mpsc::unbounded_channel;
 
 struct Bench {
@@ -35,7 +38,7 @@ impl Bench {
         let snapshot = snapshot(redis, &Snapshot::empty(1));
         let workers = Workers::new(1).unwrap();
         let (sender, events) = unbounded_channel();
-        let mut guards = Guards::new(workers.clone(), sender);
+        let mut guards = Guards::new(workers.clone(), sender, AskSentinels::default());
         guards.zone = TimeZone::UTC;
         guards.apply(&snapshot, Tick(0));
         Bench { snapshot, guards, workers, events }
@@ -58,8 +61,25 @@ impl Bench {
         };
         let view = &self.snapshot.backends[0];
         let (backend, server) = (view.live.key, view.servers[at].key);
+        // Health remembers it before it reports.
+        view.servers[at].update_redis(|redis| {
+            (redis.report, redis.reported_at) = (outcome.role.clone(), Some(Tick(now)));
+        });
         let report = Report { backend, server, at: Tick(now), passed, outcome };
         self.guards.report(report, Tick(now));
+    }
+
+    fn hears(&mut self, sentinel: u32, word: SentinelWord, now: u64) {
+        let backend = self.snapshot.backends[0].live.key;
+        let report = SentinelReport { backend, sentinel: SentinelId(sentinel), word };
+        self.guards.hear(report, Tick(now));
+    }
+
+    fn hints(&mut self, server: usize, now: u64) -> oneshot::Receiver<Result<String, String>> {
+        let (answer, answered) = oneshot::channel();
+        let (backend, server) = (self.snapshot.backends[0].live.key, self.live(server).key);
+        self.guards.ask(Request { backend, server, epoch: None, answer }, Tick(now));
+        answered
     }
 
     fn master(&self) -> Option<usize> {
@@ -118,8 +138,10 @@ fn a_failover_is_stored_said_and_cut() {
         "{told:?}"
     );
     assert!(rest.iter().any(|(name, what)| name == "redis1" && matches!(what, ServerChange::Held { .. })));
-    // Said once.
+    // The old one's last word tells what it cost. All of it is said once.
     bench.says(0, master("a1", "h1"), 4);
+    let told = bench.told();
+    assert!(matches!(&told[..], [(name, ServerChange::TookOver { .. })] if name == "redis2"), "{told:?}");
     bench.says(1, promoted("b1", "h2", "h1", 9), 5);
     assert!(bench.told().is_empty() && bench.posted().is_empty());
 }
@@ -193,4 +215,159 @@ fn a_cluster_gets_clients_on_every_master() {
         .iter()
         .filter(|(_, what)| matches!(what, ServerChange::ManyMasters { .. } | ServerChange::Rivals { .. }));
     assert_eq!(troubles.count(), 1, "{told:?}");
+}
+
+fn at_offset(report: RoleReport, offset: u64) -> RoleReport {
+    RoleReport { offset: Some(offset), ..report }
+}
+
+#[test]
+fn a_failover_that_was_announced_is_frozen_for_recorded_and_its_cost_told() {
+    let mut bench = Bench::new(RedisOptions::default());
+    bench.says(0, with_replicas(master("a1", "h1"), 1), 1);
+    bench.says(1, replica("b1", "h1"), 2);
+    let (old, new) = (bench.live(0).key, bench.live(1).key);
+    bench.hears(1, SentinelWord::Names { master: Spoken::Server(old), config_epoch: 1 }, 5);
+    bench.told();
+    bench.posted();
+    bench.live(0).traffic.sessions.enter();
+
+    let master_named = Spoken::Server(old);
+    bench.hears(1, SentinelWord::Failover(FailoverStep::Decided { master: master_named.clone() }), 100);
+    assert!(bench.live(0).is_frozen() && bench.live(1).is_hastened(Tick(101)));
+    assert_eq!(bench.snapshot.backends[0].live.frozen_until(), Some(Tick(10_100)));
+    let posted = bench.posted();
+    assert!(matches!(&posted[..], [Command::Freeze(frozen)] if *frozen == old), "{posted:?}");
+    let told = bench.told();
+    let [(name, ServerChange::Frozen { text })] = &told[..] else { panic!("{told:?}") };
+    assert_eq!(
+        (name.as_str(), text.as_str()),
+        ("redis1", "a Sentinel was elected to fail it over; for 10000 ms at most")
+    );
+
+    let promoted_one = Spoken::Server(new);
+    let step = FailoverStep::Selected { master: master_named, promoted: promoted_one };
+    bench.hears(1, SentinelWord::Failover(step), 175);
+    bench.says(1, at_offset(promoted("b1", "h2", "h1", 501), 510), 260);
+    let posted = bench.posted();
+    assert!(
+        matches!(&posted[..], [Command::Cut(cut, CutReason::Succeeded), Command::Reconsider] if *cut == old),
+        "{posted:?}"
+    );
+    assert!(!bench.live(0).is_frozen() && bench.live(0).is_hastened(Tick(261)));
+    assert_eq!((bench.master(), bench.snapshot.backends[0].live.frozen_until()), (Some(1), None));
+    assert!(!bench.told().iter().any(|(_, what)| matches!(what, ServerChange::TookOver { .. })));
+
+    bench.says(0, at_offset(master("a1", "h1"), 514), 262);
+    let told = bench.told();
+    let [(name, ServerChange::TookOver { text })] = &told[..] else { panic!("{told:?}") };
+    assert_eq!(
+        (name.as_str(), text.as_str()),
+        (
+            "redis2",
+            "took over from redis1: 14 bytes of history lost, 1 session cut, 160 ms frozen; selected after 75 ms, \
+             master after 160 ms, cause: a Sentinel was elected to fail redis1 over"
+        )
+    );
+    bench.snapshot.backends[0].live.failovers.note_client(Tick(270));
+    let [record] = &bench.snapshot.backends[0].live.failovers.records()[..] else { panic!("one record") };
+    assert_eq!((record.began, record.frozen, record.selected), (Tick(100), Some(Tick(100)), Some(Tick(175))));
+    assert_eq!((record.promoted, record.cut, record.sessions_cut), (Some(Tick(260)), Some(Tick(260)), 1));
+    assert_eq!((record.first_client, record.bytes_lost), (Some(Tick(270)), Some(14)));
+    assert_eq!((record.ended, record.ending), (Some(Tick(260)), Ending::Switched));
+    assert_eq!((record.from.as_deref(), record.to.as_deref()), (Some("redis1"), Some("redis2")));
+}
+
+#[test]
+fn a_cost_that_nobody_can_tell_is_unknown() {
+    let mut bench = Bench::new(RedisOptions::default());
+    bench.says(0, at_offset(with_replicas(master("a1", "h1"), 1), 700), 1);
+    bench.says(1, replica("b1", "h1"), 2);
+    bench.told();
+    bench.says(1, promoted("b1", "h2", "h1", 501), 300);
+    bench.guards.look_around(Tick(1_299));
+    assert!(!bench.told().iter().any(|(_, what)| matches!(what, ServerChange::TookOver { .. })));
+    bench.guards.look_around(Tick(1_300));
+    let told = bench.told();
+    assert!(
+        matches!(&told[..], [(_, ServerChange::TookOver { text })] if text.starts_with("took over from redis1: loss of history unknown, 0 sessions cut; master after 0 ms")),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn an_abort_lets_the_sessions_go_on() {
+    let mut bench = Bench::new(RedisOptions::default());
+    bench.says(0, with_replicas(master("a1", "h1"), 1), 1);
+    bench.says(1, replica("b1", "h1"), 2);
+    let master = Spoken::Server(bench.live(0).key);
+    bench.hears(1, SentinelWord::Failover(FailoverStep::Decided { master: master.clone() }), 100);
+    bench.told();
+    bench.posted();
+    bench.hears(1, SentinelWord::Failover(FailoverStep::Aborted { master }), 200);
+    assert!(!bench.live(0).is_frozen() && !bench.live(1).is_hastened(Tick(200)));
+    let posted = bench.posted();
+    assert!(matches!(&posted[..], [Command::Thaw(_), Command::Reconsider]), "{posted:?}");
+    let told = bench.told();
+    assert!(
+        matches!(&told[..], [(_, ServerChange::Thawed { text })] if text == "the failover was given up"),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn observing_freezes_nobody_and_says_so() {
+    let mut bench = Bench::new(RedisOptions { guard: GuardMode::Observe, ..RedisOptions::default() });
+    bench.says(0, with_replicas(master("a1", "h1"), 1), 1);
+    bench.says(1, replica("b1", "h1"), 2);
+    bench.told();
+    let master = Spoken::Server(bench.live(0).key);
+    bench.hears(1, SentinelWord::Failover(FailoverStep::Decided { master }), 100);
+    assert!(!bench.live(0).is_frozen() && !bench.live(1).is_hastened(Tick(101)) && bench.posted().is_empty());
+    let told = bench.told();
+    assert!(
+        matches!(&told[..], [(_, ServerChange::Observed { text })] if text.starts_with("frozen: ")),
+        "{told:?}"
+    );
+    assert_eq!(bench.snapshot.backends[0].live.failovers.records(), []);
+}
+
+#[test]
+fn a_guard_that_is_switched_off_thaws_what_it_froze() {
+    let mut bench = Bench::new(RedisOptions::default());
+    bench.says(0, with_replicas(master("a1", "h1"), 1), 1);
+    bench.says(1, replica("b1", "h1"), 2);
+    let frozen = bench.live(0).key;
+    let step = FailoverStep::Decided { master: Spoken::Server(frozen) };
+    bench.hears(1, SentinelWord::Failover(step), 100);
+    bench.posted();
+    let off = RedisOptions { guard: GuardMode::Off, ..RedisOptions::default() };
+    bench.snapshot = snapshot(off, &bench.snapshot);
+    bench.guards.apply(&bench.snapshot, Tick(200));
+    assert!(!bench.live(0).is_frozen());
+    assert_eq!(bench.snapshot.backends[0].live.frozen_until(), None);
+    assert!(bench.posted().iter().any(|command| matches!(command, Command::Thaw(key) if *key == frozen)));
+}
+
+#[test]
+fn an_operator_is_answered_once_and_in_words() {
+    let mut bench = Bench::new(RedisOptions::default());
+    bench.says(0, with_replicas(master("a1", "h1"), 1), 1);
+    bench.says(1, replica("b1", "h1"), 2);
+    let (mut first, mut second) = (bench.hints(1, 100), bench.hints(1, 200));
+    let replaced = "redis2 does not become master: another server was asked for meanwhile".to_owned();
+    assert_eq!(first.try_recv().unwrap(), Err(replaced));
+    assert!(bench.live(0).is_frozen() && second.try_recv().is_err());
+    bench.says(1, promoted("b1", "h2", "h1", 9), 300);
+    assert_eq!(second.try_recv().unwrap(), Ok("redis2 is master".to_owned()));
+    assert_eq!(bench.hints(1, 400).try_recv().unwrap(), Ok("redis2 is master".to_owned()));
+    let stale = "redis1 does not become master: redis2 succeeded it, and it has not followed since; \
+                 with a config epoch it is taken all the same"
+        .to_owned();
+    assert_eq!(bench.hints(0, 450).try_recv().unwrap(), Err(stale));
+    bench.says(0, replica("a1", "h2"), 500);
+    let mut refused = bench.hints(0, 501);
+    bench.guards.look_around(Tick(10_501));
+    let late = "redis1 does not become master: it did not say role:master in time".to_owned();
+    assert_eq!(refused.try_recv().unwrap(), Err(late));
 }

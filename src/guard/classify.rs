@@ -30,6 +30,11 @@ pub fn classify(backend: &Backend, bufsize: usize) -> Guarding {
     if options.guard == GuardMode::Off || !is_checked {
         return Guarding::None;
     }
+    if options.replica.is_some() {
+        // Whatever the script asks for: health judges the role by a question of its own.
+        let proves = options.guard == GuardMode::On && options.proof;
+        return if proves { Guarding::Replicas } else { Guarding::None };
+    }
     let Some(role) = asked_for(&backend.check, bufsize) else { return Guarding::None };
     let wants_one_master = role == Role::Master && options.single_master;
     match (options.guard, wants_one_master) {
@@ -51,15 +56,31 @@ pub fn advice(config: &Config) -> Vec<Diagnostic> {
         let servers = backend.servers.iter().filter(|server| server.check.is_none());
         servers.map(move |server| (backend.name.as_str(), server.name.as_str()))
     });
-    unchecked
-        .map(|(backend, server)| {
-            let message = format!("server '{backend}/{server}' has no 'check' and will get no clients");
-            Diagnostic::warning(None, message).help(
-                "the checks of this backend ask for the role, so a server without one proves nothing: add 'check', \
-                 or set 'option redis-guard off'",
-            )
-        })
-        .collect()
+    let unchecked = unchecked.map(|(backend, server)| {
+        let message = format!("server '{backend}/{server}' has no 'check' and will get no clients");
+        Diagnostic::warning(None, message).help(
+            "the checks of this backend ask for the role, so a server without one proves nothing: add 'check', \
+             or set 'option redis-guard off'",
+        )
+    });
+    unchecked.chain(contradictions(config)).collect()
+}
+
+/// Read backends whose own script refuses every replica.
+fn contradictions(config: &Config) -> impl Iterator<Item = Diagnostic> {
+    let asks_for_master = |backend: &&Backend| {
+        backend.redis.replica.is_some()
+            && asked_for(&backend.check, config.global.bufsize) == Some(Role::Master)
+    };
+    config.backends.iter().filter(asks_for_master).map(|backend| {
+        let message = format!(
+            "backend '{}' has 'option redis-replica', and its checks ask for the master: no replica can pass",
+            backend.name
+        );
+        Diagnostic::warning(None, message).help(
+            "leave the role out of the 'tcp-check' lines, or use 'option redis-check': the role is asked for anyway",
+        )
+    })
 }
 
 /// The role that the script accepts while it refuses the other; `None` if it does not ask for one.

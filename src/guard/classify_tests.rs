@@ -1,6 +1,6 @@
 use super::super::scripts::{backend, binary, not, rbinary, rstring, script, send, string};
 use super::*;
-use crate::config::model::{CheckAction, CheckConnect, RedisOptions, Secret};
+use crate::config::model::{CheckAction, CheckConnect, RedisOptions, ReplicaOptions, Secret};
 
 #[test]
 fn every_way_to_ask_for_the_master_is_found() {
@@ -120,6 +120,36 @@ fn options_take_their_part_away() {
             "{redis:?}"
         );
     }
+}
+
+#[test]
+fn a_read_backend_is_one_for_replicas_whatever_its_script_asks_for() {
+    use GuardMode::{Observe, Off, On};
+    let replica = Some(ReplicaOptions::default());
+    for (guard, proof, want) in [
+        (On, true, Guarding::Replicas),
+        (On, false, Guarding::None),
+        (Observe, true, Guarding::None),
+        (Off, true, Guarding::None),
+    ] {
+        for check in
+            [CheckMethod::RedisCheck, CheckMethod::Layer4, script(vec![send("PING\r\n"), string("+PONG")])]
+        {
+            let options = RedisOptions { guard, proof, replica, ..RedisOptions::default() };
+            let backend = backend(&["127.0.0.1:6379".parse().unwrap()], check, options);
+            assert_eq!(classify(&backend, 16384), want, "{guard:?} {proof}");
+        }
+    }
+}
+
+#[test]
+fn a_read_backend_that_asks_for_the_master_is_warned_of() {
+    let check = script(vec![send("INFO replication\r\n"), string("role:master")]);
+    let options = RedisOptions { replica: Some(ReplicaOptions::default()), ..RedisOptions::default() };
+    let mut config = Config::default();
+    config.backends.push(backend(&["127.0.0.1:6379".parse().unwrap()], check, options));
+    let [warning] = &advice(&config)[..] else { panic!("one warning") };
+    assert!(warning.message.contains("no replica can pass"), "{}", warning.message);
 }
 
 #[test]

@@ -4,12 +4,16 @@
 //! The order of the rules, each asked only where those before it are silent (the letters are those of the
 //! module above):
 //!
-//! 1. (b) *Lineage.* Whoever succeeds the head of the line by [`History`] takes over at once, even while the
+//! 1. (a1) *A failover that is led.* The server that the leader, or the operator, selected takes over as soon as it
+//!    says that it is master, and keeps the word while that failover runs, whoever names the old one.
+//! 2. (a2) *The majority of the Sentinels.* Whom they name takes over as soon as it says so. Until then whoever
+//!    holds the word keeps it, and nobody else gets it.
+//! 3. (b) *Lineage.* Whoever succeeds the head of the line by [`History`] takes over at once, even while the
 //!    head still says that it is master. Then whoever succeeds that one, until nobody does: a chain of
 //!    failovers is walked in one decision. Of siblings, promoted out of one history, the one that followed it
 //!    further wins, then the one that stands first in the config.
-//! 2. (c) *The incumbent stays* while it is usable, and while there is nobody else.
-//! 3. (d) *Somebody else.* With no line yet, or with a head that is gone: most connected replicas, then the
+//! 4. (c) *The incumbent stays* while it is usable, and while there is nobody else.
+//! 5. (d) *Somebody else.* With no line yet, or with a head that is gone: most connected replicas, then the
 //!    longest uptime, then the config's order. Never one that was succeeded. One that followed the line and
 //!    came back by a restart is the last resort: the replica that is about to be promoted in the head's
 //!    place is worth the wait, so it is chosen only when waiting clients would be refused anyway.
@@ -21,11 +25,13 @@ use std::cmp::Reverse;
 use std::time::Duration;
 
 use super::history::{History, Line, Passing};
+use super::lead::{Lead, Leader};
+use super::sentinels::{Ballot, Majority};
 use crate::state::ServerKey;
 use crate::time::Tick;
 
 /// What a server last said of itself that was definite; an error or a silence changes nothing here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Says {
     #[default]
     Nothing,
@@ -36,7 +42,7 @@ pub enum Says {
 }
 
 /// What health and the operator make of a server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Standing {
     #[default]
     Up,
@@ -47,7 +53,7 @@ pub enum Standing {
 }
 
 /// One server, as the decision sees it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fact {
     pub key: ServerKey,
     pub says: Says,
@@ -77,18 +83,27 @@ pub enum Hold {
 pub struct View<'a> {
     pub servers: &'a [Fact],
     pub history: &'a History,
+    /// The failovers that somebody leads, the oldest first.
+    pub leads: &'a [Lead],
+    pub majority: &'a Majority,
     pub window: Window,
     pub hold: Hold,
 }
 
 /// Why the master is who it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Reason {
     /// Nobody could be, or first answers are awaited.
     None,
     /// The only one, or the best of several, when there was none before.
     First,
     Stays,
+    /// (a1): selected in the failover that this one leads.
+    Selected(Leader),
+    /// (a2): more than half of the Sentinels name it.
+    Named(Ballot),
+    /// (a2): they name that one, which does not say that it is master.
+    Awaited(ServerKey),
     /// Lineage: promoted out of the history of that one.
     Succeeded(ServerKey),
     /// Promoted out of the same history as that one, but further on.
@@ -102,7 +117,7 @@ pub enum Reason {
 }
 
 /// Why a server that says it is master gets no clients.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum HeldReason {
     /// First answers of other servers are awaited.
     Undecided,
@@ -112,6 +127,8 @@ pub enum HeldReason {
     Restarted(ServerKey),
     /// That one is master, and nothing relates the two.
     Another(ServerKey),
+    /// The Sentinels name that one, and it has not said so yet.
+    Unnamed(ServerKey),
     /// It may not serve: maintenance, drain, or its last check failed.
     Unusable,
 }
@@ -128,6 +145,11 @@ pub struct Decision {
 
 /// Who is master now. `incumbent` holds the word at present.
 pub fn decide(view: &View<'_>, incumbent: Option<ServerKey>, now: Tick) -> Decision {
+    match told(view, incumbent) {
+        Told::Take(server, reason) => return take(view, incumbent, (server, reason), now),
+        Told::Await(server) => return wait_for(view, incumbent, server),
+        Told::Nothing => {}
+    }
     let Some(line) = view.history.line() else {
         return begin(view, now);
     };
@@ -144,6 +166,64 @@ pub fn decide(view: &View<'_>, incumbent: Option<ServerKey>, now: Tick) -> Decis
         Some(_) => conclude(view, incumbent, Reason::Stays, Some(head)),
         None => without_heir(view, incumbent, line, now),
     }
+}
+
+/// What Sentinels and the operator say of it, rule (a).
+enum Told {
+    Take(ServerKey, Reason),
+    /// Nobody else takes over before this one says that it is master.
+    Await(ServerKey),
+    Nothing,
+}
+
+fn told(view: &View<'_>, incumbent: Option<ServerKey>) -> Told {
+    let selected = view.leads.iter().rev().find_map(|lead| {
+        let fact = fact_of(view, lead.selected()?)?;
+        is_taken_by(view, lead, fact, incumbent).then_some((fact.key, lead.leader))
+    });
+    if let Some((server, leader)) = selected {
+        return Told::Take(server, Reason::Selected(leader));
+    }
+    let Majority::Server(ballot) = view.majority else { return Told::Nothing };
+    match fact_of(view, ballot.server) {
+        Some(fact) if is_candidate(fact) => Told::Take(fact.key, Reason::Named(*ballot)),
+        Some(fact) => Told::Await(fact.key),
+        // They speak of a server that a reload has taken away.
+        None => Told::Nothing,
+    }
+}
+
+/// (a1). The selected server keeps the word though most Sentinels still name the old one, which goes on saying that
+/// it is master. A failover of somebody who is not master (any more) is none of ours; the operator means it.
+fn is_taken_by(view: &View<'_>, lead: &Lead, selected: &Fact, incumbent: Option<ServerKey>) -> bool {
+    if incumbent == Some(selected.key) {
+        return selected.says == Says::Master && selected.standing != Standing::Out;
+    }
+    let head = view.history.line().map(|line| line.head);
+    let is_ours = head.is_none() || lead.master == head || lead.leader == Leader::Operator;
+    is_ours && is_candidate(selected)
+}
+
+fn take(
+    view: &View<'_>,
+    incumbent: Option<ServerKey>,
+    (server, reason): (ServerKey, Reason),
+    now: Tick,
+) -> Decision {
+    let line = match view.history.line() {
+        Some(line) if line.head == server => line.clone(),
+        Some(line) => view.history.line_of(server, Some(line), Passing::Succession, now),
+        None => view.history.line_of(server, None, Passing::StandIn, now),
+    };
+    let reason = if incumbent == Some(server) { Reason::Stays } else { reason };
+    conclude(view, Some(server), reason, Some(line))
+}
+
+/// A server that is only named makes nobody leave; and nobody else takes the place of one that has left.
+fn wait_for(view: &View<'_>, incumbent: Option<ServerKey>, named: ServerKey) -> Decision {
+    let stays = incumbent.and_then(|key| fact_of(view, key)).filter(|fact| fact.says == Says::Master);
+    let reason = if stays.is_some() { Reason::Stays } else { Reason::Awaited(named) };
+    conclude(view, stays.map(|fact| fact.key), reason, view.history.line().cloned())
 }
 
 /// There was never a master: rule (d), once nobody can come in between.
@@ -165,6 +245,7 @@ fn is_followed_by_all(view: &View<'_>, fact: &Fact) -> bool {
 /// Who takes over from the line's head by lineage.
 fn successor(view: &View<'_>, line: &Line) -> Option<(ServerKey, Reason)> {
     let masters = || view.servers.iter().filter(|fact| fact.key != line.head && is_candidate(fact));
+    let untried = |fact: &&Fact| !view.history.is_superseded(fact.key, line);
     let followed = masters().find(|fact| {
         let head_follows = view.servers.iter().any(|head| head.key == line.head && head.says == Says::Other);
         head_follows && view.history.followed_by_head(fact.key, line)
@@ -172,7 +253,9 @@ fn successor(view: &View<'_>, line: &Line) -> Option<(ServerKey, Reason)> {
     if let Some(fact) = followed {
         return Some((fact.key, Reason::FollowedBy(line.head)));
     }
+    // Sentinels may have gone back on a promotion: that one does not count a second time.
     let heir = masters()
+        .filter(untried)
         .filter_map(|fact| Some((view.history.generations(fact.key, line)?, fact.key)))
         .min_by_key(|(generations, _)| *generations);
     if let Some((_, key)) = heir {
@@ -189,7 +272,7 @@ fn successor(view: &View<'_>, line: &Line) -> Option<(ServerKey, Reason)> {
 
 /// Rules (c) and (d).
 fn without_heir(view: &View<'_>, incumbent: Option<ServerKey>, line: &Line, now: Tick) -> Decision {
-    let head = view.servers.iter().find(|fact| fact.key == line.head);
+    let head = fact_of(view, line.head);
     let is_master = |fact: &&Fact| fact.says == Says::Master;
     if let Some(head) = head.filter(is_master) {
         let returns = incumbent != Some(head.key);
@@ -238,7 +321,10 @@ fn conclude(view: &View<'_>, master: Option<ServerKey>, reason: Reason, line: Op
 
 fn held_reason(view: &View<'_>, fact: &Fact, line: Option<&Line>) -> HeldReason {
     match line {
-        None if is_candidate(fact) => HeldReason::Undecided,
+        None if is_candidate(fact) => match view.majority {
+            Majority::Server(ballot) if ballot.server != fact.key => HeldReason::Unnamed(ballot.server),
+            _ => HeldReason::Undecided,
+        },
         Some(line) if view.history.is_superseded(fact.key, line) => {
             HeldReason::SucceededBy(line.head, line.since)
         }
@@ -246,6 +332,10 @@ fn held_reason(view: &View<'_>, fact: &Fact, line: Option<&Line>) -> HeldReason 
         Some(line) if line.head != fact.key => HeldReason::Another(line.head),
         _ => HeldReason::Unusable,
     }
+}
+
+fn fact_of<'a>(view: &View<'a>, key: ServerKey) -> Option<&'a Fact> {
+    view.servers.iter().find(|fact| fact.key == key)
 }
 
 fn position(view: &View<'_>, key: ServerKey) -> Option<usize> {

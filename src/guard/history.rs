@@ -35,7 +35,7 @@ const PARENTS: usize = 128;
 pub type ReplId = String;
 
 /// Out of which history a server was promoted.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Promotion {
     pub from: ReplId,
     /// `second_repl_offset`: how far it followed. `None` if the server did not say.
@@ -43,7 +43,7 @@ pub struct Promotion {
 }
 
 /// What is remembered of one server.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Past {
     run_id: Option<String>,
     /// What it wrote as a master since it last followed anybody, over restarts.
@@ -60,7 +60,7 @@ pub struct Past {
 
 /// The present master's place in time. It outlives the master's word: who succeeds a master that has gone is
 /// asked after it went.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Line {
     pub head: ServerKey,
     /// When the head was chosen.
@@ -84,7 +84,7 @@ pub enum Passing {
 }
 
 /// See the module.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct History {
     pasts: BTreeMap<ServerKey, Past>,
     /// Child and parent; a root has none.
@@ -146,6 +146,9 @@ impl History {
             }
             Passing::StandIn => inherited.for_each(|id| remember_ancestor(&mut line.stands_in_for, id)),
         }
+        // A master that gets the word back goes on writing what it wrote before.
+        let Line { histories, ancestors, .. } = &mut line;
+        ancestors.retain(|id| !histories.contains(id));
         line
     }
 

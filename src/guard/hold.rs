@@ -6,23 +6,13 @@
 
 use std::time::Duration;
 
+use crate::state::hold_ends;
 use crate::time::Tick;
 
 /// Since when there is no usable master.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct HoldClock {
     since: Option<Tick>,
-}
-
-/// What becomes of a client that asks for the master.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Waiting {
-    /// There is one.
-    Served,
-    /// It waits, at most until then.
-    Until(Tick),
-    /// The hold is over, or off.
-    Refused,
 }
 
 impl HoldClock {
@@ -42,19 +32,14 @@ impl HoldClock {
         Some(since)
     }
 
+    /// Since when there is none.
+    pub fn since(self) -> Option<Tick> {
+        self.since
+    }
+
     /// When the hold is over; `None` while there is a master. A hold that is off is over at once.
     pub fn ends(self, hold: Option<Duration>) -> Option<Tick> {
-        self.since.map(|since| since + hold.unwrap_or_default())
-    }
-}
-
-/// The fate of a client now, from [`crate::state::BackendLive::masterless_since`].
-pub fn waiting(masterless_since: Option<Tick>, hold: Option<Duration>, now: Tick) -> Waiting {
-    let clock = HoldClock { since: masterless_since };
-    match clock.ends(hold) {
-        None => Waiting::Served,
-        Some(end) if now < end => Waiting::Until(end),
-        Some(_) => Waiting::Refused,
+        hold_ends(self.since, hold)
     }
 }
 
@@ -70,18 +55,5 @@ mod tests {
         assert_eq!(clock.observe(false, Tick(40)), Some(Some(Tick(40))));
         assert_eq!(clock.observe(false, Tick(50)), None);
         assert_eq!(clock.ends(Some(Duration::from_millis(5))), Some(Tick(45)));
-    }
-
-    #[test]
-    fn a_client_waits_only_for_what_is_left_of_the_hold() {
-        let hold = Some(Duration::from_millis(100));
-        for (since, hold, now, want) in [
-            (None, hold, 500, Waiting::Served),
-            (Some(Tick(450)), hold, 500, Waiting::Until(Tick(550))),
-            (Some(Tick(400)), hold, 500, Waiting::Refused),
-            (Some(Tick(500)), None, 500, Waiting::Refused),
-        ] {
-            assert_eq!(waiting(since, hold, Tick(now)), want, "{since:?} {hold:?}");
-        }
     }
 }

@@ -8,7 +8,10 @@
 use std::mem::discriminant;
 use std::time::Duration;
 
+use super::course::Switch;
 use super::decide::{Fact, HeldReason, Hold, Reason, Says, Standing, View, Window, decide};
+pub use super::effect::{Answer, Effect, Input, ManyMasters, Observation, Refusal, Seat, Setup};
+use super::failover::{Failovers, Outcome};
 use super::history::History;
 use super::hold::HoldClock;
 use super::proof::{Verdict, verdict};
@@ -16,84 +19,7 @@ use crate::redis::{Role, RoleReport};
 use crate::state::{CutReason, Guarding, ServerKey};
 use crate::time::Tick;
 
-/// What the config says, resolved to keys.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Setup {
-    pub guarding: Guarding,
-    /// `option redis-hold`
-    pub hold: Option<Duration>,
-    /// How long first verdicts are awaited.
-    pub window: Duration,
-    /// In the config's order.
-    pub seats: Vec<Seat>,
-}
-
-/// One server of the config.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Seat {
-    pub key: ServerKey,
-    pub standing: Standing,
-    /// Whether it has `check`; one without never gets a verdict.
-    pub is_checked: bool,
-}
-
-/// One finished check.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Observation {
-    pub server: ServerKey,
-    pub passed: bool,
-    pub report: Option<RoleReport>,
-}
-
-/// What can happen to a guard.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Input {
-    /// A start or a reload.
-    Apply(Setup),
-    Checked(Observation),
-    /// Health or the operator moved a server.
-    Moved(ServerKey, Standing),
-    Timer,
-}
-
-/// Why the rule of the one master is off by itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ManyMasters {
-    /// `redis_mode:cluster`
-    Cluster,
-    /// KeyDB's `role:active-replica`.
-    ActiveReplica,
-}
-
-/// What a guard does.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Effect {
-    /// Store the master word.
-    Master {
-        server: Option<ServerKey>,
-        previous: Option<ServerKey>,
-        reason: Reason,
-    },
-    /// Switch the rule of the one master off, or on again after a reload; the server gave the reason.
-    ManyMasters(Option<(ServerKey, ManyMasters)>),
-    Proven(ServerKey),
-    Disproven(ServerKey),
-    /// Say why the server gets no clients although it says that it is master; `None`: it does, or does not.
-    Held(ServerKey, Option<HeldReason>),
-    /// The same reason in other words, after another server became master: no news.
-    StillHeld(ServerKey, HeldReason),
-    /// Since when there is no usable master.
-    Masterless(Option<Tick>),
-    Cut(ServerKey, CutReason),
-    /// Both say that they are master, both have replicas, and nothing relates them.
-    Rivals(ServerKey, ServerKey),
-    /// First verdicts are awaited (`false`), or not any more.
-    Judged(bool),
-    /// Waiting sessions look again.
-    Reconsider,
-}
-
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Member {
     fact: Fact,
     is_checked: bool,
@@ -103,12 +29,14 @@ struct Member {
 }
 
 /// See the module.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct GuardState {
     guarding: Guarding,
     hold: Option<Duration>,
+    freeze: Duration,
     members: Vec<Member>,
     history: History,
+    failovers: Failovers,
     /// Who holds the word, and why.
     master: Option<ServerKey>,
     reason: Reason,
@@ -126,8 +54,10 @@ impl GuardState {
         GuardState {
             guarding: Guarding::None,
             hold: None,
+            freeze: Duration::ZERO,
             members: Vec::new(),
             history: History::default(),
+            failovers: Failovers::default(),
             master: None,
             reason: Reason::None,
             clock: HoldClock::started(now),
@@ -143,6 +73,11 @@ impl GuardState {
         self.master
     }
 
+    /// Who is frozen, and until when at the latest.
+    pub fn frozen(&self) -> Option<(ServerKey, Tick)> {
+        self.failovers.frozen()
+    }
+
     /// Whether a server has passed.
     pub fn is_proven(&self, server: ServerKey) -> bool {
         self.members.iter().any(|member| member.fact.key == server && member.proven)
@@ -152,12 +87,14 @@ impl GuardState {
     pub fn next_wake(&self, now: Tick) -> Option<Tick> {
         let window = (!self.judged || self.history.line().is_none()).then_some(self.window_closes);
         let hold = self.clock.ends(self.hold);
-        [window, hold].into_iter().flatten().filter(|due| *due > now).min()
+        let failover = self.failovers.next_wake();
+        [window, hold, failover].into_iter().flatten().filter(|due| *due > now).min()
     }
 
     /// One thing happened.
     pub fn step(&mut self, input: Input, now: Tick) -> Vec<Effect> {
         let (mut effects, mut after) = (Vec::new(), Vec::new());
+        let before = self.master;
         match input {
             Input::Apply(setup) => self.apply(setup, now, &mut effects),
             Input::Checked(observation) => self.observe(&observation, &mut after),
@@ -166,12 +103,17 @@ impl GuardState {
                     member.fact.standing = standing;
                 }
             }
+            Input::Heard(sentinel, word) => self.failovers.hear(sentinel, &word, now),
+            Input::Hint(server, epoch) => self.hint(server, epoch, now, &mut after),
             Input::Timer => {}
         }
+        self.failovers.look(self.master, now);
+        let head = self.history.line().map(|line| line.head);
         if self.has_one_master() {
             self.decide(now, &mut effects, &mut after);
         }
-        // The word first, then what the report itself brought, then what follows from both.
+        // The word first, then what it means for a freeze, what the report itself brought, and what follows from all.
+        self.follow_up((before, head), &after, now, &mut effects);
         effects.append(&mut after);
         self.watch_clock(now, &mut effects);
         self.watch_judgement(now, &mut effects);
@@ -189,6 +131,55 @@ impl GuardState {
         self.members.iter_mut().find(|member| member.fact.key == server)
     }
 
+    fn hint(&mut self, server: ServerKey, epoch: Option<u64>, now: Tick, effects: &mut Vec<Effect>) {
+        let refuse = |refusal| Effect::Answer(Answer::Refused(server, refusal));
+        if self.failovers.is_asked() {
+            effects.push(refuse(Refusal::Replaced));
+        }
+        if !self.has_one_master() {
+            return effects.push(refuse(Refusal::Unguarded));
+        }
+        let serves = |member: &&Member| Some(member.fact.key) == self.master && member.fact.passing;
+        let serving = self.members.iter().find(serves).map(|member| member.fact.key);
+        let line = self.history.line().filter(|line| self.history.is_superseded(server, line));
+        if let (Some(by), Some(_), None) = (serving, line, epoch) {
+            return effects.push(refuse(Refusal::Succeeded(by)));
+        }
+        let from = self.master.or(self.history.line().map(|line| line.head));
+        if let Err(refusal) = self.failovers.ask((from, server), epoch, self.freeze, now) {
+            effects.push(refuse(refusal));
+        }
+    }
+
+    /// What the decision means for freezes, haste and records. `before` and `head` held the word until now.
+    fn follow_up(
+        &mut self,
+        (before, head): (Option<ServerKey>, Option<ServerKey>),
+        after: &[Effect],
+        now: Tick,
+        effects: &mut Vec<Effect>,
+    ) {
+        let facts: Vec<Fact> = self.members.iter().map(|member| member.fact).collect();
+        let changed = self.master.filter(|master| before != Some(*master));
+        let switch = head.zip(changed).filter(|(from, to)| from != to).map(|(from, to)| Switch {
+            from,
+            to,
+            reason: self.reason,
+            since: self.clock.since().unwrap_or(now),
+        });
+        let newly_held = after.iter().any(|effect| matches!(effect, Effect::Held(_, Some(_))));
+        effects.extend(self.failovers.settle(&Outcome {
+            is_on: self.has_one_master(),
+            facts: &facts,
+            master: self.master,
+            head: self.history.line().map(|line| line.head),
+            switch,
+            newly_held,
+            limit: self.freeze,
+            now,
+        }));
+    }
+
     fn apply(&mut self, setup: Setup, now: Tick, effects: &mut Vec<Effect>) {
         let old = std::mem::take(&mut self.members);
         let carry = |seat: &Seat| {
@@ -200,7 +191,7 @@ impl GuardState {
         self.members = setup.seats.iter().map(carry).collect();
         self.history.retain(|key| setup.seats.iter().any(|seat| seat.key == key));
         let watched_before = std::mem::replace(&mut self.guarding, setup.guarding);
-        self.hold = setup.hold;
+        (self.hold, self.freeze) = (setup.hold, setup.freeze);
         let told = self.many_masters.take();
         // What the servers are does not change by a reload; only without the one that said so it is open.
         self.many_masters = told.filter(|(key, _)| setup.seats.iter().any(|seat| seat.key == *key));
@@ -219,6 +210,9 @@ impl GuardState {
             let held = self.members.iter().filter(|member| member.held.is_some());
             effects.extend(held.map(|member| Effect::Held(member.fact.key, member.held)));
             self.cut_the_others(None, effects);
+        }
+        if !self.has_one_master() {
+            self.let_go_of_held(effects);
         }
     }
 
@@ -248,10 +242,14 @@ impl GuardState {
         if self.has_one_master() {
             self.many_masters = Some((observation.server, found));
             effects.push(Effect::ManyMasters(Some((observation.server, found))));
-            for member in &mut self.members {
-                if member.held.take().is_some() {
-                    effects.push(Effect::Held(member.fact.key, None));
-                }
+            self.let_go_of_held(effects);
+        }
+    }
+
+    fn let_go_of_held(&mut self, effects: &mut Vec<Effect>) {
+        for member in &mut self.members {
+            if member.held.take().is_some() {
+                effects.push(Effect::Held(member.fact.key, None));
             }
         }
     }
@@ -266,6 +264,8 @@ impl GuardState {
         let view = View {
             servers: &facts,
             history: &self.history,
+            leads: self.failovers.leads(),
+            majority: self.failovers.majority(),
             window: if is_open { Window::Open } else { Window::Closed },
             hold: if is_held { Hold::Running } else { Hold::Over },
         };
@@ -318,7 +318,8 @@ impl GuardState {
         let serves = |member: &Member| member.proven && member.fact.standing == Standing::Up;
         let is_chosen = |member: &&Member| !self.has_one_master() || Some(member.fact.key) == self.master;
         let usable = self.members.iter().filter(is_chosen).any(serves);
-        if let Some(since) = self.clock.observe(usable, now) {
+        // While it is frozen it is not lost: if it is in the end, the hold begins then.
+        if let Some(since) = self.clock.observe(usable || self.frozen().is_some(), now) {
             effects.push(Effect::Masterless(since));
         }
     }

@@ -60,16 +60,25 @@
 
 pub mod actor;
 mod canned;
+mod carry_out;
 pub mod classify;
+pub mod course;
 pub mod decide;
+pub mod effect;
+pub mod failover;
+pub mod freeze;
 pub mod history;
 pub mod hold;
+pub mod lead;
 pub mod machine;
+pub mod operator;
 pub mod proof;
+mod record;
+pub mod sentinels;
 pub mod words;
 
-pub use hold::{Waiting, waiting};
-
+#[cfg(test)]
+mod model_tests;
 #[cfg(test)]
 mod redis_tests;
 #[cfg(test)]

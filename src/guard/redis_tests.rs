@@ -10,11 +10,12 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::sync::mpsc::unbounded_channel;
 
-use super::actor::{Guards, run};
+use super::actor::{Ears, Guards, run};
 use super::classify::classify;
 use super::scripts::{asks_for_master, backend};
 use crate::config::Config;
 use crate::config::model::{RedisOptions, ServerCheck};
+use crate::health::sentinel::AskSentinels;
 use crate::health::{Checks, Sinks};
 use crate::redis::Role;
 use crate::state::{Command, CutReason, Operation, Published, ServerLive, Snapshot, Workers};
@@ -125,8 +126,9 @@ impl Balancer {
         let workers = Workers::new(1).unwrap();
         let ((reports, heard), (events, _)) = (unbounded_channel(), unbounded_channel());
         let (snapshots, changes) = unbounded_channel();
-        let guards = Guards::new(workers.clone(), events.clone());
-        tokio::spawn(run(guards, changes, heard));
+        let guards = Guards::new(workers.clone(), events.clone(), AskSentinels::default());
+        let ((_, sentinels), (_, requests)) = (unbounded_channel(), unbounded_channel());
+        tokio::spawn(run(guards, Ears { snapshots: changes, reports: heard, sentinels, requests }));
         snapshots.send(Arc::clone(&snapshot)).unwrap();
         let sinks = Sinks { reports, events, workers: workers.clone(), published: Arc::clone(&published) };
         let mut checks = Checks::new(sinks);

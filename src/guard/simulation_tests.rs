@@ -223,6 +223,7 @@ impl Watch {
         let setup = Setup {
             guarding: Guarding::Master,
             hold: Some(Duration::from_secs(5)),
+            freeze: Duration::from_secs(10),
             window: Duration::from_secs(1),
             seats: (0..count).map(seat).collect(),
         };

@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::decide::{HeldReason, Standing};
 use super::machine::{Effect, GuardState, Input, Observation, Seat, Setup};
 use crate::redis::{Role, RoleReport};
-use crate::state::{Guarding, ServerKey};
+use crate::state::sentinel::{FailoverStep, Named};
+use crate::state::{Guarding, SentinelId, SentinelWord, ServerKey};
 use crate::time::Tick;
 
 pub(super) const A: ServerKey = ServerKey(10);
@@ -42,6 +43,26 @@ pub(super) fn up_for(report: RoleReport, seconds: u64) -> RoleReport {
     RoleReport { uptime: Some(Duration::from_secs(seconds)), ..report }
 }
 
+pub(super) fn decided(master: ServerKey) -> FailoverStep {
+    FailoverStep::Decided { master: Named::Server(master) }
+}
+
+pub(super) fn selected(master: ServerKey, promoted: ServerKey) -> FailoverStep {
+    FailoverStep::Selected { master: Named::Server(master), promoted: Named::Server(promoted) }
+}
+
+pub(super) fn promoted_step(master: ServerKey, promoted: ServerKey) -> FailoverStep {
+    FailoverStep::Promoted { master: Named::Server(master), promoted: Named::Server(promoted) }
+}
+
+pub(super) fn aborted(master: ServerKey) -> FailoverStep {
+    FailoverStep::Aborted { master: Named::Server(master) }
+}
+
+pub(super) fn ended(master: ServerKey, promoted: Option<ServerKey>) -> FailoverStep {
+    FailoverStep::Ended { master: Named::Server(master), promoted: promoted.map(Named::Server) }
+}
+
 /// See the module.
 pub(super) struct Trial {
     pub(super) guard: GuardState,
@@ -56,6 +77,7 @@ pub(super) fn setup(guarding: Guarding, servers: &[ServerKey]) -> Setup {
     Setup {
         guarding,
         hold: Some(Duration::from_secs(5)),
+        freeze: Duration::from_secs(10),
         window: Duration::from_secs(2),
         seats: servers.iter().map(seat).collect(),
     }
@@ -112,6 +134,34 @@ impl Trial {
 
     pub(super) fn rises(&mut self, server: ServerKey) -> &[Effect] {
         self.step(Input::Moved(server, Standing::Up))
+    }
+
+    /// One of the Sentinels 1, 2, 3 and so on says something.
+    pub(super) fn hears(&mut self, sentinel: u32, word: SentinelWord) -> &[Effect] {
+        self.step(Input::Heard(SentinelId(sentinel), word))
+    }
+
+    pub(super) fn names(&mut self, sentinel: u32, server: ServerKey, config_epoch: u64) -> &[Effect] {
+        self.hears(sentinel, SentinelWord::Names { master: Named::Server(server), config_epoch })
+    }
+
+    pub(super) fn leads(&mut self, sentinel: u32, step: FailoverStep) -> &[Effect] {
+        self.hears(sentinel, SentinelWord::Failover(step))
+    }
+
+    /// As settled, and three Sentinels that name A.
+    pub(super) fn watched() -> Trial {
+        let mut trial = Trial::settled();
+        for sentinel in 1..=3 {
+            trial.hears(sentinel, SentinelWord::Census(3));
+            trial.names(sentinel, A, 1);
+        }
+        assert_eq!(trial.master(), Some(A));
+        trial
+    }
+
+    pub(super) fn frozen(&self) -> Option<ServerKey> {
+        self.guard.frozen().map(|(server, _)| server)
     }
 
     pub(super) fn after(&mut self, milliseconds: u64) -> &[Effect] {

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use super::observe::Observed;
 use super::probe::Target;
-use super::tcp_check::{Mode, repeatable};
+use super::tcp_check::{Asks, Engine, Mode, repeatable};
 use super::timing::{Patience, Timeouts};
-use crate::config::model::{Backend, CheckMethod, Global, Server, ServerCheck};
+use crate::config::model::{Backend, CheckMethod, Global, ReplicaOptions, Server, ServerCheck};
 use crate::state::{BackendKey, BackendView, Guarding, ServerKey, Snapshot};
 
 /// See the module.
@@ -26,6 +26,8 @@ pub struct Job {
     pub target: Target,
     pub mode: Mode,
     pub patience: Patience,
+    /// `option redis-replica`
+    pub replica: Option<ReplicaOptions>,
     pub bufsize: usize,
     /// Percent.
     pub spread: u8,
@@ -66,6 +68,7 @@ impl Job {
             target: Target::of(server),
             mode,
             patience,
+            replica: backend.redis.replica,
             bufsize: global.bufsize,
             spread: global.spread_checks,
             log_checks: backend.log_health_checks,
@@ -75,6 +78,12 @@ impl Job {
             backups_to_cut: backups_to_cut(backend, view, server),
             check,
         })
+    }
+
+    /// The machine that carries its checks out.
+    pub fn engine(&self) -> Engine<'_> {
+        let asks = if self.replica.is_some() { Asks::Role } else { Asks::Script };
+        Engine::new(&self.method, self.bufsize, self.mode).asking(asks)
     }
 
     /// Whether the first check goes out at once: before it no client may pass.
@@ -103,8 +112,11 @@ pub fn jobs(snapshot: &Snapshot) -> Vec<Job> {
 
 /// `option redis-probe`, and by itself where roles are checked.
 fn mode(backend: &Backend, guarding: Guarding) -> Mode {
-    let wanted = backend.redis.kept_probe.unwrap_or(guarding != Guarding::None);
-    if wanted && repeatable(&backend.check) { Mode::Kept } else { Mode::Once }
+    let (check, reads) = (&backend.check, backend.redis.replica.is_some());
+    let wanted = backend.redis.kept_probe.unwrap_or(guarding != Guarding::None || reads);
+    // A bare connect leaves a connection on which only the role is asked.
+    let can_be = repeatable(check) || (reads && *check == CheckMethod::Layer4);
+    if wanted && can_be { Mode::Kept } else { Mode::Once }
 }
 
 fn backups_to_cut(backend: &Backend, view: &BackendView, server: &Server) -> Vec<ServerKey> {

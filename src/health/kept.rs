@@ -11,7 +11,7 @@
 use tokio::time::{Instant, sleep_until};
 
 use super::probe::{Line, Run, Target};
-use super::tcp_check::{CheckOutcome, Engine, Mode, Settled};
+use super::tcp_check::{Bystander, CheckOutcome, Engine, Mode, Settled};
 use super::timing::Patience;
 
 /// How waiting for the next check ended.
@@ -38,6 +38,11 @@ impl<'a> Probe<'a> {
     pub fn new(engine: Engine<'a>, target: &'a Target, patience: Patience) -> Probe<'a> {
         let mode = engine.mode();
         Probe { engine, mode, line: Line::new(target, patience), opened: Instant::now() }
+    }
+
+    /// What the next check may mention of its server.
+    pub fn know(&mut self, bystander: Bystander) {
+        self.engine.know(bystander);
     }
 
     /// Runs one check.

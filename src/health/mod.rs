@@ -9,19 +9,22 @@
 //! ```
 //!
 //! Decisions are pure: [`tcp_check`] runs the script, [`rise_fall`] counts, [`timing`] says when and how long.
-//! [`probe`] and [`kept`] move bytes; `verdict` carries out what an end means. Health decides whether a server is
+//! [`replica`] says who of a read backend may be read from. [`probe`] and [`kept`] move bytes; `verdict` carries out what an end means. Health decides whether a server is
 //! up, never who is master: that is the guard's, which sees every check of a role-checked server.
 //!
 //! A task's loop: one check, then the interval that its counter asks for (plus `spread-checks`), or less if
-//! a kept connection ends meanwhile, real connections fail ([`observe`]), or somebody asks with
-//! [`Checks::ask_now`].
+//! a kept connection ends meanwhile, real connections fail ([`observe`]), somebody asks with
+//! [`Checks::ask_now`], or the guard is in haste ([`crate::state::ServerLive::hasten`]): then a few milliseconds.
 
+mod announce;
 pub mod job;
 pub mod kept;
 pub mod observe;
 pub mod probe;
+pub mod replica;
 pub mod rise_fall;
 mod schedule;
+pub mod sentinel;
 pub mod tcp_check;
 pub mod timing;
 mod verdict;
@@ -29,3 +32,4 @@ mod warm_up;
 
 pub use schedule::Checks;
 pub use verdict::{Emitted, Report, Sinks};
+pub use warm_up::warm_up;

@@ -76,7 +76,7 @@ impl Target {
 
 /// An open connection of either kind.
 #[derive(Debug)]
-enum Connection {
+pub(super) enum Connection {
     Tcp(TcpStream),
     Unix(UnixStream),
 }
@@ -136,7 +136,7 @@ impl<'a> Line<'a> {
                     self.connection = None;
                     self.connect(engine, open(self.target, port, addr, linger)).await
                 }
-                Step::Send(bytes) => self.send(engine, bytes).await,
+                Step::Send(bytes) => self.send(engine, &bytes).await,
                 Step::Wait => self.receive(engine).await,
             };
         }
@@ -220,7 +220,7 @@ impl<'a> Line<'a> {
     }
 }
 
-async fn open(
+pub(super) async fn open(
     target: &Target,
     port: Option<u16>,
     addr: Option<IpAddr>,
@@ -251,14 +251,18 @@ async fn open(
 }
 
 impl Connection {
-    async fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+    pub(super) async fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
         match self {
             Connection::Tcp(stream) => stream.write_all(bytes).await,
             Connection::Unix(stream) => stream.write_all(bytes).await,
         }
     }
 
-    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    pub(super) fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         match self {
             Connection::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
             Connection::Unix(stream) => Pin::new(stream).poll_read(cx, buffer),
@@ -267,7 +271,7 @@ impl Connection {
 }
 
 /// An error in the system's words, without its number.
-fn words(error: &io::Error) -> String {
+pub(super) fn words(error: &io::Error) -> String {
     match error.raw_os_error() {
         Some(number) => Errno::from_raw(number).desc().to_owned(),
         None => error.to_string(),

@@ -40,7 +40,7 @@ impl Counter {
             (true, _) if self.value >= self.top() => self.top(),
             (true, _) if self.value + 1 >= self.rise => self.top(),
             (true, _) => self.value + 1,
-            (false, Settled::Definite) => 0,
+            (false, Settled::Definite | Settled::Unfit) => 0,
             (false, _) if self.value <= self.rise => 0,
             (false, _) => self.value - 1,
         };

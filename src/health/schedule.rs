@@ -7,13 +7,17 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::{Duration, Instant, sleep, sleep_until};
 
+use super::announce::bystander;
 use super::job::{Job, jobs};
 use super::kept::{Probe, Waited};
-use super::tcp_check::Engine;
 use super::timing::{Dice, first_delay, interval, pace, spread};
 use super::verdict::{Said, Sinks, begin, conclude, count_errors};
 use crate::state::{ServerKey, ServerLive, Snapshot, admin};
 use crate::time::Tick;
+
+/// Between two checks of a server that is expected to say `role:master` any moment: it shall not have been master
+/// for longer than that when clients come to it.
+const HASTE: Duration = Duration::from_millis(4);
 
 /// All check tasks. Dropping it stops them.
 #[derive(Debug)]
@@ -109,14 +113,16 @@ async fn check_server(
 ) {
     let mut dice = Dice::new(u64::from(job.server.0) + 1);
     let mut said = Said::before(&live);
-    let engine = Engine::new(&job.method, job.bufsize, job.mode);
-    let mut probe = Probe::new(engine, &job.target, job.patience);
+    let mut probe = Probe::new(job.engine(), &job.target, job.patience);
     // A peer that hangs up every time is asked again at once only once an interval.
     let mut asked_again = false;
     sleep(delay).await;
     loop {
-        let pause = if live.admin() & admin::MAINT == 0 {
+        let pause = if live.admin() & admin::MAINT == 0 && !live.checks_off() {
             begin(&live);
+            if job.method.mentions_server_state() {
+                probe.know(bystander(&job, &live, &sinks.published.load()));
+            }
             let outcome = probe.check().await;
             match conclude(&job, &sinks, &mut said, outcome, Tick::now()) {
                 Some(counter) => {
@@ -129,11 +135,18 @@ async fn check_server(
             probe.hang_up();
             job.inter()
         };
+        let pause = if live.is_hastened(Tick::now()) { pause.min(HASTE) } else { pause };
         let mut due = Instant::now() + pause;
         let waited = loop {
             tokio::select! {
                 waited = probe.wait(due) => break waited,
                 () = hurry.notified() => break Waited::Due,
+                // Rung at the end of the haste too: then the interval that runs is the shortest one anyway.
+                () = live.haste.notified() => {
+                    if live.is_hastened(Tick::now()) {
+                        break Waited::Due;
+                    }
+                }
                 () = live.distress.notified() => {
                     let counted = count_errors(&job, &sinks, &mut said, &live, Tick::now());
                     if let Some(soon) = job.check.fastinter.filter(|_| counted) {

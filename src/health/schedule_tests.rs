@@ -361,3 +361,25 @@ async fn a_server_that_comes_up_starts_slowly() {
     let reconsidered = bench.commands().iter().filter(|command| *command == "Reconsider").count();
     assert!(reconsidered >= shares.len(), "those who wait hear of every step");
 }
+
+#[tokio::test]
+async fn a_server_in_haste_is_asked_every_few_milliseconds_and_at_once() {
+    let (port, _say) = redis(replica()).await;
+    let mut bench = Bench::new();
+    let mut slow = server("r1", port);
+    let inter = Duration::from_secs(60);
+    slow.check = Some(ServerCheck { inter, ..ServerCheck::default() });
+    bench.load(backend(role_check(), vec![slow]), Guarding::Master);
+    bench.report().await;
+    // It comes at once, and then again and again, until it is told to stop.
+    bench.live(0).hasten(Tick::now() + Duration::from_secs(60));
+    for _ in 0..20 {
+        bench.report().await;
+    }
+    bench.live(0).hasten(Tick::now());
+    let mut more = 0;
+    while tokio::time::timeout(Duration::from_millis(300), bench.reports.recv()).await.is_ok() {
+        more += 1;
+    }
+    assert!(more <= 2, "{more} checks after the haste was over");
+}

@@ -4,6 +4,7 @@
 //! The order is HAProxy's: the check itself is told first, then the change of state, then that the backend
 //! has nobody left.
 
+use std::mem::{Discriminant, discriminant};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -11,14 +12,15 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::job::Job;
 use super::observe;
+use super::replica::{self, Fit, Masters, Unfit};
 use super::rise_fall::{Counter, Judgement, Transition, judge};
 use super::tcp_check::{CheckOutcome, Settled};
 use super::warm_up::warm_up;
 use crate::redis::Role;
 use crate::state::event::{CheckSummary, Left, ServerChange, ServerEvent};
 use crate::state::{
-    BackendKey, BackendView, Command, CutReason, Guarding, Health, Operation, Published, ServerKey,
-    ServerLive, Snapshot, Workers, admin,
+    BackendKey, BackendView, CheckStatus, Command, CutReason, Guarding, Health, Operation, Published,
+    ServerKey, ServerLive, Snapshot, Workers, admin,
 };
 use crate::time::Tick;
 
@@ -55,6 +57,7 @@ pub struct Sinks {
 #[derive(Debug, Default)]
 pub(super) struct Said {
     replica: bool,
+    unfit: Option<Discriminant<Unfit>>,
     trouble: Option<String>,
 }
 
@@ -63,7 +66,7 @@ impl Said {
     pub(super) fn before(live: &ServerLive) -> Said {
         let redis = live.redis();
         let replica = redis.report.is_some_and(|report| report.role == Role::Replica);
-        Said { replica: replica && live.health().other_role, trouble: redis.trouble }
+        Said { replica: replica && live.health().other_role, unfit: None, trouble: redis.trouble }
     }
 }
 
@@ -78,7 +81,7 @@ pub(super) fn conclude(
     job: &Job,
     sinks: &Sinks,
     said: &mut Said,
-    outcome: CheckOutcome,
+    mut outcome: CheckOutcome,
     now: Tick,
 ) -> Option<Counter> {
     let snapshot = sinks.published.load();
@@ -90,12 +93,14 @@ pub(super) fn conclude(
         return None;
     }
     let verdict = Verdict { job, sinks, view, live, now };
+    let fit = verdict.judge_reader(&snapshot, &mut outcome);
     let operation = live.operation();
     let (judged, changed) = live.update_health(|health| absorb(health, operation, &outcome, now));
     if changed && job.log_checks {
         verdict.tell_check(&outcome, judged.counter);
     }
     verdict.remember(&outcome);
+    verdict.settle_reader(fit, said);
     if let Some(transition) = judged.transition {
         let before = usable(view, job, &snapshot);
         let slowly = transition == Transition::Up && !job.slowstart.is_zero();
@@ -228,6 +233,59 @@ impl Verdict<'_> {
         });
     }
 
+    /// `option redis-replica`: a check that passed may still not be one of a server to read from.
+    fn judge_reader(&self, snapshot: &Snapshot, outcome: &mut CheckOutcome) -> Option<Fit> {
+        let rule = self.job.replica?;
+        let report = outcome.role.as_ref()?;
+        let before = self.live.update_redis(|redis| redis.report.as_ref().map(|report| report.role));
+        if before.is_some_and(|before| before != report.role) {
+            self.cut_readers();
+        }
+        if !outcome.passed() {
+            return None;
+        }
+        let masters = Masters::look_up(snapshot, self.view, self.live, report, self.now);
+        let fit = replica::judge(self.live.key, report, rule, &masters, self.now);
+        if let Fit::Unfit(unfit) = &fit {
+            outcome.status = CheckStatus::L7Response;
+            outcome.code = None;
+            outcome.info = unfit.to_string();
+            outcome.settled = if unfit.may_pass() { Settled::Failure } else { Settled::Unfit };
+        }
+        Some(fit)
+    }
+
+    /// Sessions were given to it in another role.
+    fn cut_readers(&self) {
+        let sessions = self.live.traffic.sessions.now();
+        self.sinks.workers.broadcast(|| Command::Cut(self.job.server, CutReason::RoleChanged));
+        if sessions > 0 {
+            self.emit(ServerChange::Cut { sessions, reason: "its role changed".to_owned() });
+        }
+    }
+
+    fn settle_reader(&self, fit: Option<Fit>, said: &mut Said) {
+        if self.job.replica.is_none() {
+            self.live.set_stands_in(false);
+            return;
+        }
+        // A second one that says master is none to be read from in the first place either.
+        let says_master = matches!(fit, Some(Fit::StandsIn | Fit::Unfit(Unfit::NotTheMaster(_))));
+        let unfit = match fit {
+            None => return self.live.update_redis(|redis| redis.unfit = None),
+            Some(Fit::Unfit(unfit)) => Some(unfit),
+            Some(_) => None,
+        };
+        self.live.set_stands_in(says_master);
+        let text = unfit.as_ref().map(Unfit::to_string);
+        self.live.update_redis(|redis| redis.unfit.clone_from(&text));
+        let kind = unfit.as_ref().map(discriminant);
+        if let (true, Some(text)) = (said.unfit != kind, text) {
+            self.emit(ServerChange::Unfit { text });
+        }
+        said.unfit = kind;
+    }
+
     /// What the server says of itself, for pages.
     fn remember(&self, outcome: &CheckOutcome) {
         if self.job.guarding == Guarding::None && outcome.role.is_none() && outcome.trouble.is_none() {
@@ -295,7 +353,7 @@ impl Verdict<'_> {
 
     /// What rolecall says beside HAProxy, once a change: that a server is a replica, and named trouble.
     fn tell_once(&self, said: &mut Said, outcome: &CheckOutcome) {
-        if self.job.guarding == Guarding::None {
+        if self.job.guarding == Guarding::None && self.job.replica.is_none() {
             return;
         }
         if outcome.settled != Settled::Failure {

@@ -13,7 +13,7 @@ const STEPS: u32 = 20;
 const SHORTEST: Duration = Duration::from_millis(10);
 
 /// Starts it, for a server that is [`Operation::Starting`] since `since`.
-pub(super) fn warm_up(live: &Arc<ServerLive>, workers: &Workers, whole: Duration, since: Tick) {
+pub fn warm_up(live: &Arc<ServerLive>, workers: &Workers, whole: Duration, since: Tick) {
     live.set_throttle(1);
     tokio::spawn(steps(Arc::clone(live), workers.clone(), whole, since));
 }

@@ -7,8 +7,8 @@
 use std::fmt::Write as _;
 
 use super::Level;
-use crate::state::CheckStatus;
 use crate::state::event::{CheckSummary, Left, ServerChange, ServerEvent};
+use crate::state::{CheckStatus, Operation};
 
 /// A line without its header.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +52,12 @@ pub fn server(event: &ServerEvent) -> Sentence {
         ServerChange::Stopping { reason, left } => {
             (Level::Notice, format!("{name} is stopping{}. {}", because(reason.as_ref()), more(*left)))
         }
+        by_operator @ (ServerChange::Forced { .. }
+        | ServerChange::Maintenance { .. }
+        | ServerChange::Returned { .. }
+        | ServerChange::Draining { .. }
+        | ServerChange::Undrained { .. }
+        | ServerChange::Moved { .. }) => operated(name, by_operator),
         ServerChange::NoServerLeft { is_listen } => {
             let kind = if *is_listen { ProxyKind::Proxy } else { ProxyKind::Backend };
             (Level::Emergency, format!("{} {} has no server available!", kind.word(), event.backend))
@@ -73,7 +79,9 @@ pub fn shown(event: &ServerEvent) -> Sentence {
         }
         ServerChange::IsReplica
         | ServerChange::Master { .. }
+        | ServerChange::TookOver { .. }
         | ServerChange::Observed { .. }
+        | ServerChange::Sentinel { .. }
         | ServerChange::ManyMasters { .. } => Sentence { level: Level::Notice, text },
         ServerChange::Rivals { .. } => Sentence { level: Level::Alert, text },
         _ => Sentence { level: Level::Warning, text },
@@ -154,9 +162,41 @@ pub fn dump_proxy(name: &str, servers: Option<(usize, usize)>, counts: ProxyCoun
     Sentence { level: Level::Notice, text: format!("SIGHUP: Proxy {name} {state} {conn}") }
 }
 
+/// What the operator did on the runtime socket.
+fn operated(name: Name<'_>, what: &ServerChange) -> (Level, String) {
+    let word = |up: bool| if up { "UP" } else { "DOWN" };
+    match what {
+        ServerChange::Forced { operation: Operation::Stopped, left } => {
+            (Level::Alert, format!("{name} is DOWN, changed from CLI. {}", fewer(*left)))
+        }
+        ServerChange::Forced { operation: Operation::Stopping, left } => {
+            (Level::Notice, format!("{name} is stopping, changed from CLI. {}", more(*left)))
+        }
+        ServerChange::Forced { left, .. } => {
+            (Level::Notice, format!("{name} is UP, changed from CLI. {}", more(*left)))
+        }
+        ServerChange::Maintenance { left } => {
+            (Level::Alert, format!("{name} is going DOWN for maintenance. {}", fewer(*left)))
+        }
+        ServerChange::Returned { up, draining } => {
+            let ready = if *draining { "DRAIN" } else { "READY" };
+            (Level::Notice, format!("{name} is {}/{ready} (leaving forced maintenance).", word(*up)))
+        }
+        ServerChange::Draining { left } => {
+            (Level::Notice, format!("{name} enters drain state. {}", more(*left)))
+        }
+        ServerChange::Undrained { up } => {
+            (Level::Notice, format!("{name} is {} (leaving forced drain).", word(*up)))
+        }
+        ServerChange::Moved { to } => (Level::Notice, format!("{name} is at {to} now, changed from CLI.")),
+        other => (Level::Notice, format!("{name} changed: {other:?}.")),
+    }
+}
+
 fn our_own(name: Name<'_>, what: &ServerChange) -> (Level, String) {
     match what {
         ServerChange::IsReplica => (Level::Notice, format!("{name} is a replica.")),
+        ServerChange::Unfit { text } => (Level::Warning, format!("{name} is not read from: {text}.")),
         ServerChange::Held { reason } => (Level::Warning, format!("{name} is held: {reason}.")),
         ServerChange::Master { reason, previous, epoch } => {
             let after = previous.as_ref().map(|previous| format!(", after {previous}")).unwrap_or_default();
@@ -166,6 +206,9 @@ fn our_own(name: Name<'_>, what: &ServerChange) -> (Level, String) {
             let noun = if *sessions == 1 { "session" } else { "sessions" };
             (Level::Warning, format!("{name} lost its clients, reason: {reason}. {sessions} {noun} cut."))
         }
+        ServerChange::Frozen { text } => (Level::Warning, format!("{name} is frozen: {text}.")),
+        ServerChange::Thawed { text } => (Level::Warning, format!("{name} is not frozen: {text}.")),
+        ServerChange::TookOver { text } => (Level::Notice, format!("{name} {text}.")),
         ServerChange::Observed { text } => (Level::Notice, format!("{name} would be {text}.")),
         ServerChange::Rivals { text } => (Level::Alert, format!("{name} is held: {text}.")),
         ServerChange::ManyMasters { text } => (Level::Notice, format!("{name} {text}.")),
@@ -173,9 +216,16 @@ fn our_own(name: Name<'_>, what: &ServerChange) -> (Level, String) {
             // Redis ends some of its errors with a full stop.
             (Level::Warning, format!("{name} refuses its check: {}.", text.trim_end_matches('.')))
         }
+        ServerChange::Sentinel { text } => (Level::Notice, of_backend(name, text)),
+        ServerChange::SentinelTrouble { text } => (Level::Warning, of_backend(name, text)),
         // Worded by the caller; a new change that nobody words must still leave a trace.
         other => (Level::Notice, format!("{name} changed: {other:?}.")),
     }
+}
+
+/// What is said of the backend as a whole.
+fn of_backend(Name(event): Name<'_>, text: &str) -> String {
+    format!("Backend {}: {}.", event.backend, text.trim_end_matches('.'))
 }
 
 fn checked(name: Name<'_>, check: &CheckSummary, (at, of): (u32, u32), state: &str) -> String {

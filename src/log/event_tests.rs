@@ -178,3 +178,33 @@ fn the_dump_is_haproxys() {
         format!("SIGHUP: Proxy l has no server available ! {rest}")
     );
 }
+
+/// Recorded from HAProxy 2.6.12.
+#[test]
+fn what_the_operator_did_is_told_in_haproxys_words() {
+    let left = Left { active: 1, backup: 1, ..Left::default() };
+    let texts = [
+        ServerChange::Maintenance { left },
+        ServerChange::Returned { up: true, draining: false },
+        ServerChange::Returned { up: true, draining: true },
+        ServerChange::Draining { left },
+        ServerChange::Undrained { up: true },
+        ServerChange::Forced { operation: Operation::Stopped, left },
+        ServerChange::Forced { operation: Operation::Stopping, left },
+        ServerChange::Forced { operation: Operation::Running, left },
+        ServerChange::Moved { to: "127.0.0.2:6379".into() },
+    ];
+    let texts: Vec<_> =
+        texts.into_iter().map(|what| format!("{:?} {}", said(what.clone()).0, said(what).1)).collect();
+    insta::assert_snapshot!(texts.join("\n"), @r"
+    Alert Server be/r2 is going DOWN for maintenance. 1 active and 1 backup servers left. 0 sessions active, 0 requeued, 0 remaining in queue.
+    Notice Server be/r2 is UP/READY (leaving forced maintenance).
+    Notice Server be/r2 is UP/DRAIN (leaving forced maintenance).
+    Notice Server be/r2 enters drain state. 1 active and 1 backup servers online. 0 sessions requeued, 0 total in queue.
+    Notice Server be/r2 is UP (leaving forced drain).
+    Alert Server be/r2 is DOWN, changed from CLI. 1 active and 1 backup servers left. 0 sessions active, 0 requeued, 0 remaining in queue.
+    Notice Server be/r2 is stopping, changed from CLI. 1 active and 1 backup servers online. 0 sessions requeued, 0 total in queue.
+    Notice Server be/r2 is UP, changed from CLI. 1 active and 1 backup servers online. 0 sessions requeued, 0 total in queue.
+    Notice Server be/r2 is at 127.0.0.2:6379 now, changed from CLI.
+    ");
+}

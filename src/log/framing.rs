@@ -2,7 +2,7 @@
 //!
 //! As HAProxy 2.6 sends them: a line feed ends every line, datagrams included, and is not counted in `len`;
 //! `local` is rfc3164 without the host name unless `log-send-hostname` gives one; rfc5424 writes `-` for
-//! the host name then, rfc3164 this machine's own.
+//! the host name then, rfc3164 `localhost`.
 
 use std::time::SystemTime;
 
@@ -15,8 +15,6 @@ pub struct Identity {
     /// `log-tag` of the global section, else the program's file name.
     pub tag: String,
     pub pid: u32,
-    /// This machine's name.
-    pub hostname: String,
     /// `log-send-hostname`.
     pub sent_hostname: Option<String>,
     pub echo: Echo,
@@ -71,7 +69,7 @@ fn header(
             Some(host) => with_host(host),
             None => format!("<{priority}>{} {tag}[{pid}]: ", clock.rfc3164(at)),
         },
-        LogFraming::Rfc3164 => with_host(sent.unwrap_or(&identity.hostname)),
+        LogFraming::Rfc3164 => with_host(sent.unwrap_or("localhost")),
         LogFraming::Rfc5424 => {
             format!("<{priority}>1 {} {} {tag} {pid} - - ", clock.rfc5424(at), sent.unwrap_or("-"))
         }
@@ -99,7 +97,7 @@ mod tests {
     use crate::config::model::LogAddress;
 
     fn identity() -> Identity {
-        Identity { tag: "tag".into(), pid: 7, hostname: "box".into(), sent_hostname: None, echo: Echo::Off }
+        Identity { tag: "tag".into(), pid: 7, sent_hostname: None, echo: Echo::Off }
     }
 
     fn target(framing: LogFraming) -> LogTarget {
@@ -117,7 +115,7 @@ mod tests {
     fn every_format_has_its_header() {
         for (framing, expected) in [
             (LogFraming::Local, "<133>Nov 21 04:43:57 tag[7]: hi\n"),
-            (LogFraming::Rfc3164, "<133>Nov 21 04:43:57 box tag[7]: hi\n"),
+            (LogFraming::Rfc3164, "<133>Nov 21 04:43:57 localhost tag[7]: hi\n"),
             (LogFraming::Rfc5424, "<133>1 2026-11-21T04:43:57.378968+00:00 - tag 7 - - hi\n"),
             (LogFraming::Priority, "<133>hi\n"),
             (LogFraming::Short, "<5>hi\n"),

@@ -23,7 +23,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::config::Config;
 use crate::config::model::{Backend, FrontendId, LogAddress, LogTarget};
@@ -37,6 +37,9 @@ pub use sink::Sinks;
 
 /// Lines that may wait; at 300 bytes a record this is some 5 MiB at worst.
 const QUEUE: usize = 16 * 1024;
+
+/// How often losses are told.
+const TELL_EVERY: Duration = Duration::from_secs(1);
 
 /// Severity as in syslog; the number is on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -82,7 +85,7 @@ enum Message {
     },
     Session(Box<SessionRecord>, Option<&'static str>),
     Connect(Box<ConnectRecord>),
-    Reload(Box<Identity>, Sinks),
+    Reload(Box<Identity>, Sinks, Vec<LogTarget>),
     Flush(SyncSender<()>),
 }
 
@@ -99,7 +102,7 @@ impl Logger {
     pub fn start(identity: Identity, clock: Clock, sinks: Sinks) -> std::io::Result<Logger> {
         let (queue, messages) = sync_channel(QUEUE);
         let dropped = Arc::new(AtomicU64::new(0));
-        let writer = Writer { identity, clock, sinks, dropped: Arc::clone(&dropped) };
+        let writer = Writer { identity, clock, sinks, dropped: Arc::clone(&dropped), told: 0, told_at: None };
         std::thread::Builder::new().name("log".to_owned()).spawn(move || writer.run(&messages))?;
         Ok(Logger { queue, dropped })
     }
@@ -153,10 +156,11 @@ impl Logger {
         }
     }
 
-    /// After a reload: descriptors for new targets replace those of the same address, the others stay.
-    pub fn reload(&self, identity: Identity, sinks: Sinks) {
+    /// After a reload: descriptors for new targets replace those of the same address; what no one of
+    /// `targets`, all that the config names, needs any more is closed.
+    pub fn reload(&self, identity: Identity, sinks: Sinks, targets: Vec<LogTarget>) {
         // Waits for room: losing this would leave the thread with the old descriptors for good.
-        let _ = self.queue.send(Message::Reload(Box::new(identity), sinks));
+        let _ = self.queue.send(Message::Reload(Box::new(identity), sinks, targets));
     }
 
     /// Waits until everything queued so far is sent, at most `limit`; `false` if it was not.
@@ -187,6 +191,9 @@ struct Writer {
     clock: Clock,
     sinks: Sinks,
     dropped: Arc<AtomicU64>,
+    /// How many of the dropped the log has been told of, and when.
+    told: u64,
+    told_at: Option<Instant>,
 }
 
 impl Writer {
@@ -222,9 +229,9 @@ impl Writer {
                 let (tag, at) = (log.tag.as_deref(), SystemTime::now());
                 self.send(&log.targets, Line { tag, level: Level::Info, text: &text, at });
             }
-            Message::Reload(identity, sinks) => {
+            Message::Reload(identity, sinks, targets) => {
                 self.identity = *identity;
-                self.sinks.adopt(sinks);
+                self.sinks.adopt(sinks, &targets);
             }
             Message::Flush(done) => {
                 let _ = done.send(()); // Who asked has stopped waiting: nobody is left to tell.
@@ -239,11 +246,39 @@ impl Writer {
     }
 
     fn send(&mut self, targets: &[LogTarget], line: Line<'_>) {
+        if self.deliver(targets, line) {
+            self.tell_losses(targets, line);
+        }
+    }
+
+    /// Whether every target that takes the line's level has got it, and there is one.
+    fn deliver(&mut self, targets: &[LogTarget], line: Line<'_>) -> bool {
+        let (mut sent, mut lost) = (0, 0);
         for target in targets {
             let Some(bytes) = framing::frame(target, &self.identity, &self.clock, line) else { continue };
-            if self.sinks.send(&target.address, &bytes).is_err() {
-                self.dropped.fetch_add(1, Relaxed);
+            match self.sinks.send(&target.address, &bytes) {
+                Ok(()) => sent += 1,
+                Err(_) => lost += 1,
             }
+        }
+        self.dropped.fetch_add(lost, Relaxed);
+        sent > 0 && lost == 0
+    }
+
+    /// Says how many lines were lost since it was said last, at most once a second: a receiver that is too
+    /// slow does not become faster by being told.
+    fn tell_losses(&mut self, targets: &[LogTarget], after: Line<'_>) {
+        let dropped = self.dropped.load(Relaxed);
+        if dropped == self.told || self.told_at.is_some_and(|at| at.elapsed() < TELL_EVERY) {
+            return;
+        }
+        let text = match dropped - self.told {
+            1 => "1 log line lost".to_owned(),
+            more => format!("{more} log lines lost"),
+        };
+        self.told_at = Some(Instant::now());
+        if self.deliver(targets, Line { level: Level::Warning, text: &text, ..after }) {
+            self.told = dropped;
         }
     }
 }

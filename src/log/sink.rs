@@ -82,9 +82,12 @@ impl Sinks {
         self.open.into_iter().map(|(address, sink)| (address, descriptor(sink))).collect()
     }
 
-    /// Takes over the targets of `newer`; those only we have stay.
-    pub fn adopt(&mut self, newer: Sinks) {
+    /// Takes over the targets of `newer`, and closes what is none of `wanted`. What is wanted and could not
+    /// be opened again stays as it was. Standard error stays in any case: events are shown there.
+    pub fn adopt(&mut self, newer: Sinks, wanted: &[LogTarget]) {
         self.open.extend(newer.open);
+        let named = |address: &LogAddress| wanted.iter().any(|target| target.address == *address);
+        self.open.retain(|address, _| *address == LogAddress::Stderr || named(address));
     }
 
     /// Sends one framed line. A target that was not opened before is opened now, if it still can be.

@@ -9,7 +9,7 @@ use crate::config::model::{Backend, LogAddress, LogFraming};
 const LIMIT: Duration = Duration::from_secs(5);
 
 fn identity() -> Identity {
-    Identity { tag: "rolecall".into(), pid: 42, hostname: "box".into(), sent_hostname: None, echo: Echo::Off }
+    Identity { tag: "rolecall".into(), pid: 42, sent_hostname: None, echo: Echo::Off }
 }
 
 fn target(address: LogAddress) -> LogTarget {
@@ -51,15 +51,42 @@ fn a_unix_receiver_that_was_restarted_is_found_again() {
     let receiver = UnixDatagram::bind(&path).unwrap();
     receiver.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
     let mut buffer = [0; 64];
-    let deadline = std::time::Instant::now() + LIMIT;
+    let deadline = Instant::now() + LIMIT;
     loop {
         logger.line(&targets, None, Level::Info, "found");
         if let Ok(got) = receiver.recv(&mut buffer) {
             assert_eq!(&buffer[..got], b"<6>found\n");
             break;
         }
-        assert!(std::time::Instant::now() < deadline, "the receiver was not found again");
+        assert!(Instant::now() < deadline, "the receiver was not found again");
     }
+    // The log then says how many it has missed.
+    assert!(logger.flush(LIMIT));
+    let lost =
+        format!("<4>{} log line{} lost\n", logger.dropped(), if logger.dropped() == 1 { "" } else { "s" });
+    loop {
+        let got = receiver.recv(&mut buffer).unwrap();
+        if &buffer[..got] != b"<6>found\n" {
+            break assert_eq!(&buffer[..got], lost.as_bytes());
+        }
+    }
+}
+
+#[test]
+fn a_receiver_that_the_config_no_longer_names_is_let_go() {
+    let (mut kept, kept_writer) = std::io::pipe().unwrap();
+    let (mut gone, gone_writer) = std::io::pipe().unwrap();
+    let [stays, goes] = [9, 8].map(LogAddress::Fd);
+    let targets = [target(stays.clone())];
+    let sinks = Sinks::from_descriptors([(stays, kept_writer.into()), (goes, gone_writer.into())]);
+    let logger = Logger::start(identity(), Clock::utc(), sinks).unwrap();
+    logger.reload(identity(), Sinks::default(), targets.to_vec());
+    // The end of the pipe: nobody can write to it any more.
+    assert_eq!(gone.read(&mut [0; 8]).unwrap(), 0);
+    logger.line(&targets, None, Level::Info, "still here");
+    let mut buffer = [0; 64];
+    let got = kept.read(&mut buffer).unwrap();
+    assert_eq!(&buffer[..got], b"<6>still here\n");
 }
 
 #[test]
@@ -69,7 +96,7 @@ fn a_dead_receiver_slows_nobody_and_its_lines_are_counted() {
     let targets = [target(address.clone())];
     let sinks = Sinks::from_descriptors([(address, writer.into())]);
     let logger = Logger::start(identity(), Clock::utc(), sinks).unwrap();
-    let began = std::time::Instant::now();
+    let began = Instant::now();
     let text = "x".repeat(1000);
     for _ in 0..QUEUE + 4096 {
         logger.line(&targets, None, Level::Info, text.clone());

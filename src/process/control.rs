@@ -4,7 +4,7 @@
 //! 1. the snapshot is published;
 //! 2. the guards get it, before any check of it can report;
 //! 3. workers look again: new listeners are watched, removed ones let go, sessions obey the new config;
-//! 4. checks start or stop.
+//! 4. checks start or stop, and so do the watchers of Sentinels.
 //!
 //! Whatever can fail (sockets, names, syntax) has been done by whoever calls; from here on nothing can.
 
@@ -16,14 +16,16 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::listeners::Sockets;
 use super::reload::SocketName;
 use super::report::Voice;
+use super::runtime::CommandSockets;
 use crate::config::Config;
 use crate::config::model::LogTarget;
 use crate::guard::classify::classify;
 use crate::health::Checks;
+use crate::health::sentinel::Watchers;
 use crate::log::event::{self, ProxyKind, Sentence};
 use crate::log::framing::Echo;
 use crate::log::{Identity, Level, Logger, Sinks};
-use crate::state::{Command, Published, Snapshot, Workers};
+use crate::state::{Command, Published, Reception, Snapshot, Workers};
 use crate::time::Tick;
 
 /// A config with all that it needs.
@@ -32,7 +34,6 @@ pub struct Next {
     pub config: Config,
     pub opened: Vec<(SocketName, OwnedFd)>,
     pub sinks: Sinks,
-    pub hostname: String,
 }
 
 /// What is told of every change.
@@ -41,13 +42,19 @@ pub struct Control {
     pub published: Arc<Published>,
     pub workers: Workers,
     pub checks: Checks,
+    pub sentinels: Watchers,
     pub guards: UnboundedSender<Arc<Snapshot>>,
     pub logger: Logger,
     pub voice: Voice,
     pub sockets: Sockets,
+    pub commands: CommandSockets,
     pub speaker: Speaker,
     /// What carries the sessions.
     pub engine: &'static str,
+    /// `maxconn` of the config that was applied last: `set maxconn global` goes no further.
+    pub hard_maxconn: u32,
+    /// A soft stop has begun.
+    pub is_stopping: bool,
 }
 
 /// Who the log lines speak as, whatever the config.
@@ -60,11 +67,10 @@ pub struct Speaker {
 
 impl Speaker {
     /// With what the config says.
-    pub fn identity(&self, config: &Config, hostname: &str) -> Identity {
+    pub fn identity(&self, config: &Config) -> Identity {
         Identity {
             tag: config.global.log_tag.clone().unwrap_or_else(|| self.tag.clone()),
             pid: std::process::id(),
-            hostname: hostname.to_owned(),
             sent_hostname: config.global.log_hostname.clone(),
             echo: self.echo,
         }
@@ -74,19 +80,54 @@ impl Speaker {
 impl Control {
     /// Puts a config in force.
     pub fn apply(&mut self, next: Next) {
-        let Next { config, opened, sinks, hostname } = next;
-        self.logger.reload(self.speaker.identity(&config, &hostname), sinks);
+        let Next { config, opened, sinks } = next;
+        let targets = Sinks::targets(&config).cloned().collect();
+        self.logger.reload(self.speaker.identity(&config), sinks, targets);
         let listeners = self.sockets.arrange(&config, opened);
         let bufsize = config.global.bufsize;
         let guarding: Vec<_> = config.backends.iter().map(|backend| classify(backend, bufsize)).collect();
         let old = self.published.load_full();
-        let snapshot = Snapshot::build(Arc::new(config), listeners, &guarding, &old, Tick::now());
+        if old.frontends.iter().any(|live| live.reception() != Reception::Open) {
+            // A reload opens what the operator had paused or shut down.
+            old.frontends.iter().for_each(|live| live.set_reception(Reception::Open));
+            self.sockets.resume(&config, |_| true);
+        }
+        self.hard_maxconn = config.global.maxconn.unwrap_or_default();
+        self.commands.apply(&config.global, self.sockets.commands(&config));
+        self.publish(Snapshot::build(Arc::new(config), listeners, &guarding, &old, Tick::now()));
+    }
+
+    /// Changes the config in force, by the operator's word: until the next reload, which reads the files again.
+    pub fn edit(&mut self, change: impl FnOnce(&mut Config)) {
+        let old = self.published.load_full();
+        let mut config = Config::clone(&old.config);
+        change(&mut config);
+        let bufsize = config.global.bufsize;
+        let pairs = config.backends.iter().zip(old.config.backends.iter().zip(&old.backends));
+        let guarding: Vec<_> = pairs
+            .map(
+                |(new, (old, view))| {
+                    if new.redis == old.redis { view.guarding } else { classify(new, bufsize) }
+                },
+            )
+            .collect();
+        self.publish(old.edited(Arc::new(config), &guarding, Tick::now()));
+    }
+
+    /// Makes a snapshot the one in force, and tells everybody.
+    pub fn publish(&mut self, snapshot: Snapshot) {
         let snapshot = Arc::new(snapshot);
         self.published.store(Arc::clone(&snapshot));
-        // The guards' task ends only with the process.
-        let _ = self.guards.send(Arc::clone(&snapshot));
+        self.tell_guards();
         self.workers.broadcast(|| Command::Refresh);
         self.checks.apply(&snapshot);
+        self.sentinels.apply(&snapshot);
+    }
+
+    /// The guards look at every server again.
+    pub fn tell_guards(&self) {
+        // The guards' task ends only with the process.
+        let _ = self.guards.send(self.published.load_full());
     }
 
     /// What concerns the process: to the global log.
@@ -109,6 +150,8 @@ impl Control {
         for (at, backend) in snapshot.config.backends.iter().enumerate().filter(|(_, b)| !b.is_listen) {
             self.tell(&backend.log, event::proxy_stopped(&backend.name, 0, self.sessions_of(at)));
         }
+        self.is_stopping = true;
+        self.commands.close();
         self.sockets.close();
         self.published.store(Arc::new(snapshot.without_listeners()));
         self.workers.broadcast(|| Command::SoftStop);
@@ -117,13 +160,15 @@ impl Control {
     /// SIGTTOU: new clients are refused until [`Control::resume`].
     pub fn pause(&self) {
         self.workers.broadcast(|| Command::Pause);
-        self.sockets.pause();
+        self.sockets.pause(&self.published.load().config, |_| true);
         self.tell_frontends(event::paused);
     }
 
     /// SIGTTIN.
     pub fn resume(&self) {
-        self.sockets.resume(&self.published.load().config);
+        let snapshot = self.published.load();
+        let is_open = |at: usize| snapshot.frontends[at].reception() == Reception::Open;
+        self.sockets.resume(&snapshot.config, is_open);
         self.workers.broadcast(|| Command::Resume);
         self.tell_frontends(event::resumed);
     }

@@ -19,10 +19,12 @@ use super::dump;
 use super::frame::Frame;
 use super::gather::{Gathered, gather_in_background};
 use super::link::{Link, next_frame};
+use super::listeners::remove_files;
 use super::message::{Answer, FromParent, Handover};
 use super::prepare::{Prepared, Running, prepare};
-use super::reload::{Turn, keep_fixed, override_config};
+use super::reload::{Turn, dropped_files, keep_fixed, override_config};
 use super::report::LAST_WORDS;
+use super::runtime::Desk;
 use super::settings::Settings;
 use super::worker::Place;
 use crate::config;
@@ -38,6 +40,7 @@ const STOPPING: &str = "the process is stopping; the new config is not taken";
 #[derive(Debug)]
 pub struct Duty {
     control: Control,
+    desk: Desk,
     settings: Arc<Settings>,
     default_maxconn: u32,
     signals: Signals,
@@ -99,7 +102,7 @@ enum Asked {
 impl Duty {
     /// Takes the signals over. Until here they wait (with a parent) or have their usual effect.
     pub fn begin(
-        control: Control,
+        (control, desk): (Control, Desk),
         settings: Arc<Settings>,
         place: Place,
         default_maxconn: u32,
@@ -116,6 +119,7 @@ impl Duty {
         process::unblock_all()?;
         Ok(Duty {
             control,
+            desk,
             settings,
             default_maxconn,
             signals,
@@ -154,6 +158,7 @@ impl Duty {
                     // Without its parent, and with it privileges and reloads, it must not go on.
                     Err(_) => return End::Exit(1),
                 },
+                ask = self.desk.next() => self.desk.carry_out(&mut self.control, ask),
                 end = workers.ended() => match end.map(|end| (end.worker, end.result)) {
                     Some((_, Ok(()))) => {}
                     Some((worker, Err(error))) => {
@@ -231,7 +236,10 @@ impl Duty {
         }
         match self.prepare(gathered) {
             Ok(next) => {
+                let old = Arc::clone(&self.control.published.load().config);
+                let dropped = dropped_files(&old.global, &next.config.global);
                 self.control.apply(next);
+                remove_files(&dropped);
                 self.control.voice.notice("Loading success.");
             }
             Err(reason) => {
@@ -253,10 +261,10 @@ impl Duty {
             default_maxconn: self.default_maxconn,
         };
         let prepared = prepare(gathered, running, &self.control.voice).map_err(|unusable| unusable.reason)?;
-        let Prepared { mut config, bundle, opened, sinks, mut kept, .. } = prepared;
+        let Prepared { mut config, opened, sinks, mut kept, .. } = prepared;
         kept.extend(fit_at_reload(&mut config));
         self.say_kept(&kept);
-        Ok(Next { config, opened, sinks, hostname: bundle.hostname })
+        Ok(Next { config, opened, sinks })
     }
 
     fn say_kept(&self, kept: &[String]) {
@@ -281,6 +289,7 @@ impl Duty {
                 self.answer(&answer);
             }
             Ok(FromParent::ReloadFailed(reason)) => self.say_failed(&reason),
+            Ok(FromParent::Client(client, level)) => self.control.commands.serve(client, level),
             Err(error) => self.answer(&Answer::Refused(error.to_string())),
         }
     }
@@ -300,7 +309,7 @@ impl Duty {
             return Err("a listening socket was not handed over".to_owned());
         }
         let sinks = Sinks::from_descriptors(logs);
-        self.control.apply(Next { config, opened: listeners, sinks, hostname: bundle.hostname });
+        self.control.apply(Next { config, opened: listeners, sinks });
         Ok(())
     }
 

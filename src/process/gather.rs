@@ -95,7 +95,13 @@ fn read_all(paths: &[PathBuf]) -> Result<Vec<(String, Vec<u8>)>, GatherError> {
             files.push((file.display().to_string(), bytes));
         }
     }
-    Ok(files)
+    match paths.first().filter(|_| files.is_empty()) {
+        None => Ok(files),
+        Some(path) => {
+            let error = io::Error::new(io::ErrorKind::NotFound, "there is no file whose name ends in '.cfg'");
+            Err(GatherError { path: path.clone(), error })
+        }
+    }
 }
 
 /// A directory stands for its `*.cfg` files, in the order of their bytes.
@@ -235,6 +241,16 @@ mod tests {
         let error = read_all(&[PathBuf::from("/nonexistent")]).unwrap_err();
         let text = "Cannot open configuration file/directory /nonexistent : No such file or directory";
         assert_eq!(error.to_string(), text);
+    }
+
+    #[test]
+    fn a_directory_without_config_files_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let paths = [directory.path().to_owned()];
+        assert!(read_all(&paths).unwrap_err().to_string().ends_with("no file whose name ends in '.cfg'"));
+        let file = directory.path().join("empty.cfg");
+        std::fs::write(&file, "").unwrap();
+        assert_eq!(read_all(&paths).unwrap().len(), 1);
     }
 
     #[test]

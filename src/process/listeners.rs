@@ -4,12 +4,14 @@
 use std::collections::HashMap;
 use std::net::Shutdown;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileTypeExt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use socket2::SockRef;
 
 use super::gather::reason;
-use super::reload::{SocketName, plan, socket_names};
+use super::reload::{Line, SocketName, plan, socket_names};
 use crate::config::Config;
 use crate::state::Listener;
 use crate::sys::listen::{self, ListenError};
@@ -17,21 +19,43 @@ use crate::sys::listen::{self, ListenError};
 /// Opens sockets; all or, with every reason, none.
 pub fn open(
     config: &Config,
-    wanted: &[(SocketName, usize, usize)],
+    wanted: &[(SocketName, Line)],
 ) -> Result<Vec<(SocketName, OwnedFd)>, Vec<String>> {
     let (mut opened, mut failed) = (Vec::new(), Vec::new());
-    for (name, frontend, bind) in wanted {
-        let frontend = &config.frontends[*frontend];
-        let bind = &frontend.binds[*bind];
-        match listen::listen(bind, listen::backlog(bind, frontend)) {
+    for (name, line) in wanted {
+        match open_one(config, *line) {
             Ok(socket) => opened.push((name.clone(), socket)),
-            Err(error) => {
-                let kind = if frontend.is_listen { "proxy" } else { "frontend" };
-                failed.push(explain(&error, kind, &frontend.name));
-            }
+            Err(reason) => failed.push(reason),
         }
     }
     if failed.is_empty() { Ok(opened) } else { Err(failed) }
+}
+
+fn open_one(config: &Config, line: Line) -> Result<OwnedFd, String> {
+    match line {
+        Line::Bind { frontend, bind } => {
+            let frontend = &config.frontends[frontend];
+            let bind = &frontend.binds[bind];
+            let kind = if frontend.is_listen { "proxy" } else { "frontend" };
+            let opened = listen::listen(bind, listen::backlog(bind, frontend));
+            opened.map_err(|error| explain(&error, kind, &frontend.name))
+        }
+        Line::Command(at) => {
+            let socket = &config.global.stats_sockets[at];
+            // What HAProxy calls the proxy behind it.
+            listen::command(socket).map_err(|error| explain(&error, "frontend", "GLOBAL"))
+        }
+    }
+}
+
+/// Removes the files of runtime sockets that a reload has dropped.
+pub fn remove_files(paths: &[PathBuf]) {
+    for path in paths {
+        // Whatever else has taken the name meanwhile is not ours; one that is gone already is what was wanted.
+        if std::fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket()) {
+            let _ = std::fs::remove_file(path);
+        }
+    }
 }
 
 /// HAProxy's sentence, and what to do.
@@ -59,7 +83,7 @@ impl Sockets {
     /// Whether `opened` and what is open already are all that `config` listens on.
     pub fn suffice(&self, config: &Config, opened: &[(SocketName, OwnedFd)]) -> bool {
         let missing = plan(config, &self.names()).open;
-        missing.iter().all(|(name, ..)| opened.iter().any(|(given, _)| given == name))
+        missing.iter().all(|(name, _)| opened.iter().any(|(given, _)| given == name))
     }
 
     /// Takes new sockets in, lets go of those that `config` does not have, and returns the rest as
@@ -76,15 +100,21 @@ impl Sockets {
         for name in plan(config, &self.names()).close {
             self.0.remove(&name);
         }
-        let find = |name: Option<SocketName>| name.and_then(|name| self.0.get(&name).cloned());
-        let names = socket_names(config).into_iter();
-        names.map(|binds| binds.into_iter().map(find).collect()).collect()
+        self.laid_out(config)
     }
 
-    /// Refuses new clients, the sockets staying bound. A unix socket queues them: once shut down it could
+    /// The sockets of the `stats socket` lines, in their order.
+    pub fn commands(&self, config: &Config) -> Vec<Arc<Listener>> {
+        let names = socket_names(config).commands.into_iter();
+        names.filter_map(|name| self.0.get(&name).cloned()).collect()
+    }
+
+    /// Refuses new clients of the frontends of those positions, the sockets staying bound. A unix socket queues them: once shut down it could
     /// never listen again.
-    pub fn pause(&self) {
-        for listener in self.0.values() {
+    pub fn pause(&self, config: &Config, chosen: impl Fn(usize) -> bool) {
+        let binds = socket_names(config).binds.into_iter().enumerate();
+        for name in binds.filter(|(at, _)| chosen(*at)).flat_map(|(_, names)| names).flatten() {
+            let Some(listener) = self.0.get(&name) else { continue };
             let socket = SockRef::from(&listener.socket);
             if socket.local_addr().is_ok_and(|address| address.as_socket().is_some()) {
                 let _ = socket.shutdown(Shutdown::Read);
@@ -92,9 +122,10 @@ impl Sockets {
         }
     }
 
-    /// Undoes [`Sockets::pause`].
-    pub fn resume(&self, config: &Config) {
-        for (frontend, names) in config.frontends.iter().zip(socket_names(config)) {
+    /// Undoes [`Sockets::pause`] for the frontends of those positions.
+    pub fn resume(&self, config: &Config, chosen: impl Fn(usize) -> bool) {
+        let frontends = config.frontends.iter().zip(socket_names(config).binds).enumerate();
+        for (_, (frontend, names)) in frontends.filter(|(at, _)| chosen(*at)) {
             for (bind, name) in frontend.binds.iter().zip(names) {
                 let Some(listener) = name.and_then(|name| self.0.get(&name)) else { continue };
                 let backlog = i32::try_from(listen::backlog(bind, frontend)).unwrap_or(i32::MAX);
@@ -102,6 +133,13 @@ impl Sockets {
                 let _ = SockRef::from(&listener.socket).listen(backlog);
             }
         }
+    }
+
+    /// The sockets of every frontend, as a snapshot wants them.
+    pub fn laid_out(&self, config: &Config) -> Vec<Vec<Option<Arc<Listener>>>> {
+        let find = |name: Option<SocketName>| name.and_then(|name| self.0.get(&name).cloned());
+        let names = socket_names(config).binds.into_iter();
+        names.map(|binds| binds.into_iter().map(find).collect()).collect()
     }
 
     /// Lets go of all.

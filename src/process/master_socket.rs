@@ -2,24 +2,27 @@
 //! nothing here blocks, every client and every buffer is bounded.
 
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::net::Shutdown;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use nix::poll::PollFlags;
 use nix::unistd::{Group, User};
 use socket2::Socket;
 
-use crate::api::command::Level;
-use crate::api::{Effect, Session, View};
+use crate::api::command::{Level, Target};
+use crate::api::{Request, Session, Step, View};
 use crate::config::model::{Bind, BindAddress};
 use crate::sys::listen;
 
 /// HAProxy's `maxconn` of this socket.
 const MOST_CLIENTS: usize = 10;
-/// A client that does not read is dropped when so much waits for it.
-const MOST_PENDING: usize = 1 << 20;
-/// Reads before the others, and signals, have their turn.
+/// How long a client may leave its answer in our hands: longer, and it gives its place up.
+const MOST_SILENCE: Duration = Duration::from_secs(10);
+/// Steps before the others, and signals, have their turn.
 const READS: usize = 16;
 
 /// The listener and its clients.
@@ -36,16 +39,30 @@ struct Client {
     session: Session,
     pending: Vec<u8>,
     state: ClientState,
+    /// When it last took something, or had nothing to take.
+    taken: Instant,
+    /// It had its turn, and has more to do.
+    is_busy: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 enum ClientState {
     Reading,
+    /// The worker answers: what comes from there goes to the client.
+    Forwarding(UnixStream),
     /// Until the reload that it asked for has ended.
     Reloading,
     /// Until everything is written.
     Closing,
     Gone,
+}
+
+/// What clients ask of the parent.
+#[derive(Debug, Default)]
+pub struct Asked {
+    pub reload: bool,
+    /// For the worker to serve, each with what it may do.
+    pub clients: Vec<(OwnedFd, Level)>,
 }
 
 impl MasterSocket {
@@ -71,24 +88,33 @@ impl MasterSocket {
     pub fn waits(&self) -> impl Iterator<Item = (BorrowedFd<'_>, PollFlags)> {
         let has_room = self.clients.len() < MOST_CLIENTS;
         let listener = has_room.then(|| (self.listener.as_fd(), PollFlags::POLLIN));
-        let clients = self.clients.iter().map(|client| (client.socket.as_fd(), client.waits()));
+        let clients = self.clients.iter().flat_map(Client::waits);
         listener.into_iter().chain(clients.filter(|(_, flags)| !flags.is_empty()))
     }
 
-    /// Moves everything that can move; whether somebody asks for a reload.
-    pub fn serve(&mut self, view: &View) -> bool {
+    /// When the next client that does not read is given up.
+    pub fn due(&self) -> Option<Instant> {
+        self.clients.iter().filter_map(Client::due).min()
+    }
+
+    /// Moves everything that can move.
+    pub fn serve(&mut self, view: &View) -> Asked {
+        self.serve_at(view, Instant::now())
+    }
+
+    fn serve_at(&mut self, view: &View, now: Instant) -> Asked {
         self.accept();
-        let mut reload = false;
+        let mut asked = Asked::default();
         for client in &mut self.clients {
-            reload |= client.serve(view);
+            client.serve(view, now, &mut asked);
         }
-        self.clients.retain(|client| client.state != ClientState::Gone);
-        reload
+        self.clients.retain(|client| !matches!(client.state, ClientState::Gone));
+        asked
     }
 
     /// A reload has ended: those who waited for it are let go.
     pub fn reload_ended(&mut self) {
-        self.clients.retain(|client| client.state != ClientState::Reloading);
+        self.clients.retain(|client| !matches!(client.state, ClientState::Reloading));
     }
 
     fn accept(&mut self) {
@@ -96,62 +122,124 @@ impl MasterSocket {
             && let Ok((socket, _)) = self.listener.accept()
         {
             if socket.set_nonblocking(true).is_ok() {
-                let (session, pending) = (Session::new(self.level), Vec::new());
-                self.clients.push(Client { socket, session, pending, state: ClientState::Reading });
+                self.clients.push(Client {
+                    socket,
+                    session: Session::new(Target::Master, self.level),
+                    pending: Vec::new(),
+                    state: ClientState::Reading,
+                    taken: Instant::now(),
+                    is_busy: false,
+                });
             }
         }
     }
 }
 
 impl Client {
-    fn waits(&self) -> PollFlags {
+    fn waits(&self) -> impl Iterator<Item = (BorrowedFd<'_>, PollFlags)> {
+        let idle = self.pending.is_empty();
         let mut flags = PollFlags::empty();
-        flags.set(PollFlags::POLLIN, self.state == ClientState::Reading);
-        flags.set(PollFlags::POLLOUT, !self.pending.is_empty());
-        flags
+        flags.set(PollFlags::POLLIN, matches!(self.state, ClientState::Reading) && idle);
+        flags.set(PollFlags::POLLOUT, !idle);
+        let worker = match &self.state {
+            ClientState::Forwarding(worker) if idle => Some((worker.as_fd(), PollFlags::POLLIN)),
+            _ => None,
+        };
+        std::iter::once((self.socket.as_fd(), flags)).chain(worker)
     }
 
-    fn serve(&mut self, view: &View) -> bool {
-        let mut reload = false;
-        let mut bytes = [0; 4096];
+    fn due(&self) -> Option<Instant> {
+        match self.pending.is_empty() {
+            true => self.is_busy.then_some(self.taken),
+            false => Some(self.taken + MOST_SILENCE),
+        }
+    }
+
+    fn serve(&mut self, view: &View, now: Instant, asked: &mut Asked) {
+        self.is_busy = true;
         for _ in 0..READS {
-            if self.state != ClientState::Reading {
+            self.write(now);
+            if !self.pending.is_empty() || !self.move_on(view, asked) {
+                self.is_busy = false;
                 break;
             }
-            let effects = match self.socket.read(&mut bytes) {
-                Ok(0) => self.session.finish(view),
-                Ok(count) => self.session.receive(&bytes[..count], view),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(_) => vec![Effect::Close],
-            };
-            reload |= self.carry_out(effects);
         }
-        self.write();
-        reload
-    }
-
-    fn carry_out(&mut self, effects: Vec<Effect>) -> bool {
-        let mut reload = false;
-        for effect in effects {
-            match effect {
-                Effect::Write(text) => self.pending.extend_from_slice(text.as_bytes()),
-                Effect::Close => self.state = ClientState::Closing,
-                Effect::Reload => {
-                    self.state = ClientState::Reloading;
-                    reload = true;
-                }
-            }
-        }
-        if self.pending.len() > MOST_PENDING {
+        self.write(now);
+        if !self.pending.is_empty() && self.taken + MOST_SILENCE <= now {
             self.state = ClientState::Gone;
         }
-        reload
     }
 
-    fn write(&mut self) {
+    /// One step: of the session, or of what comes from the client or from the worker. Nothing more is taken
+    /// while the client has not taken the last answer.
+    fn move_on(&mut self, view: &View, asked: &mut Asked) -> bool {
+        match &mut self.state {
+            ClientState::Reading => {}
+            ClientState::Forwarding(_) => return self.forward(),
+            ClientState::Reloading | ClientState::Closing | ClientState::Gone => return false,
+        }
+        if let Some(step) = self.session.next(&view.processes()) {
+            self.carry_out(step, view, asked);
+            return true;
+        }
+        let mut bytes = [0; 4096];
+        match self.socket.read(&mut bytes) {
+            Ok(0) => self.session.finish(),
+            Ok(count) => self.session.receive(&bytes[..count]),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
+            Err(_) => self.state = ClientState::Gone,
+        }
+        true
+    }
+
+    fn carry_out(&mut self, step: Step, view: &View, asked: &mut Asked) {
+        match step {
+            Step::Write(text) => self.pending.extend_from_slice(text.as_bytes()),
+            Step::Ask(Request::Reload) => {
+                self.state = ClientState::Reloading;
+                asked.reload = true;
+            }
+            Step::Ask(request) => {
+                let text = view.answer(&request) + self.session.end_of_answer();
+                self.pending.extend_from_slice(text.as_bytes());
+            }
+            Step::Forward(line, level) => match hand_over(&line) {
+                Ok((answers, client)) => {
+                    asked.clients.push((client, level));
+                    self.state = ClientState::Forwarding(answers);
+                }
+                // Out of descriptors: the client sees an empty answer.
+                Err(_) => self.state = ClientState::Closing,
+            },
+            // The master's clients have no time limit but that of taking their answers.
+            Step::Timeout(_) => self.pending.extend_from_slice(self.session.end_of_answer().as_bytes()),
+            Step::Close => self.state = ClientState::Closing,
+        }
+    }
+
+    /// Passes some of the worker's answer on; its end gives the session its turn again.
+    fn forward(&mut self) -> bool {
+        let ClientState::Forwarding(worker) = &mut self.state else { return false };
+        let mut bytes = [0; 16 * 1024];
+        match worker.read(&mut bytes) {
+            Ok(0) => self.state = ClientState::Reading,
+            Ok(count) => self.pending.extend_from_slice(&bytes[..count]),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
+            Err(_) => self.state = ClientState::Reading,
+        }
+        true
+    }
+
+    fn write(&mut self, now: Instant) {
+        if self.pending.is_empty() {
+            self.taken = now;
+        }
         while !self.pending.is_empty() {
             match self.socket.write(&self.pending) {
-                Ok(count) => drop(self.pending.drain(..count)),
+                Ok(count) => {
+                    self.pending.drain(..count);
+                    self.taken = now;
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(_) => {
                     self.state = ClientState::Gone;
@@ -159,10 +247,20 @@ impl Client {
                 }
             }
         }
-        if self.state == ClientState::Closing {
+        if matches!(self.state, ClientState::Closing) {
             self.state = ClientState::Gone;
         }
     }
+}
+
+/// A connection that has said `line` and says no more: our end, and the one for the worker.
+fn hand_over(line: &str) -> io::Result<(UnixStream, OwnedFd)> {
+    let (mut ours, theirs) = UnixStream::pair()?;
+    // A line is far smaller than the kernel's buffer, which is empty.
+    ours.write_all(format!("{line}\n").as_bytes())?;
+    ours.shutdown(Shutdown::Write)?;
+    ours.set_nonblocking(true)?;
+    Ok((ours, theirs.into()))
 }
 
 fn address(text: &str) -> BindAddress {
@@ -243,14 +341,11 @@ fn group(name: &str) -> Result<u32, String> {
 }
 
 fn level(name: &str) -> Result<Level, String> {
-    let found = [Level::User, Level::Operator, Level::Admin].into_iter().find(|level| level.name() == name);
-    found.ok_or_else(|| format!("'level' expects user, operator or admin, found '{name}'"))
+    Level::named(name).ok_or_else(|| format!("'level' expects user, operator or admin, found '{name}'"))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::net::UnixStream;
-
     use super::*;
 
     #[test]
@@ -261,9 +356,9 @@ mod tests {
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         let mut client = UnixStream::connect(&path).unwrap();
         client.write_all(b"show version\n").unwrap();
-        client.shutdown(std::net::Shutdown::Write).unwrap();
+        client.shutdown(Shutdown::Write).unwrap();
         let view = View { version: "1.2".to_owned(), ..View::default() };
-        assert!(!socket.serve(&view));
+        assert!(!socket.serve(&view).reload);
         let mut answer = String::new();
         client.read_to_string(&mut answer).unwrap();
         assert_eq!(answer, "1.2\n\n");
@@ -277,8 +372,8 @@ mod tests {
         let mut socket = MasterSocket::open(&format!("unix@{}", path.display())).unwrap();
         let mut client = UnixStream::connect(&path).unwrap();
         client.write_all(b"reload\n").unwrap();
-        assert!(socket.serve(&View::default()));
-        assert!(!socket.serve(&View::default()));
+        assert!(socket.serve(&View::default()).reload);
+        assert!(!socket.serve(&View::default()).reload);
         assert_eq!(socket.clients.len(), 1);
         socket.reload_ended();
         assert_eq!(client.read(&mut [0; 8]).unwrap(), 0);
@@ -317,8 +412,8 @@ mod tests {
         let mut socket = MasterSocket::open(&format!("{},level,operator", path.display())).unwrap();
         let mut client = UnixStream::connect(&path).unwrap();
         client.write_all(b"reload\n").unwrap();
-        client.shutdown(std::net::Shutdown::Write).unwrap();
-        assert!(!socket.serve(&View::default()));
+        client.shutdown(Shutdown::Write).unwrap();
+        assert!(!socket.serve(&View::default()).reload);
         let mut answer = String::new();
         client.read_to_string(&mut answer).unwrap();
         assert_eq!(answer, "Permission denied\n\n");
@@ -331,8 +426,8 @@ mod tests {
         let mut socket = MasterSocket::open(path.to_str().unwrap()).unwrap();
         let mut reloading = UnixStream::connect(&path).unwrap();
         reloading.write_all(b"reload\n").unwrap();
-        reloading.shutdown(std::net::Shutdown::Write).unwrap();
-        assert!(socket.serve(&View::default()));
+        reloading.shutdown(Shutdown::Write).unwrap();
+        assert!(socket.serve(&View::default()).reload);
         assert_eq!(socket.waits().count(), 1, "only the listener");
         socket.reload_ended();
         let mut busy = UnixStream::connect(&path).unwrap();
@@ -342,6 +437,52 @@ mod tests {
         assert_eq!(flags, [PollFlags::POLLIN; 2]);
         let mut rest = [0; 4096];
         assert!(socket.clients[0].socket.read(&mut rest).unwrap() > 0, "something is left for the next turn");
+    }
+
+    #[test]
+    fn who_does_not_read_is_given_up_and_takes_no_memory() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("m.sock");
+        let mut socket = MasterSocket::open(path.to_str().unwrap()).unwrap();
+        let mut greedy = UnixStream::connect(&path).unwrap();
+        greedy.write_all(&b"help\n".repeat(1000)).unwrap();
+        let began = Instant::now();
+        while socket.clients.is_empty() || socket.clients[0].is_busy {
+            socket.serve_at(&View::default(), began);
+        }
+        assert!(socket.clients[0].pending.len() < 4096, "one answer, not all of them");
+        assert_eq!(socket.due(), Some(began + MOST_SILENCE));
+        socket.serve_at(&View::default(), began + MOST_SILENCE / 2);
+        assert_eq!(socket.clients.len(), 1);
+        socket.serve_at(&View::default(), began + MOST_SILENCE);
+        assert!(socket.clients.is_empty());
+    }
+
+    #[test]
+    fn a_line_for_the_worker_leaves_with_its_level_and_its_answer_comes_back() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("m.sock");
+        let mut socket = MasterSocket::open(&format!("{},level,operator", path.display())).unwrap();
+        let mut client = UnixStream::connect(&path).unwrap();
+        client.write_all(b"@1 show info;show version\n").unwrap();
+        client.shutdown(Shutdown::Write).unwrap();
+        let worker = Some(crate::api::WorkerView { pid: 7, ..Default::default() });
+        let view = View { version: "1.2".to_owned(), worker, ..View::default() };
+        let mut asked = socket.serve(&view).clients;
+        let (worker, level) = asked.pop().unwrap();
+        assert_eq!(level, Level::Operator);
+        let mut worker = UnixStream::from(worker);
+        let mut line = String::new();
+        worker.read_to_string(&mut line).unwrap();
+        assert_eq!(line, "show info\n");
+        worker.write_all(b"Name: HAProxy\n\n").unwrap();
+        drop(worker);
+        while !socket.clients.is_empty() {
+            socket.serve(&view);
+        }
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).unwrap();
+        assert_eq!(answer, "Name: HAProxy\n\n1.2\n\n");
     }
 
     #[test]

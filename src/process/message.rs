@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::frame::Frame;
 use super::reload::SocketName;
 use crate::config::Bundle;
-use crate::config::model::LogAddress;
+use crate::config::model::{Level, LogAddress};
 
 /// A config as the parent sees it, and the sockets for what is new in it.
 #[derive(Debug, Default)]
@@ -37,6 +37,8 @@ pub enum MessageError {
     Text(#[from] serde_json::Error),
     #[error("a message whose lengths do not match what came with it")]
     Lengths,
+    #[error("a client of an unknown level")]
+    Level,
 }
 
 /// What a parent sends.
@@ -45,10 +47,14 @@ pub enum FromParent {
     Handover(Handover),
     /// The parent could not read the new config; for the worker's log.
     ReloadFailed(String),
+    /// A client of the master socket with commands for the worker, and what it may do.
+    Client(OwnedFd, Level),
 }
 
 #[derive(Serialize, Deserialize)]
 enum Letter {
+    /// With the name of its level.
+    Client(String),
     Handover(Box<Head>),
     ReloadFailed(String),
 }
@@ -108,7 +114,21 @@ impl FromParent {
         match serde_json::from_slice(&frame.text)? {
             Letter::Handover(head) => Ok(FromParent::Handover(Handover::from_parts(*head, frame)?)),
             Letter::ReloadFailed(reason) => Ok(FromParent::ReloadFailed(reason)),
+            Letter::Client(level) => {
+                let level = Level::named(&level).ok_or(MessageError::Level)?;
+                let mut descriptors = frame.descriptors.into_iter();
+                match (descriptors.next(), descriptors.next()) {
+                    (Some(client), None) => Ok(FromParent::Client(client, level)),
+                    _ => Err(MessageError::Lengths),
+                }
+            }
         }
+    }
+
+    /// The frame of a [`FromParent::Client`].
+    pub fn client(client: OwnedFd, level: Level) -> Result<Frame, MessageError> {
+        let text = serde_json::to_vec(&Letter::Client(level.name().to_owned()))?;
+        Ok(Frame { text, descriptors: vec![client], ..Frame::default() })
     }
 
     /// The frame of a [`FromParent::ReloadFailed`]; a long reason is cut.
@@ -201,6 +221,16 @@ mod tests {
         for wrong in [longer, shorter, surplus] {
             assert!(matches!(taken(wrong), Err(MessageError::Lengths)));
         }
+    }
+
+    #[test]
+    fn a_client_arrives_with_its_level() {
+        let open = || OwnedFd::from(File::open("/dev/null").unwrap());
+        let frame = FromParent::client(open(), Level::Operator).unwrap();
+        assert!(matches!(FromParent::from_frame(frame), Ok(FromParent::Client(_, Level::Operator))));
+        let mut without = FromParent::client(open(), Level::Admin).unwrap();
+        without.descriptors.clear();
+        assert!(matches!(FromParent::from_frame(without), Err(MessageError::Lengths)));
     }
 
     #[test]

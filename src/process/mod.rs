@@ -49,6 +49,7 @@ pub mod parent;
 pub mod prepare;
 pub mod reload;
 pub mod report;
+pub mod runtime;
 mod separate;
 pub mod settings;
 pub mod verdict;

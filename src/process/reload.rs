@@ -5,12 +5,13 @@
 //! address. Options of a `bind` line belong to the socket only from its opening on.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
 use super::settings::Settings;
 use crate::config::Config;
-use crate::config::model::{Bind, BindAddress, Frontend, Global};
+use crate::config::model::{Bind, BindAddress, CommandSocket, Global};
 
 /// Identity of a listening socket across reloads.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -23,47 +24,87 @@ pub struct SocketName {
 /// What has to be done with the sockets.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Plan {
-    /// Position of frontend and bind of what is new.
-    pub open: Vec<(SocketName, usize, usize)>,
+    /// What is new.
+    pub open: Vec<(SocketName, Line)>,
     pub close: Vec<SocketName>,
 }
 
-/// The socket of every bind line that is to listen: `names[i][j]` of bind `j` of frontend `i`.
-pub fn socket_names(config: &Config) -> Vec<Vec<Option<SocketName>>> {
-    let mut seen: HashMap<&BindAddress, u32> = HashMap::new();
-    config
-        .frontends
-        .iter()
-        .map(|frontend| frontend.binds.iter().map(|bind| name_of(frontend, bind, &mut seen)).collect())
-        .collect()
+/// The line that a socket is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Line {
+    /// By position.
+    Bind { frontend: usize, bind: usize },
+    /// Position of a `stats socket`.
+    Command(usize),
 }
 
-fn name_of<'a>(
-    frontend: &Frontend,
-    bind: &'a Bind,
-    seen: &mut HashMap<&'a BindAddress, u32>,
-) -> Option<SocketName> {
-    if frontend.disabled {
-        return None;
+/// The sockets that a config listens on.
+#[derive(Debug, Default)]
+pub struct Names {
+    /// `binds[i][j]` of bind `j` of frontend `i`; `None` of one that is not to listen.
+    pub binds: Vec<Vec<Option<SocketName>>>,
+    /// Of each `stats socket`.
+    pub commands: Vec<SocketName>,
+}
+
+impl Names {
+    /// Every one of them.
+    pub fn into_all(self) -> Vec<SocketName> {
+        self.binds.into_iter().flatten().flatten().chain(self.commands).collect()
     }
+
+    fn into_lines(self) -> impl Iterator<Item = (SocketName, Line)> {
+        let binds = self.binds.into_iter().enumerate().flat_map(|(frontend, names)| {
+            let names = names.into_iter().enumerate();
+            names.filter_map(move |(bind, name)| Some((name?, Line::Bind { frontend, bind })))
+        });
+        let commands = self.commands.into_iter().enumerate();
+        binds.chain(commands.map(|(at, name)| (name, Line::Command(at))))
+    }
+}
+
+/// The socket of every line that is to listen.
+pub fn socket_names(config: &Config) -> Names {
+    let mut seen: HashMap<&BindAddress, u32> = HashMap::new();
+    let binds = config
+        .frontends
+        .iter()
+        .map(|frontend| {
+            let name = |bind| (!frontend.disabled).then(|| name_of(bind, &mut seen));
+            frontend.binds.iter().map(name).collect()
+        })
+        .collect();
+    let commands =
+        config.global.stats_sockets.iter().map(|socket| name_of(&socket.bind, &mut seen)).collect();
+    Names { binds, commands }
+}
+
+fn name_of<'a>(bind: &'a Bind, seen: &mut HashMap<&'a BindAddress, u32>) -> SocketName {
     let times = seen.entry(&bind.address).or_default();
     let name = SocketName { address: bind.address.clone(), occurrence: *times };
     *times += 1;
-    Some(name)
+    name
+}
+
+/// The files of runtime sockets that `new` does not have any more.
+pub fn dropped_files(old: &Global, new: &Global) -> Vec<PathBuf> {
+    let file = |socket: &CommandSocket| match &socket.bind.address {
+        BindAddress::Unix(path) => Some(path.clone()),
+        _ => None,
+    };
+    let kept: Vec<PathBuf> = new.stats_sockets.iter().filter_map(file).collect();
+    old.stats_sockets.iter().filter_map(file).filter(|path| !kept.contains(path)).collect()
 }
 
 /// What to open and close so that exactly the sockets of `config` are open, `have` being open now.
 pub fn plan(config: &Config, have: &[SocketName]) -> Plan {
     let mut plan = Plan::default();
     let mut wanted = Vec::new();
-    for (frontend, names) in socket_names(config).into_iter().enumerate() {
-        for (bind, name) in names.into_iter().enumerate() {
-            let Some(name) = name else { continue };
-            if !have.contains(&name) {
-                plan.open.push((name.clone(), frontend, bind));
-            }
-            wanted.push(name);
+    for (name, line) in socket_names(config).into_lines() {
+        if !have.contains(&name) {
+            plan.open.push((name.clone(), line));
         }
+        wanted.push(name);
     }
     plan.close = have.iter().filter(|name| !wanted.contains(name)).cloned().collect();
     plan
@@ -91,6 +132,7 @@ pub fn keep_fixed(old: &Global, new: &mut Global) -> Vec<String> {
     keep("chroot", old.chroot.clone(), &mut new.chroot, &mut kept);
     keep("nbthread", old.nbthread, &mut new.nbthread, &mut kept);
     keep("tune.relay", old.relay, &mut new.relay, &mut kept);
+    keep("cpu-map", old.cpu_map.clone(), &mut new.cpu_map, &mut kept);
     keep("daemon", old.daemon, &mut new.daemon, &mut kept);
     keep("master-worker", old.master_worker, &mut new.master_worker, &mut kept);
     keep("pidfile", old.pidfile.clone(), &mut new.pidfile, &mut kept);

@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
 use super::*;
+use crate::config::model::{FileAccess, Frontend, Level};
 
 fn bind(port: u16) -> Bind {
     Bind::at(BindAddress::Tcp(([127, 0, 0, 1], port).into()))
@@ -21,7 +22,7 @@ fn name(port: u16, occurrence: u32) -> SocketName {
 }
 
 fn open_names(config: &Config) -> Vec<SocketName> {
-    socket_names(config).into_iter().flatten().flatten().collect()
+    socket_names(config).into_all()
 }
 
 #[test]
@@ -40,7 +41,10 @@ fn sockets_are_kept_opened_and_closed_by_address() {
     ];
     for (old, new, open, close) in table {
         let plan = plan(&config(new), &open_names(&config(old)));
-        let open: Vec<_> = open.into_iter().map(|(port, at, bind)| (name(port, 0), at, bind)).collect();
+        let open: Vec<_> = open
+            .into_iter()
+            .map(|(port, frontend, bind)| (name(port, 0), Line::Bind { frontend, bind }))
+            .collect();
         let close: Vec<_> = close.into_iter().map(|port| name(port, 0)).collect();
         assert_eq!(plan, Plan { open, close }, "{old:?} to {new:?}");
     }
@@ -52,6 +56,35 @@ fn two_lines_with_one_address_have_a_socket_each() {
     assert_eq!(open_names(&two), [name(10, 0), name(10, 1)]);
     let plan = plan(&config(&[&[10]]), &open_names(&two));
     assert_eq!(plan, Plan { open: vec![], close: vec![name(10, 1)] });
+}
+
+fn with_commands(config: Config, ports: &[u16], files: &[&str]) -> Config {
+    let addresses = ports.iter().map(|port| bind(*port).address);
+    let addresses = addresses.chain(files.iter().map(|path| BindAddress::Unix(PathBuf::from(path))));
+    let socket =
+        |address| CommandSocket { bind: Bind::at(address), level: Level::Admin, file: FileAccess::default() };
+    let global = Global { stats_sockets: addresses.map(socket).collect(), ..Global::default() };
+    Config { global, ..config }
+}
+
+#[test]
+fn runtime_sockets_are_opened_kept_and_closed_as_listeners_are() {
+    let none = config(&[&[10]]);
+    let some = with_commands(none.clone(), &[10, 20], &["/a"]);
+    assert_eq!(
+        plan(&some, &open_names(&none)).open.into_iter().map(|(_, line)| line).collect::<Vec<_>>(),
+        [Line::Command(0), Line::Command(1), Line::Command(2)]
+    );
+    assert_eq!(plan(&some, &open_names(&some)), Plan::default());
+    assert_eq!(plan(&none, &open_names(&some)).close.len(), 3);
+}
+
+#[test]
+fn only_the_files_of_dropped_runtime_sockets_go() {
+    let before = with_commands(Config::default(), &[10], &["/a", "/b"]);
+    let after = with_commands(Config::default(), &[], &["/b", "/c"]);
+    assert_eq!(dropped_files(&before.global, &after.global), [PathBuf::from("/a")]);
+    assert!(dropped_files(&before.global, &before.global).is_empty());
 }
 
 #[test]

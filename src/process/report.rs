@@ -85,7 +85,12 @@ impl Voice {
         self.raw(format!("{out}{}{text}\n", render::tag(severity, std::process::id())));
     }
 
-    /// What a load has to say; returns it as plain lines.
+    /// What a load has to say, as plain lines, without saying it.
+    pub fn lines(&self, loaded: &Loaded) -> String {
+        render::render(&loaded.diagnostics, &loaded.sources, &self.program(), Detail::Lines)
+    }
+
+    /// Says it, and returns it as plain lines.
     pub fn diagnostics(&self, loaded: &Loaded) -> String {
         let text = |detail| render::render(&loaded.diagnostics, &loaded.sources, &self.program(), detail);
         if !loaded.diagnostics.is_empty() {

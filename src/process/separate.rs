@@ -181,6 +181,7 @@ fn receive(link: &UnixStream) -> io::Result<Handover> {
     match FromParent::from_frame(frame).map_err(io::Error::other)? {
         FromParent::Handover(handover) => Ok(handover),
         FromParent::ReloadFailed(reason) => Err(io::Error::other(reason)),
+        FromParent::Client(..) => Err(io::Error::other("a client came before the config")),
     }
 }
 

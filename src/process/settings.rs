@@ -9,6 +9,8 @@ pub struct Settings {
     pub program: String,
     /// Of the HAProxy whose face this is, for messages and `show version`.
     pub version: String,
+    /// The date of that version, for `show info`.
+    pub release_date: String,
     /// `-f` and what follows `--`, in order.
     pub files: Vec<PathBuf>,
     /// `-C`.

@@ -30,7 +30,8 @@ pub fn refusal(loaded: &Loaded, settings: &Settings) -> Option<Refusal> {
 
 /// Whether anything would listen.
 pub fn listens(config: &Config) -> bool {
-    config.frontends.iter().any(|frontend| !frontend.disabled && !frontend.binds.is_empty())
+    let serves = config.frontends.iter().any(|frontend| !frontend.disabled && !frontend.binds.is_empty());
+    serves || !config.global.stats_sockets.is_empty()
 }
 
 /// `-c`: says the verdict, and returns the exit code.

@@ -13,18 +13,22 @@ use std::io;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::control::{Control, Next, Speaker};
 use super::duty::Duty;
+use super::gather::own_variables;
 use super::listeners::Sockets;
 use super::message::Handover;
 use super::reload::override_config;
 use super::report::Voice;
+use super::runtime::{CommandSockets, Desk, Known};
 use super::settings::{Settings, Verbosity};
 use crate::config::{self, Config};
-use crate::guard::actor::{Guards, run as run_guards};
+use crate::guard::actor::{Ears, Guards, run as run_guards};
+use crate::health::sentinel::{AskSentinels, SentinelSinks, Watchers};
 use crate::health::{Checks, Emitted, Sinks as CheckSinks};
 use crate::log::framing::Echo;
 use crate::log::{Clock, Level, Logger, Sinks};
@@ -34,7 +38,7 @@ use crate::proxy::worker::{Shared, start_with as start_workers};
 use crate::state::{Published, Snapshot, Workers};
 use crate::stats::ProcessFacts;
 use crate::stats::http::{Limits as PageLimits, Service, serve_loop};
-use crate::sys::{limits, process};
+use crate::sys::{affinity, process};
 use crate::time::Tick;
 
 /// What the start depends on.
@@ -89,6 +93,7 @@ fn help(error: &process::DropError) -> String {
 /// Serves until the end; the process's exit code.
 pub fn serve(start: Start) -> Result<u8, StartError> {
     let loaded = config::load(&start.handover.bundle);
+    let startup_logs = start.voice.lines(&loaded);
     let mut config = loaded.config.ok_or(StartError::Bundle)?;
     override_config(&mut config, &start.settings, start.default_maxconn);
     if !Sockets::default().suffice(&config, &start.handover.listeners) {
@@ -99,13 +104,14 @@ pub fn serve(start: Start) -> Result<u8, StartError> {
     // Unbounded, as the log has its bound: whoever takes from it runs on the thread of those who send, and never
     // waits.
     let (events, emitted) = unbounded_channel();
-    let guards = Guards::new(workers.clone(), events.clone());
+    let asking = AskSentinels::default();
+    let guards = Guards::new(workers.clone(), events.clone(), asking.clone());
     if let Place::Below { parent, .. } = &start.place {
         give_up_privileges(&config, *parent, &start.settings.program)?;
     }
     let choice = choose(config.global.relay).map_err(StartError::Relay)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let parts = Parts { clock, workers, guards, emitted, events, choice };
+    let parts = Parts { clock, workers, guards, asking, emitted, events, startup_logs, choice };
     let code = runtime.block_on(run(start, config, parts));
     // A reload may still hang in a name server; its thread ends with the process.
     runtime.shutdown_background();
@@ -117,24 +123,30 @@ struct Parts {
     clock: Clock,
     workers: Workers,
     guards: Guards,
+    asking: AskSentinels,
     emitted: UnboundedReceiver<Emitted>,
     events: tokio::sync::mpsc::UnboundedSender<Emitted>,
     /// What carries the sessions.
     choice: Choice,
+    startup_logs: String,
 }
 
 async fn run(start: Start, config: Config, parts: Parts) -> Result<u8, StartError> {
     let Start { settings, voice, handover, place, default_maxconn } = start;
-    let Parts { clock, workers, guards, emitted, events, choice } = parts;
+    let Parts { clock, workers, guards, asking, emitted, events, startup_logs, choice } = parts;
     let Handover { bundle, listeners, logs } = handover;
     let speaker = Speaker { tag: file_name(&settings.program), echo: echo(&settings, &place) };
-    let identity = speaker.identity(&config, &bundle.hostname);
+    let identity = speaker.identity(&config);
     let logger = Logger::start(identity, clock.clone(), Sinks::default())?;
     let published = Arc::new(Published::from_pointee(Snapshot::empty(workers.count())));
     // Likewise; there is one report a check, and one snapshot a reload.
     let (reports, heard) = unbounded_channel();
     let (snapshots, taken) = unbounded_channel();
-    tokio::spawn(run_guards(guards, taken, heard));
+    // A word a second and Sentinel, and a dozen for a failover; one request a hint of the operator.
+    let ((words, said), (_requests, asked)) = (unbounded_channel(), unbounded_channel());
+    let ears = Ears { snapshots: taken, reports: heard, sentinels: said, requests: asked };
+    tokio::spawn(run_guards(guards, ears));
+    let sentinel_sinks = SentinelSinks { words, events: events.clone() };
     let sinks = CheckSinks { reports, events, workers: workers.clone(), published: Arc::clone(&published) };
     let facts = ProcessFacts {
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -143,19 +155,34 @@ async fn run(start: Start, config: Config, parts: Parts) -> Result<u8, StartErro
         hostname: bundle.hostname.clone(),
         started: Tick::now(),
     };
+    let known = Known {
+        version: settings.version.clone(),
+        release_date: settings.release_date.clone(),
+        threads: workers.count(),
+        hostname: bundle.hostname.clone(),
+        started: (facts.started, SystemTime::now()),
+        clock: clock.clone(),
+        environment: own_variables(&settings),
+        startup_logs,
+    };
+    let (desk, asks) = Desk::new(known);
     let mut control = Control {
         published: Arc::clone(&published),
         workers: workers.clone(),
         checks: Checks::new(sinks),
+        sentinels: Watchers::new(sentinel_sinks, asking),
         guards: snapshots,
         logger: logger.clone(),
         voice: voice.in_background()?,
         sockets: Sockets::default(),
+        commands: CommandSockets::new(asks),
         speaker,
         engine: choice.name,
+        hard_maxconn: 0,
+        is_stopping: false,
     };
     let sinks = Sinks::from_descriptors(logs);
-    control.apply(Next { config, opened: listeners, sinks, hostname: bundle.hostname });
+    control.apply(Next { config, opened: listeners, sinks });
     tell_refusal(&control, choice.refused.as_deref());
     tokio::spawn(tell_events(emitted, Arc::clone(&published), logger.clone()));
     let (services, served) = unbounded_channel::<Served>();
@@ -172,7 +199,7 @@ async fn run(start: Start, config: Config, parts: Parts) -> Result<u8, StartErro
         Arc::new(move |record| logger.connect(record))
     };
     let records = Arc::new(move |record| logger.session(record));
-    let duty = Duty::begin(control, settings, place, default_maxconn)?;
+    let duty = Duty::begin((control, desk), settings, place, default_maxconn)?;
     let handles = start_workers(choice.run, &Shared { published, workers, records, connects, services })?;
     Ok(duty.run(handles).await)
 }
@@ -193,7 +220,7 @@ fn echo(settings: &Settings, place: &Place) -> Echo {
 
 /// One worker a core, unless `nbthread` says otherwise.
 fn threads(config: &Config) -> usize {
-    let cores = || limits::cores().map_or(1, |cores| cores.len());
+    let cores = || affinity::cores().map_or(1, |cores| cores.len());
     config.global.nbthread.unwrap_or_else(cores).clamp(1, 64)
 }
 

@@ -14,31 +14,56 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::balance::{self, Candidate, Offer, Pick, Request};
-use crate::config::model::{Backend, BackendId, Balance, Config, Server};
+use crate::config::model::{Backend, BackendId, Balance, Config, HashMethod, Hashing, Server};
 use crate::state::{BackendView, Command, Guarding, ServerKey, ServerLive, Snapshot, Turn, Waiter, Workers};
 
 /// How finely the share of a starting server is told: HAProxy's grain.
 const SIXTEENTHS: u32 = 16;
 
+/// How many of those that waited connect to one server at a time. A master that appears is met by all who were
+/// held: more at once than its listen queue takes (`net.core.somaxconn` was 128 for long, Redis asks for 511)
+/// would have their SYNs dropped and sit out a second or more. It also keeps the order: no worker runs further
+/// ahead of another than that.
+const ARRIVING: u32 = if cfg!(test) { 3 } else { 128 };
+
 /// One count in a server's session gauge, left when dropped. Whoever drops it calls [`wake`] next.
 #[derive(Debug)]
-pub struct Seat(Arc<ServerLive>);
+pub struct Seat {
+    server: Arc<ServerLive>,
+    /// Called from the line, and not there yet.
+    arriving: bool,
+}
 
 impl Seat {
     /// For a count that was entered before.
-    pub fn take_over(server: &Arc<ServerLive>) -> Seat {
-        Seat(Arc::clone(server))
+    fn entered(server: &Arc<ServerLive>) -> Seat {
+        Seat { server: Arc::clone(server), arriving: false }
+    }
+
+    /// For the place that [`Command::Granted`] brings.
+    pub fn granted(server: &Arc<ServerLive>) -> Seat {
+        Seat { server: Arc::clone(server), arriving: true }
     }
 
     /// Where the place is.
     pub fn server(&self) -> &Arc<ServerLive> {
-        &self.0
+        &self.server
+    }
+
+    /// The connection stands. Whether the next in line can be called now: by [`wake`].
+    pub fn arrive(&mut self) -> bool {
+        let arrived = std::mem::take(&mut self.arriving);
+        if arrived {
+            self.server.arriving.leave();
+        }
+        arrived
     }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.0.traffic.sessions.leave();
+        self.arrive();
+        self.server.traffic.sessions.leave();
     }
 }
 
@@ -85,7 +110,7 @@ impl<'a> Pool<'a> {
             return if self.anybody() { Choice::Wait(None) } else { Choice::Nobody };
         }
         match self.pick(request, Overtaking::No) {
-            Picked::Entered(at) => Choice::Seat(Seat::take_over(&self.view.servers[at])),
+            Picked::Entered(at) => Choice::Seat(Seat::entered(&self.view.servers[at])),
             Picked::Pinned(at) => self.line_of(at),
             Picked::Full => Choice::Wait(None),
             Picked::Nobody => Choice::Nobody,
@@ -106,7 +131,7 @@ impl<'a> Pool<'a> {
 
     /// How many active servers get sessions: HAProxy's `srv_act`.
     pub fn active(&self) -> usize {
-        let active = |at: &usize| !self.backend.servers[*at].backup && self.usable(*at);
+        let active = |at: &usize| self.rank(*at) == Rank::Active && self.usable(*at);
         (0..self.view.servers.len()).filter(active).count()
     }
 
@@ -115,8 +140,11 @@ impl<'a> Pool<'a> {
         self.view.position(key).is_some_and(|at| self.usable(at))
     }
 
-    /// Whether proof and master word let a session go to the server; its other state apart.
+    /// Whether proof, master word and the freeze let a session go to the server; its other state apart.
     pub fn admits(&self, server: &ServerLive) -> bool {
+        if server.is_frozen() {
+            return false;
+        }
         match self.view.in_force() {
             Guarding::None | Guarding::Observe => true,
             Guarding::Replicas | Guarding::Masters => server.proven(),
@@ -155,14 +183,23 @@ impl<'a> Pool<'a> {
         })
     }
 
+    fn rank(&self, at: usize) -> Rank {
+        match (self.backend.servers[at].backup, self.view.servers[at].stands_in()) {
+            (true, _) => Rank::Backup,
+            (false, true) => Rank::StandIn,
+            (false, false) => Rank::Active,
+        }
+    }
+
     /// The servers as the balancer sees them. Backups count only while no active server is usable, and
-    /// without `option allbackups` only the first of them.
+    /// without `option allbackups` only the first of them; between the two comes a master that stands in.
     fn offers(&self, overtaking: Overtaking) -> impl Iterator<Item = Offer> {
-        let active = self.active() > 0;
+        let best = (0..self.view.servers.len()).filter(|at| self.usable(*at)).map(|at| self.rank(at)).min();
         let mut backup_found = false;
         self.view.servers.iter().enumerate().map(move |(at, server)| {
-            let backup = self.backend.servers[at].backup;
-            let turn = !backup || (!active && (self.backend.allbackups || !backup_found));
+            let rank = self.rank(at);
+            let backup = rank == Rank::Backup;
+            let turn = Some(rank) == best && (!backup || self.backend.allbackups || !backup_found);
             let usable = turn && self.usable(at);
             backup_found |= backup && usable;
             let candidate = usable.then(|| Candidate {
@@ -178,7 +215,9 @@ impl<'a> Pool<'a> {
     /// a table of weights, which would become sixteen times as long, know no slow start, as in HAProxy.
     fn weight(&self, server: &ServerLive) -> u32 {
         match self.backend.balance {
-            Balance::StaticRr | Balance::Source => server.weight(),
+            Balance::StaticRr | Balance::Source(Hashing { method: HashMethod::MapBased, .. }) => {
+                server.weight()
+            }
             _ => server.weight() * (SIXTEENTHS * server.share()).div_ceil(100),
         }
     }
@@ -188,7 +227,11 @@ impl<'a> Pool<'a> {
         let server = &self.view.servers[at];
         let limit = self.limit(at);
         let below = limit == 0 || server.traffic.sessions.now() < limit;
-        below && (overtaking == Overtaking::Yes || server.queued.now() == 0)
+        below
+            && match overtaking {
+                Overtaking::No => server.queued.now() == 0,
+                Overtaking::Yes => server.arriving.now() < ARRIVING,
+            }
     }
 
     fn enter(&self, at: usize) -> bool {
@@ -244,6 +287,15 @@ impl<'a> Pool<'a> {
     }
 }
 
+/// Whose turn it is: the next only while nobody of those before is usable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    Active,
+    /// The master of a read backend.
+    StandIn,
+    Backup,
+}
+
 /// Whether those who wait for a server stand before the session in question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Overtaking {
@@ -270,6 +322,9 @@ pub fn wake(snapshot: &Snapshot, backend: BackendId, workers: &Workers) {
     }
     queue.serve(|waiter| match pool.serve(waiter) {
         Ok(server) => {
+            if let Some(at) = pool.view.position(server) {
+                pool.view.servers[at].arriving.enter();
+            }
             workers.post(waiter.token.worker, Command::Granted(waiter.token, server));
             Turn::Served
         }
@@ -290,7 +345,7 @@ pub fn pass_on(snapshot: &Snapshot, server: ServerKey, workers: &Workers) {
         Some((BackendId(at), &view.servers[position]))
     });
     if let Some((backend, live)) = found {
-        drop(Seat::take_over(live));
+        drop(Seat::granted(live));
         wake(snapshot, backend, workers);
     }
 }

@@ -72,7 +72,7 @@ fn minconn_grows_to_maxconn_with_the_load() {
 #[test]
 fn a_hash_waits_for_its_server_and_no_longer_than_maxqueue() {
     let world = world(2, |config| {
-        config.backends[0].balance = Balance::Source;
+        config.backends[0].balance = Balance::Source(Default::default());
         config.backends[0].servers.iter_mut().for_each(|server| (server.maxconn, server.maxqueue) = (1, 1));
     });
     let pool = Pool::of(&world.snapshot, BackendId(0)).unwrap();
@@ -81,7 +81,7 @@ fn a_hash_waits_for_its_server_and_no_longer_than_maxqueue() {
     let Choice::Wait(Some(pinned)) = pool.choose(client, None) else { panic!("no line") };
     assert_eq!(pinned.key, seat.server().key);
     let token = crate::state::SessionToken { worker: 0, slot: 0, turn: 0 };
-    let _ticket = pool.view().live.queue.push(Waiter { token, client, pinned: Some(pinned) });
+    let _ticket = pool.view().live.queue.push(Waiter { token, arrival: 0, client, pinned: Some(pinned) });
     assert!(matches!(pool.choose(client, None), Choice::QueueFull(_)));
     assert_eq!(seat.server().queued.now(), 1);
 }
@@ -128,13 +128,14 @@ fn threads_share_the_places() {
                 Choice::Seat(seat) => seat,
                 _ => {
                     let token = crate::state::SessionToken { worker: 0, slot, turn: 0 };
-                    let _ticket = pool.view().live.queue.push(Waiter { token, client: None, pinned: None });
+                    let _ticket =
+                        pool.view().live.queue.push(Waiter { token, arrival: 0, client: None, pinned: None });
                     wake(snapshot, BackendId(0), workers);
                     loop {
                         collect();
                         if let Some(server) = granted.lock().unwrap().remove(&slot) {
                             let at = pool.view().position(server).unwrap();
-                            break Seat::take_over(&pool.view().servers[at]);
+                            break Seat::granted(&pool.view().servers[at]);
                         }
                         assert!(std::time::Instant::now() < deadline, "a place was lost");
                         std::thread::yield_now();

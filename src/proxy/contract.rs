@@ -115,6 +115,10 @@ pub enum Event {
     /// The snapshot changed: told to every session, so that it obeys the new config.
     Refreshed,
     Cut(CutReason),
+    /// A failover of its server has been decided: nothing more is sent there, every reply is still taken.
+    Freeze,
+    /// The server stays.
+    Thaw,
     /// The process stops now.
     Stop,
 }
@@ -146,8 +150,11 @@ pub enum Op {
     /// Tell `Event::Quiet` when nothing has come from the server for `Duration`, or it is gone, and the client's
     /// kernel has acknowledged everything.
     ReportQuiet(Duration),
-    /// Stop reading that side (freeze), and go on.
+    /// Nothing more goes from that side to the other one (freeze): it is not read, and what was read before and
+    /// the other one could not take yet stays here. A FIN of it waits likewise; its RST is told as ever.
+    /// [`Op::Discard`] ends that, too.
     Pause(Side),
+    /// It goes on, where it stopped.
     Resume(Side),
     Close(Side, Close),
     /// Hand the client's socket to a service, with what `Session::into_admission` gives. Not a byte of it has

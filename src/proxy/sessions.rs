@@ -18,7 +18,7 @@ use super::timers::Timers;
 use super::worker::Worker;
 use crate::config::model::FrontendId;
 use crate::log::{ConnectRecord, policy};
-use crate::state::{Accepted, SessionToken};
+use crate::state::{Accepted, SessionToken, SessionView};
 use crate::sys::socket;
 use crate::time::Tick;
 
@@ -94,6 +94,12 @@ impl Sessions {
         let living =
             self.places.iter().filter(|(_, occupant)| occupant.session.as_ref().is_some_and(&matches));
         living.map(|(slot, _)| slot as Slot).collect()
+    }
+
+    /// All of them, for `show sess`.
+    pub(super) fn describe(&self, now: Tick) -> Vec<SessionView> {
+        let living = self.places.iter().filter_map(|(_, occupant)| occupant.session.as_ref());
+        living.map(|session| session.describe(now)).collect()
     }
 
     /// Where that session stands, if it does.

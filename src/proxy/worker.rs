@@ -30,7 +30,7 @@ use super::session::Session;
 use super::sessions::Sessions;
 use crate::log::ConnectRecord;
 use crate::state::{Command, Mailbox, Published, ServerKey, SessionRecord, Snapshot, Workers};
-use crate::sys::limits;
+use crate::sys::{affinity, limits};
 use crate::time::Tick;
 
 /// Where session records go; must not block.
@@ -120,7 +120,8 @@ pub fn start_with(engine: EngineLoop, shared: &Shared) -> io::Result<WorkerHandl
 
 fn run(engine: EngineLoop, worker: Worker, ended: &UnboundedSender<WorkerEnd>) {
     let index = worker.index;
-    let result = limits::block_signals().and_then(|()| engine(worker));
+    let result =
+        limits::block_signals().and_then(|()| worker.keep_to_its_cores()).and_then(|()| engine(worker));
     // Nobody may wait for it any more.
     let _ = ended.send(WorkerEnd { worker: index, result });
 }
@@ -263,6 +264,23 @@ impl Worker {
                 let served = self.served_by(server);
                 self.tell(&served, Event::Cut(reason), engine);
             }
+            Command::Freeze(server) => {
+                let served = self.served_by(server);
+                self.tell(&served, Event::Freeze, engine);
+            }
+            Command::Thaw(server) => {
+                let served = self.served_by(server);
+                self.tell(&served, Event::Thaw, engine);
+            }
+            Command::CutSession(token, reason) => {
+                let found: Vec<Slot> = self.sessions.find(token).into_iter().collect();
+                self.tell(&found, Event::Cut(reason), engine);
+            }
+            Command::CutNamed(target, reason) => {
+                let served = self.sessions.slots(|session| session.is_served_by(&target));
+                self.tell(&served, Event::Cut(reason), engine);
+            }
+            Command::Survey(survey) => survey.answer(self.sessions.describe(self.now)),
             Command::Adopt(accepted) => self.adopt(accepted, engine),
             Command::Admit => self.look_for_clients(engine),
             Command::Pause => self.pause(engine),
@@ -300,6 +318,12 @@ impl Worker {
         self.take_listeners(engine);
         let all = self.sessions.slots(|_| true);
         self.tell(&all, Event::Refreshed, engine);
+    }
+
+    /// `cpu-map`; what it says of cores that are not there is passed over, as in HAProxy.
+    fn keep_to_its_cores(&self) -> io::Result<()> {
+        let map = &self.snapshot.config.global.cpu_map;
+        map.get(&(self.index + 1)).map_or(Ok(()), |cores| affinity::keep_to(cores))
     }
 
     fn pause(&mut self, engine: &mut impl Engine) {

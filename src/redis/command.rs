@@ -96,6 +96,30 @@ fn is_syntax(word: &[u8]) -> bool {
     word.len() < 2 || word.eq_ignore_ascii_case(b"auth") || word.eq_ignore_ascii_case(b"setname")
 }
 
+/// The AUTH and HELLO commands in `bytes`, verbatim. Bytes that are no commands end the search.
+pub fn logins(bytes: &[u8]) -> Vec<u8> {
+    let mut found = Vec::new();
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let used = match next(rest) {
+            Some(Next::Command { used, words }) => {
+                if words.first().is_some_and(|name| is_login(name)) {
+                    found.extend_from_slice(&rest[..used]);
+                }
+                used
+            }
+            Some(Next::Blank { used }) => used,
+            Some(Next::Unfinished) | None => break,
+        };
+        rest = &rest[used..];
+    }
+    found
+}
+
+fn is_login(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(b"auth") || name.eq_ignore_ascii_case(b"hello")
+}
+
 /// The words of the complete commands in `bytes`, and how many bytes at the end are the beginning of another.
 /// Bytes that are no commands end the list.
 pub fn split(bytes: &[u8]) -> (Vec<Vec<&[u8]>>, usize) {

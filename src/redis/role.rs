@@ -32,6 +32,9 @@ pub struct RoleReport {
     pub cluster: bool,
     /// Of a replica: `master_link_status:up`.
     pub link_up: Option<bool>,
+    /// Of a replica: how long ago it last heard from its master, in whole seconds (`master_last_io_seconds_ago`);
+    /// an idle master is heard every `repl-ping-replica-period`. Absent while the link is down.
+    pub heard_from_master: Option<Duration>,
     /// Of a replica: whom it follows, `master_host` and `master_port`.
     pub follows: Option<(String, u16)>,
     pub version: Option<String>,
@@ -51,6 +54,7 @@ impl RoleReport {
             uptime: None,
             cluster: false,
             link_up: None,
+            heard_from_master: None,
             follows: None,
             version: None,
         }
@@ -125,6 +129,9 @@ impl Findings {
             b"uptime_in_seconds" => report.uptime = value.parse().ok().map(Duration::from_secs),
             b"redis_mode" => report.cluster = value == "cluster",
             b"master_link_status" => report.link_up = Some(value == "up"),
+            b"master_last_io_seconds_ago" => {
+                report.heard_from_master = value.parse().ok().map(Duration::from_secs);
+            }
             b"master_host" => {
                 let port = report.follows.take().map_or(0, |(_, port)| port);
                 report.follows = Some((value.to_owned(), port));

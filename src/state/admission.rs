@@ -34,6 +34,7 @@ pub struct Admission {
     frontend: Arc<FrontendLive>,
     bind: Option<Arc<Gauge>>,
     held: bool,
+    arrival: u64,
 }
 
 /// Held sessions may take this share of a `maxconn`, so that stats and `monitor-uri` still answer.
@@ -46,6 +47,9 @@ impl Admission {
         let full = |limit: u32, now: u32| limit != 0 && now >= limit;
         if full(snapshot.config.global.maxconn.unwrap_or(0), snapshot.process.connections.now()) {
             return Err(Full::Process);
+        }
+        if snapshot.process.is_too_fast(now) {
+            return Err(Full::Rate);
         }
         if full(config.maxconn, live.traffic.sessions.now()) {
             return Err(Full::Frontend);
@@ -69,7 +73,9 @@ impl Admission {
             process.connections.leave();
             return Err(Full::Frontend);
         }
-        Ok(Admission { process: Arc::clone(process), frontend: Arc::clone(live), bind: None, held: false })
+        let (process, frontend) = (Arc::clone(process), Arc::clone(live));
+        let arrival = process.arrivals.fetch_add(1, Ordering::Relaxed);
+        Ok(Admission { process, frontend, bind: None, held: false, arrival })
     }
 
     /// Takes a place at a bind line as well, whose `maxconn` is `limit`, 0 for none.
@@ -91,6 +97,11 @@ impl Admission {
         self.frontend.connection_rate.hit(now);
         self.frontend.traffic.total.add(1);
         self.frontend.traffic.rate.hit(now);
+    }
+
+    /// Grows from connection to connection, whichever worker accepts it: who waits is served by this.
+    pub fn arrival(&self) -> u64 {
+        self.arrival
     }
 
     /// The frontend it came in by.
@@ -147,6 +158,12 @@ fn share(limit: u32) -> u32 {
 /// The flags are one bit a worker (more than 64 workers share bits, which costs a look in vain). Whoever clears
 /// a bit looks in its owner's place, and finds room or sets its own.
 impl ProcessLive {
+    /// Whether as many clients have come within a second as `set rate-limit` allows.
+    fn is_too_fast(&self, now: Tick) -> bool {
+        let limits = self.rate_limits.iter().map(|limit| u64::from(limit.load(Ordering::Relaxed)));
+        limits.filter(|limit| *limit > 0).any(|limit| self.rate.now(now) >= limit)
+    }
+
     /// Says that this worker found no room. It looks for room once more afterwards.
     pub fn turn_away(&self, worker: usize) {
         self.turned_away.fetch_or(bit(worker), Ordering::Relaxed);

@@ -5,10 +5,12 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use super::counters::Traffic;
+use super::failover::FailoverHistory;
 use super::history::MasterHistory;
 use super::lock;
 use super::master::MasterWord;
 use super::queue::Queue;
+use super::sentinel::SentinelBoard;
 use super::server::{ServerKey, ServerLive, Unselectable};
 use crate::balance::Balancer;
 use crate::time::Tick;
@@ -18,7 +20,7 @@ use crate::time::Tick;
 pub struct BackendKey(pub u32);
 
 /// How far the guard's rules apply to a backend; decided from its config by `guard::classify`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Guarding {
     /// As HAProxy.
     #[default]
@@ -62,6 +64,8 @@ pub struct BackendLive {
     pub many_masters: AtomicBool,
     /// Tick since which there is no usable master, plus one; 0: there is one. The hold's clock.
     masterless_since: AtomicU64,
+    /// Tick at which a freeze of the master ends at the latest, plus one; 0: there is none.
+    frozen_until: AtomicU64,
     /// `chkdown` and `lastchg` of the backend row.
     pub down_transitions: super::counters::Counter,
     pub last_change: AtomicU64,
@@ -71,6 +75,10 @@ pub struct BackendLive {
     pub balancer: Mutex<Balancer>,
     /// The last changes of the master, for pages; written by the guard.
     pub history: MasterHistory,
+    /// The last failovers; written by the guard, but for the first client of each.
+    pub failovers: FailoverHistory,
+    /// The Sentinels that know this backend; written by their watcher.
+    pub sentinels: SentinelBoard,
 }
 
 impl BackendLive {
@@ -84,11 +92,14 @@ impl BackendLive {
             judged: AtomicBool::new(false),
             many_masters: AtomicBool::new(false),
             masterless_since: AtomicU64::new(now.0 + 1),
+            frozen_until: AtomicU64::new(0),
             down_transitions: super::counters::Counter::default(),
             last_change: AtomicU64::new(now.0),
             downtime_ms: super::counters::Counter::default(),
             balancer: Mutex::new(Balancer::default()),
             history: MasterHistory::default(),
+            failovers: FailoverHistory::default(),
+            sentinels: SentinelBoard::default(),
         }
     }
 
@@ -100,6 +111,17 @@ impl BackendLive {
     /// Starts or stops the hold's clock.
     pub fn set_masterless_since(&self, since: Option<Tick>) {
         self.masterless_since.store(since.map_or(0, |tick| tick.0 + 1), Relaxed);
+    }
+
+    /// When a freeze of the master ends at the latest (`timeout freeze`): clients that come meanwhile wait at least
+    /// until then, hold or not. `None`: there is no freeze.
+    pub fn frozen_until(&self) -> Option<Tick> {
+        self.frozen_until.load(Relaxed).checked_sub(1).map(Tick)
+    }
+
+    /// A freeze began, or ended.
+    pub fn set_frozen_until(&self, until: Option<Tick>) {
+        self.frozen_until.store(until.map_or(0, |tick| tick.0 + 1), Relaxed);
     }
 
     /// Runs `use_it` on the algorithm's memory.

@@ -61,6 +61,11 @@ impl Gauge {
     pub fn max(&self) -> u32 {
         self.max.load(Relaxed)
     }
+
+    /// `clear counters`: the maximum begins anew.
+    pub fn forget_max(&self) {
+        self.max.store(self.now(), Relaxed);
+    }
 }
 
 /// Events per second, as HAProxy's `freq_ctr`: the current second plus the fading rest of the last one.
@@ -94,6 +99,11 @@ impl Rate {
         self.max.load(Relaxed)
     }
 
+    /// `clear counters`: the maximum begins anew.
+    pub fn forget_max(&self) {
+        self.max.store(0, Relaxed);
+    }
+
     fn turn(&self, now: Tick) {
         let second = now.0 / 1000;
         let seen = self.second.load(Relaxed);
@@ -118,6 +128,11 @@ impl Counter {
     /// The sum so far.
     pub fn sum(&self) -> u64 {
         self.0.load(Relaxed)
+    }
+
+    /// `clear counters all`.
+    pub fn clear(&self) {
+        self.0.store(0, Relaxed);
     }
 }
 
@@ -151,6 +166,11 @@ impl Average {
     /// The most there was.
     pub fn max(&self) -> u32 {
         self.max.load(Relaxed)
+    }
+
+    /// `clear counters`: the maximum begins anew.
+    pub fn forget_max(&self) {
+        self.max.store(0, Relaxed);
     }
 }
 
@@ -196,6 +216,42 @@ impl Traffic {
     pub fn mean(&self, time: impl Fn(&Traffic) -> &Average) -> u32 {
         time(self).mean(self.chosen.sum())
     }
+
+    /// `clear counters`: maxima begin anew.
+    pub fn forget_maxima(&self) {
+        self.sessions.forget_max();
+        self.rate.forget_max();
+        [&self.queue_time, &self.connect_time, &self.total_time].into_iter().for_each(Average::forget_max);
+    }
+
+    /// `clear counters all`: everything but what is there now begins anew.
+    pub fn clear(&self) {
+        self.forget_maxima();
+        self.counters().into_iter().for_each(Counter::clear);
+    }
+
+    /// Goes on where `before` stands: a server that gets another address keeps its sums.
+    pub fn go_on_from(&self, before: &Traffic) {
+        self.counters().into_iter().zip(before.counters()).for_each(|(new, old)| new.add(old.sum()));
+        self.last_session.store(before.last_session.load(Relaxed), Relaxed);
+    }
+
+    fn counters(&self) -> [&Counter; 12] {
+        [
+            &self.total,
+            &self.bytes_in,
+            &self.bytes_out,
+            &self.connect_errors,
+            &self.response_errors,
+            &self.retries,
+            &self.redispatches,
+            &self.chosen,
+            &self.client_aborts,
+            &self.server_aborts,
+            &self.denied,
+            &self.connects,
+        ]
+    }
 }
 
 #[cfg(test)]
@@ -218,6 +274,21 @@ mod tests {
         assert_eq!((average.mean(1), average.max()), (777, 777));
         (0..5000).for_each(|_| average.add(10));
         assert_eq!((average.mean(5001), average.max()), (10, 777));
+    }
+
+    #[test]
+    fn cleared_traffic_keeps_what_is_there_now() {
+        let (old, new) = (Traffic::default(), Traffic::default());
+        old.sessions.enter();
+        old.sessions.enter();
+        old.sessions.leave();
+        old.bytes_out.add(7);
+        new.go_on_from(&old);
+        assert_eq!((new.bytes_out.sum(), new.sessions.now()), (7, 0));
+        old.forget_maxima();
+        assert_eq!((old.sessions.now(), old.sessions.max(), old.bytes_out.sum()), (1, 1, 7));
+        old.clear();
+        assert_eq!((old.sessions.now(), old.bytes_out.sum()), (1, 0));
     }
 
     #[test]

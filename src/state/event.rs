@@ -2,6 +2,7 @@
 //! HAProxy does, pages keep the last of it.
 
 use super::check::CheckStatus;
+use super::server::Operation;
 
 /// How a check ended, for a sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +55,32 @@ pub enum ServerChange {
         reason: Option<CheckSummary>,
         left: Left,
     },
+    /// The operator forced its health.
+    Forced {
+        operation: Operation,
+        left: Left,
+    },
+    /// The operator put it into maintenance.
+    Maintenance {
+        left: Left,
+    },
+    /// The operator let it out of maintenance.
+    Returned {
+        up: bool,
+        draining: bool,
+    },
+    /// The operator lets it have no new sessions.
+    Draining {
+        left: Left,
+    },
+    /// The operator lets it have new sessions again.
+    Undrained {
+        up: bool,
+    },
+    /// Ours: the operator gave it another address.
+    Moved {
+        to: String,
+    },
     /// The last usable server of the backend went: `backend B has no server available!`
     NoServerLeft {
         is_listen: bool,
@@ -70,10 +97,26 @@ pub enum ServerChange {
         previous: Option<String>,
         epoch: u32,
     },
+    /// Ours: why a replica is not read from; said once per kind of reason.
+    Unfit {
+        text: String,
+    },
     /// Ours: sessions were ended, and why.
     Cut {
         sessions: u32,
         reason: String,
+    },
+    /// Ours: a failover of it was decided, so clients wait.
+    Frozen {
+        text: String,
+    },
+    /// Ours: a freeze that brought no other master is over, or was not begun.
+    Thawed {
+        text: String,
+    },
+    /// Ours: what it cost to make it master.
+    TookOver {
+        text: String,
     },
     /// Ours: what the server would be if the guard did not only observe.
     Observed {
@@ -89,6 +132,14 @@ pub enum ServerChange {
     },
     /// Ours: a named trouble such as `-NOAUTH`, once per change, without secrets.
     Trouble {
+        text: String,
+    },
+    /// Ours: something about a Sentinel of the backend, whatever the server; a whole clause.
+    Sentinel {
+        text: String,
+    },
+    /// Ours: a Sentinel, or finding one, is in trouble; once per change, without secrets.
+    SentinelTrouble {
         text: String,
     },
 }

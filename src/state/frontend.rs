@@ -1,6 +1,20 @@
 //! A frontend's live half.
 
+use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
+
 use super::counters::{Counter, Gauge, Rate, Traffic};
+
+/// Whether a frontend takes clients, as the operator wants it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[repr(u8)]
+pub enum Reception {
+    #[default]
+    Open = 0,
+    /// `disable frontend`: until `enable frontend`.
+    Paused = 1,
+    /// `shutdown frontend`: until a reload.
+    Stopped = 2,
+}
 
 /// One frontend, for as long as the config has it.
 #[derive(Debug)]
@@ -20,6 +34,8 @@ pub struct FrontendLive {
     pub responses: [Counter; 6],
     /// Sessions of this frontend that wait for a first verdict or for a master.
     pub held: Gauge,
+    /// Written by the control side, read by pages.
+    reception: AtomicU8,
 }
 
 impl FrontendLive {
@@ -34,7 +50,35 @@ impl FrontendLive {
             request_rate: Rate::default(),
             responses: Default::default(),
             held: Gauge::default(),
+            reception: AtomicU8::new(Reception::Open as u8),
         }
+    }
+
+    pub fn reception(&self) -> Reception {
+        match self.reception.load(Relaxed) {
+            1 => Reception::Paused,
+            2 => Reception::Stopped,
+            _ => Reception::Open,
+        }
+    }
+
+    pub fn set_reception(&self, reception: Reception) {
+        self.reception.store(reception as u8, Relaxed);
+    }
+
+    /// `clear counters`: maxima begin anew.
+    pub fn forget_maxima(&self) {
+        self.traffic.forget_maxima();
+        self.connection_rate.forget_max();
+        self.request_rate.forget_max();
+    }
+
+    /// `clear counters all`.
+    pub fn clear(&self) {
+        self.forget_maxima();
+        self.traffic.clear();
+        let counters = [&self.connections, &self.intercepted, &self.requests];
+        counters.into_iter().chain(&self.responses).for_each(Counter::clear);
     }
 
     /// Counts one answer by its status.

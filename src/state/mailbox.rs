@@ -6,10 +6,12 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex};
 
 use super::admission::Admission;
+use super::backend::BackendKey;
 use super::counters::Gauge;
 use super::lock;
 use super::server::ServerKey;
 use super::snapshot::Snapshot;
+use super::survey::Survey;
 use crate::config::model::{BindAddress, FrontendId};
 use crate::sys::wake::Wake;
 
@@ -82,6 +84,13 @@ impl Listener {
     }
 }
 
+/// A server by name: its key changes with its address, and sessions stay on the old one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedServer {
+    pub backend: BackendKey,
+    pub server: String,
+}
+
 /// What a worker can be told.
 #[derive(Debug)]
 pub enum Command {
@@ -93,6 +102,17 @@ pub enum Command {
     Granted(SessionToken, ServerKey),
     /// End the sessions on that server.
     Cut(ServerKey, CutReason),
+    /// A failover of that server has been decided: its sessions send it nothing more for now, and take every
+    /// reply. [`super::ServerLive::freeze`] came before, so that no new ones reach it.
+    Freeze(ServerKey),
+    /// It stays: its sessions go on. [`super::ServerLive::thaw`] came before.
+    Thaw(ServerKey),
+    /// End one session.
+    CutSession(SessionToken, CutReason),
+    /// End the sessions on any server of that name, also on one that has another address now.
+    CutNamed(Arc<NamedServer>, CutReason),
+    /// Describe all sessions.
+    Survey(Survey),
     Adopt(Accepted),
     /// A place became free outside of the workers: try to accept.
     Admit,

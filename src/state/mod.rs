@@ -9,26 +9,34 @@ pub mod backend;
 pub mod check;
 pub mod counters;
 pub mod event;
+pub mod failover;
 pub mod frontend;
 pub mod history;
+mod hold;
 pub mod mailbox;
 pub mod master;
 pub mod queue;
 pub mod record;
+pub mod sentinel;
 pub mod server;
 mod snapshot;
+pub mod survey;
 
 pub use admission::{Admission, Full};
 pub use backend::{BackendKey, BackendLive, BackendView, Guarding};
 pub use check::CheckStatus;
-pub use frontend::FrontendLive;
+pub use failover::{Failover, FailoverHistory};
+pub use frontend::{FrontendLive, Reception};
 pub use history::{MasterChange, MasterHistory};
-pub use mailbox::{Accepted, Command, CutReason, Listener, Mailbox, SessionToken, Workers};
+pub use hold::hold_ends;
+pub use mailbox::{Accepted, Command, CutReason, Listener, Mailbox, NamedServer, SessionToken, Workers};
 pub use master::{Master, MasterWord};
 pub use queue::{Queue, Turn, Waiter};
 pub use record::{Cause, Concurrency, Phase, SessionRecord, Termination};
+pub use sentinel::{SentinelBoard, SentinelId, SentinelReport, SentinelWord};
 pub use server::{Health, Operation, RedisView, ServerKey, ServerLive, Unselectable, admin};
 pub use snapshot::{ProcessLive, Published, Snapshot};
+pub use survey::{SessionView, Survey};
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

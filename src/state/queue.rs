@@ -1,6 +1,8 @@
 //! Sessions that wait: for a place at a server whose `maxconn` is reached, for a first verdict, or for a
-//! master. One queue a backend, in order of arrival; a session that is pinned to one server waits only for
-//! that one and is passed over while it has no place.
+//! master. One queue a backend, in the order in which connections were accepted: a session may be handed to
+//! another worker and come to the line a little late, so it does not go to the end but before those that came
+//! after it. A session that is pinned to one server waits only for that one and is passed over while it has no
+//! place.
 //!
 //! # Who may take what
 //!
@@ -31,6 +33,12 @@
 //! still in line, then [`Queue::remove`] says so and no place is concerned; or it had been served, then the
 //! message finds nobody, and its worker passes the place on. So a place is never lost, whoever is faster.
 //!
+//! # In which order
+//!
+//! The line is called in order, whichever workers those who wait belong to. What follows, each worker does for
+//! its own: two that were called one after the other connect side by side. How many do so at a time is bounded
+//! (`proxy::assign`), and with it how far one may come to the server before another that stood before it.
+//!
 //! A newcomer may slip in between a release and the serving of the line. It then holds a place and will itself
 //! release it: the line moves on later by one session, never stops.
 
@@ -48,6 +56,8 @@ use super::server::ServerLive;
 #[derive(Debug, Clone)]
 pub struct Waiter {
     pub token: SessionToken,
+    /// [`super::Admission::arrival`]
+    pub arrival: u64,
     /// For algorithms that go by it.
     pub client: Option<IpAddr>,
     /// Only this server will do.
@@ -78,12 +88,15 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// Goes to the end of the line; the ticket is for [`Queue::served_since`]. Serve the line afterwards.
+    /// Stands in line behind all that arrived before it; the ticket is for [`Queue::served_since`]. Serve the line afterwards.
     #[must_use = "the ticket tells the position in the log"]
     pub fn push(&self, waiter: Waiter) -> u32 {
         let mut waiting = lock(&self.waiting);
         self.gauge(&waiter).enter();
-        waiting.push_back(waiter);
+        // Nearly always 0.
+        let later = waiting.iter().rev().take_while(|other| other.arrival > waiter.arrival).count();
+        let place = waiting.len() - later;
+        waiting.insert(place, waiter);
         self.standing.fetch_add(1, Relaxed);
         let ticket = self.served.load(Relaxed);
         drop(waiting);
@@ -149,7 +162,8 @@ mod tests {
     use super::*;
 
     fn waiter(slot: u32) -> Waiter {
-        Waiter { token: SessionToken { worker: 0, slot, turn: 0 }, client: None, pinned: None }
+        let token = SessionToken { worker: 0, slot, turn: 0 };
+        Waiter { token, arrival: u64::from(slot), client: None, pinned: None }
     }
 
     fn slots(queue: &Queue, mut turn: impl FnMut(u32) -> Turn) -> Vec<u32> {
@@ -180,6 +194,15 @@ mod tests {
         assert_eq!(queue.served_since(tickets[0]), 2);
         assert_eq!(slots(&queue, |_| Turn::Served), [2, 4]);
         assert!(!queue.anyone());
+    }
+
+    #[test]
+    fn who_comes_late_to_the_line_stands_where_it_arrived() {
+        let queue = Queue::default();
+        for slot in [1, 0, 4, 2, 5, 3] {
+            let _ticket = queue.push(waiter(slot));
+        }
+        assert_eq!(slots(&queue, |_| Turn::Served), [0, 1, 2, 3, 4, 5]);
     }
 
     /// Threads take places of one gauge, wait for them in the queue and give them back. If a wake-up were

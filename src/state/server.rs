@@ -17,10 +17,13 @@
 //! | ready | Stopped, Stopping | any | any | no |
 //! | ready | Running, Starting | no | any | no |
 //! | ready | Running, Starting | yes | no | no |
+//! | ready | Running, Starting | yes | yes, and frozen | no: a failover of it has been decided |
 //! | ready | Running, Starting | yes | yes | yes, if its weight is not 0 |
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release,
+};
 
 use tokio::sync::Notify;
 
@@ -55,7 +58,8 @@ pub mod admin {
     pub const FORCED_DRAIN: u8 = 0x08;
     pub const INHERITED_DRAIN: u8 = 0x10;
     pub const RESOLUTION_MAINT: u8 = 0x20;
-    pub const MAINT: u8 = FORCED_MAINT | INHERITED_MAINT | CONFIG_MAINT | RESOLUTION_MAINT;
+    /// `CONFIG_MAINT` only remembers where the maintenance came from: `set server ... state ready` leaves it.
+    pub const MAINT: u8 = FORCED_MAINT | INHERITED_MAINT | RESOLUTION_MAINT;
     pub const DRAIN: u8 = FORCED_DRAIN | INHERITED_DRAIN;
 }
 
@@ -67,6 +71,8 @@ pub enum Unselectable {
     Down,
     Unproven,
     Held,
+    /// A failover of it has been decided; whoever wins is known in a moment.
+    Frozen,
 }
 
 /// What checks have found; written by health, read by pages.
@@ -106,6 +112,8 @@ pub struct RedisView {
     pub reported_at: Option<Tick>,
     /// Why a server that says it is master gets no clients, in words.
     pub held: Option<String>,
+    /// Why a replica is not read from although it is one, in words (`option redis-replica`).
+    pub unfit: Option<String>,
     /// A named trouble: `NOAUTH Authentication required.`, without secrets.
     pub trouble: Option<String>,
 }
@@ -118,10 +126,22 @@ pub struct ServerLive {
     pub traffic: Traffic,
     /// `qcur`, `qmax`: sessions queued for this very server.
     pub queued: super::counters::Gauge,
+    /// Sessions that were called from a line and have not connected yet.
+    pub arriving: super::counters::Gauge,
     operation: AtomicU8,
     admin: AtomicU8,
     weight: AtomicU32,
     proven: AtomicBool,
+    /// A master in a read backend, for the time in which no replica is fit; written by health.
+    stands_in: AtomicBool,
+    /// Written by the guard: see [`ServerLive::freeze`].
+    frozen: AtomicBool,
+    /// Until that tick its checks follow each other at the shortest interval; written by the guard.
+    hastened_until: AtomicU64,
+    /// Rung when that changes; its check task waits for it.
+    pub haste: Notify,
+    /// `disable health`
+    checks_off: AtomicBool,
     /// Consecutive connect errors, for `observe layer4`; health starts it over.
     connect_failures: AtomicU32,
     /// Rung when these are as many as `error-limit`; its check task waits for it.
@@ -140,16 +160,34 @@ impl ServerLive {
             name: name.to_owned(),
             traffic: Traffic::default(),
             queued: super::counters::Gauge::default(),
+            arriving: super::counters::Gauge::default(),
             operation: AtomicU8::new(Operation::Running as u8),
             admin: AtomicU8::new(0),
             weight: AtomicU32::new(weight),
             proven: AtomicBool::new(false),
+            stands_in: AtomicBool::new(false),
+            frozen: AtomicBool::new(false),
+            hastened_until: AtomicU64::new(0),
+            haste: Notify::new(),
+            checks_off: AtomicBool::new(false),
             connect_failures: AtomicU32::new(0),
             distress: Notify::new(),
             throttle: AtomicU32::new(100),
             health: Mutex::new(initial),
             redis: Mutex::new(RedisView::default()),
         }
+    }
+
+    /// The same server at another address: what the operator set, its health and its sums stay; its sessions
+    /// stay with the old one, and it has to prove itself again.
+    pub fn successor(&self, key: ServerKey) -> ServerLive {
+        let live = ServerLive::new(key, &self.name, self.weight(), self.health());
+        live.set_admin(self.admin());
+        live.set_operation(self.operation());
+        live.set_checks_off(self.checks_off());
+        live.update_health(|health| health.in_progress = false);
+        live.traffic.go_on_from(&self.traffic);
+        live
     }
 
     pub fn operation(&self) -> Operation {
@@ -214,12 +252,59 @@ impl ServerLive {
         self.weight.store(weight, Relaxed);
     }
 
+    /// Whether the operator has switched its checks off.
+    pub fn checks_off(&self) -> bool {
+        self.checks_off.load(Relaxed)
+    }
+
+    pub fn set_checks_off(&self, off: bool) {
+        self.checks_off.store(off, Relaxed);
+    }
+
     pub fn proven(&self) -> bool {
         self.proven.load(Relaxed)
     }
 
     pub fn set_proven(&self, proven: bool) {
         self.proven.store(proven, Relaxed);
+    }
+
+    /// Whether it gets clients only while no replica does (`option redis-replica`).
+    pub fn stands_in(&self) -> bool {
+        self.stands_in.load(Relaxed)
+    }
+
+    pub fn set_stands_in(&self, stands_in: bool) {
+        self.stands_in.store(stands_in, Relaxed);
+    }
+
+    /// A failover of it has been decided: no new sessions. The guard first says until when
+    /// ([`super::BackendLive::set_frozen_until`]), so that nobody who finds it frozen is refused; then it calls
+    /// this, and then has the workers freeze those that there are ([`super::Command::Freeze`]); a session that
+    /// is just connecting looks once more before its first byte, as it does for the master word
+    /// ([`super::master`]).
+    pub fn freeze(&self) {
+        self.frozen.store(true, Release);
+    }
+
+    /// It is over, one way or the other.
+    pub fn thaw(&self) {
+        self.frozen.store(false, Relaxed);
+    }
+
+    pub fn is_frozen(&self) -> bool {
+        self.frozen.load(Acquire)
+    }
+
+    /// Has its checks follow each other as fast as they may until then; a moment that has passed ends that.
+    pub fn hasten(&self, until: Tick) {
+        self.hastened_until.store(until.0, Relaxed);
+        self.haste.notify_one();
+    }
+
+    /// Whether its checks are in haste now.
+    pub fn is_hastened(&self, now: Tick) -> bool {
+        now.0 < self.hastened_until.load(Relaxed)
     }
 
     /// A copy of what checks have found.
@@ -254,6 +339,9 @@ impl ServerLive {
         if matches!(self.operation(), Operation::Stopped | Operation::Stopping) {
             return Some(Unselectable::Down);
         }
-        (needs_proof && !self.proven()).then_some(Unselectable::Unproven)
+        if needs_proof && !self.proven() {
+            return Some(Unselectable::Unproven);
+        }
+        self.is_frozen().then_some(Unselectable::Frozen)
     }
 }

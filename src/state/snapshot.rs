@@ -39,8 +39,12 @@ pub struct ProcessLive {
     pub rate: super::counters::Rate,
     /// Sessions that wait for a first verdict or for a master.
     pub held: super::counters::Gauge,
+    /// `set rate-limit connections global`, `... sessions global`: new clients a second; 0 is no limit.
+    pub rate_limits: [AtomicU32; 2],
     /// Accepts that failed for want of descriptors or memory.
     pub accept_failures: super::counters::Counter,
+    /// Numbers connections as they come.
+    pub(super) arrivals: std::sync::atomic::AtomicU64,
     /// Who found no room: see `admission`.
     pub(super) turned_away: std::sync::atomic::AtomicU64,
     /// Sessions of each worker, by which accepted connections are spread.
@@ -66,6 +70,45 @@ impl Snapshot {
             .collect();
         let process = Arc::clone(&old.process);
         Snapshot { generation: old.generation + 1, config, frontends, backends, listeners, process }
+    }
+
+    /// The snapshot after the operator changed something of the config: everything is carried over by name, and
+    /// a server with another address goes on as its own successor. `guarding` as in [`Snapshot::build`].
+    pub fn edited(&self, config: Arc<Config>, guarding: &[Guarding], now: Tick) -> Snapshot {
+        let view = |(backend, guarding): (&Backend, &Guarding)| self.edit_backend(backend, *guarding, now);
+        Snapshot {
+            generation: self.generation + 1,
+            backends: config.backends.iter().zip(guarding).map(view).collect(),
+            config,
+            frontends: self.frontends.clone(),
+            listeners: self.listeners.clone(),
+            process: Arc::clone(&self.process),
+        }
+    }
+
+    fn edit_backend(&self, backend: &Backend, guarding: Guarding, now: Tick) -> BackendView {
+        let Some(BackendId(at)) = self.backend(&backend.name) else {
+            return self.carry_backend(backend, guarding, now);
+        };
+        let (old_backend, old_view) = (&self.config.backends[at], &self.backends[at]);
+        let carry = |server: &Server| {
+            let same = |old: &Server| old.name == server.name;
+            let Some(position) = old_backend.servers.iter().position(same) else {
+                return fresh_server(server, now);
+            };
+            let live = &old_view.servers[position];
+            match old_backend.servers[position].address == server.address {
+                true => Arc::clone(live),
+                false => Arc::new(live.successor(ServerKey(next_key()))),
+            }
+        };
+        let servers = backend.servers.iter().map(carry).collect();
+        BackendView { live: Arc::clone(&old_view.live), servers, guarding }
+    }
+
+    /// The same with other listening sockets.
+    pub fn with_listeners(&self, listeners: Vec<Vec<Option<Arc<Listener>>>>) -> Snapshot {
+        Snapshot { listeners, ..self.without_listeners() }
     }
 
     /// The same without its listening sockets: a soft stop publishes it, so that they close.
@@ -112,7 +155,12 @@ impl Snapshot {
     fn carry_backend(&self, backend: &Backend, guarding: Guarding, now: Tick) -> BackendView {
         let Some(BackendId(at)) = self.backend(&backend.name) else {
             let live = Arc::new(BackendLive::new(BackendKey(next_key()), &backend.name, now));
-            let servers = backend.servers.iter().map(|server| fresh_server(server, now)).collect();
+            let servers: Vec<_> = backend.servers.iter().map(|server| fresh_server(server, now)).collect();
+            // HAProxy says that a backend went down when its last server turns out to have no address.
+            let unresolved = backend.servers.iter().any(|server| server.address.is_none());
+            if unresolved && servers.iter().all(|server| server.admin() & admin::MAINT != 0) {
+                live.down_transitions.add(1);
+            }
             return BackendView { live, servers, guarding };
         };
         let (old_backend, old_view) = (&self.config.backends[at], &self.backends[at]);
@@ -143,7 +191,7 @@ fn adjust(live: &ServerLive, old: &Server, new: &Server) {
             bits & !admin::FORCED_MAINT
         });
     }
-    if new.check.is_none() {
+    if new.check.is_none() && new.address.is_some() {
         live.set_operation(Operation::Running);
     }
     let check = new.check.clone().unwrap_or_default();
@@ -179,9 +227,18 @@ fn fresh_server(server: &Server, now: Tick) -> Arc<ServerLive> {
         downtime_ms: 0,
     };
     let live = ServerLive::new(ServerKey(next_key()), &server.name, server.weight, health);
+    let mut bits = 0;
     if server.disabled {
-        live.set_admin(admin::FORCED_MAINT | admin::CONFIG_MAINT);
-        live.update_health(|health| health.counter = 0);
+        bits |= admin::FORCED_MAINT | admin::CONFIG_MAINT;
+    }
+    if server.address.is_none() {
+        bits |= admin::RESOLUTION_MAINT;
+    }
+    if bits != 0 {
+        live.set_admin(bits);
+        // HAProxy counts it as one that went down, unless the config itself disabled it.
+        let went_down = u64::from(!server.disabled && server.check.is_some());
+        live.update_health(|health| (health.counter, health.down_transitions) = (0, went_down));
         live.set_operation(Operation::Stopped);
     }
     Arc::new(live)

@@ -5,7 +5,15 @@ use super::rows::Row;
 
 /// The whole table. The empty line that ends an answer on the runtime socket is not part of it.
 pub fn render(rows: &[Row<'_>]) -> String {
-    let mut text = String::with_capacity(2048 + rows.len() * 400);
+    let mut text = header();
+    text.reserve(rows.len() * 400);
+    rows.iter().for_each(|row| push_row(&mut text, row));
+    text
+}
+
+/// The first line.
+pub fn header() -> String {
+    let mut text = String::with_capacity(2048);
     text.push_str("# ");
     for field in FIELDS {
         text.push_str(field.name);
@@ -17,11 +25,11 @@ pub fn render(rows: &[Row<'_>]) -> String {
         text.push(',');
     }
     text.push('\n');
-    rows.iter().for_each(|row| push_row(&mut text, row));
     text
 }
 
-fn push_row(text: &mut String, row: &Row<'_>) {
+/// The line of a row.
+pub fn push_row(text: &mut String, row: &Row<'_>) {
     for field in FIELDS {
         push_value(text, &field.value(row));
     }

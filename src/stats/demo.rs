@@ -39,6 +39,7 @@ pub fn demo() -> Demo {
             Frontend { mode: Mode::Http, ..frontend("stats", 3, BackendId(1)) },
         ],
         backends: vec![backend("redis", 2, servers()), backend("stats", 3, Vec::new())],
+        ..Config::default()
     };
     let empty = Snapshot::empty(2);
     let guarding = [Guarding::Master, Guarding::None];

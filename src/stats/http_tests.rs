@@ -25,8 +25,7 @@ fn served_within(already_read: &[u8], limits: Limits) -> Served {
     config.frontends[1].stats = Some(page);
     let snapshot = Snapshot { config: config.into(), ..demo.snapshot };
     let frontend = Arc::clone(&snapshot.frontends[1]);
-    let identity =
-        Identity { tag: "t".into(), pid: 1, hostname: "h".into(), sent_hostname: None, echo: Echo::Off };
+    let identity = Identity { tag: "t".into(), pid: 1, sent_hostname: None, echo: Echo::Off };
     let service = Service {
         published: Arc::new(Published::from_pointee(snapshot)),
         facts: Arc::new(demo.facts),

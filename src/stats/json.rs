@@ -46,6 +46,11 @@ pub fn render(rows: &[Row<'_>]) -> String {
     serde_json::to_string(&rows).unwrap_or_default()
 }
 
+/// One row, an array of figures.
+pub fn row(row: &Row<'_>) -> String {
+    serde_json::to_string(&figures(row)).unwrap_or_default()
+}
+
 fn figures<'a>(row: &Row<'_>) -> Vec<Figure<'a>> {
     let (obj_type, proxy_id, id) = match row {
         Row::Frontend(row) => ("Frontend", row.config.proxy_id, 0),

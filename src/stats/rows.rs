@@ -4,7 +4,7 @@
 use super::status::Standing;
 use crate::config::model::{Backend, BackendId, Frontend, FrontendId, Server};
 use crate::state::{
-    BackendView, FrontendLive, Health, Operation, RedisView, ServerLive, Snapshot, Unselectable,
+    BackendView, FrontendLive, Health, Operation, Reception, RedisView, ServerLive, Snapshot, Unselectable,
 };
 use crate::time::Tick;
 
@@ -131,8 +131,19 @@ impl Selection {
     fn shows(&self, row: &ServerRow<'_>) -> bool {
         match self.hide {
             Hide::Nothing => true,
-            Hide::Maintenance => row.standing != Standing::Maintenance,
+            Hide::Maintenance => !row.standing.is_maintenance(),
             Hide::Down => !row.standing.is_down(),
+        }
+    }
+}
+
+impl FrontendRow<'_> {
+    /// HAProxy's word.
+    pub fn status(&self) -> &'static str {
+        match self.live.reception() {
+            Reception::Paused => "PAUSED",
+            Reception::Open if self.open => "OPEN",
+            Reception::Open | Reception::Stopped => "STOP",
         }
     }
 }
@@ -180,7 +191,7 @@ impl<'a> BackendRow<'a> {
 impl ServerRow<'_> {
     /// Whether checks run on it now.
     pub fn is_checked(&self) -> bool {
-        self.config.check.is_some() && self.standing != Standing::Maintenance
+        self.config.check.is_some() && !self.standing.is_maintenance()
     }
 
     /// Milliseconds down, the present spell included.
@@ -229,14 +240,54 @@ impl Tally {
     }
 }
 
+/// One half of a proxy.
 #[derive(Debug, Clone, Copy)]
-enum Half {
+pub enum Half {
     Front(FrontendId),
     Back(BackendId),
 }
 
+impl Half {
+    /// HAProxy's number of the proxy.
+    pub fn proxy_id(self, snapshot: &Snapshot) -> u32 {
+        match self {
+            Half::Front(FrontendId(at)) => snapshot.config.frontends[at].proxy_id,
+            Half::Back(BackendId(at)) => snapshot.config.backends[at].proxy_id,
+        }
+    }
+}
+
+/// Servers in one [`part`].
+const PART: usize = 64;
+
+/// The rows of a half, a part at a time: those after its first `skip` servers, and how many to skip for the next
+/// part; `None`: that was the last.
+pub fn part<'a>(
+    snapshot: &'a Snapshot,
+    half: Half,
+    selection: &Selection,
+    skip: usize,
+    now: Tick,
+) -> (Vec<Row<'a>>, Option<usize>) {
+    let maxconn = process_limit(snapshot);
+    let id = match half {
+        Half::Front(FrontendId(at)) => {
+            return (vec![Row::Frontend(FrontendRow::new(snapshot, at, maxconn, now))], None);
+        }
+        Half::Back(id) => id,
+    };
+    let details = selection.details;
+    let shown = servers(snapshot, id, details, now).skip(skip).take(PART).filter(|row| selection.shows(row));
+    let mut rows: Vec<Row<'a>> = shown.map(|row| Row::Server(Box::new(row))).collect();
+    if skip + PART < snapshot.config.backends[id.0].servers.len() {
+        return (rows, Some(skip + PART));
+    }
+    rows.push(Row::Backend(BackendRow::new(snapshot, id, (maxconn, details), now)));
+    (rows, None)
+}
+
 /// The shown halves of proxies, by proxy id, the frontend first.
-fn halves(snapshot: &Snapshot, selection: &Selection) -> Vec<Half> {
+pub fn halves(snapshot: &Snapshot, selection: &Selection) -> Vec<Half> {
     let config = &snapshot.config;
     let shown = |name: &str, disabled: bool| !disabled && selection.takes(name);
     let fronts = config.frontends.iter().enumerate().filter(|(_, proxy)| shown(&proxy.name, proxy.disabled));

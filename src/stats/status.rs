@@ -10,6 +10,8 @@ use crate::state::{Health, Operation, ServerLive, Unselectable};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
     Maintenance,
+    /// In maintenance for want of an address.
+    Unresolved,
     Down,
     /// Down, and checks have begun to pass.
     GoingUp,
@@ -34,7 +36,8 @@ impl Standing {
     ) -> Standing {
         let bits = live.admin();
         if bits & admin::MAINT != 0 {
-            return Standing::Maintenance;
+            let unresolved = bits & admin::RESOLUTION_MAINT != 0;
+            return if unresolved { Standing::Unresolved } else { Standing::Maintenance };
         }
         let falling = config.check.is_some() && health.counter + 1 < health.rise + health.fall;
         let draining = bits & admin::DRAIN != 0 || live.weight() == 0;
@@ -60,6 +63,7 @@ impl Standing {
     pub fn word(self, health: &Health) -> String {
         let (word, counted) = match self {
             Standing::Maintenance => ("MAINT", None),
+            Standing::Unresolved => ("MAINT (resolution)", None),
             Standing::Down => ("DOWN", None),
             Standing::GoingUp => ("DOWN", Some((health.counter, health.rise))),
             Standing::Up => ("UP", None),
@@ -80,7 +84,7 @@ impl Standing {
     /// The class of its row on the page; `maintain` and the downs are alike for active and backup servers.
     pub fn class(self, backup: bool) -> &'static str {
         match (self, backup) {
-            (Standing::Maintenance, _) => "maintain",
+            (Standing::Maintenance | Standing::Unresolved, _) => "maintain",
             (Standing::Down, false) => "active_down",
             (Standing::Down, true) => "backup_down",
             (Standing::GoingUp, false) => "active_going_up",
@@ -98,9 +102,14 @@ impl Standing {
         }
     }
 
+    /// Whether the operator, the config or a missing address keeps it out.
+    pub fn is_maintenance(self) -> bool {
+        matches!(self, Standing::Maintenance | Standing::Unresolved)
+    }
+
     /// Whether `;up` hides it.
     pub fn is_down(self) -> bool {
-        matches!(self, Standing::Maintenance | Standing::Down | Standing::GoingUp)
+        self.is_maintenance() || matches!(self, Standing::Down | Standing::GoingUp)
     }
 }
 
@@ -145,6 +154,7 @@ mod tests {
             (Standing::DrainGoingDown, 3, "DRAIN 2/3"),
             (Standing::NotChecked, 4, "no check"),
             (Standing::Maintenance, 0, "MAINT"),
+            (Standing::Unresolved, 0, "MAINT (resolution)"),
         ] {
             assert_eq!(standing.word(&health(counter)), expected);
         }

@@ -3,10 +3,8 @@
 
 use std::io;
 
-use nix::sched::{CpuSet, sched_getaffinity};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::SigSet;
-use nix::unistd::Pid;
 
 /// How many descriptors the process may have open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,12 +46,6 @@ fn exchange(pid: u32, new: Option<libc::rlimit>) -> io::Result<libc::rlimit> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(old) }
 }
 
-/// The cores this thread may run on, by number.
-pub fn cores() -> io::Result<Vec<usize>> {
-    let set = sched_getaffinity(Pid::from_raw(0))?;
-    Ok((0..CpuSet::count()).filter(|core| set.is_set(*core).unwrap_or(false)).collect())
-}
-
 /// Keeps signals off this thread; the control side's thread takes them.
 pub fn block_signals() -> io::Result<()> {
     Ok(SigSet::all().thread_block()?)
@@ -79,9 +71,8 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_has_cores_and_blocks_its_signals() {
+    fn a_thread_blocks_its_signals() {
         std::thread::spawn(|| {
-            assert!(!cores().unwrap().is_empty());
             block_signals().unwrap();
             assert!(SigSet::thread_get_mask().unwrap().contains(nix::sys::signal::SIGHUP));
         })

@@ -4,11 +4,12 @@
 //! Addresses are bound with SO_REUSEADDR and SO_REUSEPORT as HAProxy binds them, so that a successor can
 //! bind beside its predecessor. A socket file that nobody listens on any more is replaced, one in use is not.
 
+use std::fs::Permissions;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd, RawFd};
-use std::os::unix::fs::FileTypeExt;
-use std::path::Path;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt, chown};
+use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
@@ -16,7 +17,7 @@ use nix::sys::socket::{getsockopt, sockopt};
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 
 use super::{connect, inherited, socket, unix};
-use crate::config::model::{Bind, BindAddress, Frontend};
+use crate::config::model::{Bind, BindAddress, CommandSocket, FileAccess, Frontend};
 
 /// A bind line that could not be honoured.
 #[derive(Debug, thiserror::Error)]
@@ -32,10 +33,23 @@ pub struct ListenError {
 }
 
 impl ListenError {
+    fn is_file(&self) -> bool {
+        self.address.starts_with('/')
+    }
+
     /// What to do about it, if that is known.
     pub fn help(&self) -> Option<&'static str> {
         match Errno::from_raw(self.error.raw_os_error()?) {
             Errno::EADDRINUSE => Some("something else listens there: stop it, or choose another port"),
+            Errno::EACCES | Errno::EPERM if self.step == RIGHTS => {
+                Some("only root may give a file away: start as root, or leave out 'user' and 'group'")
+            }
+            Errno::EACCES | Errno::EPERM if self.is_file() => {
+                Some("the directory cannot be written by this user: start as root, or name another path")
+            }
+            Errno::ENOENT if self.is_file() => {
+                Some("its directory is missing: create it, or name another path")
+            }
             Errno::EACCES | Errno::EPERM => Some(
                 "this needs more rights: start as root, grant CAP_NET_BIND_SERVICE, or use a port above 1023",
             ),
@@ -51,6 +65,9 @@ impl ListenError {
         }
     }
 }
+
+/// The step that gives a socket file its mode and owner.
+const RIGHTS: &str = "set the rights of";
 
 /// How long the kernel's queue of a bind is: its own `backlog`, its frontend's, else as many as may be
 /// connected at once, else 1024 (HAProxy's order).
@@ -86,6 +103,56 @@ pub fn listen(bind: &Bind, backlog: u32) -> Result<OwnedFd, ListenError> {
         address: show(&bind.address),
         error,
     })
+}
+
+/// A non-blocking listening socket for commands. A file of that name is replaced even if somebody listens on
+/// it, as HAProxy does: a successor takes the name over, and nobody finds it missing meanwhile.
+pub fn command(socket: &CommandSocket) -> Result<OwnedFd, ListenError> {
+    let bind = &socket.bind;
+    let backlog = bind.backlog.or(bind.maxconn).unwrap_or(1024);
+    let BindAddress::Unix(path) = &bind.address else { return listen(bind, backlog) };
+    replacing_file(path, socket.file, backlog).map_err(|(step, error)| ListenError {
+        file: bind.origin.0.clone(),
+        line: bind.origin.1,
+        step,
+        address: show(&bind.address),
+        error,
+    })
+}
+
+/// Binds beside the name, gives the file its rights, and puts it in the place of whatever has the name.
+fn replacing_file(path: &Path, access: FileAccess, backlog: u32) -> Step<OwnedFd> {
+    let beside = PathBuf::from(format!("{}.{}.tmp", path.display(), std::process::id()));
+    if let Ok(found) = std::fs::symlink_metadata(path)
+        && !found.file_type().is_socket()
+    {
+        return Err(("replace", io::Error::other("the file is no socket")));
+    }
+    // Left behind by a process of that number that was killed in between.
+    let _ = std::fs::remove_file(&beside);
+    let made = (|| {
+        let address = step("use", unix::path(&beside))?;
+        let socket = unix_socket(&address, backlog)?;
+        step(RIGHTS, permit(&beside, access))?;
+        step("replace", std::fs::rename(&beside, path))?;
+        Ok(socket)
+    })();
+    if made.is_err() {
+        // It is not there if the bind failed.
+        let _ = std::fs::remove_file(&beside);
+    }
+    made
+}
+
+fn permit(path: &Path, access: FileAccess) -> io::Result<()> {
+    if access.uid.is_some() || access.gid.is_some() {
+        chown(path, access.uid, access.gid)?;
+    }
+    // After the owner: a change of owner may take bits away.
+    match access.mode {
+        Some(mode) => std::fs::set_permissions(path, Permissions::from_mode(mode)),
+        None => Ok(()),
+    }
 }
 
 type Step<T> = Result<T, (&'static str, io::Error)>;

@@ -115,3 +115,33 @@ fn the_backlog_follows_the_line_then_the_frontend() {
     line.backlog = Some(9);
     assert_eq!(backlog(&line, &frontend), 9);
 }
+
+#[test]
+fn a_socket_for_commands_replaces_what_has_its_name_and_gets_its_rights() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("s");
+    let socket = |path: &Path, file| CommandSocket {
+        bind: bind(BindAddress::Unix(path.to_owned())),
+        level: crate::config::model::Level::Admin,
+        file,
+    };
+    let first = command(&socket(&path, FileAccess::default())).unwrap();
+    let access = FileAccess { mode: Some(0o640), ..FileAccess::default() };
+    let second = command(&socket(&path, access)).unwrap();
+    let found = std::fs::metadata(&path).unwrap();
+    assert_eq!(found.permissions().mode() & 0o777, 0o640);
+    let _client = UnixStream::connect(&path).unwrap();
+    assert!(super::super::accept::accept(&second).is_ok() && super::super::accept::accept(&first).is_err());
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1, "nothing is left beside it");
+
+    let file = directory.path().join("file");
+    std::fs::write(&file, "kept").unwrap();
+    let refused = command(&socket(&file, access)).unwrap_err();
+    assert_eq!((refused.step, refused.error.to_string().as_str()), ("replace", "the file is no socket"));
+    assert_eq!(std::fs::read(&file).unwrap(), b"kept");
+    let missing = command(&socket(&directory.path().join("no/s"), access)).unwrap_err();
+    assert!(missing.help().unwrap().contains("directory is missing"));
+    assert_eq!(found.uid(), std::fs::metadata(directory.path()).unwrap().uid());
+}

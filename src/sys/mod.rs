@@ -9,13 +9,15 @@
 //! | `listen` | listening sockets with every bind option |
 //! | `unix` | addresses of unix sockets, by path and abstract |
 //! | `fdpass` | descriptors through a unix socket |
-//! | `limits` | the limit on descriptors, a thread's cores, its signals |
+//! | `limits` | the limit on descriptors, a thread's signals |
+//! | `affinity` | the cores of a thread |
 //! | `inherited` | descriptors that the process was started with |
 //! | `process` | fork, privileges, dispositions of signals, standard streams |
 //! | `uring` | a ring of operations on sockets, and the buffers it receives into |
 //! | `wake` | an eventfd |
 
 pub mod accept;
+pub mod affinity;
 pub mod connect;
 pub mod fdpass;
 pub mod inherited;

@@ -9,9 +9,15 @@
 mod harness;
 
 mod bad_input;
+mod cores;
 mod cut;
 mod failover;
+mod hold;
 mod pause;
+mod probes;
 mod reload;
+mod replicas;
 mod routing;
 mod seeds;
+mod socket;
+mod trouble;

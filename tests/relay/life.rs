@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rolecall::config::model::{BindAddress, Mode};
 use rolecall::proxy::worker::{EngineLoop, Shared, start_with};
-use rolecall::state::{Command, Guarding, Listener, Snapshot, Workers};
+use rolecall::state::{Command, Guarding, Listener, SessionToken, Snapshot, Workers};
 use rolecall::sys;
 use rolecall::time::Tick;
 
@@ -131,11 +131,17 @@ pub(crate) fn a_pause_keeps_clients_waiting(engine: EngineLoop) {
     let mut first = balancer.connect();
     echoes(&mut first);
     balancer.workers.broadcast(|| Command::Pause);
-    // The pause has been obeyed once a command behind it was: the session ends by a letter of the same box.
-    eventually("the workers took their letters", || {
-        (0..2).all(|worker| balancer.workers.mailbox(worker).is_empty())
-    });
-    std::thread::sleep(Duration::from_millis(20));
+    // The pause has been obeyed once a letter behind it was: a place for a session that is not there, which
+    // each worker gives back.
+    let snapshot = balancer.published.load_full();
+    let seats = &snapshot.backends[0].servers[0].traffic.sessions;
+    let before = seats.now();
+    for worker in 0..balancer.workers.count() {
+        assert!(seats.try_enter(0));
+        let nobody = SessionToken { worker, slot: u32::MAX, turn: u32::MAX };
+        balancer.workers.post(worker, Command::Granted(nobody, balancer.server_key(0)));
+    }
+    eventually("the workers to obey", || seats.now() == before);
     let mut second = balancer.connect();
     second.write_all(b"ping").unwrap();
     second.set_read_timeout(Some(Duration::from_millis(100))).unwrap();

@@ -4,6 +4,7 @@
 
 mod closing;
 mod flow;
+mod freezing;
 mod harness;
 mod life;
 mod room;
@@ -36,6 +37,15 @@ suite!({
         a_server_that_reads_slowly_holds_the_client_back
         pipelined_requests_come_back_in_order
         two_thousand_sessions_at_once;
+    freezing:
+        bytes_both_ways_are_exact_however_often_it_freezes
+        nothing_reaches_a_frozen_server_and_its_answers_come
+        what_waits_for_the_server_stays_here_and_goes_out_at_the_thaw
+        a_client_that_resets_while_frozen_is_noticed
+        a_client_that_closes_while_frozen_is_heard_at_the_thaw
+        a_server_that_closes_while_frozen_ends_the_session
+        a_thousand_frozen_sessions_are_cut
+        timers_stand_still_while_frozen;
     closing:
         a_client_that_half_closes_gets_the_whole_answer
         a_server_that_half_closes_still_gets_the_rest

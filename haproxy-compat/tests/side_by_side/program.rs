@@ -1,11 +1,13 @@
 //! The two programs, started alike.
 
-use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
 use std::time::{Duration, Instant};
+
+use socket2::{Domain, Socket, Type};
 
 /// Whatever is waited for comes within this.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
@@ -34,7 +36,7 @@ fn release() -> &'static [&'static str] {
 }
 
 impl Which {
-    fn command(self) -> Command {
+    pub(crate) fn command(self) -> Command {
         match self {
             Which::Haproxy => Command::new("haproxy"),
             Which::Rolecall => Command::new(ROLECALL.as_path()),
@@ -94,6 +96,15 @@ impl Running {
         let client = TcpStream::connect(("127.0.0.1", self.port)).expect("a connection");
         client.set_read_timeout(Some(DEADLINE)).expect("a time limit");
         client
+    }
+
+    /// The same from another of the addresses that this machine is known by.
+    pub(crate) fn connect_from(&self, source: Ipv4Addr) -> TcpStream {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        socket.bind(&SocketAddrV4::new(source, 0).into()).expect("a loopback address");
+        socket.connect(&SocketAddrV4::new(Ipv4Addr::LOCALHOST, self.port).into()).expect("a connection");
+        socket.set_read_timeout(Some(DEADLINE)).expect("a time limit");
+        socket.into()
     }
 
     /// The next line of a session: as it is but for what differs by nature (pid, moment, ports, times).

@@ -1,14 +1,19 @@
 //! The steps of health checks and their options.
 
-use super::Scope::{self, Backend, CheckConnect, CheckExpect, Defaults, Listen};
+use super::Scope::{self, Backend, CheckConnect, CheckExpect, Defaults, HttpExpect, HttpSend, Listen};
 use super::{Keyword, accepted, because, honoured, rejected};
 
 const STEPS: &[Scope] = &[Defaults, Backend, Listen];
 const CONNECT: &[Scope] = &[CheckConnect];
 const EXPECT: &[Scope] = &[CheckExpect];
+const HTTP_SEND: &[Scope] = &[HttpSend];
+const HTTP_EXPECT: &[Scope] = &[HttpExpect];
+const BOTH_EXPECTS: &[Scope] = &[CheckExpect, HttpExpect];
 
 const LOG_FORMAT_TEXT: &str = "is not supported in this version of rolecall; use the form without log-format";
 const VARIABLES: &str = "is not supported in this version of rolecall, which has no variables in checks";
+
+const NO_VARIABLES: &str = "has no effect: rolecall has no variables in checks";
 
 pub(super) static KEYWORDS: &[Keyword] = &[
     honoured("tcp-check connect", STEPS, "opens the connection of a check"),
@@ -21,7 +26,15 @@ pub(super) static KEYWORDS: &[Keyword] = &[
     rejected("tcp-check set-var", STEPS, VARIABLES, "sets a variable"),
     rejected("tcp-check set-var-fmt", STEPS, VARIABLES, "sets a variable from a format"),
     rejected("tcp-check unset-var", STEPS, VARIABLES, "removes a variable"),
-    rejected("http-check", STEPS, because::CHECK_TYPE, "a step of an HTTP check"),
+    honoured("http-check connect", STEPS, "opens the connection of an HTTP check"),
+    honoured("http-check send", STEPS, "sends an HTTP request"),
+    honoured("http-check expect", STEPS, "waits for an HTTP answer and compares it"),
+    honoured("http-check comment", STEPS, "names the steps after it in reports"),
+    honoured("http-check disable-on-404", STEPS, "a 404 takes new sessions from a server that is up"),
+    honoured("http-check send-state", STEPS, "tells the server how it stands here"),
+    accepted("http-check set-var", STEPS, NO_VARIABLES, "sets a variable"),
+    accepted("http-check set-var-fmt", STEPS, NO_VARIABLES, "sets a variable from a format"),
+    accepted("http-check unset-var", STEPS, NO_VARIABLES, "removes a variable"),
     rejected("external-check command", STEPS, because::SCRIPT, "the program that checks servers"),
     rejected("external-check path", STEPS, because::SCRIPT, "where that program looks for others"),
     honoured("addr", CONNECT, "the address to connect to"),
@@ -45,20 +58,32 @@ pub(super) static KEYWORDS: &[Keyword] = &[
     honoured("rstring", EXPECT, "a regular expression that the answer must match"),
     honoured("binary", EXPECT, "bytes that the answer must hold"),
     honoured("rbinary", EXPECT, "a regular expression that the answer's hexadecimal dump must match"),
-    honoured("comment", EXPECT, "names the step in reports"),
-    honoured("min-recv", EXPECT, "bytes to wait for before a miss counts"),
-    honoured("ok-status", EXPECT, "the status of a check that ends here well"),
-    honoured("error-status", EXPECT, "the status of a check that fails here"),
-    honoured("tout-status", EXPECT, "the status of a check that waits here too long"),
-    honoured("on-success", EXPECT, "the text of a check that ends here well"),
-    honoured("on-error", EXPECT, "the text of a check that fails here"),
+    honoured("comment", BOTH_EXPECTS, "names the step in reports"),
+    honoured("min-recv", BOTH_EXPECTS, "bytes to wait for before a miss counts"),
+    honoured("ok-status", BOTH_EXPECTS, "the status of a check that ends here well"),
+    honoured("error-status", BOTH_EXPECTS, "the status of a check that fails here"),
+    honoured("tout-status", BOTH_EXPECTS, "the status of a check that waits here too long"),
+    honoured("on-success", BOTH_EXPECTS, "the text of a check that ends here well"),
+    honoured("on-error", BOTH_EXPECTS, "the text of a check that fails here"),
+    honoured("status-code", BOTH_EXPECTS, "an expression for the code of a check"),
     rejected("string-lf", EXPECT, LOG_FORMAT_TEXT, "text with variables"),
     rejected("binary-lf", EXPECT, LOG_FORMAT_TEXT, "bytes with variables"),
     rejected("custom", EXPECT, LOG_FORMAT_TEXT, "a function of the program's own"),
-    accepted(
-        "status-code",
-        EXPECT,
-        "has no effect: a Redis answer has no status code",
-        "an expression for the status code",
-    ),
+    honoured("!", HTTP_EXPECT, "the answer must not match"),
+    honoured("status", HTTP_EXPECT, "status codes and ranges of them"),
+    honoured("rstatus", HTTP_EXPECT, "a regular expression that the status must match"),
+    honoured("string", HTTP_EXPECT, "text that the body must hold"),
+    honoured("rstring", HTTP_EXPECT, "a regular expression that the body must match"),
+    honoured("hdr", HTTP_EXPECT, "a header, each of its comma-separated values"),
+    honoured("fhdr", HTTP_EXPECT, "a header, its value as a whole"),
+    rejected("string-lf", HTTP_EXPECT, LOG_FORMAT_TEXT, "text with variables"),
+    rejected("custom", HTTP_EXPECT, LOG_FORMAT_TEXT, "a function of the program's own"),
+    honoured("meth", HTTP_SEND, "the method"),
+    honoured("uri", HTTP_SEND, "what is asked for"),
+    honoured("ver", HTTP_SEND, "the version"),
+    honoured("hdr", HTTP_SEND, "a header"),
+    honoured("body", HTTP_SEND, "the body"),
+    honoured("comment", HTTP_SEND, "names the step in reports"),
+    rejected("uri-lf", HTTP_SEND, LOG_FORMAT_TEXT, "a URI with variables"),
+    rejected("body-lf", HTTP_SEND, LOG_FORMAT_TEXT, "a body with variables"),
 ];

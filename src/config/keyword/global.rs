@@ -9,7 +9,6 @@ const TUNING: &str = because::TUNING;
 const TLS: &str = because::NO_TLS_SETTING;
 const HTTP: &str = because::HTTP;
 const LUA: &str = "has no effect: rolecall runs no Lua";
-const RUNTIME_SOCKET: &str = "has no effect: this version of rolecall has no runtime socket";
 const SERVER_STATE: &str = "has no effect: rolecall keeps the state of servers over a reload by itself";
 const LIMITS: &str = "has no effect in this version of rolecall: only 'maxconn' limits connections";
 const CPUS: &str = "has no effect in this version of rolecall: the kernel places its threads";
@@ -45,9 +44,9 @@ pub(super) static KEYWORDS: &[Keyword] = &[
     honoured("unsetenv", GLOBAL, "removes variables"),
     honoured("user", GLOBAL, "user to run as"),
     honoured("zero-warning", GLOBAL, "refuses a config that has warnings"),
-    accepted("stats socket", GLOBAL, RUNTIME_SOCKET, "a socket for commands"),
-    accepted("stats timeout", GLOBAL, RUNTIME_SOCKET, "how long a command socket may be silent"),
-    accepted("stats maxconn", GLOBAL, RUNTIME_SOCKET, "how many command connections there may be"),
+    honoured("stats socket", GLOBAL, "a socket for commands"),
+    honoured("stats timeout", GLOBAL, "how long a client of a command socket may be silent"),
+    honoured("stats maxconn", GLOBAL, "how many clients the command sockets take at a time"),
     accepted(
         "stats bind-process",
         GLOBAL,
@@ -103,7 +102,7 @@ pub(super) static KEYWORDS: &[Keyword] = &[
     accepted("close-spread-time", GLOBAL, HTTP, "over how long idle connections end at a soft stop"),
     accepted("cluster-secret", GLOBAL, TLS, "secret that machines of a cluster share"),
     accepted("cpu-affinity", GLOBAL, CPUS, "which cores threads run on"),
-    accepted("cpu-map", GLOBAL, CPUS, "which cores threads run on"),
+    honoured("cpu-map", GLOBAL, "which cores threads run on"),
     accepted("cpu-policy", GLOBAL, CPUS, "how threads are placed on cores"),
     accepted("cpu-set", GLOBAL, CPUS, "which cores may be used"),
     accepted("crt-base", GLOBAL, TLS, "directory of certificates"),

@@ -132,8 +132,8 @@ pub(in crate::config) mod because {
     pub(super) const STICKINESS: &str =
         "is not supported in this version of rolecall, which has no stick tables";
     pub(super) const CHECK_TYPE: &str =
-        "is not supported in this version of rolecall; use 'option tcp-check' or 'option redis-check'";
-    pub(super) const OTHER_CHECK: &str = "is not supported: rolecall only checks Redis and plain TCP";
+        "is not supported in this version of rolecall; write the check's lines where it is used";
+    pub(super) const OTHER_CHECK: &str = "is not supported: rolecall speaks to no SPOE agent";
     pub(super) const AGENT: &str = "is not supported in this version of rolecall, which runs no agent checks";
     pub(super) const TUNING: &str = "has no effect: rolecall is built differently and needs no such setting";
     pub(super) const SCRIPT: &str = "is not supported: rolecall runs no scripts and no other programs";

@@ -14,6 +14,12 @@ const SPLICE: &str = "has no effect in this version of rolecall, which copies";
 pub(super) static KEYWORDS: &[Keyword] = &[
     honoured("option tcp-check", BACK, "checks servers by a script of 'tcp-check' lines"),
     honoured("option redis-check", BACK, "checks servers by a PING"),
+    honoured("option httpchk", BACK, "checks servers by an HTTP request and 'http-check' lines"),
+    honoured("option ldap-check", BACK, "checks LDAP servers by an anonymous bind"),
+    honoured("option mysql-check", BACK, "checks MySQL servers by their greeting, or by a login"),
+    honoured("option pgsql-check", BACK, "checks PostgreSQL servers by the start of a login"),
+    honoured("option smtpchk", BACK, "checks mail servers by a greeting"),
+    honoured("option ssl-hello-chk", BACK, "checks servers by the first message of a TLS handshake"),
     honoured("option log-health-checks", BACK, "logs every change of a check's result"),
     honoured("option tcplog", ALL, "logs each session in one line when it ends"),
     honoured("option dontlognull", FRONT, "does not log sessions without data"),
@@ -32,17 +38,16 @@ pub(super) static KEYWORDS: &[Keyword] = &[
     honoured("option redis-single-master", BACK, "gives clients to one master only"),
     honoured("option redis-hold", BACK, "lets clients wait while there is no master"),
     honoured("option redis-probe", BACK, "keeps the connection of a check open"),
-    rejected(
+    honoured(
         "option redis-replica",
         BACK,
-        "is not supported in this version of rolecall; check for 'role:slave' by 'tcp-check' lines",
-        "admits replicas within a lag",
+        "makes it a read backend: replicas whose link is up, within 'max-lag' (bytes as in 64k, 1m, 1g; or a time \
+         as in 500ms, 5s; 'm' is megabytes, a bare number bytes), else the master",
     ),
-    accepted(
+    honoured(
         "option redis-sentinel-discovery",
         BACK,
-        "has no effect in this version of rolecall, which does not ask Sentinels",
-        "finds Sentinels by what they announce",
+        "finds Sentinels by what they announce on the servers; on unless negated",
     ),
     accepted(
         "option httplog",
@@ -105,14 +110,8 @@ pub(super) static KEYWORDS: &[Keyword] = &[
     accepted("option use-small-buffers", ALL, because::TUNING, "small buffers where they do"),
     accepted("option assume-rfc6587-ntf", ALL, because::TUNING, "how log messages are parted"),
     accepted("option dont-parse-log", ALL, because::TUNING, "relays logs as they are"),
-    rejected("option httpchk", BACK, because::CHECK_TYPE, "checks servers by an HTTP request"),
     rejected("option external-check", BACK, because::SCRIPT, "checks servers by a program"),
-    rejected("option ldap-check", BACK, because::OTHER_CHECK, "checks LDAP servers"),
-    rejected("option mysql-check", BACK, because::OTHER_CHECK, "checks MySQL servers"),
-    rejected("option pgsql-check", BACK, because::OTHER_CHECK, "checks PostgreSQL servers"),
-    rejected("option smtpchk", BACK, because::OTHER_CHECK, "checks mail servers"),
     rejected("option spop-check", BACK, because::OTHER_CHECK, "checks SPOE agents"),
-    rejected("option ssl-hello-chk", BACK, because::TLS, "checks servers by the start of a handshake"),
     rejected(
         "option transparent",
         BACK,

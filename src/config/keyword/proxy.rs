@@ -13,8 +13,8 @@ const BACK_NAMED: &[Scope] = &[Backend, Listen];
 const HTTP: &str = because::HTTP;
 const SERVER_STATE: &str = "has no effect: rolecall keeps the state of servers over a reload by itself";
 const ONE_PROCESS: &str = "has no effect: there is one process, and HAProxy dropped this keyword";
-const ONLY_ROUND_ROBIN: &str =
-    "has no effect in this version of rolecall: a hash is spread over the servers by weight";
+const NO_AFFINITY: &str =
+    "has no effect: a client whose server is full waits for it, as HAProxy's default has it";
 const NO_EMAIL: &str = because::MAIL;
 
 pub(super) static KEYWORDS: &[Keyword] = &[
@@ -36,7 +36,10 @@ pub(super) static KEYWORDS: &[Keyword] = &[
     honoured("clitcpka-idle", FRONT, "idle time before the first keepalive probe to a client"),
     honoured("clitcpka-intvl", FRONT, "time between keepalive probes to a client"),
     honoured("balance", BACK, "how a server is chosen"),
+    honoured("hash-type", BACK, "how 'balance source' spreads clients: by a table, or by a ring"),
+    honoured("hash-balance-factor", BACK, "how uneven a ring may load servers, in percent"),
     honoured("server", BACK_NAMED, "a server"),
+    honoured("server-template", BACK_NAMED, "a number of servers that are alike but for their names"),
     honoured("default-server", BACK, "options of the server lines after it"),
     honoured("fullconn", BACK, "connections at which servers reach their 'maxconn'"),
     honoured("retries", BACK, "how often a failed connect is tried again"),
@@ -51,6 +54,11 @@ pub(super) static KEYWORDS: &[Keyword] = &[
     honoured("timeout server-fin", BACK, "how long a half-closed server may be silent"),
     honoured("timeout tunnel", BACK, "how long both sides of an open session may be silent"),
     honoured("timeout queue", BACK, "how long a connection may wait for a server"),
+    honoured(
+        "timeout freeze",
+        BACK,
+        "how long clients of a master whose failover was decided wait for its outcome",
+    ),
     honoured("timeout check", BACK, "how long a check may wait for an answer"),
     accepted("timeout client-hs", FRONT, because::NO_TLS_SETTING, "how long a handshake may take"),
     accepted("timeout http-request", ALL, HTTP, "how long a request may take to come"),
@@ -130,7 +138,6 @@ pub(super) static KEYWORDS: &[Keyword] = &[
         because::STICKINESS,
         "remembers a client's server by the reply",
     ),
-    rejected("server-template", BACK_NAMED, because::RESOLVERS, "servers that a name stands for"),
     rejected(
         "dispatch",
         BACK_NAMED,
@@ -151,9 +158,7 @@ pub(super) static KEYWORDS: &[Keyword] = &[
     ),
     rejected("filter", NAMED, "is not supported: rolecall has no filters", "changes or watches the traffic"),
     rejected("persist rdp-cookie", BACK, because::STICKINESS, "keeps an RDP client on its server"),
-    accepted("hash-type", BACK, ONLY_ROUND_ROBIN, "how a hash is spread over servers"),
-    accepted("hash-balance-factor", BACK, ONLY_ROUND_ROBIN, "how uneven a hash may load servers"),
-    accepted("hash-preserve-affinity", BACK, ONLY_ROUND_ROBIN, "when a hash keeps a full server"),
+    accepted("hash-preserve-affinity", BACK, NO_AFFINITY, "when a hash keeps a full server"),
     accepted("max-session-srv-conns", FRONT, HTTP, "idle server connections of a session"),
     accepted("load-server-state-from-file", BACK, SERVER_STATE, "where server states come from"),
     accepted("server-state-file-name", BACK, SERVER_STATE, "file of server states"),

@@ -16,10 +16,16 @@ pub enum Scope {
     Server,
     /// Options of `bind`.
     Bind,
-    /// Options of `tcp-check connect`.
+    /// Options of `stats socket`, which is a `bind` line with rights.
+    StatsSocket,
+    /// Options of `tcp-check connect` and `http-check connect`.
     CheckConnect,
     /// Options of `tcp-check expect`.
     CheckExpect,
+    /// Options of `http-check send`.
+    HttpSend,
+    /// Options of `http-check expect`.
+    HttpExpect,
     Resolvers,
     Peers,
     Userlist,
@@ -27,13 +33,14 @@ pub enum Scope {
     Cache,
     Ring,
     HttpErrors,
+    Sentinels,
     /// Sections of which rolecall takes or refuses the whole: what stands in them is not looked at.
     Other,
 }
 
 impl Scope {
     /// Every place, in the order of the table.
-    pub const ALL: [Scope; 18] = [
+    pub const ALL: [Scope; 22] = [
         Scope::File,
         Scope::Global,
         Scope::Defaults,
@@ -42,8 +49,11 @@ impl Scope {
         Scope::Listen,
         Scope::Server,
         Scope::Bind,
+        Scope::StatsSocket,
         Scope::CheckConnect,
         Scope::CheckExpect,
+        Scope::HttpSend,
+        Scope::HttpExpect,
         Scope::Resolvers,
         Scope::Peers,
         Scope::Userlist,
@@ -51,6 +61,7 @@ impl Scope {
         Scope::Cache,
         Scope::Ring,
         Scope::HttpErrors,
+        Scope::Sentinels,
         Scope::Other,
     ];
 
@@ -69,15 +80,25 @@ impl Scope {
             "cache" => Scope::Cache,
             "ring" => Scope::Ring,
             "http-errors" => Scope::HttpErrors,
+            "sentinels" => Scope::Sentinels,
             "program" | "log-forward" | "fcgi-app" | "log-profile" | "traces" | "crt-store" | "acme"
-            | "healthcheck" | "sentinels" => Scope::Other,
+            | "healthcheck" => Scope::Other,
             _ => return None,
         })
     }
 
     /// Whether it is a section, not a line's options.
     pub fn is_section(self) -> bool {
-        !matches!(self, Scope::Server | Scope::Bind | Scope::CheckConnect | Scope::CheckExpect)
+        !matches!(
+            self,
+            Scope::Server
+                | Scope::Bind
+                | Scope::CheckConnect
+                | Scope::CheckExpect
+                | Scope::HttpSend
+                | Scope::HttpExpect
+                | Scope::StatsSocket
+        )
     }
 
     /// ` on a bind line` and the like; nothing for sections, whose messages name the place themselves.
@@ -85,8 +106,11 @@ impl Scope {
         match self {
             Scope::Server => " on a server line",
             Scope::Bind => " on a bind line",
-            Scope::CheckConnect => " on a 'tcp-check connect' line",
+            Scope::CheckConnect => " on a 'tcp-check connect' or 'http-check connect' line",
+            Scope::StatsSocket => " on a 'stats socket' line",
             Scope::CheckExpect => " on a 'tcp-check expect' line",
+            Scope::HttpSend => " on an 'http-check send' line",
+            Scope::HttpExpect => " on an 'http-check expect' line",
             _ => "",
         }
     }
@@ -103,8 +127,11 @@ impl fmt::Display for Scope {
             Scope::Listen => "listen",
             Scope::Server => "server",
             Scope::Bind => "bind",
-            Scope::CheckConnect => "tcp-check connect",
+            Scope::CheckConnect => "tcp-check connect, http-check connect",
+            Scope::StatsSocket => "stats socket",
             Scope::CheckExpect => "tcp-check expect",
+            Scope::HttpSend => "http-check send",
+            Scope::HttpExpect => "http-check expect",
             Scope::Resolvers => "resolvers",
             Scope::Peers => "peers",
             Scope::Userlist => "userlist",
@@ -112,6 +139,7 @@ impl fmt::Display for Scope {
             Scope::Cache => "cache",
             Scope::Ring => "ring",
             Scope::HttpErrors => "http-errors",
+            Scope::Sentinels => "sentinels",
             Scope::Other => "other sections",
         })
     }

@@ -1,7 +1,7 @@
 //! Section keywords, the directives that may stand anywhere, and the small sections. The statements of a
 //! section that is accepted or rejected as a whole are listed for completeness; nothing reads them.
 
-use super::Scope::{self, Cache, File, HttpErrors, Mailers, Peers, Resolvers, Ring, Userlist};
+use super::Scope::{self, Cache, File, HttpErrors, Mailers, Peers, Resolvers, Ring, Sentinels, Userlist};
 use super::{Keyword, accepted, because, honoured, rejected};
 
 const ANYWHERE: &[Scope] = &[File];
@@ -12,6 +12,7 @@ const MAIL: &[Scope] = &[Mailers];
 const CACHE: &[Scope] = &[Cache];
 const RING: &[Scope] = &[Ring];
 const ERRORS: &[Scope] = &[HttpErrors];
+const SENTINELS: &[Scope] = &[Sentinels];
 
 const RESOLVERS_UNUSED: &str = "has no effect: this version of rolecall resolves names only when it starts or reloads, and asks the system";
 const NO_USERS: &str =
@@ -48,12 +49,7 @@ pub(super) static KEYWORDS: &[Keyword] = &[
         "opens a relay of syslog messages",
     ),
     rejected("healthcheck", ANYWHERE, because::CHECK_TYPE, "opens a named health check"),
-    rejected(
-        "sentinels",
-        ANYWHERE,
-        "is not supported in this version of rolecall, which does not ask Sentinels",
-        "opens a set of Sentinels that know who is master",
-    ),
+    honoured("sentinels", ANYWHERE, "opens a set of Sentinels that know who is master (not in HAProxy)"),
     honoured(".if", ANYWHERE, "reads the lines up to '.endif' only if a condition holds"),
     honoured(".elif", ANYWHERE, "reads the lines after it if no earlier condition held and this one does"),
     honoured(".else", ANYWHERE, "reads the lines after it if no earlier condition held"),
@@ -107,4 +103,9 @@ pub(super) static KEYWORDS: &[Keyword] = &[
     accepted("timeout connect", RING, NO_RING, "how long a connection to the server may take"),
     accepted("timeout server", RING, NO_RING, "how long the server may be silent"),
     accepted("errorfile", ERRORS, because::HTTP, "a file that answers for a status"),
+    honoured("sentinel", SENTINELS, "a Sentinel's name and address; port 26379 unless given"),
+    honoured("master", SENTINELS, "what the Sentinels call the master they watch"),
+    honoured("auth-user", SENTINELS, "the user that logs in at the Sentinels"),
+    honoured("auth-pass", SENTINELS, "the password for the Sentinels"),
+    honoured("timeout", SENTINELS, "how long a connect to a Sentinel, and each answer, may take"),
 ];

@@ -41,7 +41,7 @@ fn the_longest_name_counts() {
 fn the_status_follows_the_rule() {
     let cases: [(Scope, &str, &str); 26] = [
         (Scope::Global, "nbproc", "accepted"),
-        (Scope::Global, "stats socket", "accepted"),
+        (Scope::Global, "stats socket", "honoured"),
         (Scope::Global, "chroot", "honoured"),
         (Scope::Defaults, "timeout http-request", "accepted"),
         (Scope::Defaults, "option httplog", "accepted"),
@@ -52,7 +52,7 @@ fn the_status_follows_the_rule() {
         (Scope::Listen, "stats auth", "honoured"),
         (Scope::Listen, "redispatch", "accepted"),
         (Scope::Listen, "cookie", "accepted"),
-        (Scope::Backend, "option httpchk", "rejected"),
+        (Scope::Backend, "option httpchk", "honoured"),
         (Scope::Backend, "use-server", "rejected"),
         (Scope::Frontend, "acl", "rejected"),
         (Scope::Frontend, "use_backend", "honoured"),

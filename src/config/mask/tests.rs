@@ -43,6 +43,12 @@ fn secrets_are_hidden_in_every_form() {
         ("setenv PW hunter2", "setenv PW ***"),
         ("server a 1.1.1.1 agent-send hunter2 check", "server a 1.1.1.1 agent-send *** check"),
         ("auth-pass hunter2", "auth-pass ***"),
+        (
+            "http-check send hdr Host a hdr Authorization hunter2",
+            "http-check send hdr Host a hdr Authorization ***",
+        ),
+        ("http-check sned uri /x?token=hunter2", "http-check sned uri ***"),
+        (r"option httpchk GET / HTTP/1.1\r\nHost:\ a\r\nAuthorization:\ hunter2", "option httpchk GET / ***"),
         ("tcp-check send AUTH\\r\\n\ntcp-check send hunter2\\r\\n", "tcp-check send ***"),
         ("tcp-check send AUTH\\ \n# c\n tcp-check send hunter2\\r\\n", " tcp-check send ***"),
         (

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::http_check::{HttpExpect, OnNotFound};
 use crate::config::secret::Secret;
 
 /// How the servers of a backend are checked.
@@ -14,6 +15,23 @@ pub enum CheckMethod {
     TcpCheck(Vec<CheckRule>),
     /// `option redis-check`: PING, and `+PONG` anywhere in the answer.
     RedisCheck,
+    /// Every other built-in check, as the script that it is short for: `option httpchk` with its `http-check`
+    /// lines, `mysql-check`, `pgsql-check`, `smtpchk`, `ldap-check`, `ssl-hello-chk`.
+    Builtin(Vec<CheckRule>),
+}
+
+impl CheckMethod {
+    /// What is asked of a server before a check of it: only some scripts mention its state.
+    pub fn mentions_server_state(&self) -> bool {
+        let CheckMethod::Builtin(rules) = self else { return false };
+        rules.iter().any(|rule| match &rule.action {
+            CheckAction::SendWithState { .. } => true,
+            CheckAction::Expect(CheckExpect { pattern: ExpectPattern::Http(http), .. }) => {
+                http.on_404 == OnNotFound::Stop
+            }
+            _ => false,
+        })
+    }
 }
 
 /// One `tcp-check` line. Its step number is its position in the list plus one, comments counted.
@@ -32,6 +50,11 @@ pub enum CheckAction {
     Send(Secret),
     /// `send-binary`; HAProxy names it apart in its reports.
     SendBinary(Secret),
+    /// An HTTP request with `X-Haproxy-Server-State` between the two parts (`http-check send-state`).
+    SendWithState {
+        head: Secret,
+        tail: Secret,
+    },
     Expect(CheckExpect),
 }
 
@@ -54,6 +77,8 @@ pub struct CheckExpect {
     pub tout_status: Option<&'static str>,
     pub on_success: Option<String>,
     pub on_error: Option<String>,
+    /// `status-code`: an expression that gives the check's code.
+    pub status_code: Option<String>,
 }
 
 impl CheckExpect {
@@ -68,6 +93,7 @@ impl CheckExpect {
             tout_status: None,
             on_success: None,
             on_error: None,
+            status_code: None,
         }
     }
 }
@@ -80,6 +106,10 @@ pub enum ExpectPattern {
     Binary(Vec<u8>),
     /// Matched against the upper-case hex dump of what came.
     Rbinary(String, regex::bytes::Regex),
+    /// `http-check expect`
+    Http(Box<HttpExpect>),
+    /// What no pattern can say.
+    Application(ApplicationExpect),
 }
 
 impl PartialEq for ExpectPattern {
@@ -89,7 +119,20 @@ impl PartialEq for ExpectPattern {
             (ExpectPattern::Binary(a), ExpectPattern::Binary(b)) => a == b,
             (ExpectPattern::Rstring(a, _), ExpectPattern::Rstring(b, _)) => a == b,
             (ExpectPattern::Rbinary(a, _), ExpectPattern::Rbinary(b, _)) => a == b,
+            (ExpectPattern::Http(a), ExpectPattern::Http(b)) => a == b,
+            (ExpectPattern::Application(a), ExpectPattern::Application(b)) => a == b,
             _ => false,
         }
     }
+}
+
+/// Answers of protocols whose lengths have to be followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ApplicationExpect {
+    /// The first packet of a MySQL server: its version, or why it refuses.
+    MysqlGreeting,
+    /// The packet after that: whether it lets the user in.
+    MysqlLogin,
+    /// The answer to an anonymous LDAPv3 bind.
+    LdapBind,
 }

@@ -4,19 +4,28 @@
 //! Nothing after `resolve` re-checks any of this, and no field is a string that still has to be parsed.
 //! Section numbers in comments are those of HAProxy 2.6's configuration manual.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+mod balance;
 mod check;
+mod command;
+mod http_check;
 mod log;
 mod server;
 mod stats;
 
 pub use super::secret::Secret;
-pub use check::{CheckAction, CheckConnect, CheckExpect, CheckMethod, CheckRule, ExpectPattern};
+pub use balance::{Balance, HashMethod, Hashing};
+pub use check::{
+    ApplicationExpect, CheckAction, CheckConnect, CheckExpect, CheckMethod, CheckRule, ExpectPattern,
+};
+pub use command::{CommandSocket, FileAccess, Level};
+pub use http_check::{Expression, HeaderParts, HeaderWanted, HttpExpect, HttpWanted, OnNotFound, TextWanted};
 pub use log::{LogAddress, LogFormat, LogFraming, LogTarget, SessionLog};
 pub use server::{OnError, Server, ServerAddress, ServerCheck, ServerPort};
 pub use stats::{StatsPage, StatsUser};
@@ -35,6 +44,30 @@ pub struct Config {
     pub global: Global,
     pub frontends: Vec<Frontend>,
     pub backends: Vec<Backend>,
+    pub sentinels: Vec<SentinelGroup>,
+}
+
+/// `sentinels NAME`: the Sentinels that watch one master. It concerns every role-checked backend that has this
+/// master, or one of its replicas, among its servers, and those whose addresses refer to it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SentinelGroup {
+    pub name: String,
+    /// `master NAME`, as the Sentinels call it.
+    pub master: String,
+    pub sentinels: Vec<SentinelNode>,
+    pub auth_user: Option<String>,
+    pub auth_pass: Option<Secret>,
+    /// For connecting and for each answer; default 1 s.
+    pub timeout: Duration,
+}
+
+/// `sentinel ID ADDR`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SentinelNode {
+    pub id: String,
+    pub address: SocketAddr,
+    /// As written, for pages and errors.
+    pub written_address: String,
 }
 
 /// `global` (section 3).
@@ -50,6 +83,8 @@ pub struct Global {
     pub gid: Option<u32>,
     /// `None`: one worker per core.
     pub nbthread: Option<usize>,
+    /// `cpu-map`: cores by the number of the thread, from 1; a thread without a row runs anywhere.
+    pub cpu_map: BTreeMap<usize, Vec<usize>>,
     /// `None`: derived from the limit on descriptors.
     pub maxconn: Option<u32>,
     pub ulimit_n: Option<u64>,
@@ -69,6 +104,12 @@ pub struct Global {
     pub bufsize: usize,
     /// `tune.relay`
     pub relay: Relay,
+    /// `stats socket`, one for every address.
+    pub stats_sockets: Vec<CommandSocket>,
+    /// How long a client of one may be silent.
+    pub stats_timeout: Duration,
+    /// How many clients they take at a time.
+    pub stats_maxconn: u32,
     pub zero_warning: bool,
     pub quiet: bool,
 }
@@ -83,6 +124,7 @@ impl Default for Global {
             uid: None,
             gid: None,
             nbthread: None,
+            cpu_map: BTreeMap::new(),
             maxconn: None,
             ulimit_n: None,
             log: Vec::new(),
@@ -96,6 +138,9 @@ impl Default for Global {
             grace: Duration::ZERO,
             bufsize: 16384,
             relay: Relay::Auto,
+            stats_sockets: Vec::new(),
+            stats_timeout: Duration::from_secs(10),
+            stats_maxconn: 10,
             zero_warning: false,
             quiet: false,
         }
@@ -248,6 +293,26 @@ pub struct RedisOptions {
     pub hold: Option<Duration>,
     /// `option redis-probe`: `None` decides by the script (kept in role-checked backends).
     pub kept_probe: Option<bool>,
+    /// `no option redis-sentinel-discovery`: Sentinels are not looked for on the servers.
+    pub discovery: bool,
+    /// `timeout freeze`: how long clients of a master whose failover was decided wait for its outcome.
+    pub freeze: Duration,
+    /// `option redis-replica`: the backend is a read backend.
+    pub replica: Option<ReplicaOptions>,
+}
+
+/// `option redis-replica [max-lag BYTES|TIME]`: which replicas may be read from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ReplicaOptions {
+    pub max_lag: Option<Lag>,
+}
+
+/// How far a replica may be behind its master.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lag {
+    Bytes(u64),
+    /// Since it last heard from its master, or was seen to have all that its master had.
+    Time(Duration),
 }
 
 impl Default for RedisOptions {
@@ -258,6 +323,9 @@ impl Default for RedisOptions {
             single_master: true,
             hold: Some(Duration::from_secs(5)),
             kept_probe: None,
+            discovery: true,
+            freeze: Duration::from_secs(10),
+            replica: None,
         }
     }
 }
@@ -333,17 +401,4 @@ pub enum BindAddress {
     Abstract(String),
     /// `fd@N`: inherited.
     Fd(i32),
-}
-
-/// `balance` (section 4.2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Balance {
-    #[default]
-    RoundRobin,
-    StaticRr,
-    LeastConn,
-    First,
-    Source,
-    /// `random(N)`: draws, the least loaded wins.
-    Random(u32),
 }

@@ -33,7 +33,6 @@ pub struct Server {
     pub slowstart: Duration,
     pub source: Option<IpAddr>,
     pub tcp_ut: Option<Duration>,
-    pub tfo: bool,
     pub cookie: Option<String>,
 }
 
@@ -59,7 +58,6 @@ impl Default for Server {
             slowstart: Duration::ZERO,
             source: None,
             tcp_ut: None,
-            tfo: false,
             cookie: None,
         }
     }

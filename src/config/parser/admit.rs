@@ -5,8 +5,8 @@ use std::borrow::Cow;
 
 use super::context::Context;
 use super::statement::{Polarity, Statement};
-use super::{global, proxy, stats};
-use crate::config::ast::{Global, Proxy, ProxyKind};
+use super::{global, proxy, sentinels, stats};
+use crate::config::ast::{Global, Proxy, ProxyKind, Sentinels};
 use crate::config::diagnostic::{Diagnostic, Heading};
 use crate::config::keyword::{self, Keyword, Scope, Status};
 use crate::config::lexer::Word;
@@ -95,6 +95,19 @@ pub(super) fn proxy_statement(context: &mut Context<'_>, proxy: &mut Proxy, line
     }
 }
 
+/// A line of `sentinels`.
+pub(super) fn sentinels_statement(context: &mut Context<'_>, section: &mut Sentinels, line: &Statement<'_>) {
+    let words = first_words(line);
+    let Some(row) = keyword::find(Scope::Sentinels, &borrowed(&words)) else {
+        return unknown(context, Scope::Sentinels, line);
+    };
+    if keyword(context, row, Scope::Sentinels, line.span()) == Verdict::Taken
+        && let Some(read) = reader(sentinels::READERS, row.name)
+    {
+        read(context, section, line);
+    }
+}
+
 fn reader<T: Copy>(readers: &[(&str, T)], name: &str) -> Option<T> {
     let family = name.split(' ').next().unwrap_or(name);
     let named = |wanted: &str| readers.iter().find(|(reader, _)| *reader == wanted).map(|(_, read)| *read);
@@ -102,7 +115,15 @@ fn reader<T: Copy>(readers: &[(&str, T)], name: &str) -> Option<T> {
 }
 
 fn first_words<'a>(line: &Statement<'a>) -> Vec<Cow<'a, str>> {
-    line.words.iter().take(3).map(Word::str).collect()
+    let mut words: Vec<_> = line.words.iter().take(3).map(Word::str).collect();
+    // `http-check set-var(check.x)`: the name of a variable is no part of the keyword.
+    if let [first, second, ..] = words.as_mut_slice()
+        && first.ends_with("-check")
+        && let Some(at) = second.find('(')
+    {
+        *second = Cow::Owned(second[..at].to_owned());
+    }
+    words
 }
 
 fn borrowed<'a>(words: &'a [Cow<'_, str>]) -> Vec<&'a str> {
@@ -173,13 +194,18 @@ fn unknown(context: &mut Context<'_>, scope: Scope, line: &Statement<'_>) {
             "'tcp-check' only supports 'comment', 'connect', 'send', 'send-binary', 'expect' but got '{}'",
             line.text(1)
         ),
+        "http-check" => format!(
+            "'http-check' only supports 'disable-on-404', 'send-state', 'comment', 'connect', 'send', 'expect', \
+             'set-var-fmt(*)', 'set-var(*)', 'unset-var(*)'. but got '{}'",
+            line.text(1)
+        ),
         other => {
             near = suggest::nearest(scope, &borrowed(&first_words(line)));
             let maybe = near.map(|near| format!("; did you mean '{near}' maybe ?")).unwrap_or_default();
             format!("unknown keyword '{other}' in '{scope}' section{maybe}")
         }
     };
-    let family = matches!(&*keyword, "timeout" | "stats" | "tcp-check");
+    let family = matches!(&*keyword, "timeout" | "stats" | "tcp-check" | "http-check");
     let mut diagnostic = Diagnostic::error(line.span_of(usize::from(family)), message);
     if family {
         let near = suggest::nearest(scope, &borrowed(&first_words(line)));

@@ -1,19 +1,23 @@
-//! `balance ALGORITHM` (manual section 4.2).
+//! `balance ALGORITHM`, `hash-type` and `hash-balance-factor` (manual section 4.2).
 
 use super::context::Context;
-use super::statement::Statement;
+use super::statement::{Statement, UNBOUNDED};
 use crate::config::ast::Proxy;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::lexer::split_arguments;
-use crate::config::model::Balance;
+use crate::config::model::{Balance, HashMethod, Hashing};
 
 const ALGORITHMS: [(&str, Balance); 5] = [
     ("roundrobin", Balance::RoundRobin),
     ("static-rr", Balance::StaticRr),
     ("leastconn", Balance::LeastConn),
     ("first", Balance::First),
-    ("source", Balance::Source),
+    ("source", Balance::Source(NOT_SAID_YET)),
 ];
+
+/// `hash-type` may stand before or after `balance`: what it says is put in when the tree is resolved.
+const NOT_SAID_YET: Hashing =
+    Hashing { method: HashMethod::MapBased, avalanche: false, balance_factor: None };
 
 /// `random` draws two unless told otherwise.
 const DEFAULT_DRAWS: u32 = 2;
@@ -60,3 +64,45 @@ fn draws(context: &mut Context<'_>, line: &Statement<'_>, text: &str) -> Option<
 }
 
 const MOST_DRAWS: u32 = 1_000;
+
+const FUNCTIONS: &str = "'hash-type' only supports 'sdbm', 'djb2', 'crc32', or 'wt6' hash functions.";
+
+/// `hash-type map-based|consistent [FUNCTION [avalanche]]`. Without a function HAProxy mixes the bits of a
+/// consistent hash, and not those of a map-based one.
+pub(super) fn hash_type(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) {
+    let method = match &*line.text(1) {
+        "map-based" => HashMethod::MapBased,
+        "consistent" => HashMethod::Consistent,
+        "avalanche" => {
+            let message = "experimental feature 'hash-type avalanche' is not supported anymore, please use 'hash-type \
+                           map-based sdbm avalanche' instead.";
+            return context.error(line.span_of(1), message);
+        }
+        _ => {
+            let message = "'hash-type' only supports 'consistent' and 'map-based'.";
+            return context.error(line.span_of(1), message);
+        }
+    };
+    let avalanche = match (&*line.text(2), &*line.text(3)) {
+        ("", _) => method == HashMethod::Consistent,
+        ("sdbm" | "djb2" | "crc32" | "wt6", "") => false,
+        ("sdbm" | "djb2" | "crc32" | "wt6", "avalanche") => true,
+        ("sdbm" | "djb2" | "crc32" | "wt6", _) => {
+            let message = "'hash-type' only supports 'avalanche' as a modifier for hash functions.";
+            return context.error(line.span_of(3), message);
+        }
+        _ => return context.error(line.span_of(2), FUNCTIONS),
+    };
+    let hashing = &mut proxy.settings.hashing;
+    (hashing.method, hashing.avalanche) = (method, avalanche);
+}
+
+/// `hash-balance-factor PERCENT`; 0 is none.
+pub(super) fn factor(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) {
+    let Some(factor) = line.number::<u32>(context, 1, "hash-balance-factor", 0..=UNBOUNDED) else { return };
+    if (1..=100).contains(&factor) {
+        let message = "'hash-balance-factor' must be 0 or greater than 100.";
+        return context.error(line.span_of(1), message);
+    }
+    proxy.settings.hashing.balance_factor = (factor > 0).then_some(factor);
+}

@@ -5,10 +5,11 @@ use super::context::Context;
 use super::options::{Options, Taken};
 use super::statement::{Statement, UNBOUNDED};
 use super::value::TimeUnit;
-use crate::config::ast::{Bind, BindOptions, Proxy, Spanned};
+use crate::config::ast::{Account, Bind, BindOptions, Global, Proxy, Spanned};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::keyword::Scope;
 use crate::config::lexer::{Word, expand_unquoted};
+use crate::config::model::Level;
 
 /// Reads one option; its arguments are taken from the cursor.
 pub(super) type Reader = fn(&mut Context<'_>, &mut BindOptions, &mut Options<'_>) -> Taken;
@@ -20,14 +21,26 @@ pub(super) const READERS: &[(&str, Reader)] = &[
         Some(())
     }),
     ("defer-accept", |_, bind, _| set(&mut bind.defer_accept)),
+    ("gid", |context, bind, options| {
+        let id = options.number(context, 0..=UNBOUNDED)?;
+        bind.group = Some(Spanned::new(Account::Id(id), options.place()));
+        Some(())
+    }),
+    ("group", |context, bind, options| {
+        let name = options.string(context, "'group' : missing group name")?;
+        bind.group = Some(Spanned::new(Account::Name(name), options.place()));
+        Some(())
+    }),
     ("interface", |context, bind, options| {
         bind.interface = Some(options.string(context, "'interface' : missing interface name")?);
         Some(())
     }),
+    ("level", level),
     ("maxconn", |context, bind, options| {
         bind.maxconn = Some(options.number(context, 1..=UNBOUNDED)?);
         Some(())
     }),
+    ("mode", mode),
     ("mss", |context, bind, options| {
         let mss: i64 = options.number(context, -65_535..=65_535)?;
         // A negative one is relative to what the path offers, which Linux has no option for.
@@ -44,9 +57,38 @@ pub(super) const READERS: &[(&str, Reader)] = &[
     }),
     ("tfo", |_, bind, _| set(&mut bind.tfo)),
     ("transparent", |_, bind, _| set(&mut bind.transparent)),
+    ("uid", |context, bind, options| {
+        let id = options.number(context, 0..=UNBOUNDED)?;
+        bind.user = Some(Spanned::new(Account::Id(id), options.place()));
+        Some(())
+    }),
+    ("user", |context, bind, options| {
+        let name = options.string(context, "'user' : missing user name")?;
+        bind.user = Some(Spanned::new(Account::Name(name), options.place()));
+        Some(())
+    }),
     ("v4v6", |_, bind, _| set(&mut bind.v4v6)),
     ("v6only", |_, bind, _| set(&mut bind.v6only)),
 ];
+
+fn level(context: &mut Context<'_>, bind: &mut BindOptions, options: &mut Options<'_>) -> Taken {
+    let expected = "'level' expects 'user', 'operator', or 'admin'";
+    let name = options.string(context, expected)?;
+    let Some(level) = Level::named(&name) else {
+        return options.wrong(context, &format!("{expected}, found '{name}'"), None);
+    };
+    bind.level = Some(level);
+    Some(())
+}
+
+fn mode(context: &mut Context<'_>, bind: &mut BindOptions, options: &mut Options<'_>) -> Taken {
+    let text = options.string(context, "'mode' : missing mode (octal integer expected)")?;
+    let Ok(mode) = u32::from_str_radix(&text, 8) else {
+        return options.wrong(context, &format!("'mode' expects an octal integer, found '{text}'"), None);
+    };
+    bind.mode = Some(mode & 0o777);
+    Some(())
+}
 
 fn set(flag: &mut bool) -> Taken {
     *flag = true;
@@ -69,6 +111,25 @@ pub(super) fn line(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statemen
     let mut bind = BindOptions::default();
     if options.read_all(context, READERS, &mut bind) {
         proxy.binds.push(Bind { addresses, options: bind, origin: origin(line) });
+    }
+}
+
+/// `stats socket` in `global`: a bind line whose clients give commands.
+pub(super) fn stats_socket(context: &mut Context<'_>, global: &mut Global, line: &Statement<'_>) {
+    global.has_commands = true;
+    let Some(word) = line.argument(2) else {
+        let message = "'stats socket' in section 'global' expects an address or a path to a UNIX socket.";
+        return context.report(
+            Diagnostic::error(line.span(), message)
+                .help("for example 'stats socket /run/rolecall.sock mode 660 level admin'"),
+        );
+    };
+    let Some(addresses) = addresses(context, word) else { return };
+    let subject = format!("'stats socket' in section 'global', on '{}'", word.str());
+    let mut options = Options::new(Scope::StatsSocket, line, 3, subject);
+    let mut bind = BindOptions::default();
+    if options.read_all(context, READERS, &mut bind) {
+        global.stats_sockets.push(Bind { addresses, options: bind, origin: origin(line) });
     }
 }
 

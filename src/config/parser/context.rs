@@ -18,6 +18,9 @@ const MOST_INHERITED: usize = 64 << 20;
 /// Addresses that bind lines may add up to, ranges spread out.
 const MOST_LISTENERS: usize = 200_000;
 
+/// Servers of all proxies: a `server-template` line can ask for any number.
+const MOST_SERVERS: usize = 50_000;
+
 /// Compiled expressions are large beside the text that asks for them.
 const MOST_REGEXES: usize = 2_000;
 
@@ -34,6 +37,7 @@ pub struct Context<'a> {
     inherited: usize,
     listeners: usize,
     regexes: usize,
+    servers: usize,
 }
 
 impl<'a> Context<'a> {
@@ -49,6 +53,7 @@ impl<'a> Context<'a> {
             inherited: 0,
             listeners: 0,
             regexes: 0,
+            servers: 0,
         }
     }
 
@@ -101,6 +106,15 @@ impl<'a> Context<'a> {
             self.error(span, format!("more than {MOST_LISTENERS} addresses to listen on"));
         }
         self.listeners <= MOST_LISTENERS
+    }
+
+    /// Counts a server; `false`, once reported, when they have become too many.
+    pub fn serve(&mut self, span: Span) -> bool {
+        self.servers += 1;
+        if self.servers == MOST_SERVERS + 1 {
+            self.error(span, format!("more than {MOST_SERVERS} servers"));
+        }
+        self.servers <= MOST_SERVERS
     }
 
     /// Counts regular expressions; `false`, once reported, when they have become too many.

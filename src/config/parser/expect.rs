@@ -1,4 +1,5 @@
-//! `tcp-check expect [OPTION...] [!]string|rstring|binary|rbinary PATTERN` (manual section 4.2).
+//! `tcp-check expect [OPTION...] [!]string|rstring|binary|rbinary PATTERN`, and the options that
+//! `http-check expect` has in common with it (manual section 4.2).
 
 use regex::bytes::{Regex, RegexBuilder};
 
@@ -15,8 +16,36 @@ const OK_STATUSES: [&str; 4] = ["L4OK", "L6OK", "L7OK", "L7OKC"];
 const ERROR_STATUSES: [&str; 5] = ["L7OKC", "L7RSP", "L7STS", "L6RSP", "L4CON"];
 const TIMEOUT_STATUSES: [&str; 3] = ["L7TOUT", "L6TOUT", "L4TOUT"];
 
+/// What an expression may begin with (`health::tcp_check` evaluates them).
+const FETCHES: [&str; 5] = ["int", "res.body", "res.len", "res.payload", "status"];
+
 /// What one compiled expression may occupy, in bytes; a role check needs a hundredth of it.
 const LARGEST_REGEX: usize = 1 << 18;
+
+type PatternReader = fn(&mut Context<'_>, &Statement<'_>, &str, usize) -> Option<(ExpectPattern, usize)>;
+
+/// What the two kinds of lines do not have in common.
+pub(super) struct Family {
+    /// `tcp-check expect`
+    pub(super) name: &'static str,
+    pub(super) scope: Scope,
+    /// The words that a pattern begins with.
+    pub(super) patterns: &'static [&'static str],
+    /// Said of a word that is none of those.
+    pub(super) expected: &'static str,
+    pub(super) example: &'static str,
+    /// Reads the pattern at that word; with how many words it took after it.
+    pub(super) pattern: PatternReader,
+}
+
+const TCP: Family = Family {
+    name: "tcp-check expect",
+    scope: Scope::CheckExpect,
+    patterns: &["string", "rstring", "binary", "rbinary"],
+    expected: "'only supports min-recv, '[!]binary', '[!]string', '[!]rstring', '[!]rbinary' or comment",
+    example: "for example: tcp-check expect string role:master",
+    pattern,
+};
 
 /// The options and the pattern, as far as they have been read.
 #[derive(Default)]
@@ -29,11 +58,17 @@ struct Reading {
     tout_status: Option<&'static str>,
     on_success: Option<String>,
     on_error: Option<String>,
+    status_code: Option<String>,
     comment: Option<String>,
 }
 
-/// Reads the line into a rule; `None` once reported.
+/// `tcp-check expect`
 pub(super) fn read(context: &mut Context<'_>, line: &Statement<'_>) -> Option<CheckRule> {
+    rule(context, line, &TCP)
+}
+
+/// Reads the line into a rule; `None` once reported.
+pub(super) fn rule(context: &mut Context<'_>, line: &Statement<'_>, family: &Family) -> Option<CheckRule> {
     let mut reading = Reading::default();
     let mut at = 2;
     while let Some(word) = line.argument(at) {
@@ -45,22 +80,18 @@ pub(super) fn read(context: &mut Context<'_>, line: &Statement<'_>) -> Option<Ch
         }
         let name = text.strip_prefix('!').unwrap_or(&text);
         reading.inverse |= name.len() < text.len();
-        match name {
-            "string" | "rstring" | "binary" | "rbinary" if reading.pattern.is_none() => {
-                reading.pattern = Some(pattern(context, line, name, at + 1)?);
-            }
-            _ => option(context, line, &mut reading, at)?,
+        if family.patterns.contains(&name) && reading.pattern.is_none() {
+            let (pattern, used) = (family.pattern)(context, line, name, at + 1)?;
+            reading.pattern = Some(pattern);
+            at += 1 + used;
+            continue;
         }
+        option(context, line, family, &mut reading, at)?;
         at += 2;
     }
     let Some(pattern) = reading.pattern else {
-        context.report(
-            Diagnostic::error(
-                line.span(),
-                "'tcp-check expect' : expects at least a matching pattern as arguments.",
-            )
-            .help("for example: tcp-check expect string role:master"),
-        );
+        let message = format!("'{}' : expects at least a matching pattern as arguments.", family.name);
+        context.report(Diagnostic::error(line.span(), message).help(family.example));
         return None;
     };
     let expect = CheckExpect {
@@ -72,35 +103,41 @@ pub(super) fn read(context: &mut Context<'_>, line: &Statement<'_>) -> Option<Ch
         tout_status: reading.tout_status,
         on_success: reading.on_success,
         on_error: reading.on_error,
+        status_code: reading.status_code,
     };
     Some(CheckRule { action: CheckAction::Expect(expect), comment: reading.comment })
 }
 
-fn option(context: &mut Context<'_>, line: &Statement<'_>, reading: &mut Reading, at: usize) -> Option<()> {
+fn option(
+    context: &mut Context<'_>,
+    line: &Statement<'_>,
+    family: &Family,
+    reading: &mut Reading,
+    at: usize,
+) -> Option<()> {
     let name = line.text(at);
     match &*name {
         "min-recv" => {
             let bytes: i64 = line.number(context, at + 1, "min-recv", -1..=UNBOUNDED)?;
             reading.min_recv = usize::try_from(bytes).ok();
         }
-        "comment" => reading.comment = Some(text(context, line, &name, at + 1)?),
-        "on-success" => reading.on_success = Some(message_text(context, line, &name, at + 1)?),
-        "on-error" => reading.on_error = Some(message_text(context, line, &name, at + 1)?),
-        "ok-status" => reading.ok_status = Some(status(context, line, &OK_STATUSES, at)?),
-        "error-status" => reading.error_status = Some(status(context, line, &ERROR_STATUSES, at)?),
-        "tout-status" => reading.tout_status = Some(status(context, line, &TIMEOUT_STATUSES, at)?),
+        "comment" | "on-success" | "on-error" | "status-code" => text(context, line, family, reading, at)?,
+        "ok-status" => reading.ok_status = Some(status(context, line, family, &OK_STATUSES, at)?),
+        "error-status" => reading.error_status = Some(status(context, line, family, &ERROR_STATUSES, at)?),
+        "tout-status" => reading.tout_status = Some(status(context, line, family, &TIMEOUT_STATUSES, at)?),
         other => {
-            let subject = "'tcp-check expect'";
+            let subject = format!("'{}'", family.name);
             let word = other.strip_prefix('!').unwrap_or(other);
-            match admit::option(context, Scope::CheckExpect, word, subject, line.span_of(at)) {
-                Verdict::Taken if reading.pattern.is_none() || !is_pattern(word) => return Some(()),
+            let is_pattern = family.patterns.contains(&word);
+            match admit::option(context, family.scope, word, &subject, line.span_of(at)) {
+                Verdict::Taken if !is_pattern => return Some(()),
                 Verdict::Refused => return None,
                 _ => {}
             }
-            let message = format!(
-                "{subject} : 'only supports min-recv, '[!]binary', '[!]string', '[!]rstring', '[!]rbinary' or comment \
-                 but got '{other}' as argument."
-            );
+            let message = match is_pattern {
+                true if family.scope == Scope::HttpExpect => format!("{subject} : only on pattern expected."),
+                _ => format!("{subject} : {} but got '{other}' as argument.", family.expected),
+            };
             context.report(
                 Diagnostic::error(line.span_of(at), message)
                     .help("escape or quote the blanks of a pattern: 'a\\ b' or \"a b\""),
@@ -111,26 +148,41 @@ fn option(context: &mut Context<'_>, line: &Statement<'_>, reading: &mut Reading
     Some(())
 }
 
-fn is_pattern(word: &str) -> bool {
-    matches!(word, "string" | "rstring" | "binary" | "rbinary")
-}
-
-fn text(context: &mut Context<'_>, line: &Statement<'_>, name: &str, index: usize) -> Option<String> {
-    line.string(context, index, &format!("'tcp-check expect' : '{name}' expects a string as argument."))
-}
-
-/// HAProxy expands variables here; what stands for one is sent as it is written.
-fn message_text(context: &mut Context<'_>, line: &Statement<'_>, name: &str, index: usize) -> Option<String> {
-    let text = text(context, line, name, index)?;
-    if text.contains("%[") {
-        context.warning(line.span_of(index), format!("'{name}' : variables are not expanded"));
+/// An option whose argument is a text.
+fn text(
+    context: &mut Context<'_>,
+    line: &Statement<'_>,
+    family: &Family,
+    reading: &mut Reading,
+    at: usize,
+) -> Option<()> {
+    let name = line.text(at);
+    let expected = format!("'{}' : '{name}' expects a string as argument.", family.name);
+    let text = line.string(context, at + 1, &expected)?;
+    // HAProxy has hundreds of expressions; what stands for one that is not known gives nothing.
+    let fetch = text.split(['(', ',']).next().unwrap_or_default();
+    if name == "status-code" && !FETCHES.contains(&fetch) {
+        let message = format!("'status-code' : the expression '{text}' is not known and gives no code");
+        context.warning(line.span_of(at + 1), message);
     }
-    Some(text)
+    if name.starts_with("on-") && text.contains("%[") {
+        let message = format!("'{name}' : of all expressions only {} are known", FETCHES.join(", "));
+        context.warning(line.span_of(at + 1), message);
+    }
+    let slot = match &*name {
+        "on-success" => &mut reading.on_success,
+        "on-error" => &mut reading.on_error,
+        "status-code" => &mut reading.status_code,
+        _ => &mut reading.comment,
+    };
+    *slot = Some(text);
+    Some(())
 }
 
 fn status(
     context: &mut Context<'_>,
     line: &Statement<'_>,
+    family: &Family,
     allowed: &'static [&'static str],
     at: usize,
 ) -> Option<&'static str> {
@@ -140,7 +192,7 @@ fn status(
         let allowed = allowed.join("', '");
         let name = line.text(at);
         let message =
-            format!("'tcp-check expect' : '{name}' only supports '{allowed}' status (got '{text}').");
+            format!("'{}' : '{name}' only supports '{allowed}' status (got '{text}').", family.name);
         context.error(line.span_of(at + 1), message);
     }
     status
@@ -151,13 +203,10 @@ fn pattern(
     line: &Statement<'_>,
     name: &str,
     index: usize,
-) -> Option<ExpectPattern> {
-    let Some(word) = line.argument(index) else {
-        context.error(line.span(), format!("'tcp-check expect' : '{name}' expects a <pattern> as argument."));
-        return None;
-    };
-    match name {
-        "string" => Some(ExpectPattern::String(word.text.clone())),
+) -> Option<(ExpectPattern, usize)> {
+    let word = pattern_word(context, line, TCP.name, name, index)?;
+    let pattern = match name {
+        "string" => ExpectPattern::String(word.text.clone()),
         "binary" => {
             let bytes = value::hexadecimal(&word.text);
             if bytes.is_none() {
@@ -165,14 +214,31 @@ fn pattern(
                     "'tcp-check expect' : invalid binary string (an even number of hex digit is expected).";
                 context.error(word.span, message);
             }
-            bytes.map(ExpectPattern::Binary)
+            ExpectPattern::Binary(bytes?)
         }
-        "rstring" => Some(ExpectPattern::Rstring(word.str().into_owned(), regex(context, word)?)),
-        _ => Some(ExpectPattern::Rbinary(word.str().into_owned(), regex(context, word)?)),
-    }
+        "rstring" => ExpectPattern::Rstring(word.str().into_owned(), regex(context, TCP.name, word)?),
+        _ => ExpectPattern::Rbinary(word.str().into_owned(), regex(context, TCP.name, word)?),
+    };
+    Some((pattern, 1))
 }
 
-fn regex(context: &mut Context<'_>, word: &Word) -> Option<Regex> {
+/// The word after the name of a pattern.
+pub(super) fn pattern_word<'a>(
+    context: &mut Context<'_>,
+    line: &Statement<'a>,
+    subject: &str,
+    name: &str,
+    index: usize,
+) -> Option<&'a Word> {
+    let word = line.argument(index);
+    if word.is_none() {
+        context.error(line.span(), format!("'{subject}' : '{name}' expects a <pattern> as argument."));
+    }
+    word
+}
+
+/// Compiles an expression and counts it.
+pub(super) fn regex(context: &mut Context<'_>, subject: &str, word: &Word) -> Option<Regex> {
     let text = word.str();
     // As PCRE without its UTF mode: a dot is one byte, whatever the byte.
     let built = RegexBuilder::new(&text)
@@ -189,7 +255,7 @@ fn regex(context: &mut Context<'_>, word: &Word) -> Option<Regex> {
             context.report(
                 Diagnostic::error(
                     word.span,
-                    format!("'tcp-check expect' : regex '{text}' is invalid (error={reason})."),
+                    format!("'{subject}' : regex '{text}' is invalid (error={reason})."),
                 )
                 .help("look-around and back references are not taken: a check has to match in linear time"),
             );

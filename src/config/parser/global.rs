@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
+use super::bind;
 use super::context::Context;
+use super::cpu_map;
 use super::log;
 use super::statement::{Statement, UNBOUNDED};
 use super::value::{self, TimeUnit};
@@ -17,6 +19,7 @@ pub(super) type Reader = fn(&mut Context<'_>, &mut Global, &Statement<'_>);
 /// Every keyword that has an effect here.
 pub(super) const READERS: &[(&str, Reader)] = &[
     ("chroot", chroot),
+    ("cpu-map", cpu_map::line),
     ("daemon", |context, global, line| global.daemon |= line.no_more(context, "daemon", 1)),
     ("description", description),
     ("gid", |context, global, line| account_id(context, &mut global.group, line)),
@@ -60,7 +63,13 @@ pub(super) const READERS: &[(&str, Reader)] = &[
     ("tune.bufsize", bufsize),
     ("tune.relay", relay),
     ("uid", |context, global, line| account_id(context, &mut global.user, line)),
-    ("stats socket", |_, global, _| global.stats_socket = true),
+    ("stats maxconn", |context, global, line| {
+        global.has_commands = true;
+        global.stats_maxconn =
+            line.number(context, 2, "stats maxconn", 1..=UNBOUNDED).or(global.stats_maxconn);
+    }),
+    ("stats socket", bind::stats_socket),
+    ("stats timeout", stats_timeout),
     ("ulimit-n", |context, global, line| {
         global.ulimit_n = line.number(context, 1, "ulimit-n", 0..=i64::MAX).or(global.ulimit_n);
     }),
@@ -119,6 +128,15 @@ fn description(context: &mut Context<'_>, global: &mut Global, line: &Statement<
     if line.string(context, 1, "'description' expects a string argument.").is_some() {
         global.description = Some(super::join(line.rest(1)));
     }
+}
+
+fn stats_timeout(context: &mut Context<'_>, global: &mut Global, line: &Statement<'_>) {
+    global.has_commands = true;
+    let Some(time) = line.time(context, 2, "stats timeout", TimeUnit::Milliseconds) else { return };
+    if time.is_zero() {
+        return context.error(line.span_of(2), "a positive value is expected for 'stats timeout'");
+    }
+    global.stats_timeout = Some(time);
 }
 
 fn node(context: &mut Context<'_>, global: &mut Global, line: &Statement<'_>) {

@@ -8,15 +8,22 @@ pub mod address;
 mod admit;
 mod balance;
 mod bind;
+mod check_connect;
+mod check_option;
 pub mod context;
+mod cpu_map;
 mod directive;
 mod expect;
 mod global;
+mod http_check;
+mod http_expect;
+mod http_send;
 mod log;
 mod option;
 mod options;
 mod proxy;
 mod section;
+mod sentinels;
 mod server;
 mod statement;
 mod stats;
@@ -117,6 +124,7 @@ fn read_line(context: &mut Context<'_>, sections: &mut Sections, words: &[Word],
         Section::Skipped => {}
         Section::Global(global) => admit::global_statement(context, global, &line),
         Section::Proxy(proxy) => admit::proxy_statement(context, proxy, &line),
+        Section::Sentinels(sentinels) => admit::sentinels_statement(context, sentinels, &line),
     }
 }
 

@@ -1,11 +1,12 @@
 //! `option X`, `no option X`, `default option X` (manual section 4.2), ours (`redis-*`) among them.
 
+use super::check_option;
 use super::context::Context;
 use super::statement::{Polarity, Statement};
-use super::value::{TimeUnit, integer};
+use super::value::{Time, TimeUnit, size, time};
 use crate::config::ast::{CheckKind, Hold, Options, Proxy, ProxyKind, Redis};
 use crate::config::diagnostic::{Diagnostic, Heading};
-use crate::config::model::{GuardMode, LogFormat, Redispatch};
+use crate::config::model::{GuardMode, Lag, LogFormat, Redispatch, ReplicaOptions};
 
 type Flag = fn(&mut Options) -> &mut bool;
 
@@ -29,7 +30,11 @@ type Reader = fn(&mut Context<'_>, &mut Proxy, &Statement<'_>);
 /// The options that take an argument or mean more than a flag.
 const READERS: &[(&str, Reader)] = &[
     ("httplog", tcplog),
-    ("redis-check", |context, proxy, line| check(context, proxy, line, CheckKind::RedisCheck)),
+    ("httpchk", check_option::httpchk),
+    ("ldap-check", |context, proxy, line| check_option::bare(context, proxy, line, CheckKind::Ldap)),
+    ("mysql-check", check_option::mysql),
+    ("pgsql-check", check_option::pgsql),
+    ("redis-check", |context, proxy, line| check_option::bare(context, proxy, line, CheckKind::RedisCheck)),
     ("redis-guard", redis_guard),
     ("redis-hold", redis_hold),
     ("redis-probe", |context, proxy, line| {
@@ -44,12 +49,19 @@ const READERS: &[(&str, Reader)] = &[
         proxy.settings.redis.proof = line.polarity != Polarity::No;
         line.no_more(context, "option redis-proof", 2);
     }),
+    ("redis-replica", redis_replica),
+    ("redis-sentinel-discovery", |context, proxy, line| {
+        proxy.settings.redis.discovery = line.polarity != Polarity::No;
+        line.no_more(context, "option redis-sentinel-discovery", 2);
+    }),
     ("redis-single-master", |context, proxy, line| {
         proxy.settings.redis.single_master = line.polarity != Polarity::No;
         line.no_more(context, "option redis-single-master", 2);
     }),
     ("redispatch", redispatch),
-    ("tcp-check", |context, proxy, line| check(context, proxy, line, CheckKind::TcpCheck)),
+    ("smtpchk", check_option::smtp),
+    ("ssl-hello-chk", |context, proxy, line| check_option::bare(context, proxy, line, CheckKind::SslHello)),
+    ("tcp-check", |context, proxy, line| check_option::bare(context, proxy, line, CheckKind::TcpCheck)),
     ("tcplog", tcplog),
 ];
 
@@ -71,20 +83,13 @@ pub(super) fn line(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statemen
 }
 
 /// Check and log options choose one of several ways: there is nothing that `no` would leave.
-fn refuse_negation(context: &mut Context<'_>, line: &Statement<'_>) -> bool {
+pub(super) fn refuse_negation(context: &mut Context<'_>, line: &Statement<'_>) -> bool {
     let refused = line.polarity != Polarity::Normal;
     if refused {
         let message = format!("negation/default is not supported for option '{}'.", line.text(1));
         context.report(Diagnostic::error(line.span(), message).heading(Heading::Line));
     }
     refused
-}
-
-fn check(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>, kind: CheckKind) {
-    if !refuse_negation(context, line) {
-        line.no_more(context, &format!("option {}", line.text(1)), 2);
-        proxy.settings.check.kind = kind;
-    }
 }
 
 /// `option httplog` falls back to this one; the keyword table warns.
@@ -106,15 +111,20 @@ fn redispatch(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>
         proxy.settings.redispatch = Redispatch::Off;
         return;
     }
-    let redispatch = match line.argument(2).map(|word| integer(&word.str())) {
-        None | Some(Some(-1)) => Redispatch::LastRetry,
-        Some(Some(0)) => Redispatch::Uncounted,
-        Some(Some(nth @ 1..=1_000_000)) => Redispatch::EveryNth(nth as u32),
-        Some(Some(last @ -1_000_000..=-2)) => Redispatch::FromLast(last.unsigned_abs() as u32),
+    let interval = match line.argument(2) {
+        None => -1,
         Some(_) => {
-            let message = format!("'option redispatch' expects an integer, found '{}'", line.text(2));
-            return context.error(line.span_of(2), message);
+            let Some(interval) = line.number(context, 2, "option redispatch", -1_000_000..=1_000_000) else {
+                return;
+            };
+            interval
         }
+    };
+    let redispatch = match interval {
+        -1 => Redispatch::LastRetry,
+        0 => Redispatch::Uncounted,
+        nth @ 1.. => Redispatch::EveryNth(nth as u32),
+        last => Redispatch::FromLast(i64::unsigned_abs(last) as u32),
     };
     proxy.settings.redispatch = redispatch;
     line.no_more(context, "option redispatch", 3);
@@ -154,4 +164,40 @@ fn redis_hold(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>
     };
     proxy.settings.redis.hold = hold;
     line.no_more(context, "option redis-hold", 3);
+}
+
+fn redis_replica(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) {
+    if line.polarity != Polarity::Normal {
+        proxy.settings.redis.replica = None;
+        line.no_more(context, "option redis-replica", 2);
+        return;
+    }
+    let max_lag = match (&*line.text(2), lag(&line.text(3))) {
+        ("", _) => None,
+        ("max-lag", Some(lag)) => Some(lag),
+        ("max-lag", None) => {
+            let found = line.text(3);
+            let message = format!(
+                "'option redis-replica max-lag' expects bytes, such as '1m', or a time, such as '5s', found '{found}'"
+            );
+            return context.error(line.span_of(3), message);
+        }
+        (other, _) => {
+            let message = format!("'option redis-replica' expects 'max-lag', found '{other}'");
+            return context.error(line.span_of(2), message);
+        }
+    };
+    proxy.settings.redis.replica = Some(ReplicaOptions { max_lag });
+    line.no_more(context, "option redis-replica", 4);
+}
+
+/// What reads as a size is one, so that `m` means megabytes; minutes can be written in seconds.
+fn lag(text: &str) -> Option<Lag> {
+    if let Some(bytes) = size(text) {
+        return Some(Lag::Bytes(bytes));
+    }
+    match time(text, TimeUnit::Milliseconds) {
+        Ok(Time { value, stray: None }) => Some(Lag::Time(value)),
+        _ => None,
+    }
 }

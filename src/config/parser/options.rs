@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::admit::{self, Verdict};
 use super::context::Context;
-use super::statement::{Statement, TIME_HELP, read_number, read_time};
+use super::statement::{NUMBER_HELP, Statement, TIME_HELP, read_number, read_time};
 use super::value::TimeUnit;
 use crate::config::diagnostic::{Diagnostic, Heading};
 use crate::config::keyword::Scope;
@@ -38,7 +38,11 @@ impl<'a> Options<'a> {
     /// Starts at word `at` of a line.
     pub(super) fn new(scope: Scope, line: &Statement<'a>, at: usize, subject: String) -> Options<'a> {
         // HAProxy leaves out the word `parsing` on server lines.
-        let heading = if scope == Scope::Bind { Heading::Statement } else { Heading::Place };
+        let heading = if matches!(scope, Scope::Bind | Scope::StatsSocket) {
+            Heading::Statement
+        } else {
+            Heading::Place
+        };
         Options { scope, words: line.words, at, name: String::new(), place: line.span(), subject, heading }
     }
 
@@ -98,7 +102,15 @@ impl<'a> Options<'a> {
         let name = self.name.clone();
         let text = self.string(context, &format!("'{name}' expects an integer argument."))?;
         match read_number(&text, &name, range) {
-            Ok(number) => T::try_from(number).ok(),
+            Ok((number, stray)) => {
+                if let Some(stray) = stray {
+                    let message = format!("{} : {stray}", self.subject);
+                    context.report(
+                        Diagnostic::warning(self.place, message).heading(self.heading).help(NUMBER_HELP),
+                    );
+                }
+                T::try_from(number).ok()
+            }
             Err(message) => {
                 self.fault(context, self.place, &message, None);
                 None
@@ -135,6 +147,16 @@ impl<'a> Options<'a> {
         Some(word)
     }
 
+    /// What the messages begin with.
+    pub(super) fn subject(&self) -> &str {
+        &self.subject
+    }
+
+    /// Where the word stands that was read last.
+    pub(super) fn place(&self) -> Span {
+        self.place
+    }
+
     /// The option that is being read.
     pub(super) fn name(&self) -> &str {
         &self.name
@@ -162,7 +184,7 @@ impl<'a> Options<'a> {
 
     fn unknown(&self, context: &mut Context<'_>) {
         let near = suggest::nearest(self.scope, &[&self.name]);
-        let separator = if self.scope == Scope::Bind { ":" } else { " :" };
+        let separator = if matches!(self.scope, Scope::Bind | Scope::StatsSocket) { ":" } else { " :" };
         let maybe = near.map(|near| format!("; did you mean '{near}' maybe ?")).unwrap_or_default();
         let message = format!("{}{separator} unknown keyword '{}'{maybe}", self.subject, self.name);
         context.report(Diagnostic::error(self.place, message).heading(self.heading));

@@ -4,7 +4,7 @@
 use super::context::Context;
 use super::statement::{Statement, UNBOUNDED};
 use super::value::TimeUnit;
-use super::{balance, bind, log, option, server, stats, tcp_check};
+use super::{balance, bind, http_check, log, option, server, stats, tcp_check};
 use crate::config::ast::{Proxy, Settings, Spanned};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::keyword::because;
@@ -42,6 +42,9 @@ pub(super) const READERS: &[(&str, Reader)] = &[
         proxy.settings.disabled = false;
     }),
     ("fullconn", |context, proxy, line| number(context, &mut proxy.settings.fullconn, line, "fullconn")),
+    ("http-check", http_check::line),
+    ("hash-balance-factor", balance::factor),
+    ("hash-type", balance::hash_type),
     ("log", log::proxy_line),
     ("log-tag", |context, proxy, line| {
         let tag = line.string(context, 1, "'log-tag' expects a tag for use in syslog.");
@@ -59,6 +62,7 @@ pub(super) const READERS: &[(&str, Reader)] = &[
     ("redispatch", option::old_redispatch),
     ("retries", |context, proxy, line| number(context, &mut proxy.settings.retries, line, "retries")),
     ("server", server::line),
+    ("server-template", server::template),
     ("source", source),
     ("srvtcpka-cnt", |context, proxy, line| {
         keepalive_count(context, &mut proxy.settings.server_keepalive, line)
@@ -197,6 +201,7 @@ fn timeout_slot<'a>(settings: &'a mut Settings, which: &str) -> Option<&'a mut O
         "tunnel" => &mut timeouts.tunnel,
         "queue" => &mut timeouts.queue,
         "check" => &mut timeouts.check,
+        "freeze" => &mut timeouts.freeze,
         _ => return None,
     })
 }

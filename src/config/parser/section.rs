@@ -6,9 +6,10 @@ use std::collections::HashMap;
 use super::admit;
 use super::bind;
 use super::context::Context;
+use super::sentinels;
 use super::statement::Statement;
 use super::value::stray_name_character;
-use crate::config::ast::{Global, Proxy, ProxyKind, Settings, Spanned, Tree};
+use crate::config::ast::{Global, Proxy, ProxyKind, Sentinels, Settings, Spanned, Tree};
 use crate::config::diagnostic::{Diagnostic, Heading};
 use crate::config::keyword::{self, Scope};
 
@@ -19,6 +20,7 @@ pub(super) enum Section<'a> {
     None,
     Global(&'a mut Global),
     Proxy(&'a mut Proxy),
+    Sentinels(&'a mut Sentinels),
     /// A section of which nothing is read.
     Skipped,
 }
@@ -29,6 +31,7 @@ enum Open {
     None,
     Global,
     Proxy(Box<Proxy>),
+    Sentinels(Box<Sentinels>),
     Skipped(&'static str),
 }
 
@@ -54,6 +57,7 @@ impl Sections {
             Open::None => "",
             Open::Global => "global",
             Open::Proxy(proxy) => proxy.kind.keyword(),
+            Open::Sentinels(_) => "sentinels",
             Open::Skipped(keyword) => keyword,
         }
     }
@@ -64,6 +68,7 @@ impl Sections {
             Open::None => Section::None,
             Open::Global => Section::Global(&mut self.tree.global),
             Open::Proxy(proxy) => Section::Proxy(proxy),
+            Open::Sentinels(sentinels) => Section::Sentinels(sentinels),
             Open::Skipped(_) => Section::Skipped,
         }
     }
@@ -87,6 +92,11 @@ impl Sections {
             "frontend" => ProxyKind::Frontend,
             "backend" => ProxyKind::Backend,
             "listen" => ProxyKind::Listen,
+            "sentinels" => {
+                let started = sentinels::start(context, line).map(Box::new);
+                self.open = started.map_or(Open::Skipped("sentinels"), Open::Sentinels);
+                return;
+            }
             other => return self.open_other(context, line, other),
         };
         self.open = self
@@ -104,7 +114,11 @@ impl Sections {
     }
 
     fn close(&mut self) {
-        let Open::Proxy(proxy) = std::mem::take(&mut self.open) else { return };
+        let proxy = match std::mem::take(&mut self.open) {
+            Open::Proxy(proxy) => proxy,
+            Open::Sentinels(sentinels) => return self.tree.sentinels.push(*sentinels),
+            Open::None | Open::Global | Open::Skipped(_) => return,
+        };
         if proxy.kind == ProxyKind::Defaults {
             if !proxy.name.value.is_empty() {
                 self.named.entry(proxy.name.value.clone()).or_default().push(self.defaults.len());
@@ -181,6 +195,7 @@ impl Sections {
         }
         let mut settings = source.settings.clone();
         settings.check.inherited = true;
+        settings.check.http.inherited = true;
         settings.stats_inherited = settings.stats.is_some();
         Some(settings)
     }

@@ -1,4 +1,5 @@
-//! `server NAME ADDRESS [OPTION...]` and `default-server OPTION...` (manual section 5.2).
+//! `server NAME ADDRESS [OPTION...]`, `server-template` and `default-server OPTION...` (manual sections 4.2
+//! and 5.2).
 //!
 //! Options may repeat, the last one counts. A server starts with what the `default-server` lines before it,
 //! and those of `defaults`, have added up to.
@@ -11,7 +12,7 @@ use super::value::{TimeUnit, stray_name_character};
 use crate::config::ast::{InitAddr, Proxy, Server, ServerSettings, Spanned};
 use crate::config::diagnostic::{Diagnostic, Heading};
 use crate::config::keyword::Scope;
-use crate::config::lexer::expand_unquoted;
+use crate::config::lexer::{Word, expand_unquoted};
 use crate::config::model::OnError;
 
 /// Reads one option.
@@ -45,7 +46,6 @@ pub(super) const READERS: &[(&str, Reader)] = &[
     ("minconn", |context, server, options| count(context, &mut server.minconn, options)),
     ("no-backup", |_, server, _| switch(&mut server.backup, false)),
     ("no-check", |_, server, _| switch(&mut server.check, false)),
-    ("no-tfo", |_, server, _| switch(&mut server.tfo, false)),
     ("observe", observe),
     ("on-error", on_error),
     ("on-marked-down", |context, server, options| {
@@ -70,7 +70,6 @@ pub(super) const READERS: &[(&str, Reader)] = &[
         server.tcp_ut = Some(options.time(context, TimeUnit::Milliseconds)?);
         Some(())
     }),
-    ("tfo", |_, server, _| switch(&mut server.tfo, true)),
     ("weight", weight),
 ];
 
@@ -85,33 +84,113 @@ pub(super) fn line(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statemen
         );
     };
     let name = Spanned::new(name.str().into_owned(), name.span);
-    if let Some(character) = stray_name_character(&name.value) {
-        let message = format!("character '{character}' is not permitted in server name '{}'.", name.value);
-        return context.report(
-            Diagnostic::error(name.span, message)
-                .heading(Heading::Place)
-                .help("a name has letters, digits, '-', '_', '.' and ':'"),
-        );
+    if is_stray(context, &name, "server name") {
+        return;
     }
     let subject = format!("'server {}/{}'", proxy.name.value, name.value);
+    let options = Options::new(Scope::Server, line, 3, subject);
+    if !context.serve(line.span()) {
+        return;
+    }
+    if let Some(server) = server(context, proxy, Named { name, written }, options) {
+        proxy.servers.push(server);
+    }
+}
+
+/// `server-template PREFIX NUM|LOW-HIGH ADDRESS [OPTION...]`: a server for each number, all alike.
+pub(super) fn template(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) {
+    let (Some(prefix), Some(range), Some(written)) = (line.argument(1), line.argument(2), line.argument(3))
+    else {
+        let message = "'server-template' expects <prefix> <nb | range> <addr>[:<port>] as arguments.";
+        return context.report(
+            Diagnostic::error(line.span(), message)
+                .heading(Heading::Place)
+                .help("for example 'server-template redis 3 redis.local:6379 check'"),
+        );
+    };
+    let name = Spanned::new(prefix.str().into_owned(), prefix.span);
+    if is_stray(context, &name, "server-template prefix") {
+        return;
+    }
+    let Some((low, high)) = numbers(&range.str()) else {
+        let message = format!("Wrong server-template number or range arg '{}'.", range.str());
+        return context.report(
+            Diagnostic::error(range.span, message)
+                .heading(Heading::Place)
+                .help("write how many servers to make, or the first and the last number: '3', '2-5'"),
+        );
+    };
+    let prefix = name.value.clone();
+    let subject = format!("'server-template {}/{prefix}'", proxy.name.value);
+    let options = Options::new(Scope::Server, line, 4, subject);
+    let Some(server) = server(context, proxy, Named { name, written }, options) else { return };
+    let weight = server.settings.weight_in_bytes + server.written_address.len();
+    for number in low..=high {
+        if !context.serve(line.span()) || !context.inherit(weight, line.span()) {
+            return;
+        }
+        let mut server = server.clone();
+        server.name.value = format!("{prefix}{number}");
+        proxy.servers.push(server);
+    }
+}
+
+/// The first and the last number; letters after a number are not looked at, as in HAProxy.
+fn numbers(text: &str) -> Option<(u32, u32)> {
+    let number = |text: &str| {
+        let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        text[..digits].parse::<u32>().ok()
+    };
+    let (low, high) = match text.split_once('-') {
+        Some((low, high)) => (number(low)?, number(high)?),
+        None => (1, number(text)?),
+    };
+    (low <= high && high > 0).then_some((low, high))
+}
+
+fn is_stray(context: &mut Context<'_>, name: &Spanned<String>, what: &str) -> bool {
+    let Some(character) = stray_name_character(&name.value) else { return false };
+    let message = format!("character '{character}' is not permitted in {what} '{}'.", name.value);
+    context.report(
+        Diagnostic::error(name.span, message)
+            .heading(Heading::Place)
+            .help("a name has letters, digits, '-', '_', '.' and ':'"),
+    );
+    true
+}
+
+/// A name, and the address that was written for it.
+struct Named<'a> {
+    name: Spanned<String>,
+    written: &'a Word,
+}
+
+/// What the rest of the line makes of it, on top of the `default-server` lines so far.
+fn server(
+    context: &mut Context<'_>,
+    proxy: &Proxy,
+    Named { name, written }: Named<'_>,
+    mut options: Options<'_>,
+) -> Option<Server> {
     let text = expand_unquoted(&written.text, &context.environment);
     let written_address = String::from_utf8_lossy(&text).into_owned();
     let address = match server_address(&written_address) {
         Ok(address) => Spanned::new(address, written.span),
         Err(message) => {
-            return context.report(
-                Diagnostic::error(written.span, format!("{subject} : {message}"))
+            context.report(
+                Diagnostic::error(written.span, format!("{} : {message}", options.subject()))
                     .heading(Heading::Place)
                     .help("an address is written ADDRESS:PORT with a port from 1 to 65535, or '/PATH'"),
             );
+            return None;
         }
     };
-    if !context.inherit(proxy.settings.default_server.weight_in_bytes, line.span()) {
-        return;
+    if !context.inherit(proxy.settings.default_server.weight_in_bytes, written.span) {
+        return None;
     }
     let mut settings = proxy.settings.default_server.clone();
-    Options::new(Scope::Server, line, 3, subject).read_all(context, READERS, &mut settings);
-    proxy.servers.push(Server { name, address, written_address, settings });
+    options.read_all(context, READERS, &mut settings);
+    Some(Server { name, address, written_address, settings })
 }
 
 /// `default-server` in any proxy section.
@@ -228,20 +307,26 @@ fn on_error(context: &mut Context<'_>, server: &mut ServerSettings, options: &mu
 }
 
 fn init_addr(context: &mut Context<'_>, server: &mut ServerSettings, options: &mut Options<'_>) -> Taken {
-    let expected = "'init-addr' expects a comma-delimited list of 'libc', 'last', 'none' or addresses";
-    let text = options.string(context, expected)?;
-    server.init_addr = InitAddr::Required;
-    for method in text.split(',') {
-        match method {
-            "none" => server.init_addr = InitAddr::Optional,
-            "libc" | "last" => {}
-            address if address.parse::<std::net::IpAddr>().is_ok() => server.init_addr = InitAddr::Optional,
-            other => {
-                let message = format!(
-                    "'init-addr' : unknown init-addr method '{other}', supported methods are 'libc', 'last', 'none'."
-                );
-                return options.wrong(context, &message, None);
-            }
+    server.init_addr.clear();
+    // HAProxy takes the bare word for the default.
+    let text = options.word().map(Word::str).unwrap_or_default();
+    for method in text.split(',').filter(|method| !method.is_empty()) {
+        let method = match method {
+            "none" => InitAddr::None,
+            "libc" => InitAddr::Libc,
+            "last" => InitAddr::Last,
+            other => match other.parse() {
+                Ok(ip) => InitAddr::Ip(ip),
+                Err(_) => {
+                    let message = format!(
+                        "'init-addr' : unknown init-addr method '{other}', supported methods are 'libc', 'last', 'none'."
+                    );
+                    return options.wrong(context, &message, None);
+                }
+            },
+        };
+        if !server.init_addr.contains(&method) {
+            server.init_addr.push(method);
         }
     }
     Some(())

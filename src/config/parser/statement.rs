@@ -112,7 +112,12 @@ impl<'a> Statement<'a> {
             return None;
         };
         match read_number(&word.str(), name, range) {
-            Ok(number) => T::try_from(number).ok(),
+            Ok((number, stray)) => {
+                if let Some(message) = stray {
+                    context.report(Diagnostic::warning(span, message).help(NUMBER_HELP));
+                }
+                T::try_from(number).ok()
+            }
             Err(message) => {
                 context.error(span, message);
                 None
@@ -157,10 +162,32 @@ pub(super) fn read_time(
     }
 }
 
-/// Reads an integer within `range`.
-pub(super) fn read_number(text: &str, name: &str, range: RangeInclusive<i64>) -> Result<i64, String> {
-    let Some(number) = value::integer(text) else {
-        return Err(format!("'{name}' expects an integer, found '{text}'"));
+/// What to write instead of a number with letters behind it.
+pub(super) const NUMBER_HELP: &str = "write digits only";
+
+/// Keywords whose numbers HAProxy reads to the end; of others it takes the digits in front and says nothing.
+const READ_WHOLE: &[&str] =
+    &["clitcpka-cnt", "gid", "nbthread", "rate-limit sessions", "srvtcpka-cnt", "uid"];
+
+/// Reads an integer within `range`; the second part warns of letters that HAProxy does not look at.
+pub(super) fn read_number(
+    text: &str,
+    name: &str,
+    range: RangeInclusive<i64>,
+) -> Result<(i64, Option<String>), String> {
+    let (number, stray) = match value::integer(text) {
+        Some(number) => (number, None),
+        None if READ_WHOLE.contains(&name) => {
+            return Err(format!("'{name}' expects an integer, found '{text}'"));
+        }
+        None => {
+            let Some(number) = value::leading_integer(text) else {
+                return Err(format!("'{name}' : '{text}' is too large a number"));
+            };
+            let warning =
+                format!("'{name}' : '{text}' is no number and is taken as {number}, as HAProxy does");
+            (number, Some(warning))
+        }
     };
     if !range.contains(&number) {
         let (low, high) = range.into_inner();
@@ -169,7 +196,7 @@ pub(super) fn read_number(text: &str, name: &str, range: RangeInclusive<i64>) ->
             _ => format!("'{name}' value must be between {low} and {high} (was {number})"),
         });
     }
-    Ok(number)
+    Ok((number, stray))
 }
 
 /// The highest count that any keyword takes.

@@ -5,16 +5,12 @@
 
 use std::rc::Rc;
 
-use super::admit::{self, Verdict};
 use super::context::Context;
 use super::statement::Statement;
-use super::{expect, value};
+use super::{check_connect, expect, value};
 use crate::config::ast::{Proxy, Spanned};
 use crate::config::diagnostic::Diagnostic;
-use crate::config::keyword::Scope;
-use crate::config::lexer::expand_unquoted;
-use crate::config::model::{CheckAction, CheckConnect, CheckRule, Secret};
-use crate::config::parser::address::{self, Address, Host, Ports};
+use crate::config::model::{CheckAction, CheckRule, Secret};
 
 /// `tcp-check ...` in a backend, listen or defaults; the table of keywords has let the second word through.
 pub(super) fn line(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) {
@@ -99,90 +95,13 @@ fn trailing_comment(context: &mut Context<'_>, line: &Statement<'_>, name: &str)
     Some(Some(text))
 }
 
-const CONNECT_FIRST: &str = "'tcp-check connect' : first step MUST also be a 'connect', optionally preceded by a \
-                             'comment', when there is a 'connect' step in the tcp-check ruleset.";
-
 fn connect(context: &mut Context<'_>, proxy: &Proxy, line: &Statement<'_>) -> Option<CheckRule> {
     let check = &proxy.settings.check;
     let before: &[Spanned<CheckRule>] = if check.inherited { &[] } else { &check.rules };
     let first = before.iter().find(|rule| !matches!(rule.value.action, CheckAction::Comment));
     if let Some(first) = first.filter(|rule| !matches!(rule.value.action, CheckAction::Connect(_))) {
-        context.report(
-            Diagnostic::error(line.span(), CONNECT_FIRST)
-                .label(first.span, "this step stands before it")
-                .help("put a 'tcp-check connect' before the first step"),
-        );
+        check_connect::not_first(context, line, first.span);
         return None;
     }
-    let mut rule = CheckConnect::default();
-    let mut comment = None;
-    let mut at = 2;
-    while let Some(word) = line.argument(at) {
-        let name = word.str();
-        let subject = "'tcp-check connect'";
-        match &*name {
-            "default" => {}
-            "linger" => rule.linger = true,
-            "comment" => {
-                let expected = "'tcp-check connect' : 'comment' expects a string as argument.";
-                comment = Some(line.string(context, at + 1, expected)?);
-                at += 1;
-            }
-            "port" => {
-                rule.port = Some(port(context, line, at + 1)?);
-                at += 1;
-            }
-            "addr" => {
-                address_option(context, line, at + 1, &mut rule)?;
-                at += 1;
-            }
-            other => match admit::option(context, Scope::CheckConnect, other, subject, word.span) {
-                Verdict::Unknown => {
-                    let message = format!(
-                        "{subject} : expects 'comment', 'port', 'addr', 'linger' or 'default' but got '{other}' as argument."
-                    );
-                    context.error(word.span, message);
-                    return None;
-                }
-                Verdict::Refused => return None,
-                Verdict::Taken => at += usize::from(matches!(other, "sni" | "alpn" | "proto")),
-            },
-        }
-        at += 1;
-    }
-    Some(CheckRule { action: CheckAction::Connect(rule), comment })
-}
-
-fn port(context: &mut Context<'_>, line: &Statement<'_>, index: usize) -> Option<u16> {
-    let text = line.text(index);
-    let port = text.parse().ok().filter(|port| *port > 0);
-    if port.is_none() {
-        let message =
-            format!("'tcp-check connect' : expects a valid TCP port (from range 1 to 65535), got '{text}'.");
-        context.error(line.span_of(index), message);
-    }
-    port
-}
-
-fn address_option(
-    context: &mut Context<'_>,
-    line: &Statement<'_>,
-    index: usize,
-    rule: &mut CheckConnect,
-) -> Option<()> {
-    let word = line.argument(index);
-    let text = word.map(|word| expand_unquoted(&word.text, &context.environment)).unwrap_or_default();
-    match address::address(&String::from_utf8_lossy(&text)) {
-        Ok(Address::Inet { host: Host::Ip(ip), ports }) => {
-            rule.addr = Some(ip);
-            if let Ports::Range { first, .. } = ports {
-                rule.port = Some(first);
-            }
-            Some(())
-        }
-        _ => {
-            context.error(line.span_of(index), "'tcp-check connect' : 'addr' expects an IP address");
-            None
-        }
-    }
+    check_connect::read(context, line)
 }

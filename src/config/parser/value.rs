@@ -116,6 +116,15 @@ pub fn integer(text: &str) -> Option<i64> {
     text.parse().ok()
 }
 
+/// The number that a text begins with, as C's `atol` reads it: 0 if it begins with none. `None` if it is too
+/// large.
+pub fn leading_integer(text: &str) -> Option<i64> {
+    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let Ok((_, digits)) = digits(unsigned) else { return Some(0) };
+    let number = digits.parse::<i64>().ok()?;
+    Some(if text.starts_with('-') { -number } else { number })
+}
+
 /// The first character that a proxy's or server's name may not have.
 pub fn stray_name_character(name: &str) -> Option<char> {
     name.chars().find(|c| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':')))
@@ -178,6 +187,20 @@ mod tests {
     }
 
     #[test]
+    fn a_number_may_have_letters_behind_it() {
+        let table = [
+            ("10x", Some(10)),
+            ("five", Some(0)),
+            ("-3-", Some(-3)),
+            ("", Some(0)),
+            ("99999999999999999999", None),
+        ];
+        for (text, expected) in table {
+            assert_eq!(leading_integer(text), expected, "{text}");
+        }
+    }
+
+    #[test]
     fn sizes_count_in_powers_of_1024() {
         let table = [
             ("1024", Some(1024)),
@@ -217,6 +240,7 @@ mod tests {
             let _ = time(&text, TimeUnit::Days);
             let _ = size(&text);
             let _ = integer(&text);
+            let _ = leading_integer(&text);
             let _ = stray_name_character(&text);
             let _ = hexadecimal(text.as_bytes());
         }

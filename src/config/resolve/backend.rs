@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::Resolver;
 use super::frontend::{keepalive, set};
-use crate::config::ast::{CheckKind, Hold, Proxy, ProxyKind, Redis, Timeouts};
+use crate::config::ast::{Hold, Proxy, ProxyKind, Redis, Timeouts};
 use crate::config::diagnostic::{Diagnostic, Heading};
-use crate::config::model::{Backend, CheckMethod, CheckRule, Mode, RedisOptions};
+use crate::config::model::{Backend, Balance, Mode, RedisOptions};
 
 /// How long clients are held where no `timeout queue` says it.
 const DEFAULT_HOLD: Duration = Duration::from_secs(5);
@@ -25,7 +25,10 @@ impl Resolver<'_, '_> {
             description: proxy.description.clone(),
             disabled: settings.disabled,
             servers: self.servers(proxy, &check),
-            balance: settings.balance,
+            balance: match settings.balance {
+                Balance::Source(_) => Balance::Source(settings.hashing),
+                other => other,
+            },
             timeout_connect: set(timeouts.connect),
             timeout_server: set(timeouts.server),
             timeout_server_fin: set(timeouts.server_fin),
@@ -46,38 +49,6 @@ impl Resolver<'_, '_> {
             redis: redis_options(&settings.redis, timeouts),
             stats: self.stats_page(proxy, mode),
         }
-    }
-
-    fn check_method(&mut self, proxy: &Proxy) -> CheckMethod {
-        let check = &proxy.settings.check;
-        if check.kind == CheckKind::TcpCheck {
-            return CheckMethod::TcpCheck(self.check_rules(proxy));
-        }
-        if let Some(first) = check.rules.first() {
-            let message = format!(
-                "{} '{}' uses tcp-check rules without 'option tcp-check', so the rules are ignored.",
-                if proxy.kind == ProxyKind::Listen { "proxy" } else { proxy.kind.keyword() },
-                proxy.name.value
-            );
-            self.context.report(
-                Diagnostic::warning(first.span, message)
-                    .heading(Heading::Bare)
-                    .label(proxy.name.span, "in this section")
-                    .help("add 'option tcp-check'"),
-            );
-        }
-        match check.kind {
-            CheckKind::RedisCheck => CheckMethod::RedisCheck,
-            CheckKind::TcpCheck | CheckKind::Layer4 => CheckMethod::Layer4,
-        }
-    }
-
-    fn check_rules(&mut self, proxy: &Proxy) -> Vec<CheckRule> {
-        let rules = &proxy.settings.check.rules;
-        if !self.context.inherit(rules.len() * size_of::<CheckRule>(), proxy.name.span) {
-            return Vec::new();
-        }
-        rules.iter().map(|rule| rule.value.clone()).collect()
     }
 
     /// HAProxy warns of proxies that could keep connections for ever.
@@ -116,5 +87,8 @@ fn redis_options(redis: &Redis, timeouts: &Timeouts) -> RedisOptions {
         single_master: redis.single_master,
         hold,
         kept_probe: redis.kept_probe,
+        replica: redis.replica,
+        discovery: redis.discovery,
+        freeze: timeouts.freeze.unwrap_or(RedisOptions::default().freeze),
     }
 }

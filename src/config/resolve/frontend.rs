@@ -96,7 +96,7 @@ impl Resolver<'_, '_> {
     }
 
     /// An address for every port of a range; none if it is wanted or, once reported, wrong.
-    fn bind_addresses(&mut self, address: &Spanned<Address>) -> Vec<BindAddress> {
+    pub(super) fn bind_addresses(&mut self, address: &Spanned<Address>) -> Vec<BindAddress> {
         let (host, first, last) = match &address.value {
             Address::Unix(path) => return vec![BindAddress::Unix(PathBuf::from(path))],
             Address::Abstract(name) => return vec![BindAddress::Abstract(name.clone())],
@@ -118,7 +118,7 @@ impl Resolver<'_, '_> {
     }
 }
 
-fn bind(line: &ast::Bind, id: u32, address: BindAddress) -> Bind {
+pub(super) fn bind(line: &ast::Bind, id: u32, address: BindAddress) -> Bind {
     let options = &line.options;
     Bind {
         id,

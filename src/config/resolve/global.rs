@@ -1,8 +1,9 @@
 //! The global section.
 
 use super::Resolver;
+use super::frontend::bind;
 use crate::config::ast;
-use crate::config::model::Global;
+use crate::config::model::{CommandSocket, FileAccess, Global};
 
 impl Resolver<'_, '_> {
     /// Fills in what nobody wrote.
@@ -18,6 +19,7 @@ impl Resolver<'_, '_> {
             uid: global.user.as_ref().and_then(|user| self.user(user)),
             gid: global.group.as_ref().and_then(|group| self.group(group)),
             nbthread: global.nbthread,
+            cpu_map: global.cpu_map.clone(),
             maxconn: global.maxconn.map(|maxconn| maxconn.value),
             ulimit_n: global.ulimit_n,
             log: global.log.iter().filter_map(|target| self.log_target(target)).collect(),
@@ -31,8 +33,28 @@ impl Resolver<'_, '_> {
             grace: global.grace.unwrap_or(defaults.grace),
             bufsize: global.bufsize.unwrap_or(defaults.bufsize),
             relay: global.relay,
+            stats_sockets: self.command_sockets(&global.stats_sockets),
+            stats_timeout: global.stats_timeout.unwrap_or(defaults.stats_timeout),
+            stats_maxconn: global.stats_maxconn.unwrap_or(defaults.stats_maxconn),
             zero_warning: global.zero_warning,
             quiet: global.quiet,
         }
+    }
+    fn command_sockets(&mut self, lines: &[ast::Bind]) -> Vec<CommandSocket> {
+        let mut sockets = Vec::new();
+        for line in lines {
+            let options = &line.options;
+            let file = FileAccess {
+                mode: options.mode,
+                uid: options.user.as_ref().and_then(|user| self.user(user)),
+                gid: options.group.as_ref().and_then(|group| self.group(group)),
+            };
+            let level = options.level.unwrap_or_default();
+            for address in line.addresses.iter().flat_map(|address| self.bind_addresses(address)) {
+                let bind = bind(line, sockets.len() as u32 + 1, address);
+                sockets.push(CommandSocket { bind, level, file });
+            }
+        }
+        sockets
     }
 }

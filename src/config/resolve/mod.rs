@@ -5,12 +5,14 @@
 //! the proxies one by one. Whatever the bundle lacks is noted as wanted and stands in for nothing.
 
 mod backend;
+mod check;
 mod frontend;
 mod global;
 mod hosts;
 mod log;
 mod mode;
 mod names;
+mod sentinels;
 mod server;
 mod stats;
 
@@ -60,8 +62,9 @@ pub fn resolve(tree: &Tree, sources: &Sources, context: &mut Context<'_>) -> (Co
     resolver.global = resolver.global(&tree.global);
     resolver.global_log = resolver.global.log.clone();
     // HAProxy numbers proxies in file order; the one behind `stats socket` comes before all others.
-    let first_id = 1 + u32::from(tree.global.stats_socket);
-    let config = resolver.proxies(&tree.proxies, first_id);
+    let first_id = 1 + u32::from(tree.global.has_commands);
+    let mut config = resolver.proxies(&tree.proxies, first_id);
+    config.sentinels = resolver.sentinels(&tree.sentinels);
     let wanted = Wanted {
         hosts: resolver.hosts.into_iter().collect(),
         users: resolver.users.into_iter().collect(),

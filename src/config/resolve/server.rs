@@ -65,7 +65,6 @@ impl Resolver<'_, '_> {
             slowstart: settings.slowstart,
             source: source.filter(|ip| !ip.is_unspecified()),
             tcp_ut: settings.tcp_ut,
-            tfo: settings.tfo,
             cookie: settings.cookie.clone(),
         }
     }
@@ -82,28 +81,68 @@ impl Resolver<'_, '_> {
             Ports::Offset(offset) => ServerPort::Mapped(offset),
             Ports::Missing => ServerPort::Mapped(0),
         };
-        match self.host(host) {
-            Found::At(ip) => Some(ServerAddress::Ip { ip, port }),
-            Found::NotYet => None,
-            Found::Nowhere => {
-                self.unresolvable(proxy, server, host);
-                None
-            }
-        }
+        let ip = self.initial_ip(host, proxy, server)?;
+        Some(ServerAddress::Ip { ip, port })
     }
 
-    fn unresolvable(&mut self, proxy: &Proxy, server: &ast::Server, host: &Host) {
-        let Host::Name(host, _) = host else { return };
+    /// The address of a server's host by the first method of `init-addr` that knows one (section 5.2).
+    fn initial_ip(&mut self, host: &Host, proxy: &Proxy, server: &ast::Server) -> Option<IpAddr> {
+        let Host::Name(name, _) = host else { return host.literal() };
+        let asks_the_system = [InitAddr::Last, InitAddr::Libc];
+        let methods = match server.settings.init_addr.as_slice() {
+            [] => asks_the_system.as_slice(),
+            methods => methods,
+        };
+        // Such a name stands for SRV records, which the system's resolver is not asked for.
+        let service = name.starts_with('_');
+        let mut tried = false;
+        for method in methods {
+            match method {
+                InitAddr::Libc if !service => match self.host(host) {
+                    Found::At(ip) => return Some(ip),
+                    Found::NotYet => return None,
+                    Found::Nowhere => tried = true,
+                },
+                InitAddr::Last | InitAddr::Libc => {}
+                InitAddr::None => {
+                    if tried {
+                        self.unresolved(proxy, server, name, Fate::Disabled);
+                    }
+                    return None;
+                }
+                InitAddr::Ip(ip) => {
+                    if tried {
+                        self.unresolved(proxy, server, name, Fate::FallsBack);
+                    }
+                    return Some(*ip);
+                }
+            }
+        }
+        let optional = proxy.settings.disabled || self.bundle.ignore_unresolved;
+        let fate = match (optional, tried) {
+            (true, _) => Fate::Disabled,
+            (false, true) => Fate::Refused,
+            (false, false) => Fate::NoMethod,
+        };
+        self.unresolved(proxy, server, name, fate);
+        None
+    }
+
+    fn unresolved(&mut self, proxy: &Proxy, server: &ast::Server, host: &str, fate: Fate) {
         let subject = format!("'server {}/{}'", proxy.name.value, server.name.value);
         let message = format!("{subject} : could not resolve address '{host}'");
-        let optional = server.settings.init_addr == InitAddr::Optional
-            || proxy.settings.disabled
-            || self.bundle.ignore_unresolved;
-        let diagnostic = if optional {
-            Diagnostic::warning(server.address.span, format!("{message}, disabling server."))
-        } else {
-            Diagnostic::error(server.address.span, format!("{message}."))
-                .help("check the name, write its IP address, or add 'init-addr last,libc,none'")
+        let span = server.address.span;
+        let help = "check the name, write its IP address, or add 'init-addr last,libc,none'";
+        let diagnostic = match fate {
+            Fate::Disabled => Diagnostic::warning(span, format!("{message}, disabling server.")),
+            Fate::FallsBack => {
+                Diagnostic::warning(span, format!("{message}, falling back to configured address."))
+            }
+            Fate::Refused => Diagnostic::error(span, format!("{message}.")).help(help),
+            Fate::NoMethod => {
+                let message = format!("{subject} : no method found to resolve address '{host}'.");
+                Diagnostic::error(span, message).help(help)
+            }
         };
         self.context.report(diagnostic.heading(Heading::Place));
     }
@@ -156,9 +195,21 @@ impl Resolver<'_, '_> {
     }
 }
 
+/// What becomes of a server whose name has no address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// It stays in maintenance.
+    Disabled,
+    /// It gets the address that `init-addr` gives.
+    FallsBack,
+    Refused,
+    /// `init-addr` leaves no way to look the name up.
+    NoMethod,
+}
+
 /// Whether every check says itself which port it goes to.
 fn connects_to_a_port(method: &CheckMethod) -> bool {
-    let CheckMethod::TcpCheck(rules) = method else { return false };
+    let (CheckMethod::TcpCheck(rules) | CheckMethod::Builtin(rules)) = method else { return false };
     let mut connects = rules.iter().filter_map(|rule| match &rule.action {
         CheckAction::Connect(connect) => Some(connect.port.is_some()),
         _ => None,

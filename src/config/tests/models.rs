@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{bundle, config, loaded, told};
 use crate::config::load;
 use crate::config::model::{
-    Backend, Balance, BindAddress, CheckAction, CheckMethod, Config, Frontend, GuardMode, Keepalive,
+    Backend, Balance, BindAddress, CheckAction, CheckMethod, Config, Frontend, GuardMode, Keepalive, Lag,
     LogAddress, LogFraming, Mode, OnError, Redispatch, Server, ServerAddress, ServerPort,
 };
 
@@ -110,9 +110,9 @@ fn server_options_the_last_one_counts() {
     assert_eq!(check.addr, Some("10.0.0.7".parse().unwrap()));
 
     let found = server(
-        "weight 0 backup maxconn 9 minconn 3 maxqueue 4 disabled slowstart 5s source 10.0.0.8 tfo tcp-ut 1s",
+        "weight 0 backup maxconn 9 minconn 3 maxqueue 4 disabled slowstart 5s source 10.0.0.8 tcp-ut 1s",
     );
-    assert_eq!((found.weight, found.backup, found.disabled, found.tfo), (0, true, true, true));
+    assert_eq!((found.weight, found.backup, found.disabled), (0, true, true));
     assert_eq!((found.maxconn, found.minconn, found.maxqueue), (9, 3, 4));
     assert_eq!((found.slowstart, found.tcp_ut), (Duration::from_secs(5), Some(Duration::from_secs(1))));
     assert_eq!(found.source, Some("10.0.0.8".parse().unwrap()));
@@ -157,7 +157,7 @@ fn balance_and_redispatch() {
         ("static-rr", Balance::StaticRr),
         ("leastconn", Balance::LeastConn),
         ("first", Balance::First),
-        ("source", Balance::Source),
+        ("source", Balance::Source(Default::default())),
         ("random", Balance::Random(2)),
         ("random(3)", Balance::Random(3)),
     ];
@@ -174,6 +174,25 @@ fn balance_and_redispatch() {
     ];
     for (text, expected) in table {
         assert_eq!(backend(text).redispatch, expected, "{text}");
+    }
+}
+
+#[test]
+fn option_redis_replica_takes_bytes_or_a_time() {
+    let lag = |words: &str| backend(&format!("option redis-replica {words}")).redis.replica.unwrap().max_lag;
+    let time = |milliseconds| Some(Lag::Time(Duration::from_millis(milliseconds)));
+    assert_eq!(backend("").redis.replica, None);
+    assert_eq!(backend("option redis-replica\n no option redis-replica").redis.replica, None);
+    for (words, want) in [
+        ("", None),
+        ("max-lag 1000", Some(Lag::Bytes(1000))),
+        ("max-lag 64k", Some(Lag::Bytes(64 << 10))),
+        ("max-lag 2m", Some(Lag::Bytes(2 << 20))),
+        ("max-lag 500ms", time(500)),
+        ("max-lag 5s", time(5000)),
+        ("max-lag 1h", time(3_600_000)),
+    ] {
+        assert_eq!(lag(words), want, "{words:?}");
     }
 }
 
@@ -395,4 +414,90 @@ fn a_name_without_an_address_may_be_ignored_at_the_start() {
     assert!(load(&strict).config.is_none());
     let lenient = load(&crate::config::Bundle { ignore_unresolved: true, ..strict });
     assert_eq!(lenient.config.unwrap().backends[0].servers[0].address, None);
+}
+
+#[test]
+fn a_template_makes_servers_that_are_alike() {
+    let made = |line: &str| {
+        let servers = backend(line).servers;
+        servers.iter().map(|server| format!("{} {}", server.id, server.name)).collect::<Vec<_>>().join(", ")
+    };
+    for (line, expected) in [
+        ("server-template r 3 localhost:6379", "1 r1, 2 r2, 3 r3"),
+        ("server-template r 2-3 localhost:6379", "1 r2, 2 r3"),
+        ("server-template r 0-1x 10.0.0.1:6379", "1 r0, 2 r1"),
+        ("server-template r 1 /run/r.sock\n server s :1", "1 r1, 2 s"),
+    ] {
+        assert_eq!(made(line), expected, "{line}");
+    }
+    let servers =
+        backend("default-server weight 7\n server-template r 2 localhost:6379 check backup").servers;
+    let at = ServerAddress::Ip { ip: [127, 0, 0, 1].into(), port: ServerPort::Fixed(6379) };
+    for server in &servers {
+        assert_eq!(server.address.as_ref(), Some(&at));
+        assert!(server.check.is_some() && server.backup && server.weight == 7);
+    }
+}
+
+#[test]
+fn the_first_method_of_init_addr_that_knows_an_address_counts() {
+    for (methods, name, expected, says) in [
+        ("", "localhost", Some([127, 0, 0, 1]), ""),
+        ("init-addr none,libc", "localhost", None, ""),
+        ("init-addr 10.0.0.7,libc", "localhost", Some([10, 0, 0, 7]), ""),
+        (
+            "init-addr libc,10.0.0.7",
+            "nowhere.invalid",
+            Some([10, 0, 0, 7]),
+            "falling back to configured address.",
+        ),
+        ("init-addr last,libc,none", "nowhere.invalid", None, "disabling server."),
+        ("init-addr none", "_redis._tcp.local", None, ""),
+    ] {
+        let loaded = loaded(&format!("{DEFAULTS}listen l\n bind :1\n server s {name}:1 {methods}\n"));
+        let told = told(&loaded);
+        let config = loaded.config.unwrap_or_else(|| panic!("{methods}: {told}"));
+        let expected = expected.map(|ip| ServerAddress::Ip { ip: ip.into(), port: ServerPort::Fixed(1) });
+        assert_eq!(config.backends[0].servers[0].address, expected, "{methods}");
+        assert!(told.contains(says) && told.is_empty() == says.is_empty(), "{methods}: {told}");
+    }
+}
+
+#[test]
+fn what_a_hash_is_may_stand_before_or_after_balance() {
+    use crate::config::model::{HashMethod, Hashing};
+    let ring =
+        |avalanche, balance_factor| Hashing { method: HashMethod::Consistent, avalanche, balance_factor };
+    let map = |avalanche| Hashing { avalanche, ..Hashing::default() };
+    for (lines, expected) in [
+        ("balance source", map(false)),
+        ("hash-type consistent\n balance source", ring(true, None)),
+        ("balance source\n hash-type consistent crc32", ring(false, None)),
+        (
+            "balance source\n hash-type consistent wt6 avalanche\n hash-balance-factor 150",
+            ring(true, Some(150)),
+        ),
+        ("balance source\n hash-type map-based djb2 avalanche", map(true)),
+    ] {
+        assert_eq!(backend(lines).balance, Balance::Source(expected), "{lines}");
+    }
+}
+
+#[test]
+fn cpu_map_gives_threads_their_cores() {
+    let map = |lines: &str| {
+        let map = config(&format!("global\n {lines}\n{DEFAULTS}listen l\n bind :1\n")).global.cpu_map;
+        map.into_iter().filter(|(thread, _)| *thread < 5).collect::<Vec<_>>()
+    };
+    for (lines, expected) in [
+        ("cpu-map 1/1 3", vec![(1, vec![3])]),
+        ("cpu-map auto:1/1-2 4-5", vec![(1, vec![4]), (2, vec![5])]),
+        ("cpu-map auto:1/1-2 5 4", vec![(1, vec![5]), (2, vec![4])]),
+        ("cpu-map 1/odd 0-1", vec![(1, vec![0, 1]), (3, vec![0, 1])]),
+        ("cpu-map 1/all 0\n cpu-map 1/2 1", vec![(1, vec![0]), (2, vec![1]), (3, vec![0]), (4, vec![0])]),
+        ("cpu-map 2/1 0", vec![]),
+        ("cpu-map 1 0", vec![]),
+    ] {
+        assert_eq!(map(lines), expected, "{lines}");
+    }
 }

@@ -1,13 +1,19 @@
 //! How a check ends: the outcome in HAProxy's words, and, for a kept probe, what is still to be read before
 //! the connection can be asked again.
 
-use super::engine::{Engine, Mode, Phase};
-use super::expect::{self, Miss};
+use std::borrow::Cow;
+
+use super::engine::{Asks, Engine, Mode, Phase};
+use super::expect::{self, Miss, Words};
+use super::format::Material;
+use super::http::{self, Reading};
 use super::{CheckOutcome, Settled, Step, text};
-use crate::config::model::{CheckAction, CheckExpect, CheckMethod, CheckRule};
+use crate::config::model::{CheckAction, CheckExpect, CheckMethod, CheckRule, ExpectPattern};
 use crate::redis::role::Findings;
 use crate::state::CheckStatus;
 
+/// Asked in every check of a read backend whose script does not.
+const ASK_ROLE: &[u8] = b"INFO replication\r\n";
 /// Asked once a connection by kept probes, to learn `run_id` and uptime.
 const ASK_IDENTITY: &[u8] = b"INFO server\r\n";
 
@@ -22,14 +28,11 @@ impl<'a> Engine<'a> {
     pub(super) fn pass(&mut self) -> Step<'a> {
         let (status, info) = match self.last.map(|at| &self.rules[at].action) {
             Some(CheckAction::Expect(expect)) => {
-                let info = expect.on_success.as_deref().map(|format| self.render(format));
-                (
-                    status_or(expect.ok_status, CheckStatus::L7Ok),
-                    info.unwrap_or_else(|| "(tcp-check)".to_owned()),
-                )
+                let info = expect.on_success.as_deref().map(|format| self.render(expect, format));
+                (status_or(expect.ok_status, CheckStatus::L7Ok), info.unwrap_or_else(|| self.plain_info()))
             }
-            Some(CheckAction::Connect(_)) => (CheckStatus::L4Ok, "(tcp-check)".to_owned()),
-            Some(_) => (CheckStatus::L7Ok, "(tcp-check)".to_owned()),
+            Some(CheckAction::Connect(_)) => (CheckStatus::L4Ok, self.plain_info()),
+            Some(_) => (CheckStatus::L7Ok, self.plain_info()),
             None => (CheckStatus::L4Ok, String::new()),
         };
         let settled = if status.passed() { Settled::Pass } else { Settled::Failure };
@@ -37,14 +40,67 @@ impl<'a> Engine<'a> {
         self.conclude(outcome)
     }
 
+    /// What a pass says where no rule does.
+    fn plain_info(&self) -> String {
+        match self.method {
+            CheckMethod::Builtin(_) => self.said.info.clone(),
+            _ => "(tcp-check)".to_owned(),
+        }
+    }
+
+    /// A rule that passed: its `status-code`, or the code and the words of the answer itself.
+    pub(super) fn note(&mut self, expect: &CheckExpect, words: Words) {
+        let code = self.status_code(expect).or(words.code);
+        self.said.code = code.or(self.said.code);
+        if !words.info.is_empty() {
+            self.said.info = words.info;
+        }
+    }
+
+    fn status_code(&self, expect: &CheckExpect) -> Option<i32> {
+        let expression = expect.status_code.as_deref()?;
+        super::format::number(expression, &self.material(expect))
+    }
+
+    /// An answer that says itself why it does not do.
+    pub(super) fn refuse(
+        &mut self,
+        rule: &CheckRule,
+        expect: &CheckExpect,
+        status: CheckStatus,
+        words: Words,
+    ) -> Step<'a> {
+        let code = words.code;
+        let info = match &expect.on_error {
+            Some(format) => self.render(expect, format),
+            None => words.info,
+        };
+        self.note(expect, Words { code, info: String::new() });
+        let info = text::commented(info, rule.comment.as_deref());
+        self.fail(status_or(expect.error_status, status), info)
+    }
+
+    /// An answer that ends the check by itself.
+    pub(super) fn end(&mut self, status: CheckStatus, words: Words) -> Step<'a> {
+        self.said.code = words.code;
+        let settled = if status.passed() { Settled::Pass } else { Settled::Failure };
+        let outcome = self.outcome(status, settled, words.info);
+        self.done(outcome)
+    }
+
     pub(super) fn miss(&mut self, rule: &CheckRule, expect: &CheckExpect, miss: Miss) -> Step<'a> {
         let comment = rule.comment.as_deref();
         let info = match (&expect.on_error, miss) {
             (_, Miss::Empty) => text::empty(self.at + 1, comment),
-            (Some(format), _) => text::commented(self.render(format), comment),
+            (Some(format), _) => text::commented(self.render(expect, format), comment),
+            // Only `option tcp-check` says more than the status does.
+            (None, _) if matches!(self.method, CheckMethod::Builtin(_)) => {
+                text::commented(String::new(), comment)
+            }
             (None, _) => text::commented(text::miss(&expect.pattern, expect.inverse, self.at + 1), comment),
         };
         let status = status_or(expect.error_status, CheckStatus::L7Response);
+        self.said.code = self.status_code(expect).or(self.said.code);
         let definite = self.replies.settled() && expect::refuses_role(expect, self.replies.input());
         let settled = if definite { Settled::Definite } else { Settled::Failure };
         let outcome = self.outcome(status, settled, info);
@@ -58,17 +114,17 @@ impl<'a> Engine<'a> {
 
     fn outcome(&mut self, status: CheckStatus, settled: Settled, info: String) -> CheckOutcome {
         let mut findings = std::mem::take(&mut self.replies.findings);
-        if findings.role().is_none() {
+        if findings.role().is_none() && !matches!(self.method, CheckMethod::Builtin(_)) {
             // A peer that speaks no RESP may still say a role.
             findings.absorb_info(self.replies.input());
         }
         let trouble = match settled {
             Settled::Failure => self.replies.last_error().map(|error| text::trouble(error, self.rules)),
-            Settled::Pass | Settled::Definite => None,
+            Settled::Pass | Settled::Definite | Settled::Unfit => None,
         };
         CheckOutcome {
             status,
-            code: text::code(status),
+            code: text::code(status, self.said.code),
             info: text::bounded(info),
             duration_ms: None,
             role: findings.into_report(),
@@ -79,25 +135,48 @@ impl<'a> Engine<'a> {
 
     /// The outcome stands and the connection may live on: see to it that it can be asked again.
     pub(super) fn conclude(&mut self, outcome: CheckOutcome) -> Step<'a> {
-        if self.mode == Mode::Once { self.done(outcome) } else { self.drain(outcome) }
+        let is_last = self.mode == Mode::Once && self.asks == Asks::Script;
+        if is_last { self.done(outcome) } else { self.drain(outcome) }
     }
 
     pub(super) fn drain(&mut self, outcome: CheckOutcome) -> Step<'a> {
         if self.ended || self.replies.is_full() {
             return self.done(outcome);
         }
-        if !self.replies.in_step() {
+        if !self.replies.idle() {
             self.phase = Phase::Draining(outcome);
             return Step::Wait;
+        }
+        if self.lacks_role(&outcome) && !self.role_asked {
+            self.role_asked = true;
+            self.replies.send(ASK_ROLE);
+            self.phase = Phase::AskingRole(outcome);
+            return Step::Send(Cow::Borrowed(ASK_ROLE));
         }
         let unknown = outcome.role.as_ref().is_some_and(|report| report.run_id.is_none());
         if unknown && self.identity.is_none() {
             self.identity = Some(Findings::default());
             self.replies.send(ASK_IDENTITY);
             self.phase = Phase::Identifying(outcome);
-            return Step::Send(ASK_IDENTITY);
+            return Step::Send(Cow::Borrowed(ASK_IDENTITY));
         }
         self.done(outcome)
+    }
+
+    /// The script may have asked for nothing, or by ROLE, which tells no history.
+    fn lacks_role(&self, outcome: &CheckOutcome) -> bool {
+        let untold = || outcome.role.as_ref().is_none_or(|report| report.replid.is_none());
+        self.asks == Asks::Role && outcome.passed() && untold()
+    }
+
+    pub(super) fn hear_role(&mut self, mut outcome: CheckOutcome) -> Step<'a> {
+        if !self.replies.in_step() && !self.ended && !self.replies.is_full() {
+            self.phase = Phase::AskingRole(outcome);
+            return Step::Wait;
+        }
+        let findings = std::mem::take(&mut self.replies.findings);
+        outcome.role = findings.into_report().or(outcome.role);
+        self.drain(outcome)
     }
 
     pub(super) fn identify(&mut self, outcome: CheckOutcome) -> Step<'a> {
@@ -111,18 +190,40 @@ impl<'a> Engine<'a> {
 
     pub(super) fn done(&mut self, mut outcome: CheckOutcome) -> Step<'a> {
         self.phase = Phase::Idle;
+        if self.lacks_role(&outcome) && outcome.role.is_none() {
+            outcome = self.roleless();
+        }
         if let (Some(report), Some(identity)) = (&mut outcome.role, &self.identity) {
             identity.identify(report, self.identity_age);
         }
         Step::Done(outcome)
     }
 
-    fn render(&self, format: &str) -> String {
+    /// It has not said its role, most likely because it may not: its error reply is named.
+    fn roleless(&mut self) -> CheckOutcome {
+        let error = self.replies.last_error().map(|error| text::trouble(error, self.rules));
+        let info = error.unwrap_or_else(|| "no role in the reply to INFO replication".to_owned());
+        self.outcome(CheckStatus::L7Response, Settled::Failure, info)
+    }
+
+    fn render(&self, expect: &CheckExpect, format: &str) -> String {
         if !format.contains('%') {
             return format.to_owned();
         }
         // What a server answers may repeat what it was sent.
-        text::masked(super::format::render(format, self.replies.input()), self.rules)
+        text::masked(super::format::render(format, &self.material(expect)), self.rules)
+    }
+
+    /// What the expressions of a rule are about.
+    fn material(&self, expect: &CheckExpect) -> Material<'_> {
+        let input = self.replies.input();
+        match &expect.pattern {
+            ExpectPattern::Http(http) => match http::read(input, http.bodiless) {
+                Reading::Answer(answer) => Material::Http(answer),
+                Reading::Partial | Reading::Malformed => Material::Bytes(&[]),
+            },
+            _ => Material::Bytes(input),
+        }
     }
 
     /// Where the check stands, for a timeout or a broken connection; only `option tcp-check` says that.

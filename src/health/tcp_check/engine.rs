@@ -1,12 +1,13 @@
 //! The machine itself: walks over the rules and stops where I/O is needed. How it ends stands in `ending`.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use super::ending::status_or;
-use super::expect::{self, Verdict};
+use super::expect::{self, Verdict, Words};
 use super::replies::Replies;
 use super::script::{self, Part, REDIS_CHECK};
-use super::{CheckOutcome, Step};
+use super::{Bystander, CheckOutcome, Step};
 use crate::config::model::{CheckAction, CheckExpect, CheckMethod, CheckRule};
 use crate::redis::role::Findings;
 use crate::state::CheckStatus;
@@ -20,6 +21,14 @@ pub enum Mode {
     Kept,
 }
 
+/// Whether the role is to be known at the end, beside what the script wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asks {
+    Script,
+    /// After a script that passes, INFO replication is asked unless its replies have told all of that.
+    Role,
+}
+
 #[derive(Debug)]
 pub(super) enum Phase {
     Idle,
@@ -29,6 +38,8 @@ pub(super) enum Phase {
     Receiving,
     /// The outcome stands; the rest of the replies is read so that the connection can be asked again.
     Draining(CheckOutcome),
+    /// The script has passed; INFO replication is on its way, or its reply is.
+    AskingRole(CheckOutcome),
     /// The outcome stands; INFO server is on its way, or its reply is.
     Identifying(CheckOutcome),
 }
@@ -40,6 +51,9 @@ pub struct Engine<'a> {
     pub(super) rules: &'a [CheckRule],
     parts: Vec<Part>,
     pub(super) mode: Mode,
+    pub(super) asks: Asks,
+    /// In this check.
+    pub(super) role_asked: bool,
     /// On a connection that has passed the login.
     repeating: bool,
     pub(super) at: usize,
@@ -48,6 +62,10 @@ pub struct Engine<'a> {
     pub(super) phase: Phase,
     pub(super) ended: bool,
     pub(super) replies: Replies,
+    /// What the answers of this check have said themselves: the last code, the last words.
+    pub(super) said: Words,
+    /// What the checked server is known to be.
+    bystander: Bystander,
     /// What INFO server said on this connection; `None`: not asked yet.
     pub(super) identity: Option<Findings>,
     /// How long ago that was.
@@ -59,7 +77,7 @@ impl<'a> Engine<'a> {
     pub fn new(method: &'a CheckMethod, bufsize: usize, mode: Mode) -> Engine<'a> {
         let rules: &'a [CheckRule] = match method {
             CheckMethod::Layer4 => &[],
-            CheckMethod::TcpCheck(rules) => rules,
+            CheckMethod::TcpCheck(rules) | CheckMethod::Builtin(rules) => rules,
             CheckMethod::RedisCheck => REDIS_CHECK.as_slice(),
         };
         Engine {
@@ -67,15 +85,24 @@ impl<'a> Engine<'a> {
             rules,
             parts: script::parts(rules),
             mode,
+            asks: Asks::Script,
+            role_asked: false,
             repeating: false,
             at: 0,
             last: None,
             phase: Phase::Idle,
             ended: false,
             replies: Replies::new(bufsize),
+            said: Words::default(),
+            bystander: Bystander::default(),
             identity: None,
             identity_age: Duration::ZERO,
         }
+    }
+
+    /// The same machine, asking for more or less.
+    pub fn asking(self, asks: Asks) -> Engine<'a> {
+        Engine { asks, ..self }
     }
 
     /// Starts a check on a new connection.
@@ -99,6 +126,12 @@ impl<'a> Engine<'a> {
         self.run()
     }
 
+    /// What the server is known to be, before a check whose script mentions that
+    /// ([`CheckMethod::mentions_server_state`]).
+    pub fn know(&mut self, bystander: Bystander) {
+        self.bystander = bystander;
+    }
+
     /// As given to [`Engine::new`].
     pub fn mode(&self) -> Mode {
         self.mode
@@ -111,14 +144,19 @@ impl<'a> Engine<'a> {
 
     fn restart(&mut self, repeating: bool) {
         self.repeating = repeating;
-        (self.at, self.last) = (0, None);
+        (self.at, self.last, self.role_asked) = (0, None, false);
         self.phase = Phase::Idle;
+        self.said = Words::default();
         self.replies.next_check();
     }
 
     /// The connection stands.
     pub fn on_connected(&mut self) -> Step<'a> {
         self.replies.connected();
+        if matches!(self.method, CheckMethod::Builtin(_)) {
+            // Another protocol, even where it looks like this one.
+            self.replies.stop_counting();
+        }
         self.ended = false;
         if matches!(self.phase, Phase::Connecting) {
             self.last = Some(self.at);
@@ -129,7 +167,7 @@ impl<'a> Engine<'a> {
 
     /// Everything was written.
     pub fn on_sent(&mut self) -> Step<'a> {
-        if let Phase::Identifying(_) = self.phase {
+        if let Phase::AskingRole(_) | Phase::Identifying(_) = self.phase {
             return Step::Wait;
         }
         self.last = Some(self.at);
@@ -173,6 +211,9 @@ impl<'a> Engine<'a> {
 
     /// The time for this check is over.
     pub fn on_timeout(&mut self) -> Step<'a> {
+        if let Phase::AskingRole(_) = self.phase {
+            return self.fail(CheckStatus::L7Timeout, "INFO replication was not answered".to_owned());
+        }
         if self.has_outcome() {
             self.ended = true;
             return self.look();
@@ -181,10 +222,11 @@ impl<'a> Engine<'a> {
             (Phase::ConnectingImplicitly | Phase::Connecting, _) => CheckStatus::L4Timeout,
             (Phase::Receiving, Some((rule, expect))) => {
                 self.replies.stop_counting();
-                match expect::evaluate(expect, &self.replies, self.ended) {
+                match expect::evaluate(expect, &self.replies, self.ended, self.bystander.present) {
                     Verdict::Pass if self.only_goodbye_left() => return self.pass_at_timeout(),
                     Verdict::Fail(miss) => return self.miss(rule, expect, miss),
-                    Verdict::Pass | Verdict::Wait => status_or(expect.tout_status, CheckStatus::L7Timeout),
+                    // Answers with words of their own have been heard when they came.
+                    _ => status_or(expect.tout_status, CheckStatus::L7Timeout),
                 }
             }
             _ => CheckStatus::L7Timeout,
@@ -193,13 +235,14 @@ impl<'a> Engine<'a> {
     }
 
     fn has_outcome(&self) -> bool {
-        matches!(self.phase, Phase::Draining(_) | Phase::Identifying(_))
+        matches!(self.phase, Phase::Draining(_) | Phase::AskingRole(_) | Phase::Identifying(_))
     }
 
     /// Goes on after input, or after its end.
     fn look(&mut self) -> Step<'a> {
         match std::mem::replace(&mut self.phase, Phase::Idle) {
             Phase::Draining(outcome) => self.drain(outcome),
+            Phase::AskingRole(outcome) => self.hear_role(outcome),
             Phase::Identifying(outcome) => self.identify(outcome),
             Phase::Receiving => self.run(),
             waiting => {
@@ -229,17 +272,29 @@ impl<'a> Engine<'a> {
                 CheckAction::Send(bytes) | CheckAction::SendBinary(bytes) => {
                     self.replies.send(bytes.expose());
                     self.phase = Phase::Sending;
-                    return Step::Send(bytes.expose());
+                    return Step::Send(Cow::Borrowed(bytes.expose()));
                 }
-                CheckAction::Expect(expect) => match expect::evaluate(expect, &self.replies, self.ended) {
-                    Verdict::Pass => {}
-                    Verdict::Wait => {
-                        self.at = self.head_of_inverse_run(self.at);
-                        self.phase = Phase::Receiving;
-                        return Step::Wait;
+                CheckAction::SendWithState { head, tail } => {
+                    self.replies.send(&[]);
+                    self.phase = Phase::Sending;
+                    let state = self.bystander.announced.as_bytes();
+                    return Step::Send(Cow::Owned([head.expose(), state, tail.expose()].concat()));
+                }
+                CheckAction::Expect(expect) => {
+                    let present = self.bystander.present;
+                    match expect::evaluate(expect, &self.replies, self.ended, present) {
+                        Verdict::Pass => self.note(expect, Words::default()),
+                        Verdict::Met(words) => self.note(expect, words),
+                        Verdict::Wait => {
+                            self.at = self.head_of_inverse_run(self.at);
+                            self.phase = Phase::Receiving;
+                            return Step::Wait;
+                        }
+                        Verdict::Fail(miss) => return self.miss(rule, expect, miss),
+                        Verdict::Missed(status, words) => return self.refuse(rule, expect, status, words),
+                        Verdict::Over(status, words) => return self.end(status, words),
                     }
-                    Verdict::Fail(miss) => return self.miss(rule, expect, miss),
-                },
+                }
             }
             self.last = Some(self.at);
             self.at += 1;
@@ -248,12 +303,11 @@ impl<'a> Engine<'a> {
     }
 
     fn skips(&self, at: usize) -> bool {
-        self.mode == Mode::Kept
-            && match self.parts[at] {
-                Part::Every => false,
-                Part::Login => self.repeating,
-                Part::Quit => true,
-            }
+        match self.parts[at] {
+            Part::Every => false,
+            Part::Login => self.repeating,
+            Part::Quit => self.mode == Mode::Kept || self.asks == Asks::Role,
+        }
     }
 
     /// After a wait, evaluation starts over at the first of the inverse expects before this one.

@@ -4,14 +4,35 @@
 use std::fmt::Write;
 
 use super::replies::Replies;
+use super::{Present, application, http_expect};
 use crate::config::model::{CheckExpect, ExpectPattern};
+use crate::state::CheckStatus;
 
 /// What an expect says of the input so far.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Verdict {
     Pass,
     Wait,
     Fail(Miss),
+    /// A pass or a miss by an answer that has words of its own.
+    Met(Words),
+    Missed(CheckStatus, Words),
+    /// The check ends so, whatever the rule says of its misses.
+    Over(CheckStatus, Words),
+}
+
+/// What an application's answer says itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Words {
+    pub(super) code: Option<i32>,
+    pub(super) info: String,
+}
+
+impl Words {
+    /// A code and no text.
+    pub(super) fn code(code: i32) -> Words {
+        Words { code: Some(code), info: String::new() }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,11 +44,17 @@ pub(super) enum Miss {
 }
 
 /// Decides `expect`. `ended`: the peer has closed.
-pub(super) fn evaluate(expect: &CheckExpect, replies: &Replies, ended: bool) -> Verdict {
+pub(super) fn evaluate(expect: &CheckExpect, replies: &Replies, ended: bool, present: Present) -> Verdict {
+    if let ExpectPattern::Http(http) = &expect.pattern {
+        return http_expect::evaluate(expect, http, replies, ended, present);
+    }
     let input = replies.input();
     let ended = ended || replies.is_full();
     if input.is_empty() {
         return if ended { Verdict::Fail(Miss::Empty) } else { Verdict::Wait };
+    }
+    if let ExpectPattern::Application(wanted) = &expect.pattern {
+        return application::evaluate(*wanted, input, ended);
     }
     let settled = replies.settled();
     let conclusive = ended || settled;
@@ -74,7 +101,7 @@ fn role_in(input: &[u8]) -> Option<(usize, usize)> {
 fn shortest(expect: &CheckExpect) -> usize {
     match &expect.pattern {
         ExpectPattern::String(bytes) | ExpectPattern::Binary(bytes) => bytes.len(),
-        ExpectPattern::Rstring(..) | ExpectPattern::Rbinary(..) => 0,
+        _ => 0,
     }
 }
 
@@ -85,6 +112,8 @@ fn matches(pattern: &ExpectPattern, input: &[u8]) -> bool {
         }
         ExpectPattern::Rstring(_, regex) => regex.is_match(input),
         ExpectPattern::Rbinary(_, regex) => regex.is_match(hex(input).as_bytes()),
+        // Decided before a pattern is asked for.
+        ExpectPattern::Http(_) | ExpectPattern::Application(_) => false,
     }
 }
 

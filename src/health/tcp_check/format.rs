@@ -1,11 +1,29 @@
-//! `on-success` and `on-error`: text with the few `%[...]` expressions that make sense over a check's input.
+//! `on-success`, `on-error` and `status-code`: text with the few `%[...]` expressions that make sense over a
+//! check's input.
 //!
-//! Known are the fetches `res.len` and `res.payload(offset,length)` and the converters `cut_crlf`, `lower`,
-//! `upper` and `bytes(offset[,length])`. An expression that is not known gives nothing, as a fetch without a
+//! Known are the fetches `res.len` and `res.payload(offset,length)` over bytes, `status` and `res.body` over an
+//! HTTP answer, `int(n)`, and the converters `cut_crlf`, `lower`, `upper`, `ltrim` (of blanks) and
+//! `bytes(offset[,length])`. An expression that is not known gives nothing, as a fetch without a
 //! result does in HAProxy.
 
-/// The text of `format` over `input`.
-pub(super) fn render(format: &str, input: &[u8]) -> String {
+use super::http::Answer;
+
+/// What expressions are about.
+#[derive(Debug)]
+pub(super) enum Material<'a> {
+    Bytes(&'a [u8]),
+    /// As in HAProxy, `res.payload` finds nothing in it.
+    Http(Answer),
+}
+
+/// The number that an expression gives.
+pub(super) fn number(expression: &str, material: &Material<'_>) -> Option<i32> {
+    let value = value(expression, material)?;
+    std::str::from_utf8(&value).ok()?.trim().parse().ok()
+}
+
+/// The text of `format` over `material`.
+pub(super) fn render(format: &str, material: &Material<'_>) -> String {
     let mut out = Vec::new();
     let mut rest = format;
     while let Some(at) = rest.find('%') {
@@ -17,7 +35,7 @@ pub(super) fn render(format: &str, input: &[u8]) -> String {
         } else if let Some((expression, tail)) =
             after.strip_prefix('[').and_then(|inner| inner.split_once(']'))
         {
-            out.extend(value(expression, input).unwrap_or_default());
+            out.extend(value(expression, material).unwrap_or_default());
             rest = tail;
         } else {
             out.push(b'%');
@@ -28,12 +46,15 @@ pub(super) fn render(format: &str, input: &[u8]) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
-fn value(expression: &str, input: &[u8]) -> Option<Vec<u8>> {
+fn value(expression: &str, material: &Material<'_>) -> Option<Vec<u8>> {
     let mut calls = calls(expression).into_iter();
     let (fetch, arguments) = calls.next()?;
-    let mut value = match fetch {
-        "res.len" => input.len().to_string().into_bytes(),
-        "res.payload" => slice(input, &arguments),
+    let mut value = match (fetch, material) {
+        ("res.len", Material::Bytes(input)) => input.len().to_string().into_bytes(),
+        ("res.payload", Material::Bytes(input)) => slice(input, &arguments),
+        ("status", Material::Http(answer)) => answer.code.to_string().into_bytes(),
+        ("res.body", Material::Http(answer)) => answer.body.clone(),
+        ("int", _) => arguments.first()?.to_string().into_bytes(),
         _ => return None,
     };
     for (converter, arguments) in calls {
@@ -42,6 +63,7 @@ fn value(expression: &str, input: &[u8]) -> Option<Vec<u8>> {
                 let end = value.iter().position(|byte| matches!(byte, b'\r' | b'\n'));
                 value.truncate(end.unwrap_or(value.len()));
             }
+            "ltrim" => value = value.trim_ascii_start().to_vec(),
             "lower" => value.make_ascii_lowercase(),
             "upper" => value.make_ascii_uppercase(),
             "bytes" => value = slice(&value, &arguments),

@@ -6,28 +6,37 @@
 //!
 //! The rules are HAProxy's (manual section 4.2, `tcp-check`): input is kept across consecutive expects and
 //! discarded by each send and connect, a match may stand anywhere and consumes nothing, a miss waits for
-//! more unless `min-recv` is set, the peer closed or the buffer is full. Plain checks and `option redis-check`
-//! run through the same machine as scripts of their own.
+//! more unless `min-recv` is set, the peer closed or the buffer is full. Plain checks, `option redis-check` and
+//! all other built-in checks run through the same machine as scripts of their own; the answers of `http` and
+//! of an `application` say themselves when they are complete, and what they mean.
 //!
 //! One difference is intended. **When every command that was sent has its complete reply, nothing more will
 //! come**, so an expect is decided then: a replica that says `role:slave` to a script which wants
 //! `role:master` is refused in the moment it answers and not at `timeout check`, and an inverse expect passes.
 //! Where the number of replies is not certain, or the peer speaks no RESP, HAProxy's waiting stays.
 
+mod application;
 mod ending;
 mod engine;
 mod expect;
 mod format;
+mod http;
+mod http_expect;
 mod replies;
 mod script;
 mod text;
 
-pub use engine::{Engine, Mode};
-pub use script::{rehearse, repeatable};
+pub use engine::{Asks, Engine, Mode};
+pub use http_expect::Present;
+pub use script::{login, rehearse, repeatable};
 
 #[cfg(test)]
 pub(crate) mod tests;
 
+#[cfg(test)]
+mod application_tests;
+
+use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 
@@ -50,7 +59,7 @@ pub enum Step<'a> {
         linger: bool,
     },
     /// Write all of it; answer with `on_sent` or `on_io_error`. May hold a password.
-    Send(&'a [u8]),
+    Send(Cow<'a, [u8]>),
     /// Answer with `on_bytes`, `on_eof`, `on_io_error` or `on_timeout`.
     Wait,
     /// The check is over.
@@ -69,12 +78,22 @@ impl fmt::Debug for Step<'_> {
     }
 }
 
+/// What a check may mention of the server that it checks.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Bystander {
+    pub present: Present,
+    /// The value of `X-Haproxy-Server-State`.
+    pub announced: String,
+}
+
 /// How far an outcome reaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Settled {
     Pass,
     /// The server answered completely, and it is its role that the script refuses.
     Definite,
+    /// It passed, and is all the same not to be read from now (`option redis-replica`).
+    Unfit,
     /// Anything else that is not a pass; counts towards `fall`.
     Failure,
 }

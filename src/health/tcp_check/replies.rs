@@ -141,10 +141,13 @@ impl Replies {
 
     /// Whether the connection could be asked again: nothing is outstanding.
     pub(super) fn in_step(&self) -> bool {
-        self.count
-            .as_ref()
-            .is_some_and(|count| count.sent > 0 && count.sent == count.answered && count.whole())
-            && self.reply == self.data.len()
+        self.idle() && self.count.as_ref().is_some_and(|count| count.sent > 0)
+    }
+
+    /// Whether a command could be sent: nothing was asked yet, or all is answered.
+    pub(super) fn idle(&self) -> bool {
+        let answered = |count: &Count| count.sent == count.answered && count.whole();
+        self.count.as_ref().is_some_and(answered) && self.reply == self.data.len()
     }
 
     /// Whether the end of a bulk or an array is still to come, announced by its length.

@@ -30,6 +30,8 @@ pub(super) fn parts(rules: &[CheckRule]) -> Vec<Part> {
                     Purpose::Ask => Part::Every,
                 }
             }
+            // Never part of a script that is repeated.
+            CheckAction::SendWithState { .. } => Part::Every,
             CheckAction::Expect(_) | CheckAction::Comment => part,
         };
         part
@@ -41,7 +43,7 @@ pub(super) fn parts(rules: &[CheckRule]) -> Vec<Part> {
 /// is whole commands that bring one reply each, and something is left to ask beside the login.
 pub fn repeatable(method: &CheckMethod) -> bool {
     let rules: &[CheckRule] = match method {
-        CheckMethod::Layer4 => return false,
+        CheckMethod::Layer4 | CheckMethod::Builtin(_) => return false,
         CheckMethod::RedisCheck => return true,
         CheckMethod::TcpCheck(rules) => rules,
     };
@@ -50,6 +52,7 @@ pub fn repeatable(method: &CheckMethod) -> bool {
     for (rule, part) in rules.iter().zip(parts(rules)) {
         match &rule.action {
             CheckAction::Comment => {}
+            CheckAction::SendWithState { .. } => return false,
             CheckAction::Connect(_) if sent => return false,
             CheckAction::Connect(_) => sent = true,
             CheckAction::Send(bytes) | CheckAction::SendBinary(bytes) => {
@@ -64,6 +67,16 @@ pub fn repeatable(method: &CheckMethod) -> bool {
         }
     }
     asks > 0
+}
+
+/// What a script sends to log in, verbatim: its AUTH and HELLO commands, however many sends they are spread over.
+pub fn login(method: &CheckMethod) -> Vec<u8> {
+    let CheckMethod::TcpCheck(rules) = method else { return Vec::new() };
+    let sends = rules.iter().filter_map(|rule| match &rule.action {
+        CheckAction::Send(bytes) | CheckAction::SendBinary(bytes) => Some(bytes.expose()),
+        _ => None,
+    });
+    command::logins(&sends.collect::<Vec<_>>().concat())
 }
 
 /// `option redis-check` as a script: exactly what HAProxy sends, expects and reports.
@@ -96,7 +109,7 @@ pub fn rehearse(
                 engine.on_connected()
             }
             Step::Send(bytes) => {
-                pending.extend(answer(bytes));
+                pending.extend(answer(&bytes));
                 engine.on_sent()
             }
             Step::Wait if pending.is_empty() => engine.on_timeout(),

@@ -51,14 +51,14 @@ pub(crate) fn script(lines: &[&str]) -> CheckMethod {
 
 /// How a played connection ends after its bytes.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum End {
+pub(super) enum End {
     Silence,
     Eof,
     Reset,
 }
 
 /// Feeds `bytes` after the first send, or the connect if there is none, in pieces of `piece` bytes.
-fn play(method: &CheckMethod, bytes: &[u8], piece: usize, end: End) -> CheckOutcome {
+pub(super) fn play(method: &CheckMethod, bytes: &[u8], piece: usize, end: End) -> CheckOutcome {
     let mut engine = Engine::new(method, 16384, Mode::Once);
     let mut pieces = bytes.chunks(piece.max(1));
     let mut step = engine.begin();
@@ -75,6 +75,72 @@ fn play(method: &CheckMethod, bytes: &[u8], piece: usize, end: End) -> CheckOutc
             },
         };
     }
+}
+
+/// A read backend's check: what it sends, and how it ends when each send is answered in turn.
+fn asked(method: &CheckMethod, mode: Mode, answers: &[&str]) -> (Vec<String>, CheckOutcome) {
+    let mut engine = Engine::new(method, 16384, mode).asking(Asks::Role);
+    let (mut sent, mut answers) = (Vec::new(), answers.iter());
+    let mut step = engine.begin();
+    loop {
+        step = match step {
+            Step::Done(outcome) => return (sent, outcome),
+            Step::Connect { .. } => engine.on_connected(),
+            Step::Send(bytes) => {
+                sent.push(String::from_utf8_lossy(&bytes).into_owned());
+                engine.on_sent()
+            }
+            Step::Wait => match answers.next() {
+                Some(answer) => engine.on_bytes(answer.as_bytes()),
+                None => engine.on_timeout(),
+            },
+        };
+    }
+}
+
+#[test]
+fn a_read_backends_check_asks_for_the_role_itself() {
+    let bulk = |text: &str| format!("${}\r\n{text}\r\n", text.len());
+    let replica = bulk("role:slave\r\nmaster_link_status:up\r\nmaster_replid:h1\r\nslave_repl_offset:5\r\n");
+    let server = bulk("run_id:r1\r\n");
+    let role = "INFO replication\r\n";
+    for mode in [Mode::Once, Mode::Kept] {
+        let (sent, outcome) = asked(&CheckMethod::RedisCheck, mode, &["+PONG\r\n", &replica, &server]);
+        assert_eq!(sent[1..], [role, "INFO server\r\n"]);
+        assert_eq!((outcome.status, outcome.settled), (CheckStatus::L7Ok, Settled::Pass));
+        let report = outcome.role.unwrap();
+        assert_eq!(
+            (report.role, report.link_up, report.run_id),
+            (Role::Replica, Some(true), Some("r1".to_owned()))
+        );
+        let (sent, outcome) = asked(&CheckMethod::Layer4, mode, &[&replica, &server]);
+        assert_eq!(sent, [role, "INFO server\r\n"]);
+        assert_eq!(outcome.status, CheckStatus::L4Ok);
+        // The connection would be gone after QUIT, and the script has asked already.
+        let lines = [
+            PING,
+            "expect string +PONG",
+            "send INFO replication\\r\\n",
+            "expect string role:slave",
+            "send QUIT\\r\\n",
+            "expect string +OK",
+        ];
+        let (sent, outcome) = asked(&script(&lines), mode, &["+PONG\r\n", &replica, &server]);
+        assert_eq!(sent, ["PING\r\n", role, "INFO server\r\n"]);
+        assert!(outcome.passed());
+    }
+}
+
+#[test]
+fn who_does_not_tell_its_role_fails_and_says_why() {
+    let ask = |answers: &[&str]| asked(&CheckMethod::RedisCheck, Mode::Kept, answers).1;
+    let outcome = ask(&["+PONG\r\n", "-NOPERM this user has no permissions to run the 'info' command\r\n"]);
+    assert_eq!((outcome.status, outcome.settled), (CheckStatus::L7Response, Settled::Failure));
+    assert!(outcome.trouble.is_some_and(|trouble| trouble.starts_with("NOPERM")));
+    let outcome = ask(&["+PONG\r\n", "$-1\r\n"]);
+    assert_eq!((outcome.info.as_str(), outcome.trouble), ("no role in the reply to INFO replication", None));
+    let outcome = ask(&["+PONG\r\n"]);
+    assert_eq!((outcome.status, outcome.settled), (CheckStatus::L7Timeout, Settled::Failure));
 }
 
 /// Script, bytes that come, how it ends; status and text.
@@ -329,7 +395,7 @@ fn redis_check_reports_as_haproxy() {
     }
     let mut engine = Engine::new(&CheckMethod::RedisCheck, 16384, Mode::Once);
     engine.begin();
-    assert!(matches!(engine.on_connected(), Step::Send(b"*1\r\n$4\r\nPING\r\n")));
+    assert!(matches!(engine.on_connected(), Step::Send(bytes) if *bytes == *b"*1\r\n$4\r\nPING\r\n"));
 }
 
 #[test]
@@ -465,7 +531,7 @@ fn secrets_stay_out_of_texts() {
     let mut engine = Engine::new(&method, 16384, Mode::Once);
     engine.begin();
     let step = engine.on_connected();
-    assert!(matches!(step, Step::Send(b"AUTH app hunter2\r\n")));
+    assert!(matches!(&step, Step::Send(bytes) if **bytes == *b"AUTH app hunter2\r\n"));
     let shown = format!("{engine:?} {step:?}");
     assert!(!shown.contains("hunter2") && !shown.contains("104, 117"), "{shown}");
     let reply = b"-ERR unknown command 'AUTH', with args beginning with: 'app' 'hunter2' \r\n";
@@ -556,11 +622,11 @@ fn a_kept_probe_repeats_all_but_login_and_quit() {
                 Step::Done(outcome) => break outcome,
                 Step::Connect { .. } => engine.on_connected(),
                 Step::Send(bytes) => {
-                    sent.push(String::from_utf8_lossy(bytes).trim_end().to_owned());
+                    sent.push(String::from_utf8_lossy(&bytes).trim_end().to_owned());
                     replies = if bytes.starts_with(b"INFO server") {
                         std::mem::take(&mut identity)
                     } else {
-                        answer(bytes)
+                        answer(&bytes)
                     };
                     engine.on_sent()
                 }

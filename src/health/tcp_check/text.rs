@@ -17,6 +17,8 @@ pub(super) fn miss(pattern: &ExpectPattern, unwanted: bool, step: usize) -> Stri
         ExpectPattern::Rstring(..) => format!("{what} (regex) at step {step}"),
         ExpectPattern::Binary(_) => format!("{what} (binary) at step {step}"),
         ExpectPattern::Rbinary(..) => format!("{what} (binary regex) at step {step}"),
+        // These have words of their own.
+        ExpectPattern::Http(_) | ExpectPattern::Application(_) => String::new(),
     }
 }
 
@@ -51,7 +53,9 @@ pub(super) fn place(rule: Option<&CheckRule>, step: usize) -> String {
             Some(port) => write!(text, " (connect port {port})"),
             None => write!(text, " (connect)"),
         },
-        CheckAction::Send(_) | CheckAction::SendBinary(_) => write!(text, " (send)"),
+        CheckAction::Send(_) | CheckAction::SendBinary(_) | CheckAction::SendWithState { .. } => {
+            write!(text, " (send)")
+        }
         CheckAction::Expect(expect) => match &expect.pattern {
             ExpectPattern::String(bytes) => {
                 write!(text, " (expect string '{}')", shown(bytes))
@@ -59,6 +63,7 @@ pub(super) fn place(rule: Option<&CheckRule>, step: usize) -> String {
             ExpectPattern::Binary(bytes) => write!(text, " (expect binary '{}')", shown(bytes)),
             ExpectPattern::Rstring(..) => write!(text, " (expect regex)"),
             ExpectPattern::Rbinary(..) => write!(text, " (expect binary regex)"),
+            ExpectPattern::Http(_) | ExpectPattern::Application(_) => Ok(()),
         },
     };
     quote_comment(&mut text, rule.comment.as_deref());
@@ -77,9 +82,9 @@ fn shown(bytes: &[u8]) -> String {
     })
 }
 
-/// Statuses of layer 7 that HAProxy shows with a code.
-pub(super) fn code(status: CheckStatus) -> Option<i32> {
-    matches!(status, CheckStatus::L7Ok | CheckStatus::L7OkConditional | CheckStatus::L7Status).then_some(0)
+/// The code of a check, which only some statuses of layer 7 are shown with; 0 if nothing says one.
+pub(super) fn code(status: CheckStatus, said: Option<i32>) -> Option<i32> {
+    status.reports_code().then_some(said.unwrap_or(0))
 }
 
 /// An error reply, named: its text up to where Redis repeats what it was sent.
@@ -105,9 +110,9 @@ pub(super) fn masked(text: String, rules: &[CheckRule]) -> String {
     text
 }
 
-/// Cut to HAProxy's length, between characters.
+/// Cut to HAProxy's length, between characters, and where a text of the C library ends.
 pub(super) fn bounded(mut text: String) -> String {
-    let mut end = text.len().min(LONGEST);
+    let mut end = text.find('\0').unwrap_or(text.len()).min(LONGEST);
     while !text.is_char_boundary(end) {
         end -= 1;
     }

@@ -24,9 +24,9 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 use super::daemon::Release;
 use super::frame::{FrameError, Incoming, Limits, Outgoing};
-use super::gather::{Gathered, own_variables};
-use super::master_socket::MasterSocket;
-use super::message::Handover;
+use super::gather::Gathered;
+use super::master_socket::{Asked, MasterSocket};
+use super::message::{FromParent, Handover};
 use super::notify::Notify;
 use super::reload::{SocketName, Turn};
 use super::report::Voice;
@@ -168,7 +168,13 @@ impl Parent {
         }
         let clients = self.begin.master_socket.iter().flat_map(MasterSocket::waits);
         waits.extend(clients.map(|(fd, flags)| PollFd::new(fd, flags)));
-        match poll(&mut waits, PollTimeout::NONE) {
+        let due = self.begin.master_socket.as_ref().and_then(MasterSocket::due);
+        let patience = due.map_or(PollTimeout::NONE, |due| {
+            // Rounded up, so that it is over when the wait is.
+            let left = due.saturating_duration_since(Instant::now()).as_millis() + 1;
+            PollTimeout::try_from(i32::try_from(left).unwrap_or(i32::MAX)).unwrap_or(PollTimeout::NONE)
+        });
+        match poll(&mut waits, patience) {
             Err(nix::errno::Errno::EINTR) => Ok(()),
             result => Ok(result.map(drop)?),
         }
@@ -203,7 +209,14 @@ impl Parent {
     fn serve_master_socket(&mut self) {
         let view = self.view();
         let Some(socket) = &mut self.begin.master_socket else { return };
-        if socket.serve(&view) {
+        let Asked { reload, clients } = socket.serve(&view);
+        for (client, level) in clients {
+            // Without a worker it is dropped, which its client sees as an empty answer.
+            if let (true, Ok(frame)) = (self.is_serving, FromParent::client(client, level)) {
+                self.send(frame);
+            }
+        }
+        if reload {
             self.ask_reload();
         }
     }
@@ -224,7 +237,6 @@ impl Parent {
             last_reload_failed: self.failed_since > 0,
             worker,
             startup_logs: self.logs.clone(),
-            environment: own_variables(settings),
         }
     }
 

@@ -13,9 +13,10 @@ use nix::sys::signal::Signal;
 use super::super::descriptors::raise_for_worker;
 use super::super::frame::{Frame, Limits, Outgoing};
 use super::super::gather::{Gathered, Lookup, gather};
+use super::super::listeners::remove_files;
 use super::super::message::{Answer, FromParent, Handover};
 use super::super::prepare::{Prepared, Running, prepare};
-use super::super::reload::socket_names;
+use super::super::reload::{dropped_files, socket_names};
 use super::super::report::LAST_WORDS;
 use super::super::tell_predecessors;
 use super::{Manner, Parent};
@@ -74,7 +75,7 @@ impl Parent {
         }
     }
 
-    fn send(&mut self, frame: Frame) {
+    pub(super) fn send(&mut self, frame: Frame) {
         match Outgoing::new(frame, Limits::BUNDLE) {
             Ok(outgoing) => {
                 self.outgoing.push(outgoing);
@@ -124,7 +125,8 @@ impl Parent {
         let Some(next) = self.next.take() else { return };
         match answer {
             Answer::Applied => {
-                self.sockets = socket_names(&next).into_iter().flatten().flatten().collect();
+                self.sockets = socket_names(&next).into_all();
+                remove_files(&dropped_files(&self.config.global, &next.global));
                 self.config = next;
                 self.applied = Instant::now();
                 self.failed_since = 0;

@@ -78,7 +78,9 @@ impl Pump {
     /// From that side to the other one.
     fn direction(&mut self, slot: Slot, from: Side, link: &mut Link) -> Turn {
         let (source, sink) = link.ends(from);
-        self.flush(slot, from.peer(), sink);
+        if !source.flags.has(Flags::PAUSED) {
+            self.flush(slot, from.peer(), sink);
+        }
         let mut received = 0;
         let mut turn = Turn::Again;
         let mut ended = None;
@@ -236,6 +238,7 @@ impl Pump {
     pub(super) fn discard(&mut self, link: &mut Link, side: Side) {
         let (from, to) = link.ends(side);
         from.flags.set(Flags::DISCARD);
+        from.flags.unset(Flags::PAUSED);
         to.leftover = None;
         if to.flags.has(Flags::SHUT_AFTER) {
             to.flags.unset(Flags::SHUT_AFTER);

@@ -11,6 +11,8 @@ use crate::time::Tick;
 
 /// No server: HAProxy's code for it.
 const REFUSED: Termination = Termination::new(Cause::ServerAbort, Phase::Connect);
+/// It waited for a place, or for a master, as long as it may.
+const WAITED: Termination = Termination::new(Cause::ServerTimeout, Phase::Queue);
 
 impl Session {
     /// Chooses a backend and sets out.
@@ -64,10 +66,14 @@ impl Session {
 
     /// No server gets sessions: waits if one may be expected, is refused otherwise.
     fn hold(&mut self, pool: &Pool<'_>, context: &Context<'_>, ops: &mut Vec<Op>) {
-        let until = timers::hold_deadline(pool, context.now).filter(|until| *until > context.now);
+        let until = pool.view().held_until(pool.backend(), context.now).filter(|until| *until > context.now);
         self.server = None;
         match until {
             Some(until) if self.may_be_held(context) => self.stand_in_line(until, context),
+            // Thawed, or come up, since it was looked for.
+            None if pool.anybody() => {
+                self.stand_in_line(timers::place_deadline(pool.backend(), context.now), context);
+            }
             _ => self.refuse(REFUSED, context, ops),
         }
     }
@@ -84,7 +90,8 @@ impl Session {
         let pinned = self.server.clone();
         let client = self.client.map(|client| client.ip());
         let is_pinned = pinned.is_some();
-        let ticket = membership.live.queue.push(Waiter { token: self.token, client, pinned });
+        let arrival = self.admission.arrival();
+        let ticket = membership.live.queue.push(Waiter { token: self.token, arrival, client, pinned });
         self.stage = Stage::Waiting { since: context.now, until, ticket, pinned: is_pinned };
         self.wake(context);
     }
@@ -98,7 +105,7 @@ impl Session {
         self.left_line(ticket, pinned, 0);
         let Some(pool) = self.pool(context) else { return self.end(REFUSED, context, ops) };
         let Some(at) = pool.view().position(key) else { return self.assign(context, ops) };
-        let seat = Seat::take_over(&pool.view().servers[at]);
+        let seat = Seat::granted(&pool.view().servers[at]);
         if pool.usable_server(key) {
             return self.connect(seat, context, ops);
         }
@@ -134,7 +141,7 @@ impl Session {
         let Some(pool) = self.pool(context) else {
             return self.give_up(REFUSED, context, ops);
         };
-        let held = if pool.anybody() { None } else { timers::hold_deadline(&pool, since) };
+        let held = if pool.anybody() { None } else { pool.view().held_until(pool.backend(), since) };
         let until = held.unwrap_or_else(|| timers::place_deadline(pool.backend(), since));
         self.stage = Stage::Waiting { since, until, ticket, pinned };
         // It may have come to wait for a place and waits for a master now, or the other way round.
@@ -148,9 +155,9 @@ impl Session {
         if room && context.now < until {
             return;
         }
-        let code =
-            if held.is_some() { REFUSED } else { Termination::new(Cause::ServerTimeout, Phase::Queue) };
-        self.give_up(code, context, ops);
+        // Who was never to be held, or finds too many of them, is refused as if it had just come.
+        let refused = held.is_some_and(|until| !room || until <= since);
+        self.give_up(if refused { REFUSED } else { WAITED }, context, ops);
     }
 
     /// Leaves the line and ends; if its turn has come just now, the seat is on its way and is awaited.

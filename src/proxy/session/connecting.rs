@@ -122,8 +122,15 @@ impl Session {
     pub(super) fn connected(&mut self, context: &Context<'_>, ops: &mut Vec<Op>) {
         let (Stage::Connecting { .. }, Some(seat)) = (self.stage, &self.seat) else { return };
         seat.server().forget_connect_failures();
-        if self.pool(context).is_some_and(|pool| !pool.admits(seat.server())) {
+        let pool = self.pool(context);
+        if pool.is_some_and(|pool| !pool.admits(seat.server())) {
             return self.assign_anew(context, ops);
+        }
+        if let Some(view) = pool.map(|pool| pool.view()).filter(|view| view.in_force().is_guarded()) {
+            view.live.failovers.note_client(context.now);
+        }
+        if self.seat.as_mut().is_some_and(Seat::arrive) {
+            self.wake(context);
         }
         self.connect = millis(context.now.since(self.accepted)).saturating_sub(self.wait);
         self.last = context.now;
@@ -247,7 +254,7 @@ fn redispatch_period(backend: &Backend) -> u32 {
 
 /// Whether one server is as good as another to the algorithm.
 fn is_indifferent(balance: Balance) -> bool {
-    balance != Balance::Source
+    !matches!(balance, Balance::Source(_))
 }
 
 /// Where the server listens; a port of its own, or the client's and an offset.

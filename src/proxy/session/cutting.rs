@@ -44,6 +44,7 @@ impl Session {
             ops.push(Op::Discard(Side::Client));
         }
         self.blocked[1] = false;
+        self.frozen = false;
         let left = DRAIN.as_millis() as u32;
         self.stage = Stage::Draining { until: context.now + DRAIN, left };
         if self.eof[1] {

@@ -16,6 +16,7 @@ use crate::state::{Cause, Concurrency, Phase, SessionRecord, Termination};
 impl Session {
     /// Ends the session with that code: everything it holds is given back, whoever waits for it is called.
     pub(super) fn end(&mut self, code: Termination, context: &Context<'_>, ops: &mut Vec<Op>) {
+        self.drop_frozen_input(ops);
         self.linger_off(context, ops);
         self.leave_everything(context);
         self.termination = code;

@@ -10,8 +10,8 @@
 //! |---|---|---|---|
 //! | new | `start` | `Serve` (stats), `Connect`, or none | connecting or waiting; no server at all: over |
 //! | waiting | `Granted` | `Connect` | connecting |
-//! | waiting | `Timer` | `End` | over: `sQ` for want of a place, `SC` for want of a server |
-//! | connecting | `Connected` | `Relay` | relaying; `DropServer` and assigned anew if the server lost its role meanwhile |
+//! | waiting | `Timer` | `End` | over: `sQ`; `SC` if no server is waited for any more |
+//! | connecting | `Connected` | `Relay` | relaying; `DropServer` and assigned anew if the server lost its role, or was frozen, meanwhile |
 //! | connecting | `ConnectFailed`, `Timer` | `DropServer`, `Connect` | the rule of [`connecting`]: same server at once or after a pause, another one, or over |
 //! | connecting, pausing | `Cut` | `DropServer` | assigned anew: it waits for the new master |
 //! | pausing | `Reconsider`, roles being checked | `DropServer` | assigned anew, once the server that refused is given up |
@@ -19,6 +19,7 @@
 //! | relaying | `Eof` of one side | `Shutdown` of the other | relaying; over when both have come |
 //! | relaying | `Failed(Client)` | `Close(Server, Reset)`, `End` | over: `CD` |
 //! | relaying | `Failed(Server)` | `DropServer`, `Discard(Client)`, `ReportQuiet` | resetting |
+//! | relaying | `Freeze`, `Thaw` | `Pause(Client)`, `Resume(Client)` | relaying; frozen in between: [`freezing`] |
 //! | resetting | `Quiet`, `Timer` | `Close(Client, Reset)`, `End` | over: `SD` |
 //! | relaying | `Cut`, replies to be delivered | `Discard(Client)`, `ReportQuiet` | draining |
 //! | draining | `Quiet`, `Timer`, server's end | `DropServer`, `Shutdown(Client)`, `ReportQuiet` | lingering |
@@ -37,7 +38,11 @@
 mod assigning;
 mod connecting;
 mod cutting;
+mod describe;
 mod finish;
+mod freezing;
+#[cfg(test)]
+mod freezing_tests;
 mod membership;
 #[cfg(test)]
 pub(crate) mod model;
@@ -168,6 +173,8 @@ pub struct Session {
     termination: Termination,
     eof: [bool; 2],
     blocked: [bool; 2],
+    /// While it relays: nothing goes from the client to the server, and no timer runs.
+    frozen: bool,
     redispatched: bool,
     /// The server tried last has failed: another one is preferred.
     failed: bool,
@@ -206,6 +213,7 @@ impl Session {
             termination: Termination::NORMAL,
             eof: [false; 2],
             blocked: [false; 2],
+            frozen: false,
             redispatched: false,
             failed: false,
             left: false,
@@ -246,7 +254,13 @@ impl Session {
             Event::Taken => self.last = context.now,
             Event::Timer => self.timer(context, ops),
             Event::Granted(server) => self.granted(server, context, ops),
-            Event::Reconsider | Event::Refreshed => self.reconsider(context, ops),
+            Event::Reconsider => self.reconsider(context, ops),
+            Event::Refreshed => {
+                self.thaw_if_forgotten(context, ops);
+                self.reconsider(context, ops);
+            }
+            Event::Freeze => self.freeze(context, ops),
+            Event::Thaw => self.thaw(context, ops),
             Event::Cut(reason) => self.cut(reason, context, ops),
             Event::Stop => self.stop(context, ops),
         }

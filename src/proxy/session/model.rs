@@ -25,8 +25,20 @@ pub(crate) struct Connection {
     pub(crate) server: Option<ServerKey>,
     pub(crate) connecting: bool,
     pub(crate) relaying: bool,
+    /// Bytes that the client sent, bytes of these that the server got, and whether the rest goes there.
+    pub(crate) sent: u64,
+    pub(crate) arrived: u64,
+    pub(crate) way: Way,
     pub(crate) ops: Vec<Op>,
     pub(crate) record: Option<SessionRecord>,
+}
+
+/// What becomes of bytes that a client sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    Open,
+    Paused,
+    Discarded,
 }
 
 impl Connection {
@@ -109,6 +121,9 @@ impl World {
             server: None,
             connecting: false,
             relaying: false,
+            sent: 0,
+            arrived: 0,
+            way: Way::Open,
             ops: Vec::new(),
             record: None,
         };
@@ -148,8 +163,48 @@ impl World {
         ops
     }
 
+    /// The client sends so many bytes; they go as far as the operations let them.
+    pub(crate) fn send(&mut self, id: u32, bytes: u64) {
+        let connection = self.connection(id);
+        connection.sent += bytes;
+        if !connection.relaying {
+            return;
+        }
+        let moved = match connection.way {
+            Way::Open => connection.sent - connection.arrived,
+            Way::Paused | Way::Discarded => 0,
+        };
+        connection.arrived += moved;
+        if moved > 0 {
+            self.feed(id, Event::Received(Side::Client, moved));
+        }
+    }
+
+    /// A server is frozen, or no more, as the guard does it.
+    pub(crate) fn freeze(&mut self, at: usize, until: Option<Tick>) {
+        let server = Arc::clone(self.server(at));
+        self.snapshot.backends[0].live.set_frozen_until(until);
+        match until {
+            Some(_) => server.freeze(),
+            None => server.thaw(),
+        }
+        let command = || match until {
+            Some(_) => Command::Freeze(server.key),
+            None => Command::Thaw(server.key),
+        };
+        self.workers.broadcast(command);
+        self.workers.broadcast(|| Command::Reconsider);
+    }
+
     pub(crate) fn feed_all(&mut self, event: Event) {
         let ids: Vec<u32> = self.connections.keys().copied().collect();
+        ids.into_iter().for_each(|id| drop(self.feed(id, event)));
+    }
+
+    fn feed_served_by(&mut self, server: ServerKey, event: Event) {
+        let on = |c: &Connection| c.session.as_ref().is_some_and(|s| s.server() == Some(server));
+        let found = self.connections.iter().filter(|(_, connection)| on(connection));
+        let ids: Vec<u32> = found.map(|(id, _)| *id).collect();
         ids.into_iter().for_each(|id| drop(self.feed(id, event)));
     }
 
@@ -165,13 +220,9 @@ impl World {
                 match command {
                     Command::Granted(token, server) => drop(self.feed(token.slot, Event::Granted(server))),
                     Command::Reconsider => self.feed_all(Event::Reconsider),
-                    Command::Cut(server, reason) => {
-                        let on =
-                            |c: &Connection| c.session.as_ref().is_some_and(|s| s.server() == Some(server));
-                        let found = self.connections.iter().filter(|(_, connection)| on(connection));
-                        let ids: Vec<u32> = found.map(|(id, _)| *id).collect();
-                        ids.into_iter().for_each(|id| drop(self.feed(id, Event::Cut(reason))));
-                    }
+                    Command::Cut(server, reason) => self.feed_served_by(server, Event::Cut(reason)),
+                    Command::Freeze(server) => self.feed_served_by(server, Event::Freeze),
+                    Command::Thaw(server) => self.feed_served_by(server, Event::Thaw),
                     other => panic!("the model knows no {other:?}"),
                 }
             }
@@ -209,6 +260,7 @@ impl World {
     }
 
     fn execute(&mut self, id: u32, ops: Vec<Op>) {
+        let mut relayed = false;
         for op in ops {
             let live = !self.connection(id).is_over();
             assert!(live, "{op:?} after the end");
@@ -226,7 +278,20 @@ impl World {
                     let connection = self.connection(id);
                     assert!(connection.server.is_some() && !connection.connecting && !connection.relaying);
                     connection.relaying = true;
+                    relayed = true;
                 }
+                Op::Pause(Side::Client) => {
+                    let connection = self.connection(id);
+                    assert!(connection.relaying && connection.way == Way::Open, "{:?}", connection.ops);
+                    connection.way = Way::Paused;
+                }
+                Op::Resume(Side::Client) => {
+                    let connection = self.connection(id);
+                    assert!(connection.relaying && connection.way == Way::Paused, "{:?}", connection.ops);
+                    connection.way = Way::Open;
+                    relayed = true;
+                }
+                Op::Discard(Side::Client) => self.connection(id).way = Way::Discarded,
                 Op::Log => {
                     let record = self.connections[&id].session().record(&self.context());
                     self.connection(id).record = Some(record);
@@ -235,6 +300,19 @@ impl World {
                 _ => {}
             }
             self.connection(id).ops.push(op);
+        }
+        if relayed && !self.connection(id).is_over() {
+            self.flows_on(id);
+        }
+    }
+
+    /// What waited in the kernel goes out.
+    fn flows_on(&mut self, id: u32) {
+        let connection = self.connection(id);
+        let moved = connection.sent - connection.arrived;
+        connection.arrived = connection.sent;
+        if moved > 0 {
+            self.feed(id, Event::Received(Side::Client, moved));
         }
     }
 
@@ -251,6 +329,14 @@ impl World {
             assert!(view.live.traffic.sessions.now() <= count, "backend");
             let queued: u32 = view.servers.iter().map(|server| server.queued.now()).sum();
             assert!(view.live.queue.length.now() + queued <= waiting, "queue");
+            for server in view.servers.iter().filter(|server| server.is_frozen()) {
+                let through = self.connections.values().filter(|c| {
+                    c.session.is_some() && c.server == Some(server.key) && c.relaying && c.way == Way::Open
+                });
+                // After its server's FIN, or its own, nobody has anything to send.
+                let open = through.filter(|c| c.session().eof == [false; 2]).count();
+                assert_eq!(open, 0, "a way to {}, which is frozen", server.name);
+            }
             for server in &view.servers {
                 let seated = |session: &&&Session| session.server() == Some(server.key);
                 let seats = sessions.iter().filter(seated).count() as u32;
@@ -275,7 +361,8 @@ impl World {
             assert_eq!((view.live.traffic.sessions.now(), view.live.queue.length.now()), (0, 0));
             assert!(!view.live.queue.anyone());
             for server in &view.servers {
-                assert_eq!((server.traffic.sessions.now(), server.queued.now()), (0, 0), "{}", server.name);
+                let left = (server.traffic.sessions.now(), server.queued.now(), server.arriving.now());
+                assert_eq!(left, (0, 0, 0), "{}", server.name);
             }
         }
     }

@@ -1,5 +1,5 @@
 //! Whatever happens, in whatever order: no panic, no gauge or place in the queue left behind, nobody waits
-//! while a server has room, and every session ends.
+//! while a server has room, nothing goes to a frozen server, nothing is lost at a thaw, and every session ends.
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use super::super::assign::Pool;
 use super::super::contract::{ConnectError, Event, Failure, Side};
-use super::model::{World, config};
+use super::model::{Connection, Way, World, config};
 use crate::config::Config;
 use crate::config::model::{BackendId, Balance, Redispatch};
 use crate::state::{Command, CutReason, Guarding, Operation};
@@ -25,6 +25,10 @@ enum Action {
     Prove(usize, bool),
     Name(Option<usize>),
     Cut(usize, CutReason),
+    Freeze(usize),
+    Thaw(usize),
+    /// A client sends so many bytes.
+    Send(usize, u64),
     Reload(Shape),
 }
 
@@ -68,7 +72,7 @@ fn shape() -> impl Strategy<Value = Shape> {
         Just(Balance::StaticRr),
         Just(Balance::LeastConn),
         Just(Balance::First),
-        Just(Balance::Source),
+        Just(Balance::Source(Default::default())),
         Just(Balance::Random(2)),
     ];
     let redispatch = prop_oneof![
@@ -121,6 +125,9 @@ fn action() -> impl Strategy<Value = Action> {
         2 => (0usize..3, any::<bool>()).prop_map(|(at, proven)| Action::Prove(at, proven)),
         2 => proptest::option::of(0usize..3).prop_map(Action::Name),
         1 => (0usize..3, reason).prop_map(|(at, reason)| Action::Cut(at, reason)),
+        2 => (0usize..3).prop_map(Action::Freeze),
+        2 => (0usize..3).prop_map(Action::Thaw),
+        6 => (0usize..12, 1u64..100).prop_map(|(which, bytes)| Action::Send(which, bytes)),
         1 => shape().prop_map(Action::Reload),
     ]
 }
@@ -139,7 +146,6 @@ fn possible(world: &World, id: u32, what: u8) -> Event {
     let connecting =
         [Event::Connected, Event::Connected, Event::Connected, Event::ConnectFailed(ConnectError::Refused)];
     let relaying = [
-        Event::Received(Side::Client, 3),
         Event::Received(Side::Server, 5),
         Event::Blocked(Side::Client),
         Event::Flowing(Side::Client),
@@ -150,6 +156,10 @@ fn possible(world: &World, id: u32, what: u8) -> Event {
         Event::Quiet,
     ];
     let mut events = anytime.to_vec();
+    if connection.way == Way::Paused {
+        // Its FIN waits behind its bytes.
+        events.retain(|event| !matches!(event, Event::Eof(Side::Client) | Event::LeftUnserved));
+    }
     if connection.connecting {
         events.extend(connecting);
     }
@@ -165,9 +175,7 @@ fn act(world: &mut World, action: Action) {
         Action::Deliver => world.deliver(),
         Action::Pass(time) => world.pass(time),
         Action::Tell(which, what) => {
-            let live = world.connections.iter().filter(|(_, connection)| !connection.is_over());
-            let ids: Vec<u32> = live.map(|(id, _)| *id).collect();
-            let Some(id) = ids.get(which % ids.len().max(1)).copied() else { return };
+            let Some(id) = living(world, which) else { return };
             let event = possible(world, id, what);
             world.feed(id, event);
         }
@@ -187,7 +195,44 @@ fn act(world: &mut World, action: Action) {
         Action::Cut(at, reason) => change(world, at, |world, at| {
             world.workers.post(0, Command::Cut(world.server(at).key, reason));
         }),
+        Action::Freeze(at) => {
+            let until = world.now + Duration::from_secs(3);
+            if at < world.snapshot.backends[0].servers.len() && !world.server(at).is_frozen() {
+                world.freeze(at, Some(until));
+                changed(world);
+            }
+        }
+        Action::Thaw(at) => thaw(world, at),
+        Action::Send(which, bytes) => {
+            let Some(id) = living(world, which) else { return };
+            let connection = &world.connections[&id];
+            if !connection.relaying || connection.session().eof == [false; 2] {
+                world.send(id, bytes);
+            }
+        }
         Action::Reload(shape) => world.load(shape.config(), shape.guarding),
+    }
+}
+
+/// One of those that are not over.
+fn living(world: &World, which: usize) -> Option<u32> {
+    let live = world.connections.iter().filter(|(_, connection)| !connection.is_over());
+    let ids: Vec<u32> = live.map(|(id, _)| *id).collect();
+    ids.get(which % ids.len().max(1)).copied()
+}
+
+fn thaw(world: &mut World, at: usize) {
+    if at < world.snapshot.backends[0].servers.len() && world.server(at).is_frozen() {
+        world.freeze(at, None);
+        changed(world);
+    }
+}
+
+/// Of a session that is neither frozen nor being cut, every byte has arrived.
+fn nothing_is_lost(world: &World) {
+    let through = |c: &&Connection| !c.is_over() && c.relaying && c.way == Way::Open;
+    for connection in world.connections.values().filter(through) {
+        assert_eq!(connection.arrived, connection.sent, "{:?}", connection.ops);
     }
 }
 
@@ -207,7 +252,7 @@ fn changed(world: &World) {
 /// Nobody stands in line while a server would take him. Under `source` only his own server would.
 fn nobody_waits_in_vain(world: &World) {
     let pool = Pool::of(&world.snapshot, BackendId(0)).unwrap();
-    if pool.backend().balance == Balance::Source {
+    if pool.backend().balance == Balance::Source(Default::default()) {
         return;
     }
     assert!(pool.view().live.queue.length.now() == 0 || !pool.has_room(), "a lost place");
@@ -226,9 +271,15 @@ proptest! {
                 prop_assert_eq!(session.server().is_some() && session.is_waiting(), false);
             }
             nobody_waits_in_vain(&world);
+            nothing_is_lost(&world);
         }
         world.deliver();
         world.check();
+        for at in 0..3 {
+            thaw(&mut world, at);
+        }
+        world.deliver();
+        nothing_is_lost(&world);
         // Without another event every session ends by its timers: the longest chain is a wait, all attempts
         // with their pauses, ten seconds of silence, and a cut.
         for _ in 0..40 {

@@ -40,6 +40,9 @@ impl Session {
             return self.end(Termination::NORMAL, context, ops);
         }
         ops.push(Op::Shutdown(side.peer()));
+        if side == Side::Server {
+            self.server_left_frozen(ops);
+        }
         self.set_limits(context);
     }
 
@@ -73,6 +76,7 @@ impl Session {
     pub(super) fn client_failed(&mut self, context: &Context<'_>, ops: &mut Vec<Op>) {
         match self.stage {
             Stage::Relaying => {
+                self.frozen = false;
                 ops.push(Op::Close(Side::Server, Close::Reset));
                 self.end(CLIENT_GONE, context, ops);
             }
@@ -100,6 +104,7 @@ impl Session {
             Stage::Relaying => {
                 ops.extend([Op::DropServer, Op::Discard(Side::Client), Op::ReportQuiet(Duration::ZERO)]);
                 self.leave_server(context);
+                self.frozen = false;
                 self.stage = Stage::Resetting;
                 self.eof[index(Side::Server)] = true;
                 self.last = context.now;

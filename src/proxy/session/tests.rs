@@ -279,7 +279,7 @@ fn retries_and_redispatches_go_by_haproxys_rules() {
             "source, last",
             |c| {
                 c.backends[0].redispatch = Redispatch::LastRetry;
-                c.backends[0].balance = Balance::Source;
+                c.backends[0].balance = Balance::Source(Default::default());
             },
             2,
             &[(1, 0), (1, 300), (1, 300), (1, 0)],
@@ -288,7 +288,7 @@ fn retries_and_redispatches_go_by_haproxys_rules() {
             "source, every second",
             |c| {
                 c.backends[0].redispatch = Redispatch::EveryNth(2);
-                c.backends[0].balance = Balance::Source;
+                c.backends[0].balance = Balance::Source(Default::default());
             },
             2,
             &[(1, 0), (1, 300), (1, 0), (1, 300)],
@@ -318,7 +318,7 @@ fn option_redispatch_0_still_goes_elsewhere_where_servers_are_alike() {
             "source, option redispatch 0",
             |c| {
                 c.backends[0].redispatch = Redispatch::Uncounted;
-                c.backends[0].balance = Balance::Source;
+                c.backends[0].balance = Balance::Source(Default::default());
             },
             2,
             &[(1, 0), (1, 300), (1, 300), (1, 300)],
@@ -431,7 +431,7 @@ fn the_holds_clock_runs_since_the_master_is_lost() {
     world.pass(999);
     assert!(!world.connections[&early].is_over());
     world.pass(1);
-    assert_eq!(world.connections[&early].code(), "SC");
+    assert_eq!(world.connections[&early].code(), "sQ");
     assert!(world.connections[&early].record.as_ref().unwrap().server.is_none());
     let late = world.open().unwrap();
     assert_eq!(world.connections[&late].code(), "SC");
@@ -664,7 +664,14 @@ fn a_session_that_is_refused_everywhere_counts_as_in_haproxy() {
         (Balance::LeastConn, Redispatch::FromLast(2), 2, 0, 0, alternating),
         (Balance::First, last, 2, 0, 0, alternating),
         (Balance::RoundRobin, last, 1, 600, 600, &[[4, 1, 3, 0, 1, 4], [1, 1, 3, 0, 1, 4]]),
-        (Balance::Source, last, 2, 400, 400, &[[0; 6], [4, 1, 3, 0, 1, 4], [1, 1, 3, 0, 1, 4]]),
+        (
+            Balance::Source(Default::default()),
+            last,
+            2,
+            400,
+            400,
+            &[[0; 6], [4, 1, 3, 0, 1, 4], [1, 1, 3, 0, 1, 4]],
+        ),
     ];
     for (balance, redispatch, servers, wait, total, rows) in cases {
         let mut world = World::of(*servers, |config| {
@@ -695,7 +702,7 @@ fn a_session_that_is_refused_everywhere_counts_as_in_haproxy() {
 #[test]
 fn a_session_that_queues_in_vain_counts_as_in_haproxy() {
     type Case = (Change, Story, &'static str, (Option<u64>, u64), [u32; 2], [Row; 2]);
-    let pinned: Change = |config| config.backends[0].balance = Balance::Source;
+    let pinned: Change = |config| config.backends[0].balance = Balance::Source(Default::default());
     let cases: &[Case] = &[
         (
             |_| {},

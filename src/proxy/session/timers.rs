@@ -8,11 +8,10 @@
 
 use std::time::Duration;
 
-use super::super::assign::Pool;
 use super::super::contract::{Close, Op, Side};
 use super::{Context, NEVER, NONE, Session, Stage, index, millis};
 use crate::config::model::Backend;
-use crate::state::{Cause, Guarding, Phase, Termination};
+use crate::state::{Cause, Phase, Termination};
 use crate::time::Tick;
 
 const CLIENT_TIMEOUT: Termination = Termination::new(Cause::ClientTimeout, Phase::Data);
@@ -29,6 +28,7 @@ impl Session {
             | Stage::Pausing { until }
             | Stage::Lingering { until: Some(until) } => until,
             Stage::Lingering { until: None } | Stage::Resetting => self.patience(Side::Client),
+            Stage::Relaying if self.frozen => NEVER,
             Stage::Relaying => self.idle_until(Side::Client).min(self.idle_until(Side::Server)),
             Stage::Draining { .. } if self.blocked[0] => self.patience(Side::Client),
             Stage::Draining { until, .. } => until,
@@ -113,32 +113,6 @@ impl Session {
 /// How long a session that began to wait `since` may wait for a place.
 pub(super) fn place_deadline(backend: &Backend, since: Tick) -> Tick {
     after(since, backend.timeout_queue.or(backend.timeout_connect))
-}
-
-/// How long a session that began to wait `since` may wait for a server at all: `None` if that is not waited
-/// for. A time that is over says that it would have been.
-///
-/// Before the first verdict: what a check may take, and the connect after it. Without a master: until the
-/// hold's clock, which runs since the backend has lost its master, has run out. The later of the two.
-pub(super) fn hold_deadline(pool: &Pool<'_>, since: Tick) -> Option<Tick> {
-    let (backend, view) = (pool.backend(), pool.view());
-    let guarding = view.in_force();
-    if !guarding.needs_proof() {
-        return None;
-    }
-    let judged = view.live.judged.load(std::sync::atomic::Ordering::Relaxed);
-    let verdict = if judged { since } else { since + first_verdict(backend) };
-    let hold = backend.redis.hold.filter(|_| guarding == Guarding::Master);
-    let held = hold.map_or(since, |hold| view.live.masterless_since().unwrap_or(since) + hold);
-    Some(verdict.max(held))
-}
-
-/// How long the first verdict of a backend may take.
-fn first_verdict(backend: &Backend) -> Duration {
-    let intervals =
-        backend.servers.iter().filter_map(|server| server.check.as_ref()).map(|check| check.inter);
-    let check = backend.timeout_check.or(intervals.max()).unwrap_or_default();
-    check + backend.timeout_connect.unwrap_or_default()
 }
 
 /// The end of an optional time.

@@ -56,11 +56,15 @@ impl Field {
 
     /// What its figure is in such a row.
     pub fn tags(&self, row: &Row<'_>) -> Tags {
-        let letters = match row {
+        Tags::from_letters(self.letters(row))
+    }
+
+    /// The same as three letters, for typed output.
+    pub fn letters(&self, row: &Row<'_>) -> &'static str {
+        match row {
             Row::Backend(_) => self.backend_tags,
             Row::Frontend(_) | Row::Server(_) => self.tags,
-        };
-        Tags::from_letters(letters)
+        }
     }
 
     const fn frontend(self, frontend: fn(&FrontendRow<'_>) -> Value) -> Field {
@@ -82,7 +86,8 @@ impl Field {
 }
 
 impl Tags {
-    fn from_letters(letters: &'static str) -> Tags {
+    /// What the letters of typed output stand for.
+    pub fn from_letters(letters: &'static str) -> Tags {
         let mut letters = letters.chars();
         let origin = match letters.next() {
             Some('K') => "Key",
@@ -242,7 +247,7 @@ pub fn algorithm_name(balance: Balance) -> &'static str {
         Balance::StaticRr => "static-rr",
         Balance::LeastConn => "leastconn",
         Balance::First => "first",
-        Balance::Source => "source",
+        Balance::Source(_) => "source",
         Balance::Random(_) => "random",
     }
 }

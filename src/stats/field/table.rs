@@ -63,7 +63,7 @@ pub static FIELDS: &[Field] = &[
         .backend(|b| U64(b.view.live.traffic.redispatches.sum()))
         .server(|s| U64(s.live.traffic.redispatches.sum())),
     column("status", "SGP")
-        .frontend(|f| text(if f.open { "OPEN" } else { "STOP" }))
+        .frontend(|f| text(f.status()))
         .backend(|b| text(if b.is_up() { "UP" } else { "DOWN" }))
         .server(|s| Text(s.standing.word(&s.health))),
     column("weight", "MaP").backend(|b| U32(b.tally.weight)).server(|s| U32(s.live.weight())),

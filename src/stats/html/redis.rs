@@ -7,7 +7,6 @@ use std::time::Duration;
 use super::Page;
 use super::escape::{Escaped, bytes, grouped, span};
 use crate::config::model::{Backend, BackendId};
-use crate::guard::{Waiting, waiting};
 use crate::redis::{Role, RoleReport};
 use crate::state::{BackendView, Guarding, MasterChange, Unselectable};
 use crate::stats::rows::{Details, Selection, ServerRow, servers};
@@ -51,7 +50,8 @@ fn push_panel(
         "</header><div class=\"scroll\"><table class=\"roles\"><thead><tr><th>Server</th><th>Role</th><th>Standing</th>\
          <th>Clients</th><th>Offset</th><th>Behind</th><th>Link</th><th>Run id</th><th>Heard</th></tr></thead><tbody>",
     );
-    let history = master.and_then(|row| row.redis.report.as_ref());
+    let source = master.or_else(|| rows.iter().find(|row| row.live.stands_in()));
+    let history = source.and_then(|row| row.redis.report.as_ref());
     rows.iter().for_each(|row| push_server(text, page, view, row, (history, master)));
     text.push_str("</tbody></table></div>");
     push_changes(text, page, view, &changes);
@@ -102,7 +102,13 @@ impl Verdict {
     }
 
     fn of_several(rows: &[ServerRow<'_>], what: &str) -> Verdict {
-        let usable = rows.iter().filter(|row| row.excluded.is_none()).count();
+        let usable = rows.iter().filter(|row| row.excluded.is_none() && !row.live.stands_in()).count();
+        let stand_in = rows.iter().find(|row| row.excluded.is_none() && row.live.stands_in());
+        if let (0, Some(row)) = (usable, stand_in) {
+            let text =
+                format!("<b>{}</b>, the master, stands in: no replica is fit", Escaped(&row.config.name));
+            return Verdict { class: "wait", text, reason: None };
+        }
         let class = if usable > 0 { "good" } else { "bad" };
         let text = format!("<b>{usable}</b> of {} {what} get clients", rows.len());
         Verdict { class, text, reason: None }
@@ -128,7 +134,7 @@ impl Verdict {
         let since = view.live.masterless_since();
         let for_how_long = since.map(|since| format!(" for {}", span(page.now.since(since).as_secs())));
         let clients = match view.live.queue.length.now() {
-            0 if waiting(since, config.redis.hold, page.now) == Waiting::Refused => {
+            0 if view.held_until(config, page.now).is_none_or(|until| until <= page.now) => {
                 ", clients are refused".to_owned()
             }
             0 => String::new(),
@@ -182,6 +188,7 @@ fn standing(view: &BackendView, row: &ServerRow<'_>, is_master: bool) -> (&'stat
     let replica = row.redis.report.as_ref().is_some_and(|report| report.role == Role::Replica);
     let (class, words) = match row.excluded {
         None if is_master => ("good", "gets the clients".to_owned()),
+        None if row.live.stands_in() => ("calm", "stands in while no replica is fit".to_owned()),
         None if view.guarding == Guarding::Replicas => ("good", "gets clients".to_owned()),
         None => ("calm", "may get clients".to_owned()),
         Some(Unselectable::Maintenance) => ("off", "in maintenance".to_owned()),
@@ -189,8 +196,13 @@ fn standing(view: &BackendView, row: &ServerRow<'_>, is_master: bool) -> (&'stat
         Some(Unselectable::Down) if replica && view.guarding != Guarding::Replicas => {
             ("calm", "stands by".to_owned())
         }
+        Some(Unselectable::Down) if row.redis.unfit.is_some() => {
+            let why = row.redis.unfit.clone().unwrap_or_default();
+            ("warn", format!("not read from: {why}"))
+        }
         Some(Unselectable::Down) => ("bad", format!("down: {}", row.health.status.description())),
         Some(Unselectable::Unproven) => ("wait", "not proven yet: no check has passed".to_owned()),
+        Some(Unselectable::Frozen) => ("wait", "frozen: its failover has been decided".to_owned()),
         Some(Unselectable::Held) => {
             let why = row.redis.held.clone().unwrap_or_else(|| "not chosen as master".to_owned());
             ("warn", format!("held: {why}"))

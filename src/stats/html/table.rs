@@ -180,7 +180,7 @@ fn push_frontend(text: &mut String, row: &FrontendRow<'_>) {
         live.requests.sum(),
         live.intercepted.sum()
     );
-    let state = if row.open { "OPEN" } else { "STOP" };
+    let state = row.status();
     let mut cells =
         Cells::begin(text, "frontend", &anchor, Head { label: "Frontend", title: "", short: state });
     cells.blank(3);
@@ -299,6 +299,7 @@ fn state(row: &ServerRow<'_>) -> String {
     }
     match row.excluded {
         Some(Unselectable::Held) => "held".to_owned(),
+        Some(Unselectable::Frozen) => "frozen".to_owned(),
         Some(Unselectable::Unproven) => "unproven".to_owned(),
         _ => row.standing.word(&row.health),
     }

@@ -59,6 +59,7 @@ fn a_backend_without_master_says_how_long_and_who_waits() {
 fn a_master_that_is_down_is_not_called_master_now() {
     let demo = demo::demo();
     let view = &demo.snapshot.backends[0];
+    view.live.judged.store(true, std::sync::atomic::Ordering::Relaxed);
     let master = view.live.master.load().server.and_then(|key| view.position(key)).unwrap();
     view.servers[master].set_operation(crate::state::Operation::Stopped);
     view.live.set_masterless_since(Some(Tick(750_800)));

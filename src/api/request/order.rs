@@ -1,0 +1,103 @@
+//! `set server B/S ...`: what is to become of a server, in HAProxy's words and with its complaints.
+
+use super::{Address, Fault, Forced, ServerOrder, State, Weight, Words, optional, word};
+
+const NO_AGENT: &str = "agent checks are not enabled on this server";
+
+/// The words after the name.
+pub(super) fn order(words: Words<'_>) -> Result<ServerOrder, Fault> {
+    let value = words.get(1).copied();
+    match word(words, 0) {
+        "state" => state(value),
+        "health" => health(value),
+        "weight" => Ok(ServerOrder::Weight(weight(value)?)),
+        "addr" => address(&words[1..]),
+        "check-port" => check_port(value),
+        "check-addr" => check_address(&words[1..]),
+        "agent" | "agent-send" => Ok(ServerOrder::Only(format!("{NO_AGENT}.\n"))),
+        "agent-addr" if value.is_none() => Err(requires("agent-addr", "an address and optionally a port")),
+        "agent-port" if value.is_none() => Err(requires("agent-port", "a port")),
+        "agent-addr" | "agent-port" => Ok(ServerOrder::Only(NO_AGENT.to_owned())),
+        "fqdn" if value.is_none() => Err(requires("fqdn", "a FQDN")),
+        "fqdn" => Err("set server <b>/<s> fqdn failed because no resolution is configured.\n".to_owned()),
+        "ssl" => {
+            Err("'set server <srv> ssl' cannot be set.  default-server should define ssl settings\n"
+                .to_owned())
+        }
+        _ => Err(USAGE.to_owned()),
+    }
+}
+
+const USAGE: &str = "usage: set server <backend>/<server> addr | agent | agent-addr | agent-port | agent-send | \
+                     check-addr | check-port | fqdn | health | ssl | state | weight\n";
+
+fn requires(what: &str, needed: &str) -> Fault {
+    format!("set server <b>/<s> {what} requires {needed}.\n")
+}
+
+fn state(value: Option<&str>) -> Result<ServerOrder, Fault> {
+    Ok(ServerOrder::State(match value {
+        Some("ready") => State::Ready,
+        Some("drain") => State::Drain,
+        Some("maint") => State::Maintenance,
+        _ => return Err("'set server <srv> state' expects 'ready', 'drain' and 'maint'.\n".to_owned()),
+    }))
+}
+
+fn health(value: Option<&str>) -> Result<ServerOrder, Fault> {
+    Ok(ServerOrder::Health(match value {
+        Some("up") => Forced::Up,
+        Some("stopping") => Forced::Stopping,
+        Some("down") => Forced::Down,
+        _ => return Err("'set server <srv> health' expects 'up', 'stopping', or 'down'.\n".to_owned()),
+    }))
+}
+
+/// `N` or `N%`; the wordings, with and without a full stop, are HAProxy's.
+pub(super) fn weight(value: Option<&str>) -> Result<Weight, Fault> {
+    let Some(text) = value else { return Err("Require <weight> or <weight%>.\n".to_owned()) };
+    let digits = text.len()
+        - text.trim_start_matches(['-', '+']).trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (number, after) = text.split_at(digits);
+    let Ok(number) = number.parse::<i64>() else {
+        return Err("Empty weight string empty or preceded by garbage".to_owned());
+    };
+    match after {
+        "%" if number < 0 => Err("Relative weight must be positive.\n".to_owned()),
+        "%" => Ok(Weight::Percent(u32::try_from(number).unwrap_or(u32::MAX))),
+        "" => match u32::try_from(number) {
+            Ok(number @ 0..=256) => Ok(Weight::Absolute(number)),
+            _ => Err("Absolute weight can only be between 0 and 256 inclusive.\n".to_owned()),
+        },
+        _ => Err("Trailing garbage in weight string".to_owned()),
+    }
+}
+
+fn address(words: Words<'_>) -> Result<ServerOrder, Fault> {
+    let Some(ip) = optional(words, 0) else {
+        return Err(requires("addr", "an address and optionally a port"));
+    };
+    let port = (word(words, 1) == "port").then(|| word(words, 2).to_owned());
+    Ok(ServerOrder::Address(Address { ip, port }))
+}
+
+fn check_port(value: Option<&str>) -> Result<ServerOrder, Fault> {
+    let Some(text) = value else { return Err(requires("check-port", "a port")) };
+    let Ok(port) = text.parse::<i64>() else { return Err("provided port is not an integer".to_owned()) };
+    match u16::try_from(port) {
+        Ok(port) => Ok(ServerOrder::CheckPort(port)),
+        Err(_) => Err("provided port is not valid".to_owned()),
+    }
+}
+
+fn check_address(words: Words<'_>) -> Result<ServerOrder, Fault> {
+    let Some(ip) = words.first() else {
+        return Err(requires("check-addr", "an address and optionally a port"));
+    };
+    let Ok(ip) = ip.parse() else { return Err(format!("Invalid addr '{ip}'")) };
+    let port = match word(words, 1) {
+        "port" => Some(word(words, 2).parse().map_err(|_| "provided port is not valid".to_owned())?),
+        _ => None,
+    };
+    Ok(ServerOrder::CheckAddress(ip, port))
+}

@@ -1,0 +1,78 @@
+//! What `http-check expect` asks of an HTTP answer (manual section 4.2).
+
+use std::ops::RangeInclusive;
+
+use regex::bytes::Regex;
+
+/// One `http-check expect`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HttpExpect {
+    pub wanted: HttpWanted,
+    /// The answer belongs to a HEAD request and has no body, whatever its header says.
+    pub bodiless: bool,
+    pub on_404: OnNotFound,
+}
+
+/// `http-check disable-on-404`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnNotFound {
+    /// A status like any other.
+    #[default]
+    Count,
+    /// A server that is up stays up and takes no new sessions (NOLB).
+    Stop,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum HttpWanted {
+    /// `status 200-299,301`
+    Status(Vec<RangeInclusive<u32>>),
+    /// `rstatus`: the three digits against an expression.
+    Rstatus(Expression),
+    /// `string`, in the body.
+    Body(Vec<u8>),
+    /// `rstring`
+    Rbody(Expression),
+    /// `hdr`, `fhdr`
+    Header(HeaderWanted),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct HeaderWanted {
+    /// Compared without regard to case.
+    pub name: TextWanted,
+    /// `None`: that it is there.
+    pub value: Option<TextWanted>,
+    pub parts: HeaderParts,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HeaderParts {
+    /// `hdr`: each of a list with commas for itself.
+    Each,
+    /// `fhdr`: the value as a whole.
+    Full,
+}
+
+/// `[-m str|beg|end|sub|reg] TEXT`
+#[derive(Debug, Clone, PartialEq)]
+pub enum TextWanted {
+    Whole(String),
+    Beginning(String),
+    End(String),
+    Part(String),
+    Matching(Expression),
+}
+
+/// A regular expression; two are the same if they are written alike.
+#[derive(Debug, Clone)]
+pub struct Expression {
+    pub text: String,
+    pub regex: Regex,
+}
+
+impl PartialEq for Expression {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}

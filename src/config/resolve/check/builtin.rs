@@ -1,0 +1,149 @@
+//! The checks of other applications as scripts: what is sent to them, and what a well server answers.
+
+use std::sync::LazyLock;
+
+use regex::bytes::Regex;
+
+use crate::config::ast::{CheckKind, MysqlLogin};
+use crate::config::model::{
+    ApplicationExpect, CheckAction, CheckConnect, CheckExpect, CheckRule, ExpectPattern, Secret,
+};
+
+/// The script of a check without lines of its own.
+pub(super) fn script(kind: &CheckKind) -> Vec<CheckRule> {
+    let actions = match kind {
+        CheckKind::Mysql(login) => mysql(login.as_ref()),
+        CheckKind::Pgsql(user) => pgsql(user),
+        CheckKind::Smtp(greeting) => smtp(greeting),
+        CheckKind::Ldap => vec![send(LDAP_BIND), application(ApplicationExpect::LdapBind)],
+        CheckKind::SslHello => ssl_hello(),
+        CheckKind::Layer4 | CheckKind::TcpCheck | CheckKind::RedisCheck | CheckKind::HttpCheck => Vec::new(),
+    };
+    actions.into_iter().map(|action| CheckRule { action, comment: None }).collect()
+}
+
+fn connect() -> CheckAction {
+    CheckAction::Connect(CheckConnect::default())
+}
+
+fn send(bytes: impl Into<Vec<u8>>) -> CheckAction {
+    CheckAction::SendBinary(Secret::new(bytes))
+}
+
+fn application(wanted: ApplicationExpect) -> CheckAction {
+    CheckAction::Expect(CheckExpect::of(ExpectPattern::Application(wanted)))
+}
+
+/// The login goes out at once, before the greeting is there (protocol manual, "HandshakeResponse"), and QUIT
+/// with it: nobody means to stay.
+fn mysql(login: Option<&(String, MysqlLogin)>) -> Vec<CheckAction> {
+    let Some((user, login)) = login else {
+        return vec![connect(), application(ApplicationExpect::MysqlGreeting)];
+    };
+    let body = match login {
+        MysqlLogin::Post41 => {
+            // Protocol 4.1, secure connection; packets of 16 MB; utf8; 23 reserved bytes; no password.
+            let head = [&[0x00, 0x82, 0, 0, 0x00, 0x80, 0x00, 0x01, 0x21][..], &[0; 23]].concat();
+            [head.as_slice(), user.as_bytes(), &[0, 0]].concat()
+        }
+        // Transactions; packets of 16 MB.
+        MysqlLogin::Pre41 => [&[0x00, 0x80, 0, 0, 0x01], user.as_bytes(), &[0, 0]].concat(),
+    };
+    let length = body.len().to_le_bytes();
+    let quit = [1, 0, 0, 0, 1];
+    let bytes = [&length[..3], &[1], body.as_slice(), &quit].concat();
+    let answers = [ApplicationExpect::MysqlGreeting, ApplicationExpect::MysqlLogin].map(application);
+    [vec![connect(), send(bytes)], answers.to_vec()].concat()
+}
+
+/// An authentication request that a server knows of (frontend/backend protocol, "AuthenticationOk" and on).
+static PGSQL_ANSWER: LazyLock<Regex> = LazyLock::new(|| literal("^52000000[0-9A-F]{2}000000(0[02-79A])"));
+static PGSQL_ERROR: LazyLock<Regex> = LazyLock::new(|| literal("^E"));
+
+/// A StartupMessage of protocol 3.0; the answer is no error, and asks for a password or lets the user in.
+fn pgsql(user: &str) -> Vec<CheckAction> {
+    let body = [&[0x00, 0x03, 0x00, 0x00], &b"user\0"[..], user.as_bytes(), b"\0\0"].concat();
+    let length = (body.len() as u32 + 4).to_be_bytes();
+    let refused = CheckExpect {
+        inverse: true,
+        min_recv: Some(5),
+        error_status: Some("L7RSP"),
+        on_error: Some("%[res.payload(6,0)]".to_owned()),
+        ..CheckExpect::of(ExpectPattern::Rstring(PGSQL_ERROR.to_string(), PGSQL_ERROR.clone()))
+    };
+    let known = CheckExpect {
+        min_recv: Some(9),
+        error_status: Some("L7STS"),
+        on_success: Some("PostgreSQL server is ok".to_owned()),
+        on_error: Some("PostgreSQL unknown error".to_owned()),
+        ..CheckExpect::of(ExpectPattern::Rbinary(PGSQL_ANSWER.to_string(), PGSQL_ANSWER.clone()))
+    };
+    let expects = [refused, known].map(CheckAction::Expect);
+    [vec![connect(), send([&length, body.as_slice()].concat())], expects.to_vec()].concat()
+}
+
+static SMTP_REPLY: LazyLock<Regex> = LazyLock::new(|| literal("^[0-9]{3}[ \\r]"));
+static SMTP_READY: LazyLock<Regex> = LazyLock::new(|| literal("^2[0-9]{2}[ \\r]"));
+static SMTP_GOOD: LazyLock<Regex> = LazyLock::new(|| literal("^2[0-9]{2}[- \\r]"));
+
+/// Greeted, greets and takes its leave (RFC 5321).
+fn smtp(greeting: &str) -> Vec<CheckAction> {
+    let reply = |regex: &Regex, min_recv| CheckExpect {
+        min_recv,
+        error_status: Some("L7STS"),
+        on_error: Some("%[res.payload(4,0),ltrim,cut_crlf]".to_owned()),
+        status_code: Some("res.payload(0,3)".to_owned()),
+        ..CheckExpect::of(ExpectPattern::Rstring(regex.to_string(), regex.clone()))
+    };
+    let spoken = CheckExpect {
+        error_status: Some("L7RSP"),
+        on_error: Some("%[res.payload(0,0),cut_crlf]".to_owned()),
+        status_code: None,
+        ..reply(&SMTP_REPLY, Some(4))
+    };
+    let farewell = CheckExpect {
+        on_success: Some("%[res.payload(4,0),ltrim,cut_crlf]".to_owned()),
+        ..reply(&SMTP_GOOD, None)
+    };
+    vec![
+        connect(),
+        CheckAction::Expect(spoken),
+        CheckAction::Expect(reply(&SMTP_READY, Some(4))),
+        send(format!("{greeting}\r\n")),
+        CheckAction::Expect(reply(&SMTP_GOOD, None)),
+        send("QUIT\r\n"),
+        CheckAction::Expect(farewell),
+    ]
+}
+
+/// An anonymous bind, LDAPv3 (RFC 4511, 4.2).
+const LDAP_BIND: [u8; 14] =
+    [0x30, 0x0c, 0x02, 0x01, 0x01, 0x60, 0x07, 0x02, 0x01, 0x03, 0x04, 0x00, 0x80, 0x00];
+
+static HELLO_OR_ALERT: LazyLock<Regex> = LazyLock::new(|| literal("^1[56]"));
+
+/// A ClientHello, of SSL 3.0 so that the oldest server understands it (RFC 6101): a server that speaks TLS
+/// answers with a handshake or, mostly, with an alert.
+fn ssl_hello() -> Vec<CheckAction> {
+    let suites: Vec<u8> = (0x01..=0x1b).chain(0x2f..=0x3a).flat_map(|suite| [0, suite]).collect();
+    // Nothing comes of it, so nothing need be random.
+    let random = *b"rolecall's check of a TLS server";
+    let body =
+        [&[0x03, 0x00], &random[..], &[0x00, 0x00, suites.len() as u8], &suites, &[0x01, 0x00]].concat();
+    let handshake = [&[0x01, 0x00, 0x00, body.len() as u8], body.as_slice()].concat();
+    let record = [&[0x16, 0x03, 0x00, 0x00, handshake.len() as u8], handshake.as_slice()].concat();
+    let answered = CheckExpect {
+        min_recv: Some(5),
+        ok_status: Some("L6OK"),
+        error_status: Some("L6RSP"),
+        tout_status: Some("L6TOUT"),
+        ..CheckExpect::of(ExpectPattern::Rbinary(HELLO_OR_ALERT.to_string(), HELLO_OR_ALERT.clone()))
+    };
+    vec![send(record), CheckAction::Expect(answered)]
+}
+
+/// Compiles what stands in this file.
+#[expect(clippy::expect_used, reason = "the tests compile every one of them")]
+fn literal(text: &str) -> Regex {
+    Regex::new(text).expect("an expression that compiles")
+}

@@ -1,0 +1,134 @@
+//! What the watcher of one backend needs to know, taken out of a snapshot.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::config::model::{
+    Backend, CheckAction, CheckMethod, SentinelGroup, Server, ServerAddress, ServerPort,
+};
+use crate::health::probe::Target;
+use crate::health::tcp_check::login;
+use crate::redis::command;
+use crate::state::{BackendKey, BackendLive, BackendView, Guarding, ServerLive, Snapshot};
+
+/// How long a connect to a server, and its answer, may take where no `timeout connect` says it.
+const TIMEOUT: Duration = Duration::from_secs(1);
+
+/// One backend's.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) backend: BackendKey,
+    pub(super) live: Arc<BackendLive>,
+    pub(super) groups: Vec<SentinelGroup>,
+    pub(super) servers: Vec<Seat>,
+    /// Where to listen for Sentinels; empty if that is switched off.
+    pub(super) listeners: Vec<ListenJob>,
+}
+
+/// A server, for telling whether a Sentinel means it.
+#[derive(Debug)]
+pub(super) struct Seat {
+    pub(super) live: Arc<ServerLive>,
+    pub(super) address: Option<SocketAddr>,
+    /// As written: `redis1.local:6379`.
+    pub(super) written: String,
+}
+
+/// One server on whose `__sentinel__:hello` is listened.
+#[derive(Debug, Clone)]
+pub(super) struct ListenJob {
+    pub(super) server: Arc<ServerLive>,
+    pub(super) target: Target,
+    /// Of the script's own `tcp-check connect`.
+    pub(super) port: Option<u16>,
+    pub(super) addr: Option<IpAddr>,
+    pub(super) login: Login,
+    pub(super) timeout: Duration,
+}
+
+/// The check's login, verbatim, and how many replies it brings.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub(super) struct Login {
+    bytes: Vec<u8>,
+    pub(super) replies: u32,
+}
+
+impl Login {
+    pub(super) fn expose(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// Without the password.
+impl std::fmt::Debug for Login {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Login({} replies)", self.replies)
+    }
+}
+
+impl ListenJob {
+    /// Whether a task that does the one does the other.
+    pub(super) fn same(&self, other: &ListenJob) -> bool {
+        self.server.key == other.server.key
+            && self.target == other.target
+            && (self.port, self.addr) == (other.port, other.addr)
+            && self.login == other.login
+            && self.timeout == other.timeout
+    }
+}
+
+/// The plans of a snapshot: of the backends with a guard that looks for one master.
+pub(super) fn plans(snapshot: &Snapshot) -> Vec<Plan> {
+    let config = &snapshot.config;
+    let backends = config.backends.iter().zip(&snapshot.backends);
+    let guarded = |view: &BackendView| matches!(view.guarding, Guarding::Master | Guarding::Observe);
+    backends
+        .filter(|(backend, view)| !backend.disabled && guarded(view))
+        .map(|(backend, view)| plan(backend, view, &config.sentinels))
+        .collect()
+}
+
+fn plan(backend: &Backend, view: &BackendView, groups: &[SentinelGroup]) -> Plan {
+    let servers = backend.servers.iter().zip(&view.servers);
+    let seats = servers.clone().map(|(server, live)| Seat {
+        live: Arc::clone(live),
+        address: address(server),
+        written: server.written_address.clone(),
+    });
+    let listeners =
+        servers.filter(|_| backend.redis.discovery).map(|(server, live)| listener(backend, server, live));
+    Plan {
+        backend: view.live.key,
+        live: Arc::clone(&view.live),
+        groups: groups.to_vec(),
+        servers: seats.collect(),
+        listeners: listeners.collect(),
+    }
+}
+
+fn listener(backend: &Backend, server: &Server, live: &Arc<ServerLive>) -> ListenJob {
+    let bytes = login(&backend.check);
+    let replies = command::count(&bytes).map_or(0, |commands| commands.complete);
+    let rules: &[_] = if let CheckMethod::TcpCheck(rules) = &backend.check { rules } else { &[] };
+    let connect = rules.iter().find_map(|rule| match &rule.action {
+        CheckAction::Connect(connect) => Some((connect.port, connect.addr)),
+        _ => None,
+    });
+    let (port, addr) = connect.unwrap_or_default();
+    ListenJob {
+        server: Arc::clone(live),
+        target: Target::of(server),
+        port,
+        addr,
+        login: Login { bytes, replies },
+        timeout: backend.timeout_connect.unwrap_or(TIMEOUT).max(TIMEOUT),
+    }
+}
+
+fn address(server: &Server) -> Option<SocketAddr> {
+    match server.address {
+        Some(ServerAddress::Ip { ip, port: ServerPort::Fixed(port) }) => Some(SocketAddr::new(ip, port)),
+        _ => None,
+    }
+}

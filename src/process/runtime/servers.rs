@@ -1,0 +1,462 @@
+//! What is done to servers: `set server`, `set weight`, `set redis guard`.
+//!
+//! Administrative states, weights and forced health are atomics of the live server, so new sessions obey at once and
+//! a reload keeps them. An address or a limit is the config's: it changes with an edited config, and a reload reads
+//! the files again.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use crate::api::Reply;
+use crate::api::request::{Address, Fault, Forced, ServerName, ServerOrder, State, Switch, Weight};
+use crate::config::model::{
+    Backend, BackendId, Balance, GuardMode, HashMethod, Server, ServerAddress, ServerPort,
+};
+use crate::health::warm_up;
+use crate::process::control::Control;
+use crate::state::event::{Left, ServerChange, ServerEvent};
+use crate::state::{BackendView, Command, CutReason, Operation, ServerLive, Snapshot, admin};
+use crate::time::Tick;
+
+/// Where a server stands in a snapshot.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    pub(super) backend: usize,
+    pub(super) server: usize,
+}
+
+/// The server of that name, or HAProxy's complaint.
+pub(super) fn find(snapshot: &Snapshot, name: &ServerName) -> Result<Place, Fault> {
+    let BackendId(backend) = snapshot.backend(&name.backend).ok_or("No such backend.\n")?;
+    let servers = &snapshot.config.backends[backend].servers;
+    let server = servers.iter().position(|server| server.name == name.server).ok_or("No such server.\n")?;
+    Ok(Place { backend, server })
+}
+
+/// `get weight`
+pub(super) fn weight(snapshot: &Snapshot, name: &ServerName) -> String {
+    match find(snapshot, name) {
+        Ok(Place { backend, server }) => {
+            let initial = snapshot.config.backends[backend].servers[server].weight;
+            format!("{} (initial {initial})\n", snapshot.backends[backend].servers[server].weight())
+        }
+        Err(fault) => fault,
+    }
+}
+
+/// Whatever is to become of a server.
+pub(super) fn order(control: &mut Control, name: &ServerName, order: Result<ServerOrder, Fault>) -> Reply {
+    let snapshot = control.published.load_full();
+    let done = find(&snapshot, name).and_then(|place| {
+        let order = order?;
+        let subject = Subject::of(&snapshot, place);
+        match order {
+            ServerOrder::State(state) => subject.set_state(control, state),
+            ServerOrder::Health(forced) => subject.force(control, forced),
+            ServerOrder::Weight(weight) => {
+                return subject.set_weight(control, weight).map(|()| String::new());
+            }
+            ServerOrder::Checks(switch) => return subject.switch_checks(control, switch),
+            ServerOrder::Agent(Switch::On) => {
+                return Err("Agent was not configured on this server, cannot enable.\n".to_owned());
+            }
+            ServerOrder::Agent(Switch::Off) => {}
+            ServerOrder::Only(text) => return Ok(text),
+            ServerOrder::Address(address) => return move_to(control, subject, &address),
+            ServerOrder::CheckPort(port) => return subject.set_check(control, (None, Some(port))),
+            ServerOrder::CheckAddress(ip, port) => return subject.set_check(control, (Some(ip), port)),
+        }
+        Ok(String::new())
+    });
+    Reply::Text(done.unwrap_or_else(|fault| fault))
+}
+
+/// `set maxconn server`
+pub(super) fn set_maxconn(
+    control: &mut Control,
+    name: &ServerName,
+    value: Result<u32, Fault>,
+) -> Result<(), Fault> {
+    let Place { backend, server } = find(&control.published.load(), name)?;
+    let value = value?;
+    control.edit(|config| config.backends[backend].servers[server].maxconn = value);
+    control.workers.broadcast(|| Command::Reconsider);
+    Ok(())
+}
+
+/// `set redis guard`: until the next reload.
+pub(super) fn set_guard(control: &mut Control, name: &str, mode: Result<GuardMode, Fault>) -> String {
+    let Some(BackendId(at)) = control.published.load().backend(name) else {
+        return "No such backend.\n".to_owned();
+    };
+    match mode {
+        Ok(mode) => {
+            control.edit(|config| config.backends[at].redis.guard = mode);
+            control.workers.broadcast(|| Command::Reconsider);
+            String::new()
+        }
+        Err(fault) => fault,
+    }
+}
+
+/// A server with everything around it.
+#[derive(Clone, Copy)]
+struct Subject<'a> {
+    place: Place,
+    backend: &'a Backend,
+    config: &'a Server,
+    view: &'a BackendView,
+    live: &'a Arc<ServerLive>,
+}
+
+impl<'a> Subject<'a> {
+    fn of(snapshot: &'a Snapshot, place: Place) -> Subject<'a> {
+        let (backend, view) = (&snapshot.config.backends[place.backend], &snapshot.backends[place.backend]);
+        Subject {
+            place,
+            backend,
+            config: &backend.servers[place.server],
+            view,
+            live: &view.servers[place.server],
+        }
+    }
+
+    fn set_state(self, control: &Control, state: State) {
+        let before = self.usable();
+        let was = self.live.admin();
+        let is = match state {
+            State::Ready => was & !(admin::FORCED_MAINT | admin::FORCED_DRAIN),
+            State::Drain => (was | admin::FORCED_DRAIN) & !admin::FORCED_MAINT,
+            State::Maintenance => (was | admin::FORCED_MAINT) & !admin::FORCED_DRAIN,
+        };
+        let has = |bits: u8, mask: u8| bits & mask != 0;
+        match (has(was, admin::MAINT), has(is, admin::MAINT)) {
+            (false, true) => self.enter_maintenance(control, is),
+            (true, false) => self.leave_maintenance(control, is),
+            _ => {
+                self.live.set_admin(is);
+                let is_up = !matches!(self.live.operation(), Operation::Stopped);
+                match (has(was, admin::DRAIN), has(is, admin::DRAIN)) {
+                    (false, true) => self.tell(control, ServerChange::Draining { left: self.left() }),
+                    (true, false) => self.tell(control, ServerChange::Undrained { up: is_up }),
+                    _ => {}
+                }
+            }
+        }
+        self.changed(control, before);
+    }
+
+    fn enter_maintenance(self, control: &Control, bits: u8) {
+        self.live.set_admin(bits);
+        self.live.set_operation(Operation::Stopped);
+        self.live.update_health(|health| {
+            health.counter = 0;
+            health.in_progress = false;
+            health.last_change = Tick::now();
+        });
+        self.tell(control, ServerChange::Maintenance { left: self.left() });
+        if self.config.on_marked_down_shutdown_sessions {
+            let key = self.live.key;
+            control.workers.broadcast(|| Command::Cut(key, CutReason::MarkedDown));
+        }
+    }
+
+    /// HAProxy takes it as up, and so is it here, but where clients only come after proof: what was proved before
+    /// the maintenance counts no more, so it comes up with its next check, which is made at once.
+    fn leave_maintenance(self, control: &Control, bits: u8) {
+        let now = Tick::now();
+        let waits_for_proof = self.view.guarding.needs_proof() && self.config.check.is_some();
+        self.live.update_health(|health| {
+            health.downtime_ms += now.since(health.last_change).as_millis() as u64;
+            health.last_change = now;
+            health.counter = if waits_for_proof { health.rise.saturating_sub(1) } else { health.rise };
+        });
+        if waits_for_proof {
+            self.live.set_operation(Operation::Stopped);
+        } else if self.config.slowstart.is_zero() {
+            self.live.set_operation(Operation::Running);
+        } else {
+            warm_up(self.live, &control.workers, self.config.slowstart, now);
+            self.live.set_operation(Operation::Starting);
+        }
+        self.live.set_admin(bits);
+        let draining = bits & admin::DRAIN != 0;
+        self.tell(control, ServerChange::Returned { up: !waits_for_proof, draining });
+    }
+
+    /// Its next check starts from there.
+    fn force(self, control: &Control, forced: Forced) {
+        let before = self.usable();
+        let now = Tick::now();
+        let operation = match forced {
+            Forced::Up => Operation::Running,
+            Forced::Stopping => Operation::Stopping,
+            Forced::Down => Operation::Stopped,
+        };
+        if self.live.admin() & admin::MAINT != 0 {
+            return;
+        }
+        let was = self.live.operation();
+        self.live.update_health(|health| {
+            health.counter =
+                if forced == Forced::Down { 0 } else { (health.rise + health.fall).saturating_sub(1) };
+            if was == Operation::Stopped && operation != Operation::Stopped {
+                health.downtime_ms += now.since(health.last_change).as_millis() as u64;
+            }
+            if was != operation {
+                health.last_change = now;
+                health.down_transitions += u64::from(forced == Forced::Down);
+            }
+        });
+        self.live.set_operation(operation);
+        if was != operation {
+            self.tell(control, ServerChange::Forced { operation, left: self.left() });
+        }
+        if forced == Forced::Down && self.config.on_marked_down_shutdown_sessions {
+            let key = self.live.key;
+            control.workers.broadcast(|| Command::Cut(key, CutReason::MarkedDown));
+        }
+        self.changed(control, before);
+    }
+
+    fn set_weight(self, control: &Control, weight: Weight) -> Result<(), Fault> {
+        let initial = self.config.weight;
+        let weight = match weight {
+            Weight::Absolute(weight) => weight,
+            Weight::Percent(percent) => {
+                u32::try_from(u64::from(initial) * u64::from(percent) / 100).unwrap_or(u32::MAX).min(256)
+            }
+        };
+        let is_static = match self.backend.balance {
+            Balance::Source(hashing) => hashing.method == HashMethod::MapBased,
+            balance => balance == Balance::StaticRr,
+        };
+        if is_static && weight != 0 && weight != initial {
+            return Err(STATIC.to_owned());
+        }
+        let before = self.usable();
+        self.live.set_weight(weight);
+        self.changed(control, before);
+        Ok(())
+    }
+
+    fn switch_checks(self, control: &Control, switch: Switch) -> Result<String, Fault> {
+        match (switch, &self.config.check) {
+            (Switch::On, None) => {
+                return Err("Health check was not configured on this server, cannot enable.\n".to_owned());
+            }
+            (switch, _) => self.live.set_checks_off(switch == Switch::Off),
+        }
+        control.checks.ask_now(self.live.key);
+        Ok(String::new())
+    }
+
+    /// Port 0 is the server's own.
+    fn set_check(
+        self,
+        control: &mut Control,
+        (ip, port): (Option<IpAddr>, Option<u16>),
+    ) -> Result<String, Fault> {
+        if self.config.check.is_none() {
+            return Err("health checks are not enabled on this server".to_owned());
+        }
+        let Place { backend, server } = self.place;
+        control.edit(|config| {
+            if let Some(check) = &mut config.backends[backend].servers[server].check {
+                check.addr = ip.or(check.addr);
+                check.port = port.map_or(check.port, |port| Some(port).filter(|port| *port != 0));
+            }
+        });
+        Ok(String::new())
+    }
+
+    /// What follows from every change of a state: the backend's own, the guard, the checks, those who wait.
+    fn changed(self, control: &Control, before: (usize, usize)) {
+        let after = self.usable();
+        let live = &self.view.live;
+        if (before == (0, 0)) != (after == (0, 0)) {
+            let now = Tick::now();
+            let since = Tick(live.last_change.swap(now.0, Relaxed));
+            if after == (0, 0) {
+                live.down_transitions.add(1);
+                self.tell(control, ServerChange::NoServerLeft { is_listen: self.backend.is_listen });
+            } else {
+                live.downtime_ms.add(now.since(since).as_millis() as u64);
+            }
+        }
+        if self.view.guarding.is_guarded() {
+            control.tell_guards();
+        }
+        control.checks.ask_now(self.live.key);
+        control.workers.broadcast(|| Command::Reconsider);
+    }
+
+    /// Active and backup servers that HAProxy counts as usable.
+    fn usable(self) -> (usize, usize) {
+        let pairs = self.backend.servers.iter().zip(&self.view.servers);
+        let usable = pairs.filter(|(_, live)| live.weight() > 0 && live.unselectable(false).is_none());
+        let (backup, active): (Vec<_>, Vec<_>) = usable.partition(|(server, _)| server.backup);
+        (active.len(), backup.len())
+    }
+
+    fn left(self) -> Left {
+        let (active, backup) = self.usable();
+        Left {
+            active,
+            backup,
+            sessions_active: self.live.traffic.sessions.now(),
+            requeued: 0,
+            queued: self.live.queued.now(),
+        }
+    }
+
+    fn tell(self, control: &Control, what: ServerChange) {
+        let event = ServerEvent {
+            backend: self.backend.name.clone(),
+            server: self.config.name.clone(),
+            backup: self.config.backup,
+            what,
+        };
+        control.logger.server(self.backend, &event);
+    }
+}
+
+const STATIC: &str = "Backend is using a static LB algorithm and only accepts weights '0%' and '100%'.\n";
+
+/// `set server ... addr`
+fn move_to(control: &mut Control, subject: Subject<'_>, wanted: &Address) -> Result<String, Fault> {
+    let Change { address, text } = change(subject.config, wanted)?;
+    if let Some((ip, port)) = address {
+        let Place { backend, server } = subject.place;
+        let written = std::net::SocketAddr::new(
+            ip,
+            match port {
+                ServerPort::Fixed(port) => port,
+                ServerPort::Mapped(_) => 0,
+            },
+        )
+        .to_string();
+        control.edit(|config| {
+            let server = &mut config.backends[backend].servers[server];
+            server.address = Some(ServerAddress::Ip { ip, port });
+            server.written_address.clone_from(&written);
+        });
+        subject.tell(control, ServerChange::Moved { to: written });
+    }
+    Ok(text)
+}
+
+/// What a wish for an address comes to, and HAProxy's sentence about it.
+#[derive(Debug, PartialEq)]
+struct Change {
+    address: Option<(IpAddr, ServerPort)>,
+    text: String,
+}
+
+fn change(server: &Server, wanted: &Address) -> Result<Change, Fault> {
+    const BY: &str = "by 'stats socket command'\n";
+    let (old_ip, old_port) = match &server.address {
+        Some(ServerAddress::Ip { ip, port }) => (Some(*ip), *port),
+        None => (None, ServerPort::Fixed(0)),
+        Some(ServerAddress::Unix(_) | ServerAddress::Abstract(_)) => {
+            return Err("The address of a unix socket cannot be changed.\n".to_owned());
+        }
+    };
+    let Ok(ip) = wanted.ip.parse::<IpAddr>() else {
+        return Err(format!("Invalid addr '{}' {BY}", wanted.ip));
+    };
+    let addr = match old_ip {
+        Some(old) if old == ip => "no need to change the addr".to_owned(),
+        old => {
+            let old = old.map_or_else(|| "(none)".to_owned(), |old| old.to_string());
+            format!("IP changed from '{old}' to '{ip}'")
+        }
+    };
+    let Some(text) = &wanted.port else {
+        let address = (old_ip != Some(ip)).then_some((ip, old_port));
+        return Ok(Change { address, text: format!("{addr} {BY}") });
+    };
+    if text.starts_with(['+', '-']) {
+        let why = "can't change <port> to port map because it is incompatible with current health check port \
+                   configuration (use 'port' statement from the 'server' directive.";
+        return Ok(Change { address: None, text: format!("{addr}, {why} {BY}") });
+    }
+    let Ok(port) = text.parse::<u16>() else {
+        return Ok(Change {
+            address: None,
+            text: format!("{addr}, problem converting port '{text}' to an int {BY}"),
+        });
+    };
+    let port = ServerPort::Fixed(port);
+    if port == old_port {
+        let address = (old_ip != Some(ip)).then_some((ip, port));
+        return Ok(Change { address, text: format!("{addr}, no need to change the port {BY}") });
+    }
+    let shown = |port: ServerPort| match port {
+        ServerPort::Fixed(port) => port.to_string(),
+        ServerPort::Mapped(offset) => format!("{offset:+}"),
+    };
+    let text = format!("{addr}, port changed from '{}' to '{}' {BY}", shown(old_port), shown(port));
+    Ok(Change { address: Some((ip, port)), text })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(ip: &str, port: Option<&str>) -> (bool, String) {
+        let ip_now: IpAddr = "127.0.0.1".parse().unwrap();
+        let address = Some(ServerAddress::Ip { ip: ip_now, port: ServerPort::Fixed(17321) });
+        let server = Server { address, ..Server::default() };
+        match change(&server, &Address { ip: ip.into(), port: port.map(Into::into) }) {
+            Ok(change) => (change.address.is_some(), change.text),
+            Err(fault) => (false, fault),
+        }
+    }
+
+    /// Recorded from HAProxy 2.6.12.
+    #[test]
+    fn changes_of_an_address_are_told_in_haproxys_words() {
+        let by = "by 'stats socket command'\n";
+        for (ip, port, moves, text) in [
+            ("foo", None, false, "Invalid addr 'foo'"),
+            ("127.0.0.2", None, true, "IP changed from '127.0.0.1' to '127.0.0.2'"),
+            (
+                "127.0.0.1",
+                Some("17322"),
+                true,
+                "no need to change the addr, port changed from '17321' to '17322'",
+            ),
+            (
+                "127.0.0.2",
+                Some("17322"),
+                true,
+                "IP changed from '127.0.0.1' to '127.0.0.2', port changed from '17321' to '17322'",
+            ),
+            ("127.0.0.1", Some("17321"), false, "no need to change the addr, no need to change the port"),
+            (
+                "127.0.0.2",
+                Some("17321"),
+                true,
+                "IP changed from '127.0.0.1' to '127.0.0.2', no need to change the port",
+            ),
+            (
+                "127.0.0.1",
+                Some(""),
+                false,
+                "no need to change the addr, problem converting port '' to an int",
+            ),
+            (
+                "127.0.0.1",
+                Some("abc"),
+                false,
+                "no need to change the addr, problem converting port 'abc' to an int",
+            ),
+            ("127.0.0.1", None, false, "no need to change the addr"),
+            ("::1", None, true, "IP changed from '127.0.0.1' to '::1'"),
+        ] {
+            assert_eq!(said(ip, port), (moves, format!("{text} {by}")), "{ip} {port:?}");
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! A failover of the server has been decided: what the client sends from now on could be acknowledged there and
+//! then be thrown away, when the server becomes a replica of another one. So nothing more goes to it; what it
+//! answers still goes out, and so does what it replicates. The client feels back-pressure, and no timer runs:
+//! the wait is ours, not a fault of either side.
+//!
+//! | while frozen | what happens |
+//! |---|---|
+//! | bytes that the client sends | stay in its and our kernel's buffers |
+//! | bytes that were read before, and the server could not take | stay here: sent at the thaw, thrown away at a cut |
+//! | the client's FIN | waits behind them, passed on at the thaw |
+//! | the client's RST | ends the session, `CD` |
+//! | the server's FIN | passed on; the client's input is thrown away from then on, until it closes or its timeout |
+//! | the server's RST | as ever: resetting |
+//! | a cut | as ever: every reply goes out, then a FIN; input is thrown away |
+//!
+//! A session that is not connected yet has nothing to stop: it looks at the server once more at `Connected`.
+
+use super::super::contract::{Op, Side};
+use super::{Context, Session, Stage};
+
+impl Session {
+    pub(super) fn freeze(&mut self, context: &Context<'_>, ops: &mut Vec<Op>) {
+        // After its server's FIN there is nobody to send anything to.
+        if self.stage != Stage::Relaying || self.frozen || self.eof[1] || !self.server_is_frozen(context) {
+            return;
+        }
+        self.frozen = true;
+        ops.push(Op::Pause(Side::Client));
+    }
+
+    /// The server stays. Both sides have their full time again.
+    pub(super) fn thaw(&mut self, context: &Context<'_>, ops: &mut Vec<Op>) {
+        if std::mem::take(&mut self.frozen) {
+            self.last = context.now;
+            ops.push(Op::Resume(Side::Client));
+        }
+    }
+
+    /// A reload may have taken away the server, or the backend whose guard froze it: nobody would send
+    /// [`crate::proxy::contract::Event::Thaw`] then.
+    pub(super) fn thaw_if_forgotten(&mut self, context: &Context<'_>, ops: &mut Vec<Op>) {
+        if self.frozen && !self.server_is_frozen(context) {
+            self.thaw(context, ops);
+        }
+    }
+
+    /// Whether there is somebody who will thaw it, or cut it: it is no longer frozen either when another server
+    /// has been chosen, and then the cut is on its way.
+    fn server_is_frozen(&self, context: &Context<'_>) -> bool {
+        let (Some(seat), Some(pool)) = (&self.seat, self.pool(context)) else { return false };
+        let server = seat.server();
+        !pool.admits(server) && pool.view().position(server.key).is_some()
+    }
+
+    /// The server closed: what its client sends now has nowhere to go, but its FIN has to be seen.
+    pub(super) fn server_left_frozen(&mut self, ops: &mut Vec<Op>) {
+        if self.frozen {
+            self.drop_frozen_input(ops);
+            self.blocked[1] = false;
+        }
+    }
+
+    /// What waits for the server does not go there at the end of the session either.
+    pub(super) fn drop_frozen_input(&mut self, ops: &mut Vec<Op>) {
+        if std::mem::take(&mut self.frozen) && !self.eof[0] {
+            ops.push(Op::Discard(Side::Client));
+        }
+    }
+}

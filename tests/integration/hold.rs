@@ -1,0 +1,160 @@
+//! Clients that come while there is no master: how long they wait, how many, in which order, and what becomes
+//! of those that leave.
+
+use std::time::{Duration, Instant};
+
+use crate::harness::rolecall::{csv_field, redis_config, stats_section};
+use crate::harness::{Client, Redis, Rolecall, eventually, free_port};
+
+const SOON: Duration = Duration::from_secs(10);
+
+/// One Redis that is dead, and clients that are held for it.
+struct Held {
+    redis: Redis,
+    rolecall: Rolecall,
+    config: String,
+    port: u16,
+    page: u16,
+}
+
+impl Held {
+    fn start(threads: usize, more: &str, server: &str) -> Held {
+        let (port, page) = (free_port(), free_port());
+        let mut redis = Redis::master();
+        let config = redis_config(port, &[redis.port], more)
+            .replace("check inter 100ms", &format!("check inter 50ms {server}"))
+            .replace(
+                "maxconn 4096",
+                &format!("maxconn 4096\n    nbthread {threads}\n    log stdout format raw local0"),
+            )
+            .replace("mode tcp\n", "mode tcp\n    log global\n    option tcplog\n")
+            + &stats_section(page);
+        let rolecall = Rolecall::start(&config, port);
+        rolecall.wait_for(page);
+        Client::connect(port).and_then(|mut client| client.server_port()).expect("the master answers");
+        redis.kill();
+        eventually("no master", SOON, || rolecall.output().contains("no server available").then_some(()));
+        Held { redis, rolecall, config, port, page }
+    }
+
+    fn client(&self) -> Client {
+        Client::connect_within(self.port, Duration::from_secs(30)).expect("the frontend accepts")
+    }
+
+    fn wait_for_queue(&self, length: usize) {
+        eventually("the queue", SOON, || {
+            let now = csv_field(self.page, "redis_backend", "BACKEND", "qcur")?;
+            (now == length.to_string()).then_some(())
+        });
+    }
+}
+
+/// How far from its place in the line somebody was served at most.
+fn displacement(threads: usize) -> usize {
+    const CLIENTS: usize = 1000;
+    let mut held = Held::start(threads, "    option redis-hold 60s\n", "");
+    let mut clients: Vec<Client> = (0..CLIENTS)
+        .map(|at| {
+            let mut client = held.client();
+            client.send(&["RPUSH", "order", &at.to_string()]).expect("sent ahead");
+            client
+        })
+        .collect();
+    held.wait_for_queue(CLIENTS);
+    held.redis.start_again(&[]);
+    for client in &mut clients {
+        client.reply().expect("an answer");
+    }
+    let order = held.redis.call(&["LRANGE", "order", "0", "-1"]);
+    let order: Vec<usize> = order.lines().map(|at| at.parse().expect("a number")).collect();
+    assert_eq!(order.len(), CLIENTS);
+    order.iter().enumerate().map(|(at, client)| at.abs_diff(*client)).max().expect("some")
+}
+
+#[test]
+fn they_are_served_in_the_order_in_which_they_came() {
+    assert_eq!(displacement(1), 0);
+    // Several workers connect side by side, 128 of those that waited at a time.
+    let displaced = displacement(2);
+    assert!(displaced <= 2 * 128, "somebody was served {displaced} places from where it stood");
+}
+
+#[test]
+fn the_time_is_the_backends_and_a_hold_that_runs_out_says_so() {
+    let held = Held::start(2, "    option redis-hold 2s\n", "");
+    let begun = Instant::now();
+    let mut first = held.client();
+    std::thread::sleep(Duration::from_millis(600));
+    let mut second = held.client();
+    assert!(first.call(&["PING"]).is_err() && second.call(&["PING"]).is_err());
+    let waited = begun.elapsed();
+    assert!(waited < Duration::from_millis(2500), "the clock began anew: {waited:?}");
+    held.rolecall.wait_for_output(" sQ ");
+    assert!(held.client().call(&["PING"]).is_err());
+    held.rolecall.wait_for_output(" SC ");
+    assert_eq!(held.rolecall.output().matches(" sQ ").count(), 2, "{}", held.rolecall.output());
+}
+
+#[test]
+fn a_client_that_resets_leaves_and_one_that_only_closes_its_half_does_not() {
+    let mut held = Held::start(2, "    option redis-hold 60s\n", "");
+    let (mut gone, mut half) = (held.client(), held.client());
+    gone.send(&["RPUSH", "order", "gone"]).expect("sent");
+    half.send(&["RPUSH", "order", "half"]).expect("sent");
+    held.wait_for_queue(2);
+    rolecall::sys::socket::reset_on_close(gone.stream());
+    half.stream().shutdown(std::net::Shutdown::Write).expect("half closed");
+    drop(gone);
+    held.wait_for_queue(1);
+    held.redis.start_again(&[]);
+    assert_eq!(half.reply().expect("an answer"), "1");
+    assert_eq!(held.redis.call(&["LRANGE", "order", "0", "-1"]), "half");
+}
+
+#[test]
+fn with_abortonclose_a_fin_is_a_farewell() {
+    let held = Held::start(2, "    option redis-hold 60s\n    option abortonclose\n", "");
+    let mut client = held.client();
+    client.send(&["RPUSH", "order", "1"]).expect("sent");
+    held.wait_for_queue(1);
+    client.stream().shutdown(std::net::Shutdown::Write).expect("half closed");
+    held.wait_for_queue(0);
+}
+
+#[test]
+fn a_reload_keeps_them_and_a_place_that_is_scarce_is_waited_for_afterwards() {
+    let mut held = Held::start(2, "    option redis-hold 60s\n    timeout queue 30s\n", "maxconn 1");
+    let mut clients: Vec<Client> = (0..20).map(|_| held.client()).collect();
+    for (at, client) in clients.iter_mut().enumerate() {
+        client.send(&["RPUSH", "order", &at.to_string()]).expect("sent ahead");
+    }
+    held.wait_for_queue(20);
+    held.rolecall.reload(&held.config.replace("retries 3", "retries 2"));
+    held.rolecall.wait_for_output("Loading success.");
+    held.wait_for_queue(20);
+    held.redis.start_again(&[]);
+    for client in clients {
+        let mut client = client;
+        client.reply().expect("an answer");
+        drop(client);
+    }
+    let order = held.redis.call(&["LRANGE", "order", "0", "-1"]);
+    let order: Vec<usize> = order.lines().map(|at| at.parse().expect("a number")).collect();
+    assert_eq!(order, (0..20).collect::<Vec<_>>(), "one place, one after the other");
+}
+
+#[test]
+fn they_leave_a_fifth_of_the_places_to_others() {
+    let (port, page) = (free_port(), free_port());
+    let config = redis_config(port, &[free_port()], "    option redis-hold 60s\n")
+        .replace("maxconn 2000", "maxconn 10")
+        + &stats_section(page);
+    let rolecall = Rolecall::spawn(&config, &["-db"]);
+    rolecall.wait_for(page);
+    let mut clients: Vec<Client> = (0..10)
+        .map(|_| Client::connect_within(port, Duration::from_millis(700)).expect("accepted"))
+        .collect();
+    let refused = clients.iter_mut().map(|client| client.call(&["PING"]).expect_err("no master").kind());
+    let at_once = refused.filter(|kind| *kind == std::io::ErrorKind::UnexpectedEof).count();
+    assert_eq!(at_once, 2);
+}

@@ -1,0 +1,35 @@
+//! Kept probes every ten milliseconds.
+
+use std::time::Duration;
+
+use crate::harness::rolecall::redis_config;
+use crate::harness::{Client, Redis, Rolecall, free_port};
+
+/// How often the server was asked, and how many connections it has taken.
+fn asked(redis: &Redis) -> (u64, u64) {
+    let stats = redis.call(&["INFO", "commandstats"]);
+    let calls = stats.lines().find_map(|line| line.strip_prefix("cmdstat_ping:calls=")?.split(',').next());
+    (calls.map_or(0, |calls| calls.parse().expect("a number")), redis.connections_received())
+}
+
+#[test]
+fn three_servers_are_asked_a_hundred_times_a_second_on_one_connection_each() {
+    let master = Redis::master();
+    let servers = [Redis::replica_of(&master), Redis::replica_of(&master)];
+    let port = free_port();
+    let ports = [master.port, servers[0].port, servers[1].port];
+    let config = redis_config(port, &ports, "").replace("inter 100ms", "inter 10ms");
+    let rolecall = Rolecall::start(&config, port);
+    Client::connect(port).and_then(|mut client| client.server_port()).expect("the master answers");
+    let all = || [&master, &servers[0], &servers[1]].map(asked);
+    let before = all();
+    std::thread::sleep(Duration::from_secs(3));
+    let after = all();
+    for (before, after) in before.iter().zip(&after) {
+        let (asked, connections) = (after.0 - before.0, after.1 - before.1);
+        // 300 at most; a machine that is busy with other tests gets less done.
+        assert!((100..=310).contains(&asked), "asked {asked} times: {}", rolecall.output());
+        // The two looks of this test are themselves connections: INFO, and the number of them.
+        assert!(connections <= 2, "{connections} connections");
+    }
+}
