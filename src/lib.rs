@@ -8,7 +8,7 @@
 //!                                                                         |  state::Snapshot::build
 //!      health checks -> guard (who is master)  ->  State (the ONE ArcSwap; per-server atomics behind Arcs)
 //!                                                                         |
-//!      workers, one per core: listener -> session -> balance -> connect -> relay (epoll, copy)
+//!      workers, one per core: listener -> session -> balance -> connect -> relay (io_uring | epoll)
 //!                                                                         |  counters, session records
 //!                                                    stats {html, csv, json}    log {tcplog, events}
 //! ```
@@ -37,8 +37,8 @@
 //!
 //! `health` and `proxy` do not know each other; they meet in `state` and `guard`. `proxy` hands clients of a
 //! `mode http` proxy, not a byte of which it has read, to the service that `process` registered
-//! ([`proxy::service`], [`stats::http`]). A session is sans-IO ([`proxy::contract`]): the epoll engine executes
-//! it today, and another engine can take its place without a change to it.
+//! ([`proxy::service`], [`stats::http`]). A session is sans-IO ([`proxy::contract`]): an io_uring
+//! engine or an epoll engine executes it ([`proxy::driver`]).
 //!
 //! # Who owns what
 //!

@@ -13,6 +13,8 @@ use std::fs::File;
 use std::os::fd::AsRawFd;
 
 use harness::{Balancer, Fake, Wish, closed_port, eventually, expect_end};
+use rolecall::proxy::driver::{epoll, uring};
+use rolecall::proxy::worker::EngineLoop;
 use rolecall::sys::limits;
 use rolecall::sys::socket::reset_on_close;
 use socket2::{Domain, SockRef, Socket, Type};
@@ -25,17 +27,19 @@ fn open_now() -> Vec<usize> {
 #[test]
 fn none_is_left_behind_and_running_out_of_them_ends_nothing() {
     // Whatever the harness opens once for all.
-    drop(Balancer::start(rolecall::proxy::driver::epoll::run, Wish::of(&[])));
+    drop(Balancer::start(epoll::run, Wish::of(&[])));
     let before = open_now().len();
-    sessions_of_every_kind();
-    assert_eq!(open_now().len(), before);
-    out_of_descriptors();
-    assert_eq!(open_now().len(), before);
+    for engine in [epoll::run as EngineLoop, uring::run] {
+        sessions_of_every_kind(engine);
+        assert_eq!(open_now().len(), before);
+        out_of_descriptors(engine);
+        assert_eq!(open_now().len(), before);
+    }
 }
 
-fn sessions_of_every_kind() {
+fn sessions_of_every_kind(engine: EngineLoop) {
     let server = Fake::echo(150);
-    let balancer = Balancer::start(rolecall::proxy::driver::epoll::run, Wish::of(&[server.address]));
+    let balancer = Balancer::start(engine, Wish::of(&[server.address]));
     for round in 0..150 {
         let mut client = balancer.connect();
         client.write_all(b"ping").unwrap();
@@ -52,7 +56,7 @@ fn sessions_of_every_kind() {
     server.join();
     eventually("all sessions have ended", || balancer.sessions() == 0);
     drop(balancer);
-    let balancer = Balancer::start(rolecall::proxy::driver::epoll::run, Wish::of(&[closed_port()]));
+    let balancer = Balancer::start(engine, Wish::of(&[closed_port()]));
     for _ in 0..50 {
         let _ = balancer.connect().read(&mut [0; 1]);
     }
@@ -68,10 +72,10 @@ fn fill_gaps() -> Vec<File> {
     files
 }
 
-fn out_of_descriptors() {
+fn out_of_descriptors(engine: EngineLoop) {
     const CLIENTS: usize = 20;
     let server = Fake::echo(CLIENTS);
-    let balancer = Balancer::start(rolecall::proxy::driver::epoll::run, Wish::of(&[server.address]));
+    let balancer = Balancer::start(engine, Wish::of(&[server.address]));
     let clients: Vec<Socket> =
         (0..CLIENTS).map(|_| Socket::new(Domain::IPV4, Type::STREAM, None).unwrap()).collect();
     let limit = limits::descriptors().unwrap();

@@ -2,6 +2,8 @@
 //! decide which keywords and commands they may use; so both say what rolecall is compatible with. Everything
 //! else says what it is.
 
+use crate::sys::uring::trial;
+
 /// The HAProxy version whose behaviour rolecall shows: in `-v`, in messages and on the stats page.
 pub const COMPATIBLE_VERSION: &str = "2.6.12-rolecall";
 
@@ -35,11 +37,24 @@ pub fn build_details() -> String {
          \x20 bufsize = 16384\n\
          \n\
          Available polling systems :\n\
-         \x20     epoll : pref=300,  test result OK\n\
-         Total: 1 (1 usable), will use epoll.\n\
+{}\
          \n\
          Available services : none\n\
          Available filters : none\n",
         std::env::consts::ARCH,
+        engines(&trial()),
+    )
+}
+
+/// What may carry sessions, in HAProxy's form, and what `tune.relay auto` takes.
+fn engines(trial: &std::io::Result<()>) -> String {
+    let (result, usable, taken) = match trial {
+        Ok(()) => ("OK".to_owned(), 2, "io_uring"),
+        Err(error) => (format!("FAILED, {error}"), 1, "epoll"),
+    };
+    format!(
+        "\x20  io_uring : pref=400,  test result {result}\n\
+         \x20     epoll : pref=300,  test result OK\n\
+         Total: 2 ({usable} usable), will use {taken}.\n"
     )
 }

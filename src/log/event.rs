@@ -120,6 +120,11 @@ pub fn dump_begins(proxy: Option<&str>) -> Sentence {
     Sentence { level: Level::Notice, text: format!("SIGHUP received, dumping servers states{of}.") }
 }
 
+/// Ours: what carries the sessions.
+pub fn dump_engine(name: &str) -> Sentence {
+    Sentence { level: Level::Notice, text: format!("SIGHUP: sessions are carried by {name}.") }
+}
+
 /// A server's line of the dump that HAProxy makes at SIGHUP, and we at SIGQUIT.
 pub fn dump_server(backend: &str, server: &str, status: &str, counts: (u32, u32, u64)) -> Sentence {
     let (active, pending, total) = counts;

@@ -49,6 +49,8 @@ pub struct Control {
     pub sockets: Sockets,
     pub commands: CommandSockets,
     pub speaker: Speaker,
+    /// What carries the sessions.
+    pub engine: &'static str,
     /// `maxconn` of the config that was applied last: `set maxconn global` goes no further.
     pub hard_maxconn: u32,
     /// A soft stop has begun.

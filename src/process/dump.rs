@@ -9,6 +9,7 @@ use crate::state::{BackendView, Operation, ServerLive, Snapshot, admin};
 pub fn states(control: &Control) {
     let snapshot = control.published.load_full();
     control.tell(&[], event::dump_begins(None));
+    control.tell(&[], event::dump_engine(control.engine));
     for (at, backend) in snapshot.config.backends.iter().enumerate() {
         let view = &snapshot.backends[at];
         for server in &view.servers {

@@ -131,6 +131,7 @@ pub fn keep_fixed(old: &Global, new: &mut Global) -> Vec<String> {
     keep("group", old.gid, &mut new.gid, &mut kept);
     keep("chroot", old.chroot.clone(), &mut new.chroot, &mut kept);
     keep("nbthread", old.nbthread, &mut new.nbthread, &mut kept);
+    keep("tune.relay", old.relay, &mut new.relay, &mut kept);
     keep("cpu-map", old.cpu_map.clone(), &mut new.cpu_map, &mut kept);
     keep("daemon", old.daemon, &mut new.daemon, &mut kept);
     keep("master-worker", old.master_worker, &mut new.master_worker, &mut kept);

@@ -31,9 +31,10 @@ use crate::guard::actor::{Ears, Guards, run as run_guards};
 use crate::health::sentinel::{AskSentinels, SentinelSinks, Watchers};
 use crate::health::{Checks, Emitted, Sinks as CheckSinks};
 use crate::log::framing::Echo;
-use crate::log::{Clock, Logger, Sinks};
+use crate::log::{Clock, Level, Logger, Sinks};
+use crate::proxy::driver::choice::{Choice, choose};
 use crate::proxy::service::Served;
-use crate::proxy::worker::{Shared, start as start_workers};
+use crate::proxy::worker::{Shared, start_with as start_workers};
 use crate::state::{Published, Snapshot, Workers};
 use crate::stats::ProcessFacts;
 use crate::stats::http::{Limits as PageLimits, Service, serve_loop};
@@ -72,6 +73,8 @@ pub enum StartError {
     Sockets,
     #[error("[{program}.main()] {error}{}", help(error))]
     Privileges { program: String, error: process::DropError },
+    #[error("{0}")]
+    Relay(io::Error),
     #[error("cannot start: {0}")]
     Io(#[from] io::Error),
 }
@@ -106,8 +109,9 @@ pub fn serve(start: Start) -> Result<u8, StartError> {
     if let Place::Below { parent, .. } = &start.place {
         give_up_privileges(&config, *parent, &start.settings.program)?;
     }
+    let choice = choose(config.global.relay).map_err(StartError::Relay)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let parts = Parts { clock, workers, guards, asking, emitted, events, startup_logs };
+    let parts = Parts { clock, workers, guards, asking, emitted, events, startup_logs, choice };
     let code = runtime.block_on(run(start, config, parts));
     // A reload may still hang in a name server; its thread ends with the process.
     runtime.shutdown_background();
@@ -122,12 +126,14 @@ struct Parts {
     asking: AskSentinels,
     emitted: UnboundedReceiver<Emitted>,
     events: tokio::sync::mpsc::UnboundedSender<Emitted>,
+    /// What carries the sessions.
+    choice: Choice,
     startup_logs: String,
 }
 
 async fn run(start: Start, config: Config, parts: Parts) -> Result<u8, StartError> {
     let Start { settings, voice, handover, place, default_maxconn } = start;
-    let Parts { clock, workers, guards, asking, emitted, events, startup_logs } = parts;
+    let Parts { clock, workers, guards, asking, emitted, events, startup_logs, choice } = parts;
     let Handover { bundle, listeners, logs } = handover;
     let speaker = Speaker { tag: file_name(&settings.program), echo: echo(&settings, &place) };
     let identity = speaker.identity(&config);
@@ -171,11 +177,13 @@ async fn run(start: Start, config: Config, parts: Parts) -> Result<u8, StartErro
         sockets: Sockets::default(),
         commands: CommandSockets::new(asks),
         speaker,
+        engine: choice.name,
         hard_maxconn: 0,
         is_stopping: false,
     };
     let sinks = Sinks::from_descriptors(logs);
     control.apply(Next { config, opened: listeners, sinks });
+    tell_refusal(&control, choice.refused.as_deref());
     tokio::spawn(tell_events(emitted, Arc::clone(&published), logger.clone()));
     let (services, served) = unbounded_channel::<Served>();
     let pages = Service {
@@ -192,8 +200,16 @@ async fn run(start: Start, config: Config, parts: Parts) -> Result<u8, StartErro
     };
     let records = Arc::new(move |record| logger.session(record));
     let duty = Duty::begin((control, desk), settings, place, default_maxconn)?;
-    let handles = start_workers(&Shared { published, workers, records, connects, services })?;
+    let handles = start_workers(choice.run, &Shared { published, workers, records, connects, services })?;
     Ok(duty.run(handles).await)
+}
+
+/// Why sessions are not carried by io_uring: once, on standard error and in the log.
+fn tell_refusal(control: &Control, refused: Option<&str>) {
+    let Some(reason) = refused else { return };
+    let text = format!("io_uring is not used, sessions are carried by epoll: {reason}.");
+    control.voice.notice(&text);
+    control.log_global(Level::Notice, &text);
 }
 
 /// Events are shown while somebody looks: in the foreground, without `-q`.

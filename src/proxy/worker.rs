@@ -23,7 +23,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::assign;
 use super::contract::Event;
-use super::driver::{Engine, Slot, epoll};
+use super::driver::{Engine, Slot};
 use super::listener::Gates;
 use super::service::ServiceSink;
 use super::session::Session;
@@ -95,11 +95,6 @@ pub type EngineLoop = fn(Worker) -> io::Result<()>;
 /// Starts a thread for every letter box in `shared.workers`. They take their listeners from the published
 /// snapshot at once, and again at every [`Command::Refresh`]. Returns when all of them accept; an error is
 /// that of the first engine that did not come up, and leaves none running.
-pub fn start(shared: &Shared) -> io::Result<WorkerHandles> {
-    start_with(epoll::run, shared)
-}
-
-/// The same with an engine of choice.
 pub fn start_with(engine: EngineLoop, shared: &Shared) -> io::Result<WorkerHandles> {
     // One word a worker.
     let (ended, ends) = unbounded_channel();
@@ -214,6 +209,12 @@ impl Worker {
     /// After a wait: what time it is.
     pub fn wake(&mut self, now: Tick) {
         self.now = now;
+    }
+
+    /// An engine may have been told of a client at a listener that it no longer watches, and the kernel has told
+    /// nobody else.
+    pub fn pass_arrival_on(&self) {
+        self.shared.workers.broadcast(|| Command::Admit);
     }
 
     /// How many milliseconds a wait may take; `None`: until something happens.

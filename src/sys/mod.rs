@@ -13,6 +13,7 @@
 //! | `affinity` | the cores of a thread |
 //! | `inherited` | descriptors that the process was started with |
 //! | `process` | fork, privileges, dispositions of signals, standard streams |
+//! | `uring` | a ring of operations on sockets, and the buffers it receives into |
 //! | `wake` | an eventfd |
 
 pub mod accept;
@@ -25,4 +26,5 @@ pub mod listen;
 pub mod process;
 pub mod socket;
 pub mod unix;
+pub mod uring;
 pub mod wake;

@@ -54,8 +54,10 @@ pub(crate) fn both_directions_at_once_arrive_byte_for_byte(engine: EngineLoop) {
     exchange(engine, 8, 2 * MIB, 200_000);
 }
 
+/// `ROLECALL_BULK_MIB=1024` for more of it.
 pub(crate) fn bulk_of_64_mib_arrives_both_ways(engine: EngineLoop) {
-    exchange(engine, 1, 64 * MIB, MIB);
+    let wanted = std::env::var("ROLECALL_BULK_MIB").ok().and_then(|text| text.parse().ok());
+    exchange(engine, 1, wanted.unwrap_or(64) * MIB, MIB);
 }
 
 /// What the kernel's buffers of two connections may hold on a machine with default limits, and then some.
@@ -140,6 +142,9 @@ pub(crate) fn pipelined_requests_come_back_in_order(engine: EngineLoop) {
 /// An echo server and many clients in one thread.
 pub(crate) fn two_thousand_sessions_at_once(engine: EngineLoop) {
     const COUNT: usize = 2000;
+    // Eight thousand descriptors at a time are enough.
+    static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    let _alone = ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
     let balancer = Balancer::start(engine, Wish::of(&[listener.local_addr().unwrap()]));
@@ -176,7 +181,9 @@ pub(crate) fn two_thousand_sessions_at_once(engine: EngineLoop) {
     // The echo server ends with it.
     drop(runtime);
     eventually("all sessions have ended", || balancer.sessions() == 0);
-    assert_eq!(balancer.records.lock().unwrap().len(), COUNT);
+    // Tests that wait for a port to refuse may knock here, once it has become this one's.
+    let records = balancer.records.lock().unwrap();
+    assert_eq!(records.iter().filter(|record| record.bytes_in > 0).count(), COUNT);
 }
 
 async fn ping(stream: &mut tokio::net::TcpStream, at: usize) {

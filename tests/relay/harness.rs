@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::ops::Range;
+use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -12,14 +13,27 @@ use rolecall::config::Config;
 use rolecall::config::model::{
     Backend, BackendId, Bind, BindAddress, Frontend, LogFormat, Server, ServerAddress, ServerPort, SessionLog,
 };
+use rolecall::proxy::driver::uring;
 use rolecall::proxy::service::Served;
-use rolecall::proxy::worker::{EngineLoop, Shared, WorkerHandles, start_with};
+use rolecall::proxy::worker::{EngineLoop, Shared, Worker, WorkerHandles, start_with};
 use rolecall::state::{Command, Guarding, Listener, Published, ServerKey, SessionRecord, Snapshot, Workers};
 use rolecall::sys;
+use rolecall::sys::uring::{Shape, Size};
 use rolecall::time::Tick;
 
 /// Nothing here takes longer, or it hangs.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+
+/// The ring engine with next to no room: receives find no buffer, queues are full, messages come in pieces.
+pub(crate) fn starved(worker: Worker) -> std::io::Result<()> {
+    let size = Size {
+        submissions: 4,
+        completions: 8,
+        buffers: Shape { count: 2, size: 700 },
+        plain: Shape { count: 2, size: 700 },
+    };
+    uring::run_sized(worker, size)
+}
 
 /// What a test asks for beyond one frontend, one backend and its servers.
 pub(crate) struct Wish {
@@ -46,10 +60,24 @@ pub(crate) struct Balancer {
 
 impl Balancer {
     pub(crate) fn start(engine: EngineLoop, wish: Wish) -> Balancer {
+        Balancer::start_at(engine, wish, |_| ())
+    }
+
+    /// With clients' sockets whose buffers are as small as the kernel makes them.
+    pub(crate) fn start_tight(engine: EngineLoop, wish: Wish) -> Balancer {
+        Balancer::start_at(engine, wish, |listener| {
+            // Inherited by what it accepts.
+            socket2::SockRef::from(listener).set_send_buffer_size(2048).unwrap();
+            socket2::SockRef::from(listener).set_recv_buffer_size(2048).unwrap();
+        })
+    }
+
+    fn start_at(engine: EngineLoop, wish: Wish, prepare: fn(&OwnedFd)) -> Balancer {
         let mut config = config(&wish.servers);
         (wish.change)(&mut config);
         let bind = config.frontends[0].binds[0].clone();
         let socket = sys::listen::listen(&bind, 1024).unwrap();
+        prepare(&socket);
         let address = socket2::SockRef::from(&socket).local_addr().unwrap().as_socket().unwrap();
         let listeners = vec![vec![Some(Arc::new(Listener::new(socket, bind.address)))]];
         let empty = Snapshot::empty(wish.workers);
@@ -168,21 +196,28 @@ impl Fake {
         Fake { address, thread: Some(thread) }
     }
 
+    /// Takes any number of connections, until the test ends.
+    pub(crate) fn any(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let serve = Arc::new(serve);
+        std::thread::spawn(move || {
+            while let Ok((stream, _)) = listener.accept() {
+                let serve = Arc::clone(&serve);
+                std::thread::spawn(move || serve(prepared(stream)));
+            }
+        });
+        address
+    }
+
     /// Gives back every byte.
     pub(crate) fn echo(count: usize) -> Fake {
-        Fake::start(count, |mut stream| {
-            let mut block = vec![0; 65536];
-            loop {
-                match stream.read(&mut block) {
-                    Ok(0) | Err(_) => break,
-                    Ok(count) => {
-                        if stream.write_all(&block[..count]).is_err() {
-                            break;
-                        }
-                    }
-                }
-            }
-        })
+        Fake::start(count, echo)
+    }
+
+    /// Gives back every byte, to any number of connections.
+    pub(crate) fn echoes() -> SocketAddr {
+        Fake::any(echo)
     }
 
     /// Its connections have all come and were served.
@@ -191,6 +226,15 @@ impl Fake {
         let (done, ended) = std::sync::mpsc::channel();
         std::thread::spawn(move || done.send(thread.join()));
         ended.recv_timeout(DEADLINE).expect("the fake server did not end").unwrap();
+    }
+}
+
+fn echo(mut stream: TcpStream) {
+    let mut block = vec![0; 65536];
+    while let Ok(count @ 1..) = stream.read(&mut block) {
+        if stream.write_all(&block[..count]).is_err() {
+            return;
+        }
     }
 }
 

@@ -8,9 +8,15 @@ mod freezing;
 mod harness;
 mod life;
 mod room;
+mod stress;
 
-/// Runs every test of the suite with one engine.
+/// Runs every test of the suite with each engine.
 macro_rules! suite {
+    ($tests:tt) => {
+        suite!(epoll, rolecall::proxy::driver::epoll::run, $tests);
+        suite!(uring, rolecall::proxy::driver::uring::run, $tests);
+        suite!(starved, super::harness::starved, $tests);
+    };
     ($engine:ident, $run:path, { $($module:ident: $($test:ident)*;)* }) => {
         mod $engine {
             $($(
@@ -23,7 +29,7 @@ macro_rules! suite {
     };
 }
 
-suite!(epoll, rolecall::proxy::driver::epoll::run, {
+suite!({
     flow:
         both_directions_at_once_arrive_byte_for_byte
         bulk_of_64_mib_arrives_both_ways
@@ -70,4 +76,11 @@ suite!(epoll, rolecall::proxy::driver::epoll::run, {
         the_processs_maxconn_loses_no_wake_up
         a_rate_limit_delays_but_serves
         no_place_is_lost_to_clients_that_go_away;
+    stress:
+        a_server_may_end_at_any_point
+        a_client_may_end_at_any_point
+        short_sends_both_ways_lose_nothing
+        readers_that_stand_still_starve_nobody
+        cuts_at_any_time_leave_a_prefix
+        thousands_of_short_sessions_leave_nothing;
 });

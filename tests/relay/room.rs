@@ -47,7 +47,8 @@ fn one_by_one(engine: EngineLoop, change: fn(&mut Config)) {
     server.join();
     eventually("all sessions have ended", || balancer.sessions() == 0);
     let snapshot = balancer.published.load();
-    assert_eq!(snapshot.process.connections.max(), 1);
+    // Of those that were let in: a worker that finds no room may have reserved a place for a moment.
+    assert_eq!(snapshot.backends[0].servers[0].traffic.sessions.max(), 1);
     assert_eq!(snapshot.process.total.sum(), CLIENTS as u64);
 }
 

@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::model::Relay;
 use super::model::{
     Balance, GuardMode, Hashing, Keepalive, Level, LogFormat, LogFraming, Mode, OnError, Redispatch,
     ReplicaOptions, Secret,
@@ -97,6 +98,7 @@ pub struct Global {
     pub hard_stop_after: Option<Duration>,
     pub grace: Option<Duration>,
     pub bufsize: Option<usize>,
+    pub relay: Relay,
 }
 
 /// `user`/`group` give a name, `uid`/`gid` a number.

@@ -38,6 +38,7 @@ pub(super) static KEYWORDS: &[Keyword] = &[
     honoured("setenv", GLOBAL, "sets a variable"),
     honoured("spread-checks", GLOBAL, "by how many percent the time between checks varies"),
     honoured("tune.bufsize", GLOBAL, "bytes that a check may receive"),
+    honoured("tune.relay", GLOBAL, "what carries the sessions: auto, uring or epoll"),
     honoured("uid", GLOBAL, "user to run as, by number"),
     honoured("ulimit-n", GLOBAL, "how many descriptors the process may have"),
     honoured("unsetenv", GLOBAL, "removes variables"),

@@ -111,6 +111,8 @@ pub struct Global {
     pub grace: Duration,
     /// `tune.bufsize` in bytes: bounds what a check may receive.
     pub bufsize: usize,
+    /// `tune.relay`
+    pub relay: Relay,
     /// `stats socket`, one for every address.
     pub stats_sockets: Vec<CommandSocket>,
     /// How long a client of one may be silent.
@@ -144,6 +146,7 @@ impl Default for Global {
             hard_stop_after: None,
             grace: Duration::ZERO,
             bufsize: 16384,
+            relay: Relay::Auto,
             stats_sockets: Vec::new(),
             stats_timeout: Duration::from_secs(10),
             stats_maxconn: 10,
@@ -151,6 +154,16 @@ impl Default for Global {
             quiet: false,
         }
     }
+}
+
+/// What carries the sessions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Relay {
+    /// io_uring where it can be had, epoll elsewhere.
+    #[default]
+    Auto,
+    Uring,
+    Epoll,
 }
 
 /// What a proxy speaks. `Http` proxies only serve stats pages and `monitor-uri` here; any other is

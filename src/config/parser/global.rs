@@ -10,6 +10,7 @@ use super::statement::{Statement, UNBOUNDED};
 use super::value::{self, TimeUnit};
 use crate::config::ast::{Account, Global, Spanned};
 use crate::config::diagnostic::Diagnostic;
+use crate::config::model::Relay;
 use crate::config::source::Span;
 
 /// Reads one keyword's arguments into the section.
@@ -60,6 +61,7 @@ pub(super) const READERS: &[(&str, Reader)] = &[
         global.spread_checks = percent.unwrap_or(global.spread_checks);
     }),
     ("tune.bufsize", bufsize),
+    ("tune.relay", relay),
     ("uid", |context, global, line| account_id(context, &mut global.user, line)),
     ("stats maxconn", |context, global, line| {
         global.has_commands = true;
@@ -158,6 +160,21 @@ fn bufsize(context: &mut Context<'_>, global: &mut Global, line: &Statement<'_>)
 
 /// A check's reply buffer may grow to `tune.bufsize`; HAProxy's own limit is 2^31, which nothing needs.
 const MOST_BUFSIZE: u64 = 16 << 20;
+
+/// A keyword of ours.
+fn relay(context: &mut Context<'_>, global: &mut Global, line: &Statement<'_>) {
+    let relay = match &*line.text(1) {
+        "auto" => Relay::Auto,
+        "uring" => Relay::Uring,
+        "epoll" => Relay::Epoll,
+        other => {
+            let message = format!("'tune.relay' expects 'auto', 'uring' or 'epoll', found '{other}'");
+            return context.error(line.span_of(1), message);
+        }
+    };
+    global.relay = relay;
+    line.no_more(context, "tune.relay", 2);
+}
 
 fn account_name(context: &mut Context<'_>, slot: &mut Option<Spanned<Account>>, line: &Statement<'_>) {
     let keyword = line.text(0);

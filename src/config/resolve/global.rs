@@ -32,6 +32,7 @@ impl Resolver<'_, '_> {
             hard_stop_after: global.hard_stop_after,
             grace: global.grace.unwrap_or(defaults.grace),
             bufsize: global.bufsize.unwrap_or(defaults.bufsize),
+            relay: global.relay,
             stats_sockets: self.command_sockets(&global.stats_sockets),
             stats_timeout: global.stats_timeout.unwrap_or(defaults.stats_timeout),
             stats_maxconn: global.stats_maxconn.unwrap_or(defaults.stats_maxconn),

@@ -9,18 +9,18 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
-use super::super::contract::{ConnectSpec, Event, Op, Side, Target};
+use super::super::contract::{ConnectSpec, Event, Op, Side};
 use super::super::worker::Worker;
 use super::link::{End, Flags, Link, Stage, connect_error};
 use super::pump::{Pump, Turn};
-use super::{Engine, Release, Report, Slot};
+use super::{Engine, Release, Report, Slot, begin_connect};
 use crate::state::Listener;
-use crate::sys::connect::{self, Outgoing};
-use crate::sys::{socket, unix};
+use crate::sys::socket;
 use crate::time::Tick;
 
 /// Events one wait takes.
@@ -194,19 +194,8 @@ impl Readiness {
         Ok(self.epoll.add(socket, EpollEvent::new(edges, token.word()))?)
     }
 
-    fn begin_connect(&mut self, slot: Slot, spec: &ConnectSpec) -> io::Result<()> {
-        let socket = match &spec.target {
-            Target::Tcp(address) => {
-                let how = Outgoing {
-                    source: spec.source,
-                    keepalive: spec.keepalive,
-                    user_timeout: spec.user_timeout,
-                };
-                connect::tcp(*address, &how)?
-            }
-            Target::Unix(path) => connect::unix(&unix::path(path)?)?,
-            Target::Abstract(name) => connect::unix(&unix::abstract_name(name)?)?,
-        };
+    fn try_connect(&mut self, slot: Slot, spec: &ConnectSpec) -> io::Result<()> {
+        let socket = begin_connect(spec)?;
         let Some(link) = self.links.get_mut(slot as usize).and_then(Option::as_mut) else { return Ok(()) };
         link.attempt = link.attempt.wrapping_add(1);
         let token = Token::Socket { slot, stamp: stamp(link), side: Side::Server };
@@ -238,7 +227,7 @@ impl Engine for Readiness {
     }
 
     fn connect(&mut self, slot: Slot, spec: &ConnectSpec) {
-        let Err(error) = self.begin_connect(slot, spec) else { return };
+        let Err(error) = self.try_connect(slot, spec) else { return };
         if let Some(link) = self.links.get_mut(slot as usize).and_then(Option::as_mut) {
             link.server.close();
         }
@@ -298,7 +287,7 @@ impl Engine for Readiness {
         }
     }
 
-    fn watch(&mut self, gate: usize, listener: &Listener) -> io::Result<()> {
+    fn watch(&mut self, gate: usize, listener: &Arc<Listener>) -> io::Result<()> {
         let flags = EpollFlags::EPOLLIN | EpollFlags::EPOLLEXCLUSIVE;
         match self.epoll.add(&listener.socket, EpollEvent::new(flags, Token::Gate(gate).word())) {
             Ok(()) | Err(Errno::EEXIST) => Ok(()),
@@ -306,7 +295,7 @@ impl Engine for Readiness {
         }
     }
 
-    fn ignore(&mut self, _gate: usize, listener: &Listener) {
+    fn ignore(&mut self, _gate: usize, listener: &Arc<Listener>) {
         // It may not be watched at all.
         let _ = self.epoll.delete(&listener.socket);
     }

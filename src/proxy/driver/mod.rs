@@ -12,20 +12,32 @@
 //! An engine owns its loop, as an io_uring must not stand behind another wait: it waits, tells the worker
 //! what became ready (`commands`, `accept`), moves bytes, and lets the worker deliver what it reports.
 //!
+//! | engine | waits in | a message costs |
+//! |---|---|---|
+//! | [`uring`] | `io_uring_enter` | a receive and a send inside of it, shared with all others of the round |
+//! | [`epoll`] | `epoll_wait` | `recv`, `send`, and a share of the wait |
+//!
+//! [`choice`] decides between them; one suite of tests holds for both (`tests/relay`).
+//!
 //! ```text
 //! engine loop:  wait(worker.patience) -> worker.wake -> { worker.commands | worker.accept | move bytes }*
 //!                                     -> worker.deliver(reports) -> session.handle -> ops -> engine.perform
 //! ```
 
+pub mod choice;
 pub mod epoll;
 mod link;
 mod pump;
+pub mod uring;
 
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
+use std::sync::Arc;
 
-use super::contract::{ConnectSpec, Event, Op, Side};
+use super::contract::{ConnectSpec, Event, Op, Side, Target};
 use crate::state::Listener;
+use crate::sys::connect::{self, Outgoing};
+use crate::sys::unix;
 
 /// Where a session stands in its worker, and in its engine.
 pub type Slot = u32;
@@ -67,10 +79,10 @@ pub trait Engine {
     fn abandon(&mut self, slot: Slot);
 
     /// Tells `worker.accept(gate)` whenever somebody may wait at the listener.
-    fn watch(&mut self, gate: usize, listener: &Listener) -> io::Result<()>;
+    fn watch(&mut self, gate: usize, listener: &Arc<Listener>) -> io::Result<()>;
 
     /// Stops that.
-    fn ignore(&mut self, gate: usize, listener: &Listener);
+    fn ignore(&mut self, gate: usize, listener: &Arc<Listener>);
 
     /// What has happened and was not yet told, in order.
     fn next_report(&mut self) -> Option<(Slot, Report)>;
@@ -81,4 +93,17 @@ pub trait Engine {
 pub enum Release {
     Done,
     Pending,
+}
+
+/// Begins a connection to a server.
+fn begin_connect(spec: &ConnectSpec) -> io::Result<OwnedFd> {
+    match &spec.target {
+        Target::Tcp(address) => {
+            let how =
+                Outgoing { source: spec.source, keepalive: spec.keepalive, user_timeout: spec.user_timeout };
+            connect::tcp(*address, &how)
+        }
+        Target::Unix(path) => connect::unix(&unix::path(path)?),
+        Target::Abstract(name) => connect::unix(&unix::abstract_name(name)?),
+    }
 }

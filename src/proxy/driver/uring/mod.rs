@@ -1,0 +1,367 @@
+//! The completion engine: one io_uring a worker, which is the only thing the thread waits for.
+//!
+//! A receive stays with each socket for as long as the session relays; what it brings lies in buffers that all
+//! sockets share. A round of the loop submits the sends that the last round's bytes came to, waits, and takes what
+//! was received meanwhile: so a message costs one receive and one send in the kernel and its share of one
+//! system call.
+//!
+//! ```text
+//! flush: one send for every side that has bytes -> enter(worker.patience) -> sends that came short -> settle
+//!        -> every completion: bytes, ends, polls -> worker.deliver -> worker.timers -> flush
+//! ```
+//!
+//! | file | what |
+//! |---|---|
+//! | `link` | the two sockets of a session |
+//! | `pump` | bytes from one side to the other, back-pressure |
+//! | `ends` | FIN, close, cancellation; clients that are not read |
+//! | `tag` | whom a completion belongs to |
+
+mod ends;
+mod link;
+mod pump;
+mod tag;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+use nix::errno::Errno;
+
+use self::ends::libc_poll;
+use self::link::{End, Flags, Link};
+use self::pump::Pump;
+use self::tag::{Kind, Mark};
+use super::super::contract::{Close, ConnectSpec, Event, Op, Side};
+use super::super::worker::Worker;
+use super::link::{Stage, connect_error};
+use super::{Engine, Release, Report, Slot, begin_connect};
+use crate::state::Listener;
+use crate::sys::socket;
+use crate::sys::uring::{Done, Outcome, Ring, Size};
+use crate::time::Tick;
+
+/// `EPOLLEXCLUSIVE`: one of the workers that wait at a listener is woken.
+const EXCLUSIVE: u32 = 1 << 28;
+
+/// Runs a worker until it has ended. An error if there is no ring to be had.
+pub fn run(worker: Worker) -> io::Result<()> {
+    run_sized(worker, Size::default())
+}
+
+/// The same with a ring of another size.
+pub fn run_sized(worker: Worker, size: Size) -> io::Result<()> {
+    let ring = Ring::new(size)?;
+    serve(worker, ring)
+}
+
+/// Runs a worker with a ring that was made in this thread.
+pub fn serve(mut worker: Worker, ring: Ring) -> io::Result<()> {
+    let mut engine = Completions::new(ring);
+    engine.pump.ring.poll(worker.mailbox(), libc_poll::IN as u32, Mark::MAILBOX.tag());
+    worker.begin(&mut engine);
+    while !worker.finished() {
+        engine.flush();
+        worker.deliver(&mut engine);
+        let patience = engine.patience(&worker);
+        engine.pump.ring.enter(patience)?;
+        worker.wake(Tick::now());
+        engine.settle();
+        while let Some(done) = engine.pump.ring.next_done() {
+            engine.take(done, &mut worker);
+        }
+        worker.deliver(&mut engine);
+        worker.timers(&mut engine);
+    }
+    engine.leave()
+}
+
+/// A listener that is watched, or was.
+#[derive(Debug, Default)]
+struct Gate {
+    /// While it is watched.
+    listener: Option<Arc<Listener>>,
+    turn: u32,
+}
+
+/// See the module.
+#[derive(Debug)]
+struct Completions {
+    pump: Pump,
+    links: Vec<Option<Link>>,
+    gates: Vec<Gate>,
+    /// Listeners that were watched until this round.
+    retired: Vec<Arc<Listener>>,
+    /// Links whose client was not read in the last round: if it still is not, a poll looks after it.
+    unread: Vec<(Slot, u32)>,
+}
+
+impl Completions {
+    fn new(ring: Ring) -> Completions {
+        Completions {
+            pump: Pump::new(ring),
+            links: Vec::new(),
+            gates: Vec::new(),
+            retired: Vec::new(),
+            unread: Vec::new(),
+        }
+    }
+
+    /// Sends what the round has brought, and looks after clients that are not read.
+    fn flush(&mut self) {
+        let mut dirty = std::mem::take(&mut self.pump.dirty);
+        for one in dirty.drain(..) {
+            if let Some(link) = find(&mut self.links, one.slot).filter(|link| link.turn == one.turn) {
+                self.pump.flush(link, one);
+            }
+            self.leave_if_done(one.slot);
+        }
+        self.pump.dirty = dirty;
+        self.pump.flushed();
+        let mut unread = std::mem::take(&mut self.unread);
+        for (slot, turn) in unread.drain(..) {
+            if let Some(link) = find(&mut self.links, slot).filter(|link| link.turn == turn) {
+                self.pump.watch(slot, link);
+            }
+        }
+        self.unread = std::mem::replace(&mut self.pump.unread, unread);
+    }
+
+    /// Most clients that are not read are a moment later: they are looked at again then, before a poll is spent
+    /// on them.
+    fn patience(&self, worker: &Worker) -> Option<Duration> {
+        if !self.unread.is_empty() || !self.pump.unread.is_empty() || !self.pump.dirty.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        worker.patience().map(Duration::from_millis)
+    }
+
+    /// After a wait: what sockets did not take of the last round's sends.
+    fn settle(&mut self) {
+        while let Some(sent) = self.pump.ring.next_sent() {
+            let mark = Mark::of(sent.tag);
+            if let Some(link) = find(&mut self.links, mark.slot).filter(|link| link.is_current(mark)) {
+                self.pump.sent(mark.slot, link, mark.side, sent);
+            }
+            self.leave_if_done(mark.slot);
+        }
+        self.pump.ring.settle();
+        self.retired.clear();
+    }
+
+    /// A completion.
+    fn take(&mut self, done: Done, worker: &mut Worker) {
+        let mark = Mark::of(done.tag);
+        match mark.kind {
+            Kind::Mailbox => {
+                worker.deliver(self);
+                worker.commands(self);
+                self.pump.ring.poll(worker.mailbox(), libc_poll::IN as u32, Mark::MAILBOX.tag());
+            }
+            Kind::Gate => self.arrived(mark, worker),
+            Kind::Watch | Kind::Socket => self.happened(mark, done.outcome),
+        }
+    }
+
+    fn arrived(&mut self, mark: Mark, worker: &mut Worker) {
+        let at = mark.slot as usize;
+        let current = |gate: &&Gate| gate.listener.is_some() && Mark::gate(at, gate.turn) == mark;
+        if self.gates.get(at).filter(current).is_none() {
+            // It may have been woken for a client before it was cancelled, and nobody else was.
+            return worker.pass_arrival_on();
+        }
+        worker.deliver(self);
+        worker.accept(at, self);
+        // Asked anew, it tells at once if somebody is left.
+        let Some(gate) = self.gates.get(at).filter(current) else { return };
+        if let Some(listener) = &gate.listener {
+            self.pump.ring.poll(&listener.socket, libc_poll::IN as u32 | EXCLUSIVE, mark.tag());
+        }
+    }
+
+    fn happened(&mut self, mark: Mark, outcome: Outcome) {
+        let slot = mark.slot;
+        let Some(link) = find(&mut self.links, slot).filter(|link| link.is_current(mark)) else { return };
+        match outcome {
+            Outcome::Received { what, goes_on } => {
+                if !goes_on {
+                    let flags = &mut link.end_mut(mark.side).flags;
+                    flags.unset(Flags::RECEIVING);
+                    flags.unset(Flags::CANCELLING);
+                }
+                self.pump.received(slot, link, mark.side, what);
+            }
+            Outcome::Landed { parcel, result } => self.pump.landed(slot, link, mark.side, (parcel, result)),
+            Outcome::Ready(ready) if mark.kind == Kind::Watch => self.pump.watched(slot, link, ready),
+            Outcome::Ready(ready) => self.connected(slot, ready),
+        }
+        self.leave_if_done(slot);
+    }
+
+    /// An error comes with POLLERR; without it there is no need to ask.
+    fn connected(&mut self, slot: Slot, ready: Result<u32, Errno>) {
+        let Some(link) = find(&mut self.links, slot) else { return };
+        let trouble =
+            ready.is_err() || ready.is_ok_and(|bits| bits & (libc_poll::ERR | libc_poll::HUP) as u32 != 0);
+        link.server.flags.unset(Flags::CONNECTING);
+        let error = link.server.socket.as_ref().filter(|_| trouble).and_then(socket::take_error);
+        let event = match error {
+            None => Event::Connected,
+            Some(errno) => {
+                self.pump.close(slot, link, Side::Server);
+                Event::ConnectFailed(connect_error(errno))
+            }
+        };
+        self.pump.tell(slot, event);
+    }
+
+    /// A link whose session is over is gone once its sockets are.
+    fn leave_if_done(&mut self, slot: Slot) {
+        let Some(link) = find(&mut self.links, slot) else { return };
+        if link.stage == Stage::Leaving && link.client.socket.is_none() && link.server.socket.is_none() {
+            self.links[slot as usize] = None;
+            self.pump.reports.push_back((slot, Report::Released));
+        }
+    }
+
+    fn try_connect(&mut self, slot: Slot, spec: &ConnectSpec) -> io::Result<()> {
+        let socket = begin_connect(spec)?;
+        let Some(link) = find(&mut self.links, slot) else { return Ok(()) };
+        link.attempt = link.attempt.wrapping_add(1);
+        let socket = self.pump.ring.adopt(socket);
+        let mark = link.mark(slot, Kind::Socket, Side::Server);
+        self.pump.ring.poll(&socket, libc_poll::OUT as u32, mark.tag());
+        link.server = End::of(Some(socket), Flags::CONNECTING);
+        Ok(())
+    }
+
+    /// The worker has ended: what it last had to send goes out, and every descriptor is closed.
+    fn leave(mut self) -> io::Result<()> {
+        self.flush();
+        for gate in 0..self.gates.len() {
+            self.forget_gate(gate);
+        }
+        self.pump.ring.enter(Some(Duration::ZERO))?;
+        self.settle();
+        for slot in 0..self.links.len() {
+            self.abandon(slot as Slot);
+        }
+        self.pump.ring.enter(Some(Duration::ZERO))
+    }
+
+    fn forget_gate(&mut self, gate: usize) {
+        let Some(place) = self.gates.get_mut(gate) else { return };
+        let Some(listener) = place.listener.take() else { return };
+        self.pump.ring.cancel_poll(Mark::gate(gate, place.turn).tag());
+        // A poll that is still queued names its descriptor.
+        self.retired.push(listener);
+    }
+}
+
+fn find(links: &mut [Option<Link>], slot: Slot) -> Option<&mut Link> {
+    links.get_mut(slot as usize)?.as_mut()
+}
+
+impl Engine for Completions {
+    fn open(&mut self, slot: Slot, turn: u32, client: OwnedFd) -> io::Result<()> {
+        let at = slot as usize;
+        if self.links.len() <= at {
+            self.links.resize_with(at + 1, || None);
+        }
+        let client = End::of(Some(self.pump.ring.adopt(client)), Flags::default());
+        let server = End::of(None, Flags::default());
+        self.links[at] = Some(Link { client, server, turn, attempt: 0, stage: Stage::Waiting });
+        self.pump.unread.push((slot, turn));
+        Ok(())
+    }
+
+    fn connect(&mut self, slot: Slot, spec: &ConnectSpec) {
+        let Err(error) = self.try_connect(slot, spec) else { return };
+        let error = connect_error(Errno::from_raw(error.raw_os_error().unwrap_or(0)));
+        self.pump.tell(slot, Event::ConnectFailed(error));
+    }
+
+    fn perform(&mut self, slot: Slot, op: &Op) {
+        let Some(link) = find(&mut self.links, slot) else { return };
+        match op {
+            Op::Relay => {
+                link.stage = Stage::Relaying;
+                self.pump.regulate(slot, link, Side::Client);
+                self.pump.regulate(slot, link, Side::Server);
+            }
+            Op::Discard(side) => self.pump.discard(slot, link, *side),
+            Op::Pause(side) => self.pump.pause(slot, link, *side),
+            Op::Resume(side) => self.pump.resume(slot, link, *side),
+            _ => self.pump.finish(slot, link, op),
+        }
+    }
+
+    fn outstanding(&self, slot: Slot, side: Side) -> usize {
+        let Some(link) = self.links.get(slot as usize).and_then(Option::as_ref) else { return 0 };
+        let end = link.end(side);
+        let waiting = end.waiting.as_ref().map_or(0, |waiting| waiting.length());
+        waiting + self.pump.queued_for(end) + end.socket.as_ref().map_or(0, socket::unacknowledged)
+    }
+
+    fn client(&self, slot: Slot) -> Option<BorrowedFd<'_>> {
+        let link = self.links.get(slot as usize)?.as_ref()?;
+        link.client.socket.as_ref().map(AsFd::as_fd)
+    }
+
+    fn surrender(&mut self, slot: Slot) -> Option<OwnedFd> {
+        let mut link = self.links.get_mut(slot as usize)?.take()?;
+        if link.client.flags.has(Flags::WATCHED) {
+            self.pump.ring.cancel_poll(link.mark(slot, Kind::Watch, Side::Client).tag());
+        }
+        self.pump.close(slot, &mut link, Side::Server);
+        Some(self.pump.ring.release(link.client.socket.take()?))
+    }
+
+    fn release(&mut self, slot: Slot) -> Release {
+        let Some(link) = find(&mut self.links, slot) else { return Release::Done };
+        for side in [Side::Client, Side::Server] {
+            self.pump.finish(slot, link, &Op::Close(side, Close::Fin));
+        }
+        if link.client.socket.is_none() && link.server.socket.is_none() {
+            self.links[slot as usize] = None;
+            return Release::Done;
+        }
+        link.stage = Stage::Leaving;
+        Release::Pending
+    }
+
+    fn abandon(&mut self, slot: Slot) {
+        let Some(mut link) = self.links.get_mut(slot as usize).and_then(Option::take) else { return };
+        self.pump.close(slot, &mut link, Side::Client);
+        self.pump.close(slot, &mut link, Side::Server);
+    }
+
+    fn watch(&mut self, gate: usize, listener: &Arc<Listener>) -> io::Result<()> {
+        if self.gates.len() <= gate {
+            self.gates.resize_with(gate + 1, Gate::default);
+        }
+        let place = &mut self.gates[gate];
+        if place.listener.is_some() {
+            return Ok(());
+        }
+        place.turn = place.turn.wrapping_add(1);
+        self.pump.ring.poll(
+            &listener.socket,
+            libc_poll::IN as u32 | EXCLUSIVE,
+            Mark::gate(gate, place.turn).tag(),
+        );
+        place.listener = Some(Arc::clone(listener));
+        Ok(())
+    }
+
+    fn ignore(&mut self, gate: usize, _listener: &Arc<Listener>) {
+        self.forget_gate(gate);
+    }
+
+    fn next_report(&mut self) -> Option<(Slot, Report)> {
+        self.pump.reports.pop_front()
+    }
+}

@@ -1,0 +1,249 @@
+//! The engine without a worker: operations in, bytes and reports out.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::time::Instant;
+
+use super::super::super::contract::{Failure, Target};
+use super::*;
+use crate::state::ServerKey;
+use crate::sys::socket::reset_on_close;
+use crate::sys::uring::Shape;
+
+const SLOT: Slot = 3;
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// One session that relays, and both of its ends.
+struct Scene {
+    engine: Completions,
+    client: TcpStream,
+    server: TcpStream,
+    told: Vec<Event>,
+}
+
+impl Scene {
+    fn new() -> Scene {
+        let mut scene = Scene::connecting();
+        scene.until("it is connected", |scene| scene.told.contains(&Event::Connected));
+        scene.engine.perform(SLOT, &Op::Relay);
+        scene.turn();
+        scene
+    }
+
+    fn connecting() -> Scene {
+        let size = Size { buffers: Shape { count: 4, size: 4096 }, ..Size::default() };
+        let mut engine = Completions::new(Ring::new(size).unwrap());
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (accepted, _) = listener.accept().unwrap();
+        accepted.set_nonblocking(true).unwrap();
+        engine.open(SLOT, 9, accepted.into()).unwrap();
+        let target = Target::Tcp(listener.local_addr().unwrap());
+        let server = ServerKey(0);
+        let spec = ConnectSpec { server, target, source: None, keepalive: None, user_timeout: None };
+        engine.connect(SLOT, &spec);
+        let (server, _) = listener.accept().unwrap();
+        for stream in [&client, &server] {
+            stream.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+        }
+        Scene { engine, client, server, told: Vec::new() }
+    }
+
+    /// One round of the loop.
+    fn turn(&mut self) {
+        self.engine.flush();
+        self.engine.pump.ring.enter(Some(Duration::from_millis(5))).unwrap();
+        self.engine.settle();
+        while let Some(Done { tag, outcome }) = self.engine.pump.ring.next_done() {
+            self.engine.happened(Mark::of(tag), outcome);
+        }
+        while let Some((slot, report)) = self.engine.next_report() {
+            assert_eq!(slot, SLOT);
+            if let Report::Event(event) = report {
+                self.told.push(event);
+            }
+        }
+    }
+
+    fn until(&mut self, what: &str, holds: impl Fn(&Scene) -> bool) {
+        let begun = Instant::now();
+        while !holds(self) {
+            assert!(begun.elapsed() < PATIENCE, "not within the deadline: {what}; told {:?}", self.told);
+            self.turn();
+        }
+    }
+
+    fn turns(&mut self) {
+        (0..6).for_each(|_| self.turn());
+    }
+
+    /// What the server gets, once it is that long.
+    fn server_gets(&mut self, length: usize) -> Vec<u8> {
+        let mut got = vec![0; length];
+        let mut filled = 0;
+        let begun = Instant::now();
+        while filled < length && begun.elapsed() < PATIENCE {
+            self.turn();
+            filled += self.server.read(&mut got[filled..]).unwrap_or(0);
+        }
+        got.truncate(filled);
+        got
+    }
+
+    /// Everything back in its place.
+    fn end(mut self) {
+        self.engine.abandon(SLOT);
+        self.turns();
+        assert_eq!(self.engine.pump.ring.holdings(), (4, 0));
+        self.engine.leave().unwrap();
+    }
+}
+
+impl Drop for Completions {
+    fn drop(&mut self) {
+        assert!(self.pump.queued.is_empty() || std::thread::panicking(), "chunks were left in a queue");
+    }
+}
+
+#[test]
+fn a_paused_side_is_held_even_if_its_bytes_are_under_way() {
+    let mut scene = Scene::new();
+    scene.client.write_all(b"one").unwrap();
+    assert_eq!(scene.server_gets(3), b"one");
+    // Received in the very round in which the receive is cancelled.
+    scene.client.write_all(b"two").unwrap();
+    scene.engine.perform(SLOT, &Op::Pause(Side::Client));
+    scene.turns();
+    scene.client.write_all(b"three").unwrap();
+    scene.turns();
+    assert!(scene.server.read(&mut [0; 8]).is_err(), "bytes of a paused side went across");
+    scene.server.write_all(b"back").unwrap();
+    scene.turns();
+    let mut back = [0; 4];
+    scene.client.read_exact(&mut back).unwrap();
+    assert_eq!(&back, b"back");
+    scene.engine.perform(SLOT, &Op::Resume(Side::Client));
+    assert_eq!(scene.server_gets(8), b"twothree");
+    scene.end();
+}
+
+#[test]
+fn what_a_server_could_not_take_stays_here_during_a_pause() {
+    let mut scene = Scene::new();
+    scene.client.set_nonblocking(true).unwrap();
+    let mut sent = 0;
+    let begun = Instant::now();
+    while !scene.told.contains(&Event::Blocked(Side::Server)) && begun.elapsed() < PATIENCE {
+        sent += (&scene.client).write(&[7; 65536]).unwrap_or(0);
+        scene.turn();
+    }
+    scene.turns();
+    scene.engine.perform(SLOT, &Op::Pause(Side::Client));
+    scene.turns();
+    let kept = scene.engine.pump.ring.holdings().1;
+    assert_eq!(kept, 0, "a copy is still on its way to the server");
+    let mut block = vec![0; 1 << 20];
+    let mut before = 0;
+    for _ in 0..100 {
+        before += scene.server.read(&mut block).unwrap_or(0);
+        scene.turn();
+        if before > 0 && scene.server.read(&mut block).map(|count| before += count).is_err() {
+            break;
+        }
+    }
+    assert!(before < sent, "all {sent} bytes went across");
+    scene.engine.perform(SLOT, &Op::Resume(Side::Client));
+    assert_eq!(scene.server_gets(sent - before), vec![7; sent - before]);
+    scene.end();
+}
+
+#[test]
+fn a_fin_waits_for_the_end_of_a_pause_and_a_reset_does_not() {
+    let mut scene = Scene::new();
+    scene.client.write_all(b"last").unwrap();
+    scene.engine.perform(SLOT, &Op::Pause(Side::Client));
+    scene.client.shutdown(std::net::Shutdown::Write).unwrap();
+    scene.turns();
+    assert!(!scene.told.contains(&Event::Eof(Side::Client)), "{:?}", scene.told);
+    scene.engine.perform(SLOT, &Op::Resume(Side::Client));
+    assert_eq!(scene.server_gets(4), b"last");
+    scene.until("the FIN", |scene| scene.told.contains(&Event::Eof(Side::Client)));
+    scene.end();
+
+    let mut scene = Scene::new();
+    scene.engine.perform(SLOT, &Op::Pause(Side::Client));
+    scene.turns();
+    let gone = scene.client.try_clone().unwrap();
+    reset_on_close(&gone);
+    drop(gone);
+    // Both descriptors have to be closed for the reset.
+    let spare = TcpListener::bind("127.0.0.1:0").unwrap();
+    scene.client = TcpStream::connect(spare.local_addr().unwrap()).unwrap();
+    scene.until("the reset", |scene| scene.told.contains(&Event::Failed(Side::Client, Failure::Reset)));
+    scene.end();
+}
+
+#[test]
+fn what_is_discarded_while_it_is_held_never_goes_out() {
+    let mut scene = Scene::new();
+    scene.client.write_all(b"SET x").unwrap();
+    scene.engine.perform(SLOT, &Op::Pause(Side::Client));
+    scene.turns();
+    scene.engine.perform(SLOT, &Op::Shutdown(Side::Server));
+    scene.engine.perform(SLOT, &Op::Discard(Side::Client));
+    scene.engine.perform(SLOT, &Op::Resume(Side::Client));
+    scene.client.write_all(b"SET y").unwrap();
+    scene.turns();
+    assert_eq!(scene.server.read(&mut [0; 8]).unwrap(), 0, "a FIN and nothing before it");
+    assert_eq!(scene.engine.outstanding(SLOT, Side::Server), 0);
+    scene.end();
+}
+
+#[test]
+fn a_client_that_is_reset_while_its_server_takes_nothing_is_missed() {
+    let mut scene = Scene::new();
+    scene.client.set_nonblocking(true).unwrap();
+    let block = [7; 65536];
+    scene.until("the server is blocked", |scene| {
+        let _ = (&scene.client).write(&block);
+        scene.told.contains(&Event::Blocked(Side::Server))
+    });
+    assert!(scene.engine.outstanding(SLOT, Side::Server) > 0);
+    reset_on_close(&scene.client);
+    let spare = TcpListener::bind("127.0.0.1:0").unwrap();
+    scene.client = TcpStream::connect(spare.local_addr().unwrap()).unwrap();
+    scene.until("the reset", |scene| scene.told.contains(&Event::Failed(Side::Client, Failure::Reset)));
+    scene.end();
+}
+
+#[test]
+fn a_client_that_waits_is_watched_but_not_read() {
+    let mut scene = Scene::connecting();
+    scene.client.write_all(b"hello").unwrap();
+    scene.client.shutdown(std::net::Shutdown::Write).unwrap();
+    scene.until("the FIN is foretold", |scene| scene.told.contains(&Event::Eof(Side::Client)));
+    scene.engine.perform(SLOT, &Op::DropServer);
+    scene.turns();
+    let socket = scene.engine.surrender(SLOT).unwrap();
+    let mut stream = TcpStream::from(socket);
+    stream.set_nonblocking(false).unwrap();
+    let mut words = String::new();
+    stream.read_to_string(&mut words).unwrap();
+    assert_eq!(words, "hello");
+    scene.end();
+}
+
+#[test]
+fn a_late_completion_does_not_reach_the_next_occupant() {
+    let mut scene = Scene::new();
+    scene.client.write_all(b"late").unwrap();
+    scene.engine.abandon(SLOT);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let next = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    next.set_nonblocking(true).unwrap();
+    scene.engine.open(SLOT, 10, next.into()).unwrap();
+    scene.told.clear();
+    scene.turns();
+    assert_eq!(scene.told, []);
+    scene.end();
+}
