@@ -1,7 +1,11 @@
-//! rolecall's own commands: `show redis`, `show failovers`, `set redis master`.
+//! rolecall's own answers: `show redis` here, `show failovers` in [`failovers`].
 //!
-//! `show redis` is a table a backend that asks for roles: who is master since when and why, and of every server what
-//! it says of itself, whether it has proved itself, and why it gets no clients.
+//! `show redis` is a table a backend that asks for roles: who is master since when and why, whether it is frozen and
+//! how long clients are held; of every server what it says of itself, whether it has proved itself, and why it gets no
+//! clients; and below them its Sentinels.
+
+pub mod failovers;
+mod sentinels;
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -9,12 +13,13 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::request::{ServerName, Shape};
+use self::sentinels::SentinelReport;
+use super::request::Shape;
 use super::show::Reply;
-use crate::config::model::BackendId;
+use crate::config::model::{Backend, BackendId};
 use crate::log::Clock;
 use crate::redis::Role;
-use crate::state::{Guarding, MasterChange, Snapshot, Unselectable, hold_ends};
+use crate::state::{BackendView, Guarding, Snapshot, Unselectable};
 use crate::stats::Details;
 use crate::stats::rows::{ServerRow, servers};
 use crate::time::Tick;
@@ -31,9 +36,12 @@ struct BackendReport {
     reason: Option<String>,
     /// Clients that wait for a place or for a master.
     waiting: u32,
-    /// What becomes of clients without a master, in words.
+    /// How much longer the master may be frozen.
+    frozen_ms: Option<u64>,
+    /// What becomes of new clients while no server takes them, in words.
     hold: Option<String>,
     servers: Vec<ServerReport>,
+    sentinels: Vec<SentinelReport>,
 }
 
 #[derive(Debug, Serialize)]
@@ -104,7 +112,9 @@ fn report(snapshot: &Snapshot, at: usize, clock: &Clock, now: Tick) -> BackendRe
         .into_iter()
         .next_back()
         .filter(|change| has_word && change.epoch == word.epoch);
+    let frozen = view.live.frozen_until().filter(|end| *end > now).map(|end| end.since(now));
     let masterless = has_word.then(|| view.live.masterless_since()).flatten();
+    let statuses = view.live.sentinels.statuses();
     BackendReport {
         backend: config.name.clone(),
         guard: guard_name(view.in_force()),
@@ -114,15 +124,18 @@ fn report(snapshot: &Snapshot, at: usize, clock: &Clock, now: Tick) -> BackendRe
         seconds: last.as_ref().map(|change| now.since(change.since).as_secs()),
         reason: last.map(|change| change.reason),
         waiting: view.live.queue.length.now(),
-        hold: hold_ends(masterless, config.redis.hold).map(|end| fate(end, now)),
+        frozen_ms: frozen.map(|left| left.as_millis() as u64),
+        hold: (masterless.is_some() || frozen.is_some()).then(|| fate(view, config, now)),
         servers: rows.iter().map(|row| server_report(row, master, now)).collect(),
+        sentinels: statuses.into_iter().map(|status| SentinelReport::of(status, now)).collect(),
     }
 }
 
-fn fate(end: Tick, now: Tick) -> String {
-    match now < end {
-        true => format!("clients are held for {} more", span(end.since(now))),
-        false => "clients are refused".to_owned(),
+/// What becomes of a client that comes now.
+fn fate(view: &BackendView, config: &Backend, now: Tick) -> String {
+    match view.held_until(config, now).filter(|end| *end > now) {
+        Some(end) => format!("clients are held for {} at most", span(end.since(now))),
+        None => "clients are refused".to_owned(),
     }
 }
 
@@ -194,24 +207,37 @@ fn note(row: &ServerRow<'_>, master: Option<&ServerRow<'_>>) -> Option<String> {
 }
 
 fn table(report: &BackendReport) -> String {
-    let mut text = headline(report);
-    let head = [
+    const HEAD: [&str; 11] = [
         "server", "state", "role", "sessions", "offset", "behind", "link", "replicas", "history", "proven",
         "heard",
     ];
-    let mut lines: Vec<[String; 11]> = vec![head.map(str::to_owned)];
-    lines.extend(report.servers.iter().map(cells));
-    let widths: Vec<usize> = (0..head.len())
-        .map(|at| lines.iter().map(|line| line[at].chars().count()).max().unwrap_or(0))
-        .collect();
-    let notes = std::iter::once(None).chain(report.servers.iter().map(|server| server.note.as_deref()));
-    for (line, note) in lines.iter().zip(notes) {
+    let mut text = headline(report);
+    let servers = report.servers.iter().map(|server| (cells(server), server.note.clone()));
+    push_rows(&mut text, HEAD, servers);
+    if !report.sentinels.is_empty() {
+        let sentinels = report.sentinels.iter().map(|sentinel| (sentinel.cells(), sentinel.note()));
+        push_rows(&mut text, SentinelReport::HEAD, sentinels);
+    }
+    text
+}
+
+/// Columns as wide as they have to be, and a note behind each row.
+fn push_rows<const N: usize>(
+    text: &mut String,
+    head: [&str; N],
+    rows: impl Iterator<Item = ([String; N], Option<String>)>,
+) {
+    let head = (head.map(str::to_owned), None);
+    let lines: Vec<([String; N], Option<String>)> = std::iter::once(head).chain(rows).collect();
+    let width = |at: usize| lines.iter().map(|(line, _)| line[at].chars().count()).max().unwrap_or(0);
+    let widths: [usize; N] = std::array::from_fn(width);
+    for (line, note) in &lines {
         let padded = line.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
-        let line = format!("  {}  {}", padded.collect::<Vec<_>>().join("  "), note.unwrap_or_default());
+        let note = note.as_deref().unwrap_or_default();
+        let line = format!("  {}  {note}", padded.collect::<Vec<_>>().join("  "));
         text.push_str(line.trim_end());
         text.push('\n');
     }
-    text
 }
 
 fn headline(report: &BackendReport) -> String {
@@ -227,11 +253,18 @@ fn headline(report: &BackendReport) -> String {
         (None, "master") => text.push_str(", no master"),
         _ => {}
     }
+    if let Some(left) = report.frozen_ms {
+        let _ = write!(text, ", frozen for {} more at most", span(Duration::from_millis(left)));
+    }
     if let Some(hold) = &report.hold {
         let _ = write!(text, ", {hold}");
     }
-    if report.waiting > 0 {
-        let _ = write!(text, ", {} clients wait", report.waiting);
+    match report.waiting {
+        0 => {}
+        1 => text.push_str(", 1 client waits"),
+        more => {
+            let _ = write!(text, ", {more} clients wait");
+        }
     }
     text.push('\n');
     if let Some(reason) = &report.reason {
@@ -240,10 +273,16 @@ fn headline(report: &BackendReport) -> String {
     text
 }
 
+fn or_dash(value: Option<impl ToString>) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| value.to_string())
+}
+
+/// How long ago.
+fn heard(milliseconds: Option<u64>) -> String {
+    or_dash(milliseconds.map(|ms| span(Duration::from_millis(ms))))
+}
+
 fn cells(server: &ServerReport) -> [String; 11] {
-    fn or_dash(value: Option<impl ToString>) -> String {
-        value.map_or_else(|| "-".to_owned(), |value| value.to_string())
-    }
     [
         server.server.clone(),
         server.state.clone(),
@@ -255,7 +294,7 @@ fn cells(server: &ServerReport) -> [String; 11] {
         or_dash(server.replicas),
         or_dash(server.replid.as_ref().map(|id| id.chars().take(8).collect::<String>())),
         if server.proven { "yes" } else { "no" }.to_owned(),
-        or_dash(server.heard_ms.map(|ms| span(Duration::from_millis(ms)))),
+        heard(server.heard_ms),
     ]
 }
 
@@ -270,48 +309,6 @@ fn span(time: Duration) -> String {
         () if seconds > 0 => format!("{seconds}s"),
         () => format!("{}ms", time.as_millis()),
     }
-}
-
-/// `show failovers`: the last changes of the master word, the newest last.
-pub fn failovers(snapshot: &Snapshot, shape: Shape, clock: &Clock) -> String {
-    let changes = snapshot.backends.iter().flat_map(|view| {
-        let name = view.live.name.clone();
-        view.live.history.changes().into_iter().map(move |change| (name.clone(), change))
-    });
-    if shape == Shape::Json {
-        let all: Vec<_> = changes.map(|(backend, change)| change_json(&backend, &change, clock)).collect();
-        return serde_json::Value::from(all).to_string() + "\n";
-    }
-    let mut text = "# when backend change master previous reason\n".to_owned();
-    for (backend, change) in changes {
-        let _ = writeln!(
-            text,
-            "{} {backend} {} {} {} {}",
-            clock.rfc5424(change.at),
-            change.epoch,
-            change.server.as_deref().unwrap_or("-"),
-            change.previous.as_deref().unwrap_or("-"),
-            change.reason
-        );
-    }
-    text
-}
-
-fn change_json(backend: &str, change: &MasterChange, clock: &Clock) -> serde_json::Value {
-    serde_json::json!({
-        "at": clock.rfc5424(change.at),
-        "backend": backend,
-        "change": change.epoch,
-        "master": change.server,
-        "previous": change.previous,
-        "reason": change.reason,
-    })
-}
-
-/// `set redis master B/S [epoch N]`
-pub fn set_master(_: &ServerName, _: Option<u64>) -> String {
-    "'set redis master' is not available in this version: the guard chooses by the servers' own words.\n"
-        .to_owned()
 }
 
 #[cfg(test)]
@@ -335,6 +332,8 @@ mod tests {
         assert_eq!(value[0]["master"], "redis1");
         assert_eq!(value[0]["servers"][1]["behind"], 1024);
         assert_eq!(value[0]["servers"][1]["follows"], "10.0.0.1:6379");
+        assert_eq!(value[0]["sentinels"][0]["names"], "redis1");
+        assert_eq!(value[0]["sentinels"][1]["trouble"], "NOAUTH Authentication required.");
     }
 
     #[test]
@@ -345,11 +344,14 @@ mod tests {
     }
 
     #[test]
-    fn changes_of_the_master_are_listed() {
+    fn a_frozen_master_and_those_who_wait_are_told() {
         let demo = demo::demo();
-        insta::assert_snapshot!(failovers(&demo.snapshot, Shape::Plain, &Clock::utc()));
-        let json: serde_json::Value =
-            serde_json::from_str(&failovers(&demo.snapshot, Shape::Json, &Clock::utc())).unwrap();
-        assert_eq!(json[0]["previous"], "redis3");
+        let view = &demo.snapshot.backends[0];
+        view.live.set_frozen_until(Some(demo.now + Duration::from_millis(9_500)));
+        view.live.queue.length.enter();
+        let text = show(Arc::new(demo.snapshot), None, Shape::Plain, (Clock::utc(), demo.now)).into_text();
+        let want = ", frozen for 9s more at most, clients are held for 9s at most, 1 client waits\n";
+        assert!(text.lines().next().is_some_and(|line| want.trim_end().len() < line.len()), "{text}");
+        assert!(text.contains(want), "{text}");
     }
 }

@@ -32,7 +32,7 @@ pub enum Request {
     ShowCliSockets,
     ShowEnv(Option<String>),
     ShowErrors(Option<String>),
-    ShowFailovers(Shape),
+    ShowFailovers(Option<String>, Shape),
     ShowInfo(Shape, Described),
     ShowPools,
     /// Of the master process.
@@ -360,9 +360,10 @@ pub fn redis(words: Words<'_>) -> Request {
     Request::ShowRedis(name, shape(words).0)
 }
 
-/// `show failovers [json]`
+/// `show failovers [BACKEND] [json]`
 pub fn failovers(words: Words<'_>) -> Request {
-    Request::ShowFailovers(shape(words).0)
+    let name = words.iter().find(|word| **word != "json").map(|word| (*word).to_owned());
+    Request::ShowFailovers(name, shape(words).0)
 }
 
 /// `set redis master B/S [epoch N]`

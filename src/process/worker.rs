@@ -143,7 +143,7 @@ async fn run(start: Start, config: Config, parts: Parts) -> Result<u8, StartErro
     let (reports, heard) = unbounded_channel();
     let (snapshots, taken) = unbounded_channel();
     // A word a second and Sentinel, and a dozen for a failover; one request a hint of the operator.
-    let ((words, said), (_requests, asked)) = (unbounded_channel(), unbounded_channel());
+    let ((words, said), (hints, asked)) = (unbounded_channel(), unbounded_channel());
     let ears = Ears { snapshots: taken, reports: heard, sentinels: said, requests: asked };
     tokio::spawn(run_guards(guards, ears));
     let sentinel_sinks = SentinelSinks { words, events: events.clone() };
@@ -165,7 +165,7 @@ async fn run(start: Start, config: Config, parts: Parts) -> Result<u8, StartErro
         environment: own_variables(&settings),
         startup_logs,
     };
-    let (desk, asks) = Desk::new(known);
+    let (desk, asks) = Desk::new(known, hints);
     let mut control = Control {
         published: Arc::clone(&published),
         workers: workers.clone(),

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::lock;
 use crate::time::Tick;
@@ -53,6 +53,51 @@ pub struct Failover {
     pub bytes_lost: Option<u64>,
     pub ended: Option<Tick>,
     pub ending: Ending,
+}
+
+/// What may be seen of a failover, in the order in which it comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// Decided, or first seen.
+    Began,
+    /// Nothing of clients reaches the old master any more.
+    Frozen,
+    /// It is known who will be master.
+    Selected,
+    /// The new one said so, and gets the clients.
+    Promoted,
+    /// The old one's sessions were ended.
+    Cut,
+    /// A client reached the new one.
+    FirstClient,
+    /// It came to nothing.
+    GivenUp,
+}
+
+impl Failover {
+    /// The moments that were seen, each with the time since the first one; in the order of time.
+    pub fn timeline(&self) -> Vec<(Moment, Duration)> {
+        let given_up = matches!(self.ending, Ending::Aborted | Ending::Expired);
+        let moments = [
+            (Moment::Began, Some(self.began)),
+            (Moment::Frozen, self.frozen),
+            (Moment::Selected, self.selected),
+            (Moment::Promoted, self.promoted),
+            (Moment::Cut, self.cut),
+            (Moment::FirstClient, self.first_client),
+            (Moment::GivenUp, self.ended.filter(|_| given_up)),
+        ];
+        let seen = moments.into_iter().filter_map(|(moment, at)| Some((moment, at?.since(self.began))));
+        let mut seen: Vec<_> = seen.collect();
+        // A client may come before the last session is cut. What happened at once stays in the order of the table.
+        seen.sort_by_key(|(_, after)| *after);
+        seen
+    }
+
+    /// How long clients could not write: from the freeze, or the failover's beginning, to the new master.
+    pub fn pause(&self) -> Option<Duration> {
+        Some(self.promoted?.since(self.frozen.unwrap_or(self.began)))
+    }
 }
 
 /// The last failovers of one backend.
@@ -136,6 +181,25 @@ mod tests {
             (record.number, record.promoted, record.first_client),
             (1, Some(Tick(30)), Some(Tick(33)))
         );
+    }
+
+    #[test]
+    fn a_timeline_holds_what_was_seen_in_the_order_of_time() {
+        let record = Failover {
+            began: Tick(100),
+            promoted: Some(Tick(180)),
+            cut: Some(Tick(190)),
+            first_client: Some(Tick(185)),
+            ended: Some(Tick(180)),
+            ending: Ending::Switched,
+            ..Failover::default()
+        };
+        let course: Vec<_> = record.timeline().iter().map(|(moment, at)| (*moment, at.as_millis())).collect();
+        let want = [(Moment::Began, 0), (Moment::Promoted, 80), (Moment::FirstClient, 85), (Moment::Cut, 90)];
+        assert_eq!(course, want);
+        let aborted =
+            Failover { began: Tick(100), ended: Some(Tick(400)), ending: Ending::Aborted, ..record };
+        assert_eq!(aborted.timeline().last(), Some(&(Moment::GivenUp, Duration::from_millis(300))));
     }
 
     #[test]

@@ -12,7 +12,11 @@ use crate::config::model::{
     StatsPage, StatsUser,
 };
 use crate::redis::{Role, RoleReport};
-use crate::state::{CheckStatus, Guarding, MasterChange, Operation, ServerLive, Snapshot};
+use crate::state::failover::Ending;
+use crate::state::sentinel::{Origin, SentinelStatus};
+use crate::state::{
+    BackendLive, CheckStatus, Failover, Guarding, MasterChange, Operation, SentinelId, ServerLive, Snapshot,
+};
 use crate::time::Tick;
 
 const REPLID: &str = "8371445ee67d3a4c4a3a2f4b1b5f0c9d8e7f6a5b";
@@ -169,12 +173,76 @@ fn live(snapshot: &Snapshot, wall: SystemTime) {
         at: wall - Duration::from_secs(170),
         since: Tick(584_000),
     });
+    tell(&view.live, wall);
     let front = &snapshot.frontends[0].traffic;
     for _ in 0..42 {
         front.sessions.enter();
     }
     front.total.add(1401);
     snapshot.frontends[1].intercepted.add(12);
+}
+
+/// A failover that Sentinel aborted, one that went well, and three Sentinels.
+fn tell(live: &BackendLive, wall: SystemTime) {
+    let cause = || "Sentinel s1 was elected to fail redis3 over".to_owned();
+    let failover = |began: u64| Failover {
+        at: Some(wall - Duration::from_millis(754_000 - began)),
+        from: Some("redis3".into()),
+        cause: cause(),
+        began: Tick(began),
+        frozen: Some(Tick(began + 1)),
+        ..Failover::default()
+    };
+    live.failovers.begin(Failover {
+        ended: Some(Tick(183_000)),
+        ending: Ending::Aborted,
+        ..failover(180_000)
+    });
+    live.failovers.begin(Failover {
+        to: Some("redis1".into()),
+        selected: Some(Tick(583_915)),
+        promoted: Some(Tick(584_000)),
+        cut: Some(Tick(584_001)),
+        sessions_cut: 4,
+        bytes_lost: Some(0),
+        ended: Some(Tick(584_000)),
+        ending: Ending::Switched,
+        ..failover(583_844)
+    });
+    live.failovers.await_first_client();
+    live.failovers.note_client(Tick(584_003));
+    let sentinel = |number: u32| SentinelStatus {
+        id: SentinelId(number),
+        name: format!("s{number}"),
+        address: ([10, 0, 1, number as u8], 26379).into(),
+        origin: Origin::Configured,
+        master_name: "mymaster".into(),
+        run_id: Some("5e7aaa5ee67d3a4c4a3a2f4b1b5f0c9d8e7f6a5b".into()),
+        names: Some("redis1".into()),
+        config_epoch: Some(12),
+        tilt: false,
+        heard_at: Some(Tick(753_500)),
+        trouble: None,
+    };
+    live.sentinels.show(vec![
+        sentinel(1),
+        SentinelStatus {
+            names: None,
+            config_epoch: None,
+            heard_at: None,
+            run_id: None,
+            trouble: Some("NOAUTH Authentication required.".into()),
+            ..sentinel(2)
+        },
+        SentinelStatus {
+            name: "10.0.1.3:26379".into(),
+            origin: Origin::Heard,
+            config_epoch: Some(11),
+            names: Some("redis3".into()),
+            tilt: true,
+            ..sentinel(3)
+        },
+    ]);
 }
 
 fn passed(server: &ServerLive) {

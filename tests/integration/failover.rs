@@ -1,45 +1,80 @@
 //! Sentinel elects, masters die and come back: clients follow.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::thread::JoinHandle;
+use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
-use crate::harness::rolecall::redis_config;
-use crate::harness::{Client, Redis, Rolecall, Sentinels, eventually, free_port};
+use crate::harness::rolecall::{redis_config, wait_for_sentinels};
+use crate::harness::writers::{Written, lost};
+use crate::harness::{Client, Redis, Rolecall, Sentinels, Writers, eventually, free_port};
 
-/// Writes, reconnecting as clients do, until it is stopped.
-struct Writer {
-    good: Arc<AtomicU64>,
-    stop: Arc<AtomicBool>,
-    thread: JoinHandle<()>,
+const REDIS_HA: &str = include_str!("../fixtures/config/redis-ha.cfg");
+const PASSWORD: &str = "my-redis-password";
+const SOON: Duration = Duration::from_secs(20);
+
+/// Four writers, through a failover that somebody asked for while nothing is wrong.
+fn through_a_planned_failover(
+    rolecall: &Rolecall,
+    (port, password): (u16, Option<&'static str>),
+    sentinels: &Sentinels,
+    master: u16,
+) -> (Vec<Written>, u16) {
+    wait_for_sentinels(rolecall, sentinels.ports.len());
+    let writers = Writers::start(port, 4, password);
+    writers.write(400, SOON);
+    sentinels.fail_over();
+    rolecall.wait_for_output_within(" took over from redis1: ", SOON);
+    // The old master stays one for ten more seconds.
+    writers.write(2000, SOON);
+    let written = writers.stop();
+    let port = eventually("Sentinels that have switched", SOON, || {
+        Some(sentinels.master_port()).filter(|port| *port != master)
+    });
+    (written, port)
 }
 
-impl Writer {
-    fn start(port: u16) -> Writer {
-        let (good, stop) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
-        let (written, stopped) = (Arc::clone(&good), Arc::clone(&stop));
-        let thread = std::thread::spawn(move || {
-            while !stopped.load(Relaxed) {
-                let Ok(mut client) = Client::connect(port) else { continue };
-                while !stopped.load(Relaxed) && client.call(&["INCR", "counter"]).is_ok() {
-                    written.fetch_add(1, Relaxed);
-                }
-            }
-        });
-        Writer { good, stop, thread }
+fn check_that_nothing_was_lost(
+    rolecall: &Rolecall,
+    written: &[Written],
+    (port, password): (u16, Option<&str>),
+) {
+    assert_eq!(lost(written, port, password), 0, "acknowledged writes are lost: {}", rolecall.output());
+    for writer in written {
+        assert_eq!(writer.refused, [], "{}", rolecall.output());
+        assert_eq!(writer.ended, [ErrorKind::UnexpectedEof], "{}", rolecall.output());
     }
+    let output = rolecall.output();
+    let told = output.lines().find(|line| line.contains(" took over from ")).expect("the line");
+    for words in [
+        "4 sessions cut, ",
+        " ms frozen; ",
+        "selected after ",
+        "master after ",
+        "was elected to fail redis1 over",
+    ] {
+        assert!(told.contains(words), "no {words:?} in {told}");
+    }
+}
 
-    /// Returns after `count` more good writes.
-    fn writes(&self, count: u64, limit: Duration) {
-        let goal = self.good.load(Relaxed) + count;
-        eventually("more good writes", limit, || (self.good.load(Relaxed) >= goal).then_some(()));
-    }
-
-    fn stop(self) {
-        self.stop.store(true, Relaxed);
-        self.thread.join().expect("the writer ends");
-    }
+#[test]
+fn a_planned_failover_loses_no_write_with_a_config_that_knows_of_no_sentinels() {
+    let login = ["--requirepass", PASSWORD, "--masterauth", PASSWORD];
+    let master = Redis::with(&login);
+    let old_port = master.port.to_string();
+    let replica = Redis::with(&[&["--replicaof", "127.0.0.1", &old_port][..], &login].concat());
+    let more = format!("sentinel auth-pass mymaster {PASSWORD}\n");
+    let sentinels = Sentinels::watching_with(&master, (1, 3), Duration::from_secs(5), &more);
+    let port = free_port();
+    let config = REDIS_HA
+        .replace("192.168.1.21:6379", &format!("127.0.0.1:{}", master.port))
+        .replace("192.168.1.22:6379", &format!("127.0.0.1:{}", replica.port))
+        .replace("bind :6379", &format!("bind 127.0.0.1:{port}"));
+    // Where and as whom it runs is another test's affair.
+    let elsewhere = ["chroot", "user", "group", "daemon"];
+    let kept = config.lines().filter(|line| !elsewhere.iter().any(|word| line.trim().starts_with(word)));
+    let rolecall = Rolecall::start(&(kept.collect::<Vec<_>>().join("\n") + "\n"), port);
+    let (written, new_port) =
+        through_a_planned_failover(&rolecall, (port, Some(PASSWORD)), &sentinels, master.port);
+    check_that_nothing_was_lost(&rolecall, &written, (new_port, Some(PASSWORD)));
 }
 
 #[test]
@@ -52,15 +87,21 @@ fn writers_go_on_after_the_master_was_killed_and_its_return_gets_nobody() {
         redis_config(port, &[master.port, replicas[0].port, replicas[1].port], "    timeout queue 70s\n");
     let rolecall = Rolecall::start(&config, port);
     let old_port = master.port;
-    let writer = Writer::start(port);
-    writer.writes(100, Duration::from_secs(10));
+    let writers = Writers::start(port, 4, None);
+    writers.write(100, Duration::from_secs(10));
     master.kill();
+    // Those who were there may still have met the dying one's socket; nobody who comes from now on is turned away.
+    let late = Writers::start(port, 4, None);
     // How long the election takes is Sentinel's affair: a split vote makes it try again.
     eventually("another master by Sentinel's word", Duration::from_secs(60), || {
         (sentinels.master_port() != old_port).then_some(())
     });
-    writer.writes(100, Duration::from_secs(5));
-    writer.stop();
+    writers.write(100, Duration::from_secs(5));
+    late.write(100, Duration::from_secs(5));
+    assert!(writers.stop().iter().all(|writer| writer.ended.len() == 1), "{}", rolecall.output());
+    for writer in late.stop() {
+        assert_eq!((writer.refused, writer.ended), (vec![], vec![]), "{}", rolecall.output());
+    }
 
     // Without Sentinel's attention (it is paused) the old master returns as it was: as a master.
     let new_master = sentinels.master_port();

@@ -2,28 +2,17 @@
 //! effect at once.
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::harness::process::status_field;
-use crate::harness::rolecall::{check, redis_config};
+use crate::harness::rolecall::{ask, check, redis_config};
 use crate::harness::{Client, Redis, Rolecall, eventually, free_port};
 
 const SOON: Duration = Duration::from_secs(5);
-
-/// A line of commands on a connection of its own, as socat sends it.
-fn ask(path: &Path, line: &str) -> String {
-    let mut socket = UnixStream::connect(path).expect("the runtime socket accepts");
-    socket.set_read_timeout(Some(SOON)).expect("a time limit");
-    socket.write_all(format!("{line}\n").as_bytes()).expect("the command is sent");
-    socket.shutdown(Shutdown::Write).expect("a half close");
-    let mut answer = String::new();
-    socket.read_to_string(&mut answer).expect("an answer");
-    answer
-}
 
 /// A server that says its name to whoever connects, and closes after its client.
 fn greeter(name: &'static str) -> u16 {
@@ -342,13 +331,11 @@ fn redis_is_shown_and_the_guard_can_be_told_off() {
     assert!(shown.starts_with("backend redis_backend: guard master, master redis1 since "), "{shown}");
     let json: serde_json::Value = serde_json::from_str(&ask(&socket, "show redis json")).expect("JSON");
     assert_eq!(json[0]["servers"][1]["follows"], format!("127.0.0.1:{}", master.port));
-    assert!(ask(&socket, "show failovers").contains(" redis_backend 1 redis1 - "));
+    assert!(ask(&socket, "show failovers").contains(" none -> redis1: "));
     assert_eq!(ask(&socket, "set redis guard redis_backend observe"), "\n");
     assert!(ask(&socket, "show redis").starts_with("backend redis_backend: guard observe"));
     assert_eq!(ask(&socket, "set redis guard redis_backend on"), "\n");
     assert!(ask(&socket, "show redis").starts_with("backend redis_backend: guard master, master redis1"));
-    assert!(ask(&socket, "set redis master redis_backend/redis2").contains("not available"));
-
     // Out of maintenance it proves itself again before it gets a client.
     ask(&socket, "set server redis_backend/redis1 state maint");
     ask(&socket, "set server redis_backend/redis1 state ready");
@@ -363,6 +350,53 @@ fn redis_is_shown_and_the_guard_can_be_told_off() {
         let mut client = Client::connect(port).ok()?;
         (client.server_port().ok()? == replica.port).then_some(())
     });
+}
+
+#[test]
+fn a_hint_at_another_master_is_verified_and_holds_up_nobody() {
+    let master = Redis::master();
+    let replica = Redis::replica_of(&master);
+    let port = free_port();
+    let directory = tempfile::tempdir().expect("a directory");
+    let socket = directory.path().join("s");
+    // No check of its own shall find the new master out.
+    let config =
+        redis_config(port, &[master.port, replica.port], "    timeout freeze 1s\n    timeout check 1s\n")
+            .replace("inter 100ms", "inter 60s")
+            .replace("global\n", &format!("global\n    stats socket {} level admin\n", socket.display()));
+    let rolecall = Rolecall::start(&config, port);
+    let reached =
+        || Client::connect(port).and_then(|mut client| client.server_port()).expect("a server answers");
+    assert_eq!(reached(), master.port);
+    eventually("both roles", SOON, || ask(&socket, "show redis").contains(" replica ").then_some(()));
+
+    // It is a replica: that is found out, not believed, and the answer waits for it while others are answered.
+    let asked = Instant::now();
+    let hint = {
+        let socket = socket.clone();
+        std::thread::spawn(move || ask(&socket, "set redis master redis_backend/redis2"))
+    };
+    eventually("the freeze", SOON, || ask(&socket, "show redis").contains(", frozen for ").then_some(()));
+    assert!(!hint.is_finished(), "the freeze was seen by another client of the socket meanwhile");
+    let answer = hint.join().expect("an answer");
+    assert_eq!(answer, "redis2 does not become master: it did not say role:master in time.\n\n");
+    assert!(asked.elapsed() >= Duration::from_secs(1), "{:?}", asked.elapsed());
+    assert_eq!(reached(), master.port);
+
+    replica.call(&["REPLICAOF", "NO", "ONE"]);
+    assert_eq!(reached(), master.port, "nobody has told rolecall");
+    assert_eq!(ask(&socket, "set redis master redis_backend/redis2"), "\n");
+    assert_eq!(reached(), replica.port, "{}", rolecall.output());
+    assert_eq!(master.info("role"), "master");
+    let told = ask(&socket, "show failovers redis_backend");
+    assert!(told.contains(" redis1 -> redis2: switched, no master for "), "{told}");
+    assert!(told.contains(" redis1 -> redis2: came to nothing, the old master stays\n"), "{told}");
+    assert!(told.contains("cause: the operator asked for another master than redis1\n"), "{told}");
+    assert_eq!(ask(&socket, "set redis master redis_backend/redis9"), "No such server.\n\n");
+    assert_eq!(
+        ask(&socket, "set redis guard redis_backend off;set redis master redis_backend/redis1"),
+        "\nthe guard is off for this backend.\n\n"
+    );
 }
 
 #[test]

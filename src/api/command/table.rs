@@ -124,7 +124,7 @@ pub static TABLE: &[Command] = &[
     admin(
         "set redis master <bk>/<srv> [epoch <n>]",
         &["set", "redis", "master"],
-        "tell who is master (not available yet)",
+        "make a server master as soon as it says role:master",
         |words| Ok(Ask(request::set_master(words)?)),
     ),
     admin(
@@ -185,9 +185,9 @@ pub static TABLE: &[Command] = &[
         |words| Ok(Ask(Request::ShowErrors(request::named(words)))),
     ),
     user(
-        "show failovers [json]",
+        "show failovers [<bk>] [json]",
         &["show", "failovers"],
-        "show the last changes of each backend's master",
+        "show the last failovers with their course, and each change of the master",
         |words| Ok(Ask(request::failovers(words))),
     ),
     user(

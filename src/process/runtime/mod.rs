@@ -13,6 +13,7 @@
 
 mod clear;
 mod frontends;
+mod hint;
 mod process;
 mod servers;
 pub mod socket;
@@ -30,6 +31,7 @@ use crate::api::command::Level;
 use crate::api::request::NO_SESSION;
 use crate::api::show::{self, sessions};
 use crate::api::{Reply, Request, redis};
+use crate::guard::operator;
 use crate::state::{Command, CutReason, NamedServer, SessionView, Survey, Workers};
 use crate::stats::Details;
 use crate::time::Tick;
@@ -81,13 +83,15 @@ impl From<String> for Answer {
 pub struct Desk {
     asks: UnboundedReceiver<Ask>,
     known: Known,
+    /// To the guards.
+    hints: UnboundedSender<operator::Request>,
 }
 
 impl Desk {
-    /// A desk, and where to put questions.
-    pub fn new(known: Known) -> (Desk, UnboundedSender<Ask>) {
+    /// A desk that passes hints on to the guards, and where to put questions.
+    pub fn new(known: Known, hints: UnboundedSender<operator::Request>) -> (Desk, UnboundedSender<Ask>) {
         let (put, asks) = unbounded_channel();
-        (Desk { asks, known }, put)
+        (Desk { asks, known, hints }, put)
     }
 
     /// The next question.
@@ -114,11 +118,9 @@ impl Desk {
             Request::Limit(limit, value) => frontends::limit(control, limit, value).into(),
             Request::Server(name, order) => servers::order(control, &name, order).into(),
             Request::SetGuard(name, mode) => servers::set_guard(control, &name, mode).into(),
-            Request::SetMaster(name, epoch) => match (servers::find(&control.published.load(), &name), epoch)
-            {
-                (Err(fault), _) | (_, Err(fault)) => fault.into(),
-                (Ok(_), Ok(epoch)) => redis::set_master(&name, epoch).into(),
-            },
+            Request::SetMaster(name, epoch) => {
+                hint::pass_on(&control.published.load(), &name, epoch, &self.hints)
+            }
             Request::ShutdownSession(id) => {
                 let asked = ask_workers(&control.workers);
                 let workers = control.workers.clone();
@@ -142,7 +144,9 @@ impl Desk {
             Request::ShowCliSockets => Reply::Text(process::cli_sockets(&snapshot)),
             Request::ShowEnv(name) => Reply::Text(show::environment(&known.environment, name.as_deref())),
             Request::ShowErrors(name) => Reply::Text(show::errors(&snapshot, name.as_deref(), &known.clock)),
-            Request::ShowFailovers(shape) => Reply::Text(redis::failovers(&snapshot, shape, &known.clock)),
+            Request::ShowFailovers(name, shape) => {
+                redis::failovers::show(&snapshot, name.as_deref(), shape, &known.clock)
+            }
             Request::ShowInfo(shape, described) => {
                 Reply::Text(crate::api::info::render(&known.info(control, &snapshot), shape, described))
             }

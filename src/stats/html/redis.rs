@@ -1,8 +1,11 @@
 //! The Redis panel: for every backend that asks for roles, who is master since when and why, and how each of
-//! its servers stands: role, offset, how far behind, link, proof, and why it gets no clients.
+//! its servers stands: role, offset, how far behind, link, proof, and why it gets no clients. Below them its Sentinels
+//! ([`sentinels`]) and its past: failovers with their course, and changes of the master ([`failovers`]).
+
+mod failovers;
+mod sentinels;
 
 use std::fmt::Write as _;
-use std::time::Duration;
 
 use super::Page;
 use super::escape::{Escaped, bytes, grouped, span};
@@ -10,10 +13,6 @@ use crate::config::model::{Backend, BackendId};
 use crate::redis::{Role, RoleReport};
 use crate::state::{BackendView, Guarding, MasterChange, Unselectable};
 use crate::stats::rows::{Details, Selection, ServerRow, servers};
-
-/// Changes of the master that are listed.
-const LISTED_CHANGES: usize = 8;
-const DAY: Duration = Duration::from_secs(86_400);
 
 /// One panel a role-checked backend of the selection.
 pub(super) fn push_panels(text: &mut String, page: &Page<'_>, selection: &Selection) {
@@ -54,7 +53,9 @@ fn push_panel(
     let history = source.and_then(|row| row.redis.report.as_ref());
     rows.iter().for_each(|row| push_server(text, page, view, row, (history, master)));
     text.push_str("</tbody></table></div>");
-    push_changes(text, page, view, &changes);
+    sentinels::push(text, page, view);
+    failovers::push(text, page, view);
+    failovers::push_changes(text, page, view, &changes);
     text.push_str("</section>");
 }
 
@@ -79,12 +80,15 @@ impl Verdict {
             (Guarding::Masters, _) => Verdict::of_several(rows, "masters"),
             // The word is not kept then: servers get clients as in HAProxy.
             (Guarding::Observe, _) => Verdict::of_several(rows, "servers"),
+            (Guarding::Master, Some(row)) if row.excluded == Some(Unselectable::Frozen) => {
+                Verdict::of_frozen_master(page, (config, view), row)
+            }
             (Guarding::Master, Some(row)) if row.excluded.is_some() => {
                 Verdict::of_lost_master(page, (config, view), row, last)
             }
             (Guarding::Master, Some(row)) => {
                 let since = last.map(|change| {
-                    let at = moment(page, change);
+                    let at = failovers::moment(page, (change.at, change.since));
                     format!(" since {at} <small>({})</small>", span(page.now.since(change.since).as_secs()))
                 });
                 Verdict {
@@ -114,6 +118,21 @@ impl Verdict {
         Verdict { class, text, reason: None }
     }
 
+    /// Its failover has been decided, and who comes next is awaited.
+    fn of_frozen_master(
+        page: &Page<'_>,
+        (config, view): (&Backend, &BackendView),
+        row: &ServerRow<'_>,
+    ) -> Verdict {
+        let name = Escaped(&row.config.name);
+        let left = view.held_until(config, page.now).map(|until| until.since(page.now).as_secs());
+        let left = left.map(|left| format!(" for {} at most", span(left))).unwrap_or_default();
+        let clients = waiting(view).unwrap_or_else(|| "new clients are held".to_owned());
+        let cause = view.live.failovers.records().pop().map(|record| record.cause);
+        let text = format!("<b>{name}</b> is frozen: its failover has been decided, {clients}{left}");
+        Verdict { class: "wait", text, reason: cause }
+    }
+
     /// The chosen one cannot serve, and nobody has taken its place.
     fn of_lost_master(
         page: &Page<'_>,
@@ -133,19 +152,32 @@ impl Verdict {
     ) -> Verdict {
         let since = view.live.masterless_since();
         let for_how_long = since.map(|since| format!(" for {}", span(page.now.since(since).as_secs())));
-        let clients = match view.live.queue.length.now() {
-            0 if view.held_until(config, page.now).is_none_or(|until| until <= page.now) => {
-                ", clients are refused".to_owned()
+        let held_until = view.held_until(config, page.now).filter(|until| *until > page.now);
+        let clients = match (waiting(view), held_until) {
+            (Some(waiting), _) => format!(", {waiting}"),
+            (None, Some(_)) => String::new(),
+            (None, None) => ", clients are refused".to_owned(),
+        };
+        let clients = match held_until {
+            Some(until) => {
+                format!("{clients}, new clients wait for {} at most", span(until.since(page.now).as_secs()))
             }
-            0 => String::new(),
-            1 => ", <b>1</b> client is held".to_owned(),
-            more => format!(", <b>{}</b> clients are held", grouped(more.into())),
+            None => clients,
         };
         Verdict {
             class: "bad",
             text: format!("<b>no master</b>{}{clients}", for_how_long.unwrap_or_default()),
             reason: last.map(|change| change.reason.clone()),
         }
+    }
+}
+
+/// How many clients wait; `None`: nobody does.
+fn waiting(view: &BackendView) -> Option<String> {
+    match view.live.queue.length.now() {
+        0 => None,
+        1 => Some("<b>1</b> client is held".to_owned()),
+        more => Some(format!("<b>{}</b> clients are held", grouped(more.into()))),
     }
 }
 
@@ -272,41 +304,6 @@ fn ago(milliseconds: u64) -> String {
     }
 }
 
-/// The time of day; with its date once that is another one.
-fn moment(page: &Page<'_>, change: &MasterChange) -> String {
-    if page.now.since(change.since) < DAY {
-        page.clock.time_of_day(change.at)
-    } else {
-        page.clock.rfc3164(change.at)
-    }
-}
-
 fn nothing() -> String {
     "<span class=\"none\">\u{2013}</span>".to_owned()
-}
-
-fn push_changes(text: &mut String, page: &Page<'_>, view: &BackendView, changes: &[MasterChange]) {
-    if changes.is_empty() {
-        return;
-    }
-    let _ = write!(
-        text,
-        "<details id=\"changes/{}\"><summary>changes of the master ({})</summary><ol>",
-        Escaped(&view.live.name),
-        changes.len()
-    );
-    for change in changes.iter().rev().take(LISTED_CHANGES) {
-        let server = |name: &Option<String>| {
-            name.as_ref().map_or_else(|| "no master".to_owned(), |name| format!("<b>{}</b>", Escaped(name)))
-        };
-        let _ = write!(
-            text,
-            "<li><time>{}</time> {} \u{2192} {}: {}</li>",
-            moment(page, change),
-            server(&change.previous),
-            server(&change.server),
-            Escaped(&change.reason)
-        );
-    }
-    text.push_str("</ol></details>");
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::state::Failover;
 use crate::stats::demo::{self, Demo};
 
 fn page<'a>(demo: &'a Demo, view: &'a View, clock: &'a Clock) -> Page<'a> {
@@ -65,10 +66,29 @@ fn a_master_that_is_down_is_not_called_master_now() {
     view.live.set_masterless_since(Some(Tick(750_800)));
     let html = rendered(&demo, &View::default());
     let name = &view.servers[master].name;
-    assert!(html.contains(&format!("<b>no master</b> for 3s (<b>{name}</b> was master last)")), "{html}");
+    assert!(
+        html.contains(&format!(
+            "<b>no master</b> for 3s, new clients wait for 1s at most (<b>{name}</b> was master last)"
+        )),
+        "{html}"
+    );
     view.live.set_masterless_since(Some(Tick(0)));
     let html = rendered(&demo, &View::default());
     assert!(html.contains(", clients are refused (<b>"), "{html}");
+}
+
+#[test]
+fn a_frozen_master_is_not_called_lost() {
+    let demo = demo::demo();
+    let view = &demo.snapshot.backends[0];
+    view.live.set_frozen_until(Some(demo.now + std::time::Duration::from_secs(9)));
+    view.servers[0].freeze();
+    view.live.queue.length.enter();
+    let html = rendered(&demo, &View::default());
+    let want =
+        "<b>redis1</b> is frozen: its failover has been decided, <b>1</b> client is held for 9s at most";
+    assert!(html.contains(want), "{html}");
+    assert!(!html.contains("no master</b>"));
 }
 
 #[test]
@@ -79,6 +99,20 @@ fn names_and_messages_are_escaped_everywhere() {
     server.update_health(|health| health.info = evil.into());
     server.update_redis(|redis| redis.trouble = Some(evil.into()));
     demo.snapshot.backends[0].servers[2].update_redis(|redis| redis.held = Some(evil.into()));
+    let live = &demo.snapshot.backends[0].live;
+    let from = Some(evil.to_owned());
+    live.failovers.begin(Failover {
+        from: from.clone(),
+        to: from,
+        cause: evil.into(),
+        ..Failover::default()
+    });
+    let mut statuses = live.sentinels.statuses();
+    let sentinel = &mut statuses[0];
+    (sentinel.name, sentinel.master_name) = (evil.into(), evil.into());
+    (sentinel.names, sentinel.run_id) = (Some(evil.into()), Some(evil.into()));
+    sentinel.trouble = Some(evil.into());
+    live.sentinels.show(statuses);
     let settings = StatsPage {
         node: Some(evil.into()),
         description: Some(evil.into()),

@@ -5,6 +5,7 @@ pub mod client;
 pub mod process;
 pub mod redis;
 pub mod rolecall;
+pub mod writers;
 
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 pub use client::Client;
 pub use redis::{Redis, Sentinels};
 pub use rolecall::Rolecall;
+pub use writers::Writers;
 
 /// A port nobody uses. Handed out once by this process; it lies below the range that the kernel takes ports
 /// for outgoing connections from, so that no connect of a parallel test can take it meanwhile.

@@ -160,6 +160,14 @@ impl Sentinels {
         self.processes.iter().for_each(|(process, _)| process.signal("CONT"));
     }
 
+    /// Has the first one fail its master over, though nothing is wrong with it.
+    pub fn fail_over(&self) {
+        eventually("a Sentinel that begins a failover", START, || {
+            let mut client = Client::connect(self.ports[0]).ok()?;
+            client.call(&["SENTINEL", "FAILOVER", "mymaster"]).ok()
+        });
+    }
+
     /// The port of the master that the first Sentinel names.
     pub fn master_port(&self) -> u16 {
         let mut client = Client::connect(self.ports[0]).expect("Sentinel accepts");

@@ -1,8 +1,9 @@
 //! The program under test, started on a config text.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
-use std::path::PathBuf;
+use std::net::{Shutdown, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -74,7 +75,12 @@ impl Rolecall {
 
     /// Returns once it has printed `text`.
     pub fn wait_for_output(&self, text: &str) {
-        let deadline = Instant::now() + Duration::from_secs(5);
+        self.wait_for_output_within(text, Duration::from_secs(5));
+    }
+
+    /// Returns once it has printed `text`, which may take that long.
+    pub fn wait_for_output_within(&self, text: &str, limit: Duration) {
+        let deadline = Instant::now() + limit;
         while !self.output().contains(text) {
             assert!(Instant::now() < deadline, "rolecall did not say {text:?}: {}", self.output());
             std::thread::sleep(Duration::from_millis(5));
@@ -106,6 +112,25 @@ pub fn check(config: impl AsRef<[u8]>) -> (Option<i32>, String) {
     let output = run(&["-c", "-f", &path.display().to_string()]);
     let text = [output.stdout, output.stderr].concat();
     (output.status.code(), String::from_utf8_lossy(&text).into_owned())
+}
+
+/// Returns once `count` Sentinels have said who is master.
+pub fn wait_for_sentinels(rolecall: &Rolecall, count: usize) {
+    let named = |output: &str| output.lines().filter(|line| line.contains("of 'mymaster' it names ")).count();
+    eventually("Sentinels that name a master", Duration::from_secs(20), || {
+        (named(&rolecall.output()) >= count).then_some(())
+    });
+}
+
+/// A line of commands for the runtime socket at `path`, on a connection of its own, as socat sends it.
+pub fn ask(path: &Path, line: &str) -> String {
+    let mut socket = UnixStream::connect(path).expect("the runtime socket accepts");
+    socket.set_read_timeout(Some(Duration::from_secs(5))).expect("a time limit");
+    socket.write_all(format!("{line}\n").as_bytes()).expect("the command is sent");
+    socket.shutdown(Shutdown::Write).expect("a half close");
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).expect("an answer");
+    answer
 }
 
 /// One HTTP/1.0 request; the whole answer as text.
