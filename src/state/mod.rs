@@ -19,6 +19,7 @@ pub mod queue;
 pub mod record;
 pub mod sentinel;
 pub mod server;
+pub mod slots;
 mod snapshot;
 pub mod survey;
 
