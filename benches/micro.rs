@@ -212,6 +212,7 @@ fn guard(criterion: &mut Criterion) {
             freeze: hold.unwrap_or_default(),
             window,
             seats,
+            awaits_sentinels: false,
         }),
         Tick(0),
     );

@@ -22,6 +22,7 @@ use super::words::{Names, Words};
 use crate::config::model::Backend;
 use crate::health::sentinel::AskSentinels;
 use crate::health::{Emitted, Report};
+use crate::state::slots::awaits_sentinels;
 use crate::state::{
     BackendKey, BackendView, Command, SentinelId, SentinelReport, ServerKey, ServerLive, Snapshot,
     Unselectable, Workers,
@@ -267,7 +268,8 @@ fn setup(backend: &Backend, view: &BackendView) -> Setup {
         is_checked: server.check.is_some(),
     });
     let (hold, freeze) = (backend.redis.hold, backend.redis.freeze);
-    Setup { guarding: view.guarding, hold, freeze, window, seats: seats.collect() }
+    let awaits_sentinels = awaits_sentinels(backend);
+    Setup { guarding: view.guarding, hold, freeze, window, seats: seats.collect(), awaits_sentinels }
 }
 
 fn standing(live: &ServerLive) -> Standing {

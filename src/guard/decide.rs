@@ -239,7 +239,8 @@ fn begin(view: &View<'_>, now: Tick) -> Decision {
 
 /// Every other server may well be a replica of this one, so no later answer can outdo it under rule (d).
 fn is_followed_by_all(view: &View<'_>, fact: &Fact) -> bool {
-    view.servers.len() == 1 || fact.connected_replicas as usize >= view.servers.len() - 1
+    let is_other = |other: &&Fact| other.key != fact.key && other.standing != Standing::Out;
+    fact.connected_replicas as usize >= view.servers.iter().filter(is_other).count()
 }
 
 /// Who takes over from the line's head by lineage.

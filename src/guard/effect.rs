@@ -24,6 +24,8 @@ pub struct Setup {
     pub window: Duration,
     /// In the config's order.
     pub seats: Vec<Seat>,
+    /// Who they are is still to be told by Sentinels: first verdicts are awaited of servers without address too.
+    pub awaits_sentinels: bool,
 }
 
 /// One server of the config.

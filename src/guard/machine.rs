@@ -43,6 +43,7 @@ pub struct GuardState {
     clock: HoldClock,
     window_closes: Tick,
     judged: bool,
+    awaits_sentinels: bool,
     /// Who said so, and what.
     many_masters: Option<(ServerKey, ManyMasters)>,
     rivals_named: bool,
@@ -63,6 +64,7 @@ impl GuardState {
             clock: HoldClock::started(now),
             window_closes: now,
             judged: false,
+            awaits_sentinels: false,
             many_masters: None,
             rivals_named: false,
         }
@@ -192,6 +194,7 @@ impl GuardState {
         self.history.retain(|key| setup.seats.iter().any(|seat| seat.key == key));
         let watched_before = std::mem::replace(&mut self.guarding, setup.guarding);
         (self.hold, self.freeze) = (setup.hold, setup.freeze);
+        self.awaits_sentinels = setup.awaits_sentinels;
         let told = self.many_masters.take();
         // What the servers are does not change by a reload; only without the one that said so it is open.
         self.many_masters = told.filter(|(key, _)| setup.seats.iter().any(|seat| seat.key == *key));
@@ -328,7 +331,8 @@ impl GuardState {
         let awaited = |member: &Member| {
             member.is_checked && !member.has_verdict && member.fact.standing != Standing::Out
         };
-        let is_over = now >= self.window_closes || !self.members.iter().any(awaited);
+        let awaits = self.awaits_sentinels || self.members.iter().any(awaited);
+        let is_over = now >= self.window_closes || !awaits;
         if !self.judged && (is_over || self.has_one_master() && self.master.is_some()) {
             self.judged = true;
             effects.push(Effect::Judged(true));

@@ -230,6 +230,7 @@ impl Watch {
             freeze: Duration::from_secs(10),
             window: Duration::from_secs(1),
             seats: (0..count).map(seat).collect(),
+            awaits_sentinels: false,
         };
         let mut watch = Watch {
             guard: GuardState::new(now),

@@ -80,6 +80,7 @@ pub(super) fn setup(guarding: Guarding, servers: &[ServerKey]) -> Setup {
         freeze: Duration::from_secs(10),
         window: Duration::from_secs(2),
         seats: servers.iter().map(seat).collect(),
+        awaits_sentinels: false,
     }
 }
 

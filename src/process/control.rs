@@ -25,6 +25,7 @@ use crate::health::sentinel::Watchers;
 use crate::log::event::{self, ProxyKind, Sentence};
 use crate::log::framing::Echo;
 use crate::log::{Identity, Level, Logger, Sinks};
+use crate::state::slots::carry;
 use crate::state::{Command, Published, Reception, Snapshot, Workers};
 use crate::time::Tick;
 
@@ -80,13 +81,14 @@ impl Speaker {
 impl Control {
     /// Puts a config in force.
     pub fn apply(&mut self, next: Next) {
-        let Next { config, opened, sinks } = next;
+        let Next { mut config, opened, sinks } = next;
         let targets = Sinks::targets(&config).cloned().collect();
         self.logger.reload(self.speaker.identity(&config), sinks, targets);
         let listeners = self.sockets.arrange(&config, opened);
         let bufsize = config.global.bufsize;
         let guarding: Vec<_> = config.backends.iter().map(|backend| classify(backend, bufsize)).collect();
         let old = self.published.load_full();
+        carry(&mut config, &old.config);
         if old.frontends.iter().any(|live| live.reception() != Reception::Open) {
             // A reload opens what the operator had paused or shut down.
             old.frontends.iter().for_each(|live| live.set_reception(Reception::Open));

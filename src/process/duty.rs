@@ -26,6 +26,7 @@ use super::reload::{Turn, dropped_files, keep_fixed, override_config};
 use super::report::LAST_WORDS;
 use super::runtime::Desk;
 use super::settings::Settings;
+use super::slots::Slots;
 use super::worker::Place;
 use crate::config;
 use crate::log::{Level, Sinks};
@@ -41,6 +42,7 @@ const STOPPING: &str = "the process is stopping; the new config is not taken";
 pub struct Duty {
     control: Control,
     desk: Desk,
+    slots: Slots,
     settings: Arc<Settings>,
     default_maxconn: u32,
     signals: Signals,
@@ -102,7 +104,7 @@ enum Asked {
 impl Duty {
     /// Takes the signals over. Until here they wait (with a parent) or have their usual effect.
     pub fn begin(
-        (control, desk): (Control, Desk),
+        (control, desk, slots): (Control, Desk, Slots),
         settings: Arc<Settings>,
         place: Place,
         default_maxconn: u32,
@@ -120,6 +122,7 @@ impl Duty {
         Ok(Duty {
             control,
             desk,
+            slots,
             settings,
             default_maxconn,
             signals,
@@ -159,6 +162,7 @@ impl Duty {
                     Err(_) => return End::Exit(1),
                 },
                 ask = self.desk.next() => self.desk.carry_out(&mut self.control, ask),
+                roster = self.slots.next() => self.slots.carry_out(&mut self.control, roster),
                 end = workers.ended() => match end.map(|end| (end.worker, end.result)) {
                     Some((_, Ok(()))) => {}
                     Some((worker, Err(error))) => {

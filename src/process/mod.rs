@@ -52,6 +52,7 @@ pub mod report;
 pub mod runtime;
 mod separate;
 pub mod settings;
+mod slots;
 pub mod verdict;
 pub mod worker;
 

@@ -26,6 +26,7 @@ use super::reload::override_config;
 use super::report::Voice;
 use super::runtime::{CommandSockets, Desk, Known};
 use super::settings::{Settings, Verbosity};
+use super::slots::Slots;
 use crate::config::{self, Config};
 use crate::guard::actor::{Ears, Guards, run as run_guards};
 use crate::health::sentinel::{AskSentinels, SentinelSinks, Watchers};
@@ -146,7 +147,9 @@ async fn run(start: Start, config: Config, parts: Parts) -> Result<u8, StartErro
     let ((words, said), (hints, asked)) = (unbounded_channel(), unbounded_channel());
     let ears = Ears { snapshots: taken, reports: heard, sentinels: said, requests: asked };
     tokio::spawn(run_guards(guards, ears));
-    let sentinel_sinks = SentinelSinks { words, events: events.clone() };
+    // One a change of what a backend's Sentinels know.
+    let (rosters, came) = unbounded_channel();
+    let sentinel_sinks = SentinelSinks { words, events: events.clone(), rosters };
     let sinks = CheckSinks { reports, events, workers: workers.clone(), published: Arc::clone(&published) };
     let facts = ProcessFacts {
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -199,7 +202,7 @@ async fn run(start: Start, config: Config, parts: Parts) -> Result<u8, StartErro
         Arc::new(move |record| logger.connect(record))
     };
     let records = Arc::new(move |record| logger.session(record));
-    let duty = Duty::begin((control, desk), settings, place, default_maxconn)?;
+    let duty = Duty::begin((control, desk, Slots::new(came)), settings, place, default_maxconn)?;
     let handles = start_workers(choice.run, &Shared { published, workers, records, connects, services })?;
     Ok(duty.run(handles).await)
 }

@@ -20,6 +20,7 @@ pub mod record;
 pub mod sentinel;
 pub mod server;
 mod situation;
+pub mod slots;
 mod snapshot;
 pub mod survey;
 

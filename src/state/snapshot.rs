@@ -103,9 +103,10 @@ impl Snapshot {
                 return fresh_server(server, now);
             };
             let live = &old_view.servers[position];
-            match old_backend.servers[position].address == server.address {
+            let old = &old_backend.servers[position];
+            match old.address == server.address {
                 true => Arc::clone(live),
-                false => Arc::new(live.successor(ServerKey(next_key()))),
+                false => Arc::new(moved(live, (old, server), now)),
             }
         };
         let servers = backend.servers.iter().map(carry).collect();
@@ -216,6 +217,32 @@ fn adjust(live: &ServerLive, old: &Server, new: &Server) {
             (health.rise, health.fall) = (check.rise, check.fall);
         }
     });
+}
+
+/// A server at another address. One that had none, or whose slot another Redis takes, begins anew; one that has
+/// none any more is out of service.
+fn moved(live: &ServerLive, (old, new): (&Server, &Server), now: Tick) -> ServerLive {
+    let successor = live.successor(ServerKey(next_key()));
+    let begins_anew = old.address.is_none() || new.address.is_none() || new.slot.is_some();
+    if !begins_anew {
+        return successor;
+    }
+    let bits = successor.admin() & !admin::RESOLUTION_MAINT;
+    let bits = if new.address.is_none() { bits | admin::RESOLUTION_MAINT } else { bits };
+    successor.set_admin(bits);
+    let is_out = bits & admin::MAINT != 0;
+    successor.set_operation(if is_out { Operation::Stopped } else { Operation::Running });
+    successor.update_health(|health| {
+        health.counter = if is_out { 0 } else { health.rise };
+        health.status = match new.check {
+            Some(_) => super::CheckStatus::Initializing,
+            None => super::CheckStatus::Unknown,
+        };
+        health.last_change = now;
+        (health.code, health.duration_ms) = (None, None);
+        health.info.clear();
+    });
+    successor
 }
 
 fn fresh_server(server: &Server, now: Tick) -> Arc<ServerLive> {

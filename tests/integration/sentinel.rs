@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::harness::rolecall::{check, redis_config};
-use crate::harness::{Redis, Rolecall, Sentinels, eventually, free_port};
+use crate::harness::{Client, Redis, Rolecall, Sentinels, eventually, free_port};
 
 const REDIS_HA: &str = include_str!("../fixtures/config/redis-ha.cfg");
 
@@ -123,4 +123,98 @@ fn a_section_is_checked_like_any_other() {
         assert!(text.contains(expected), "no {expected:?} in {text}");
     }
     assert!(!text.contains("hunter2"), "a secret is shown: {text}");
+}
+
+/// A backend for the master and one for replicas that list no server.
+fn unlisted(port: u16, reads: u16, sentinels: &[u16]) -> String {
+    let servers = redis_config(port, &[], "    server m sentinel@group check inter 100ms\n");
+    let mut config = format!(
+        "{servers}listen reads\n    bind 127.0.0.1:{reads}\n    option redis-replica max-lag 5s\n    \
+         server-template r 4 sentinel-replicas@group check inter 100ms\n\
+         sentinels group\n    master mymaster\n    timeout 500ms\n"
+    );
+    for (at, port) in sentinels.iter().enumerate() {
+        config.push_str(&format!("    sentinel s{at} 127.0.0.1:{port}\n"));
+    }
+    config
+}
+
+#[test]
+fn servers_come_from_sentinels_alone() {
+    let mut master = Redis::master();
+    let replica = Redis::replica_of(&master);
+    let sentinels = Sentinels::watching(&master, 1, 3, Duration::from_secs(1));
+    let (port, reads) = (free_port(), free_port());
+    let config = unlisted(port, reads, &sentinels.ports);
+    let rolecall = Rolecall::spawn(&config, &["-db"]);
+    // The first client comes before any Sentinel has answered, and waits.
+    rolecall.wait_for_port(port);
+    let mut client = Client::connect(port).expect("a client is accepted");
+    assert_eq!(client.call(&["SET", "key", "1"]).expect("the master answers"), "OK");
+    assert_eq!(master.call(&["GET", "key"]), "1");
+    let mut reader = Client::connect(reads).expect("a reader is accepted");
+    assert!(reader.call(&["ROLE"]).expect("a replica answers").starts_with("slave"));
+    drop((client, reader));
+
+    let later = Redis::replica_of(&master);
+    let place = |redis: &Redis| format!("is 127.0.0.1:{} now (sentinel@group)", redis.port);
+    wait_for(&rolecall, 1, &[&place(&later)]);
+
+    master.kill();
+    eventually("a write after the failover", Duration::from_secs(20), || {
+        let mut client = Client::connect(port).ok()?;
+        (client.call(&["SET", "key", "2"]).ok()? == "OK").then_some(())
+    });
+    let heir = if sentinels.master_port() == replica.port { &replica } else { &later };
+    assert_eq!(heir.call(&["GET", "key"]), "2");
+
+    wait_for(&rolecall, 2, &["is master,"]);
+    wait_for(
+        &rolecall,
+        1,
+        &[&format!("127.0.0.1:{} is the master now (sentinel-replicas@group)", heir.port)],
+    );
+    wait_for(&rolecall, 1, &[&format!("is 127.0.0.1:{} now (sentinel-replicas@group)", master.port)]);
+
+    // Everybody stays where he is over a reload: no new key, no new first choice.
+    let choices = lines(&rolecall, &["is master,"]);
+    let moves = lines(&rolecall, &["now (sentinel"]);
+    rolecall.reload(&config.replace("timeout client 120s", "timeout client 60s"));
+    rolecall.wait_for_output("Loading success.");
+    let mut client = Client::connect(port).expect("a client is accepted");
+    assert_eq!(client.call(&["SET", "key", "3"]).expect("the master answers"), "OK");
+    assert_eq!(heir.call(&["GET", "key"]), "3");
+    assert_eq!(lines(&rolecall, &["is master,"]), choices, "{}", rolecall.output());
+    assert_eq!(lines(&rolecall, &["now (sentinel"]), moves, "{}", rolecall.output());
+    assert_eq!(lines(&rolecall, &["no address any more: no Sentinel"]), 0, "{}", rolecall.output());
+}
+
+#[test]
+fn a_redis_that_all_sentinels_forgot_frees_its_slot() {
+    let master = Redis::master();
+    let mut replica = Redis::replica_of(&master);
+    let sentinels = Sentinels::watching(&master, 1, 1, Duration::from_secs(1));
+    let (port, reads) = (free_port(), free_port());
+    let rolecall = Rolecall::start(&unlisted(port, reads, &sentinels.ports), port);
+    wait_for(&rolecall, 1, &[&format!("is 127.0.0.1:{} now (sentinel@group)", replica.port)]);
+    replica.kill();
+    let mut sentinel = Client::connect(sentinels.ports[0]).expect("the Sentinel accepts");
+    let flags = || sentinel_flags(sentinels.ports[0]);
+    eventually("a replica that is down", Duration::from_secs(10), || {
+        flags().contains("s_down").then_some(())
+    });
+    // Down is not forgotten.
+    assert_eq!(lines(&rolecall, &["has no address any more"]), 0, "{}", rolecall.output());
+    sentinel.call(&["SENTINEL", "RESET", "mymaster"]).expect("an answer");
+    wait_for(&rolecall, 2, &["has no address any more: no Sentinel knows"]);
+    let mut client = Client::connect(port).expect("a client is accepted");
+    assert_eq!(client.call(&["SET", "key", "1"]).expect("the master answers"), "OK");
+}
+
+fn sentinel_flags(port: u16) -> String {
+    let mut client = Client::connect(port).expect("the Sentinel accepts");
+    let answer = client.call(&["SENTINEL", "REPLICAS", "mymaster"]).expect("an answer");
+    let mut lines = answer.lines();
+    lines.find(|line| *line == "flags");
+    lines.next().unwrap_or_default().to_owned()
 }

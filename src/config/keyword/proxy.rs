@@ -38,8 +38,16 @@ pub(super) static KEYWORDS: &[Keyword] = &[
     honoured("balance", BACK, "how a server is chosen"),
     honoured("hash-type", BACK, "how 'balance source' spreads clients: by a table, or by a ring"),
     honoured("hash-balance-factor", BACK, "how uneven a ring may load servers, in percent"),
-    honoured("server", BACK_NAMED, "a server"),
-    honoured("server-template", BACK_NAMED, "a number of servers that are alike but for their names"),
+    honoured(
+        "server",
+        BACK_NAMED,
+        "a server; with the address 'sentinel@NAME' (not in HAProxy) eight that Sentinels tell",
+    ),
+    honoured(
+        "server-template",
+        BACK_NAMED,
+        "a number of servers that are alike but for their names; may have 'sentinel-replicas@NAME' (not in HAProxy)",
+    ),
     honoured("default-server", BACK, "options of the server lines after it"),
     honoured("fullconn", BACK, "connections at which servers reach their 'maxconn'"),
     honoured("retries", BACK, "how often a failed connect is tried again"),

@@ -34,7 +34,7 @@ pub use rule::{
     SessionFact, Stick, StickTable, Stored, TableId, Term, Test, TextMatch, Texts, Tracked, Value,
     VariableId,
 };
-pub use server::{OnError, Server, ServerAddress, ServerCheck, ServerPort};
+pub use server::{OnError, SentinelSlot, Server, ServerAddress, ServerCheck, ServerPort, SlotTakes};
 pub use stats::{StatsPage, StatsUser};
 
 /// Position of a frontend in [`Config::frontends`].

@@ -14,6 +14,8 @@ pub struct Server {
     pub address: Option<ServerAddress>,
     /// As written, for pages and errors: `redis1.local:6379`.
     pub written_address: String,
+    /// Its address is whatever the Sentinels of a section tell; `address` is `None` until they do.
+    pub slot: Option<SentinelSlot>,
     pub check: Option<ServerCheck>,
     /// 0 to 256; 0 gets no new sessions.
     pub weight: u32,
@@ -43,6 +45,7 @@ impl Default for Server {
             id: 1,
             address: None,
             written_address: String::new(),
+            slot: None,
             check: None,
             weight: 1,
             backup: false,
@@ -60,6 +63,33 @@ impl Default for Server {
             tcp_ut: None,
             cookie: None,
         }
+    }
+}
+
+/// `sentinel@NAME`, `sentinel-replicas@NAME`: a place for one Redis that the Sentinels of a section know.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct SentinelSlot {
+    /// `sentinels NAME`
+    pub section: String,
+    pub takes: SlotTakes,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SlotTakes {
+    /// The master and its replicas.
+    Every,
+    /// The replicas only.
+    Replicas,
+}
+
+impl SentinelSlot {
+    /// As written on a server line.
+    pub fn written(&self) -> String {
+        let prefix = match self.takes {
+            SlotTakes::Every => "sentinel",
+            SlotTakes::Replicas => "sentinel-replicas",
+        };
+        format!("{prefix}@{}", self.section)
     }
 }
 

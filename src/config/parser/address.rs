@@ -15,13 +15,20 @@ use nom::combinator::{all_consuming, map, opt, recognize, rest, value};
 use nom::sequence::{delimited, preceded, separated_pair};
 use nom::{IResult, Parser};
 
+use crate::config::model::{SentinelSlot, SlotTakes};
+
 /// An address before any name is looked up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Address {
-    Inet { host: Host, ports: Ports },
+    Inet {
+        host: Host,
+        ports: Ports,
+    },
     Unix(String),
     Abstract(String),
     Fd(i32),
+    /// `sentinel@NAME`, `sentinel-replicas@NAME`: only of servers, by [`sentinels`].
+    Sentinels(SentinelSlot),
 }
 
 /// The part before the port.
@@ -106,6 +113,15 @@ enum Kind {
     Abstract,
     Fd,
     Unsupported(&'static str),
+}
+
+/// Reads the address of servers that Sentinels tell of, if it is one.
+pub fn sentinels(text: &str) -> Option<SentinelSlot> {
+    let (takes, section) = match text.strip_prefix("sentinel@") {
+        Some(section) => (SlotTakes::Every, section),
+        None => (SlotTakes::Replicas, text.strip_prefix("sentinel-replicas@")?),
+    };
+    Some(SentinelSlot { section: section.to_owned(), takes })
 }
 
 /// Reads one address.
@@ -272,6 +288,7 @@ mod tests {
             ("<ip>:1", Err("invalid address: '<ip>' in '<ip>:1'".to_owned())),
             ("::1", Err("invalid address: ':' in '::1'".to_owned())),
             ("sockpair@4", Err("addresses with 'sockpair@' are not supported".to_owned())),
+            ("sentinel@g", Err("addresses with 'sentinel@' are not supported".to_owned())),
         ];
         for (text, expected) in table {
             assert_eq!(address(text).map_err(|error| error.to_string()), expected, "{text}");

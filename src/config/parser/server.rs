@@ -92,10 +92,16 @@ pub(super) fn line(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statemen
     if !context.serve(line.span()) {
         return;
     }
-    if let Some(server) = server(context, proxy, Named { name, written }, options) {
-        proxy.servers.push(server);
+    let Some(server) = server(context, proxy, Named { name, written }, options) else { return };
+    match server.address.value {
+        Address::Sentinels(_) => multiply(context, proxy, &server, (1, SLOTS), line),
+        _ => proxy.servers.push(server),
     }
 }
+
+/// How many servers a `server` line with `sentinel@NAME` makes: Sentinels know a master and its replicas, and who
+/// has more of them says so with `server-template`.
+const SLOTS: u32 = 8;
 
 /// `server-template PREFIX NUM|LOW-HIGH ADDRESS [OPTION...]`: a server for each number, all alike.
 pub(super) fn template(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) {
@@ -120,10 +126,21 @@ pub(super) fn template(context: &mut Context<'_>, proxy: &mut Proxy, line: &Stat
                 .help("write how many servers to make, or the first and the last number: '3', '2-5'"),
         );
     };
-    let prefix = name.value.clone();
-    let subject = format!("'server-template {}/{prefix}'", proxy.name.value);
+    let subject = format!("'server-template {}/{}'", proxy.name.value, name.value);
     let options = Options::new(Scope::Server, line, 4, subject);
     let Some(server) = server(context, proxy, Named { name, written }, options) else { return };
+    multiply(context, proxy, &server, (low, high), line);
+}
+
+/// Servers that are alike but for the number behind their name.
+fn multiply(
+    context: &mut Context<'_>,
+    proxy: &mut Proxy,
+    server: &Server,
+    (low, high): (u32, u32),
+    line: &Statement<'_>,
+) {
+    let prefix = &server.name.value;
     let weight = server.settings.weight_in_bytes + server.written_address.len();
     for number in low..=high {
         if !context.serve(line.span()) || !context.inherit(weight, line.span()) {
@@ -205,6 +222,9 @@ pub(super) fn default_line(context: &mut Context<'_>, proxy: &mut Proxy, line: &
 }
 
 fn server_address(text: &str) -> Result<Address, String> {
+    if let Some(slot) = address::sentinels(text) {
+        return Ok(Address::Sentinels(slot));
+    }
     match address::address(text) {
         Ok(Address::Inet { ports: Ports::Range { first, last }, .. }) if first != last => {
             Err(format!("port range not permitted here in '{text}'"))

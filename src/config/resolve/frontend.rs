@@ -104,7 +104,7 @@ impl Resolver<'_, '_> {
             Address::Abstract(name) => return vec![BindAddress::Abstract(name.clone())],
             Address::Fd(fd) => return vec![BindAddress::Fd(*fd)],
             Address::Inet { host, ports: Ports::Range { first, last } } => (host, *first, *last),
-            Address::Inet { .. } => return Vec::new(),
+            Address::Inet { .. } | Address::Sentinels(_) => return Vec::new(),
         };
         match self.host(host) {
             Found::At(ip) => (first..=last).map(|port| BindAddress::Tcp(SocketAddr::new(ip, port))).collect(),

@@ -57,7 +57,7 @@ impl Resolver<'_, '_> {
         let (host, ports) = match address {
             Address::Unix(path) => return Some(LogAddress::Unix(PathBuf::from(path))),
             Address::Fd(fd) => return Some(LogAddress::Fd(*fd)),
-            Address::Abstract(_) => return None,
+            Address::Abstract(_) | Address::Sentinels(_) => return None,
             Address::Inet { host, ports } => (host, *ports),
         };
         let port = match ports {

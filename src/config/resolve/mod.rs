@@ -79,6 +79,7 @@ pub fn resolve(tree: &Tree, sources: &Sources, context: &mut Context<'_>) -> (Co
     let first_id = 1 + u32::from(tree.global.has_commands);
     let mut config = resolver.proxies(&tree.proxies, first_id);
     config.sentinels = resolver.sentinels(&tree.sentinels);
+    resolver.check_slots(&tree.proxies, &tree.sentinels);
     let wanted = Wanted {
         hosts: resolver.hosts.into_iter().collect(),
         users: resolver.users.into_iter().collect(),

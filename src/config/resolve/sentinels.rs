@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use super::Resolver;
 use super::hosts::Found;
-use crate::config::ast::{Sentinel, Sentinels};
+use crate::config::ast::{Proxy, Sentinel, Sentinels};
 use crate::config::diagnostic::{Diagnostic, Heading};
-use crate::config::model::{SentinelGroup, SentinelNode};
+use crate::config::model::{SentinelGroup, SentinelNode, SentinelSlot};
 use crate::config::parser::address::{Address, Ports};
 use crate::config::source::Span;
+use crate::config::suggest;
 
 /// For connecting and for each answer.
 const TIMEOUT: Duration = Duration::from_secs(1);
@@ -64,6 +65,34 @@ impl Resolver<'_, '_> {
             auth_pass: section.auth_pass.clone(),
             timeout: section.timeout.unwrap_or(TIMEOUT),
         })
+    }
+
+    /// `sentinel@NAME` has to name one of the sections.
+    pub(super) fn check_slots(&mut self, proxies: &[Proxy], sections: &[Sentinels]) {
+        let is_known =
+            |slot: &SentinelSlot| sections.iter().any(|section| section.name.value == slot.section);
+        let mut told = None;
+        for (proxy, server) in proxies.iter().flat_map(|proxy| proxy.servers.iter().map(move |s| (proxy, s)))
+        {
+            let Address::Sentinels(slot) = &server.address.value else { continue };
+            // One line makes many servers.
+            if is_known(slot) || told.replace(server.address.span) == Some(server.address.span) {
+                continue;
+            }
+            let names = sections.iter().map(|section| section.name.value.as_str());
+            let help = match suggest::nearest_of(&slot.section, names) {
+                Some(near) => format!("did you mean '{near}'?"),
+                None => format!("add a section 'sentinels {}'", slot.section),
+            };
+            let message = format!(
+                "proxy '{}': unable to find the section 'sentinels {}' that '{}' names.",
+                proxy.name.value,
+                slot.section,
+                slot.written()
+            );
+            let error = Diagnostic::error(server.address.span, message).heading(Heading::Bare);
+            self.context.report(error.help(help));
+        }
     }
 
     fn check_ids(&mut self, section: &Sentinels) {

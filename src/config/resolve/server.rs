@@ -50,6 +50,10 @@ impl Resolver<'_, '_> {
             id,
             address: self.server_address(proxy, server),
             written_address: server.written_address.clone(),
+            slot: match &server.address.value {
+                Address::Sentinels(slot) => Some(slot.clone()),
+                _ => None,
+            },
             check: settings.check.then(|| self.server_check(proxy, server, check)),
             weight: settings.weight.unwrap_or(defaults.weight),
             backup: settings.backup,
@@ -73,7 +77,7 @@ impl Resolver<'_, '_> {
         let (host, ports) = match &server.address.value {
             Address::Unix(path) => return Some(ServerAddress::Unix(PathBuf::from(path))),
             Address::Abstract(name) => return Some(ServerAddress::Abstract(name.clone())),
-            Address::Fd(_) => return None,
+            Address::Fd(_) | Address::Sentinels(_) => return None,
             Address::Inet { host, ports } => (host, *ports),
         };
         let port = match ports {

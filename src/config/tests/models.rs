@@ -501,3 +501,23 @@ fn cpu_map_gives_threads_their_cores() {
         assert_eq!(map(lines), expected, "{lines}");
     }
 }
+
+#[test]
+fn addresses_that_sentinels_tell_make_slots() {
+    let sections = "sentinels g\n master mymaster\n sentinel s1 127.0.0.1\n";
+    let made = |line: &str| {
+        let servers = backend(&format!("{line}\n{sections}")).servers;
+        let shown = servers.iter().map(|server| {
+            assert_eq!(server.address, None);
+            format!("{}={}", server.name, server.slot.as_ref().expect("a slot").written())
+        });
+        shown.collect::<Vec<_>>()
+    };
+    let every: Vec<String> = (1..=8).map(|number| format!("m{number}=sentinel@g")).collect();
+    assert_eq!(made("server m sentinel@g check"), every);
+    assert_eq!(
+        made("server-template r 2 sentinel-replicas@g check"),
+        ["r1=sentinel-replicas@g", "r2=sentinel-replicas@g"]
+    );
+    assert_eq!(made("server-template m 1 sentinel@g check"), ["m1=sentinel@g"]);
+}

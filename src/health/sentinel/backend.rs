@@ -4,6 +4,7 @@
 //! Facts go before hints: however many hints there are, a Sentinel that publishes is heard at once.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,10 +17,12 @@ use super::facts::{Fact, Hint, SentinelJob, Slot};
 use super::naming::Seen;
 use super::plan::{ListenJob, Plan};
 use super::registry::{Effect, Registry, Tone, World};
+use super::roster::roster;
 use super::{Homes, SentinelSinks, events, listen, query};
 use crate::health::Emitted;
 use crate::state::ServerKey;
 use crate::state::event::{ServerChange, ServerEvent};
+use crate::state::slots::Roster;
 use crate::time::Tick;
 
 /// Facts and hints that may wait. A task that finds no room for a fact waits with it.
@@ -62,6 +65,10 @@ async fn next_hint(hinted: &mut Receiver<Hint>) -> Hint {
     }
 }
 
+fn addresses(plan: &Plan) -> Vec<Option<SocketAddr>> {
+    plan.servers.iter().map(|seat| seat.address).collect()
+}
+
 /// Where everything goes.
 struct Outlets {
     sinks: SentinelSinks,
@@ -79,6 +86,8 @@ struct Backend {
     planned_at: Tick,
     /// That the check's account may not listen was said.
     told_deaf: bool,
+    /// As they were told last.
+    rosters: Vec<Roster>,
 }
 
 struct Tasks {
@@ -114,6 +123,7 @@ impl Backend {
             listeners: HashMap::new(),
             planned_at: now,
             told_deaf: false,
+            rosters: Vec::new(),
         };
         backend.begin(now);
         backend
@@ -121,7 +131,14 @@ impl Backend {
 
     /// A reload: what is as before stays connected. A server that forbade listening is asked again.
     fn replan(&mut self, plan: Plan) {
+        let moved = self.addresses() != addresses(&plan);
         self.plan = plan;
+        if moved && !self.plan.slots_of.is_empty() {
+            // Those who were strangers have a name now.
+            self.execute(self.registry.hurry());
+        }
+        self.rosters.clear();
+        self.tell_rosters(Tick::now());
         self.listeners.retain(|_, (_, task)| !task.0.is_finished());
         self.told_deaf = false;
         let now = Tick::now();
@@ -158,8 +175,29 @@ impl Backend {
         };
         self.execute(effects);
         self.outlets.homes.enter(self.plan.backend, self.registry.home_of());
+        self.tell_rosters(now);
         self.listen(now);
         self.plan.live.sentinels.show(self.registry.statuses(&world));
+    }
+
+    /// What the Sentinels of a section know, if it is news.
+    fn tell_rosters(&mut self, now: Tick) {
+        for section in &self.plan.slots_of {
+            let Some(roster) = roster(&self.registry.entries, (self.plan.backend, section), now) else {
+                continue;
+            };
+            if self.rosters.contains(&roster) {
+                continue;
+            }
+            self.rosters.retain(|told| told.section != *section);
+            self.rosters.push(roster.clone());
+            // At the end of the process nobody is there to hear it.
+            let _ = self.outlets.sinks.rosters.send(roster);
+        }
+    }
+
+    fn addresses(&self) -> Vec<Option<SocketAddr>> {
+        addresses(&self.plan)
     }
 
     /// The same account is asked on every server: it is said once.
@@ -185,6 +223,8 @@ impl Backend {
         };
         World {
             servers: self.plan.servers.iter().map(seen).collect(),
+            slots_of: self.plan.slots_of.clone(),
+            masters_of: self.plan.masters_of.clone(),
             at_home_elsewhere: self.outlets.homes.of_others(self.plan.backend),
         }
     }

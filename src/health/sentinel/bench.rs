@@ -80,7 +80,8 @@ impl Bench {
     pub(super) fn new(backend: Backend, sentinels: Vec<SentinelGroup>) -> Bench {
         let ((words_in, words), (events_in, events)) = (unbounded_channel(), unbounded_channel());
         let asking = AskSentinels::default();
-        let sinks = SentinelSinks { words: words_in, events: events_in };
+        let (rosters, _) = unbounded_channel();
+        let sinks = SentinelSinks { words: words_in, events: events_in, rosters };
         let watchers = Watchers::new(sinks, asking.clone());
         let mut bench = Bench { watchers, asking, snapshot: Snapshot::empty(1), words, events };
         bench.load(backend, sentinels);

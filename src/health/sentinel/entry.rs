@@ -49,6 +49,8 @@ pub(super) struct Entry {
     pub(super) listening_trouble: Option<Trouble>,
     pub(super) told_trouble: Option<Trouble>,
     pub(super) view: Option<View>,
+    /// Whom it knew when it answered last.
+    pub(super) knows: Option<Known>,
     resolver: Resolver,
     tilt: bool,
     census: u32,
@@ -62,6 +64,26 @@ pub(super) struct Entry {
 pub(super) struct View {
     pub(super) master: Named,
     pub(super) config_epoch: u64,
+}
+
+/// The Redis of its master, down or not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Known {
+    pub(super) master: Node,
+    pub(super) config_epoch: u64,
+    /// The master among them.
+    pub(super) nodes: Vec<Node>,
+}
+
+impl Known {
+    fn of(answers: &Answers) -> Known {
+        let replicas = answers.replicas.iter().map(|replica| replica.node.clone());
+        Known {
+            master: named(answers).unwrap_or(&answers.master.node).clone(),
+            config_epoch: answers.master.config_epoch,
+            nodes: replicas.chain([answers.master.node.clone()]).collect(),
+        }
+    }
 }
 
 /// Where an entry comes from.
@@ -95,6 +117,7 @@ impl Entry {
             listening_trouble: None,
             told_trouble: None,
             view: None,
+            knows: None,
             resolver: Resolver::default(),
             tilt: false,
             census: 0,
@@ -159,6 +182,13 @@ impl Entry {
             words.push(SentinelWord::Names { master, config_epoch });
         }
         words
+    }
+
+    /// Remembers whom it knows, for the slots of the backend; whether it names a server now.
+    pub(super) fn remember(&mut self, answers: &Answers, servers: &[Seen]) -> bool {
+        self.knows = Some(Known::of(answers));
+        let master = named(answers).unwrap_or(&answers.master.node);
+        matches!(self.resolver.name(master, servers), Named::Server(_))
     }
 
     /// Whoever listens knows nothing of it any more, or should hear all of it again.

@@ -1,5 +1,6 @@
 //! The registry's other half: what becomes of an entry by what its Sentinel says, or by its silence.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::dropped::Dropped;
@@ -94,13 +95,21 @@ impl Registry {
         }
         let Some(at) = self.identify(at, answers, now, &mut effects) else { return effects };
         let entry = &mut self.entries[at];
-        if !entry.concerns(answers, &world.servers) {
+        let is_of = |sections: &BTreeSet<String>| entry.group.as_ref().is_some_and(|g| sections.contains(g));
+        let (tells_addresses, brings_master) = (is_of(&world.slots_of), is_of(&world.masters_of));
+        let names_a_server = entry.remember(answers, &world.servers);
+        if !entry.concerns(answers, &world.servers) && !tells_addresses {
             effects.extend(self.strange(at, answers, world, now));
             return effects;
         }
-        entry.strange = 0;
         entry.failures = 0;
         entry.asking_trouble.clone_from(&answers.complaint);
+        if brings_master && !names_a_server && entry.strange < STRANGE_ANSWERS {
+            // The master gets a slot by this very answer: it is asked again then, and counts.
+            entry.strange += 1;
+            return effects;
+        }
+        entry.strange = 0;
         let words = entry.absorb(asked, answers, &world.servers);
         self.welcome(at, world, &mut effects);
         let id = self.entries[at].id;

@@ -30,6 +30,7 @@ mod naming;
 mod plan;
 mod query;
 mod registry;
+mod roster;
 mod trouble;
 
 use std::collections::HashMap;
@@ -41,6 +42,7 @@ use tokio::task::JoinHandle;
 
 use self::plan::{Plan, plans};
 use super::Emitted;
+use crate::state::slots::Roster;
 use crate::state::{BackendKey, SentinelReport, Snapshot, lock};
 
 /// Where words about Sentinels go. Sending never blocks; a receiver that is gone means that the process ends.
@@ -50,6 +52,8 @@ pub struct SentinelSinks {
     pub words: UnboundedSender<SentinelReport>,
     /// To the log.
     pub events: UnboundedSender<Emitted>,
+    /// To whoever puts addresses into slots: whenever one differs from the last, and after every change of the config.
+    pub rosters: UnboundedSender<Roster>,
 }
 
 /// Has the Sentinels of a backend asked at once. Cheap to clone.

@@ -1,11 +1,12 @@
 //! What the watcher of one backend needs to know, taken out of a snapshot.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::model::{
-    Backend, CheckAction, CheckMethod, SentinelGroup, Server, ServerAddress, ServerPort,
+    Backend, CheckAction, CheckMethod, SentinelGroup, Server, ServerAddress, ServerPort, SlotTakes,
 };
 use crate::health::probe::Target;
 use crate::health::tcp_check::login;
@@ -24,6 +25,10 @@ pub(super) struct Plan {
     pub(super) servers: Vec<Seat>,
     /// Where to listen for Sentinels; empty if that is switched off.
     pub(super) listeners: Vec<ListenJob>,
+    /// Sections whose Sentinels tell the addresses of servers.
+    pub(super) slots_of: BTreeSet<String>,
+    /// Those of them whose master gets a slot too.
+    pub(super) masters_of: BTreeSet<String>,
 }
 
 /// A server, for telling whether a Sentinel means it.
@@ -78,33 +83,47 @@ impl ListenJob {
     }
 }
 
-/// The plans of a snapshot: of the backends with a guard that looks for one master.
+/// The plans of a snapshot.
 pub(super) fn plans(snapshot: &Snapshot) -> Vec<Plan> {
     let config = &snapshot.config;
     let backends = config.backends.iter().zip(&snapshot.backends);
-    let guarded = |view: &BackendView| matches!(view.guarding, Guarding::Master | Guarding::Observe);
-    backends
-        .filter(|(backend, view)| !backend.disabled && guarded(view))
-        .map(|(backend, view)| plan(backend, view, &config.sentinels))
-        .collect()
+    let watched = backends.filter(|(backend, _)| !backend.disabled);
+    watched.filter_map(|(backend, view)| plan(backend, view, &config.sentinels)).collect()
 }
 
-fn plan(backend: &Backend, view: &BackendView, groups: &[SentinelGroup]) -> Plan {
+fn guarded(view: &BackendView) -> bool {
+    matches!(view.guarding, Guarding::Master | Guarding::Observe)
+}
+
+/// Backends with a guard that looks for one master, and others with slots, which need the Sentinels of these.
+fn plan(backend: &Backend, view: &BackendView, groups: &[SentinelGroup]) -> Option<Plan> {
+    let slots = || backend.servers.iter().filter_map(|server| server.slot.as_ref());
+    let slots_of: BTreeSet<String> = slots().map(|slot| slot.section.clone()).collect();
+    let every = slots().filter(|slot| slot.takes == SlotTakes::Every);
+    let masters_of = every.map(|slot| slot.section.clone()).collect();
+    let guarded = guarded(view);
+    if !guarded && slots_of.is_empty() {
+        return None;
+    }
+    let concerns = |group: &&SentinelGroup| guarded || slots_of.contains(&group.name);
     let servers = backend.servers.iter().zip(&view.servers);
     let seats = servers.clone().map(|(server, live)| Seat {
         live: Arc::clone(live),
         address: address(server),
         written: server.written_address.clone(),
     });
-    let listeners =
-        servers.filter(|_| backend.redis.discovery).map(|(server, live)| listener(backend, server, live));
-    Plan {
+    let listeners = servers
+        .filter(|_| guarded && backend.redis.discovery)
+        .map(|(server, live)| listener(backend, server, live));
+    Some(Plan {
         backend: view.live.key,
         live: Arc::clone(&view.live),
-        groups: groups.to_vec(),
+        groups: groups.iter().filter(concerns).cloned().collect(),
         servers: seats.collect(),
         listeners: listeners.collect(),
-    }
+        slots_of,
+        masters_of,
+    })
 }
 
 fn listener(backend: &Backend, server: &Server, live: &Arc<ServerLive>) -> ListenJob {

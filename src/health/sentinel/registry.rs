@@ -14,6 +14,7 @@
 //! finds no room takes the place of a hint that has failed, never of one that is known or configured. What was
 //! dropped is not tried again for a minute, so that a liar costs little and a mistake heals.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -67,6 +68,10 @@ pub(super) struct World {
     pub(super) servers: Vec<Seen>,
     /// Sections that concern another backend: that they do not concern this one is no trouble.
     pub(super) at_home_elsewhere: Vec<String>,
+    /// Sections that this backend's servers get their addresses from.
+    pub(super) slots_of: BTreeSet<String>,
+    /// Those of them whose master gets a slot too.
+    pub(super) masters_of: BTreeSet<String>,
 }
 
 /// See the module.

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::super::hearing::STRANGE_ANSWERS;
+use super::super::roster::roster;
 use super::*;
 use crate::health::sentinel::facts::Answers;
 use crate::health::sentinel::trouble::Trouble;
@@ -9,6 +10,7 @@ use crate::redis::sentinel::{FailoverState, Hello, MasterView, ReplicaView, What
 use crate::state::SentinelWord;
 use crate::state::ServerKey;
 use crate::state::sentinel::{FailoverStep, Named};
+use crate::state::slots::Coverage;
 
 const ID: [&str; 4] = [
     "8b5bbba46f26203ef91f7dc759e1bcdc8cd1f3c9",
@@ -34,7 +36,7 @@ fn world() -> World {
         written: format!("10.0.0.1:{}", 7100 + at),
         run_id: None,
     };
-    World { servers: (0..3).map(seen).collect(), at_home_elsewhere: Vec::new() }
+    World { servers: (0..3).map(seen).collect(), ..World::default() }
 }
 
 fn group(sentinels: u16) -> SentinelGroup {
@@ -414,6 +416,33 @@ fn a_reload_keeps_what_stays_and_forgets_what_goes() {
     );
 }
 
+#[test]
+fn a_sentinel_that_tells_the_addresses_is_known_before_any_server_has_one() {
+    let mut test = Test::with(2);
+    test.world.slots_of.insert("group".to_owned());
+    test.world.masters_of.insert("group".to_owned());
+    let servers = std::mem::take(&mut test.world.servers);
+    // Nobody is called a stranger whom this very answer makes a server.
+    assert_eq!(test.poll(1, Ok(answers(ID[0]))), []);
+    let told = roster(&test.registry.entries, (BackendKey(1), "group"), test.now).expect("a roster");
+    assert_eq!((told.nodes.len(), told.coverage), (3, Coverage::Partial));
+    assert_eq!(told.master, "10.0.0.1:7100".parse().ok());
+    test.world.servers = servers;
+    assert!(
+        words(&test.poll(1, Ok(answers(ID[0]))))
+            .iter()
+            .any(|word| matches!(word, SentinelWord::Names { .. }))
+    );
+    test.poll(2, Err(Trouble::Silent));
+    let mut fewer = answers(ID[0]);
+    fewer.replicas.truncate(1);
+    test.poll(1, Ok(fewer));
+    let told = roster(&test.registry.entries, (BackendKey(1), "group"), test.now).expect("a roster");
+    assert_eq!((told.nodes.len(), told.coverage), (2, Coverage::Whole));
+    test.poll(1, Err(Trouble::Silent));
+    assert_eq!(roster(&test.registry.entries, (BackendKey(1), "group"), test.now), None);
+}
+
 #[derive(Debug, Clone)]
 enum Random {
     Answer(u32, usize, u16),
@@ -439,7 +468,7 @@ proptest! {
     #[test]
     fn the_list_stays_sound(steps in prop::collection::vec(random(), 0..80)) {
         let mut test = Test::with(1);
-        let mut gone = std::collections::BTreeSet::new();
+        let mut gone = BTreeSet::new();
         for step in steps {
             let effects = match step {
                 Random::Answer(slot, id, port) => {

@@ -356,6 +356,12 @@ struct Change {
 
 fn change(server: &Server, wanted: &Address) -> Result<Change, Fault> {
     const BY: &str = "by 'stats socket command'\n";
+    if let Some(slot) = &server.slot {
+        return Err(format!(
+            "The address comes from Sentinels ('{}') and cannot be changed.\n",
+            slot.written()
+        ));
+    }
     let (old_ip, old_port) = match &server.address {
         Some(ServerAddress::Ip { ip, port }) => (Some(*ip), *port),
         None => (None, ServerPort::Fixed(0)),
