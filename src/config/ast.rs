@@ -333,6 +333,8 @@ pub struct ServerSettings {
     pub source: Option<Spanned<Address>>,
     pub tcp_ut: Option<Duration>,
     pub cookie: Option<String>,
+    /// `track [BACKEND/]SERVER`, as written.
+    pub track: Option<Spanned<String>>,
     /// `init-addr`, in the order in which they are tried; empty is as `last,libc`.
     pub init_addr: Vec<InitAddr>,
 }

@@ -17,6 +17,7 @@
 //! [`Checks::ask_now`].
 
 mod announce;
+mod follow;
 pub mod job;
 pub mod kept;
 pub mod observe;

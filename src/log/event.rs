@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 use super::Level;
 use crate::state::CheckStatus;
-use crate::state::event::{CheckSummary, Left, ServerChange, ServerEvent};
+use crate::state::event::{CheckSummary, Followed, Left, ServerChange, ServerEvent};
 
 /// A line without its header.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +51,15 @@ pub fn server(event: &ServerEvent) -> Sentence {
         }
         ServerChange::Stopping { reason, left } => {
             (Level::Notice, format!("{name} is stopping{}. {}", because(reason.as_ref()), more(*left)))
+        }
+        ServerChange::Followed { to: Followed::Down, via, left } => {
+            (Level::Alert, format!("{name} is DOWN via {via}. {}", fewer(*left)))
+        }
+        ServerChange::Followed { to: Followed::Up, via, left } => {
+            (Level::Notice, format!("{name} is UP via {via}. {}", more(*left)))
+        }
+        ServerChange::Followed { to: Followed::Stopping, via, left } => {
+            (Level::Notice, format!("{name} is stopping via {via}. {}", more(*left)))
         }
         ServerChange::NoServerLeft { is_listen } => {
             let kind = if *is_listen { ProxyKind::Proxy } else { ProxyKind::Backend };

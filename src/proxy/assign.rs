@@ -15,7 +15,9 @@ use std::sync::Arc;
 
 use crate::balance::{self, Candidate, Offer, Pick, Request};
 use crate::config::model::{Backend, BackendId, Balance, Config, HashMethod, Hashing, Server};
-use crate::state::{BackendView, Command, Guarding, ServerKey, ServerLive, Snapshot, Turn, Waiter, Workers};
+use crate::state::{
+    BackendView, Command, Guarding, ServerKey, ServerLive, Snapshot, Turn, Unselectable, Waiter, Workers,
+};
 
 /// How finely the share of a starting server is told: HAProxy's grain.
 const SIXTEENTHS: u32 = 16;
@@ -118,7 +120,11 @@ impl<'a> Pool<'a> {
     /// Whether proof and master word let a session go to the server; its other state apart.
     pub fn admits(&self, server: &ServerLive) -> bool {
         match self.view.in_force() {
-            Guarding::None | Guarding::Observe => true,
+            // One that tracks a server of a role-checked backend goes by the rules there.
+            Guarding::None | Guarding::Observe => {
+                let excluded = server.leader().and_then(|leader| leader.excluded());
+                !matches!(excluded, Some(Unselectable::Unproven | Unselectable::Held))
+            }
             Guarding::Replicas | Guarding::Masters => server.proven(),
             Guarding::Master => server.proven() && self.view.live.master.load().server == Some(server.key),
         }

@@ -32,6 +32,14 @@ pub struct ServerEvent {
     pub what: ServerChange,
 }
 
+/// What a server becomes because the one that it tracks does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Followed {
+    Up,
+    Down,
+    Stopping,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ServerChange {
     /// `option log-health-checks`: the check's result or the counter changed. `shown` is HAProxy's `X/Y`.
@@ -52,6 +60,13 @@ pub enum ServerChange {
     },
     Stopping {
         reason: Option<CheckSummary>,
+        left: Left,
+    },
+    /// It tracks another server, which changed its state.
+    Followed {
+        to: Followed,
+        /// `BACKEND/SERVER`
+        via: String,
         left: Left,
     },
     /// The last usable server of the backend went: `backend B has no server available!`

@@ -20,6 +20,7 @@ pub mod record;
 pub mod sentinel;
 pub mod server;
 mod snapshot;
+pub mod track;
 
 pub use admission::{Admission, Full};
 pub use backend::{BackendKey, BackendLive, BackendView, Guarding};

@@ -19,15 +19,18 @@
 //! | ready | Running, Starting | yes | no | no |
 //! | ready | Running, Starting | yes | yes, and frozen | no: a failover of it has been decided |
 //! | ready | Running, Starting | yes | yes | yes, if its weight is not 0 |
+//!
+//! A server that tracks another one reads the first two columns through it, see [`super::track`].
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::Notify;
 
 use super::check::CheckStatus;
 use super::counters::Traffic;
 use super::lock;
+use super::track::{Leader, LeaderSlot};
 use crate::redis::RoleReport;
 use crate::time::Tick;
 
@@ -56,6 +59,7 @@ pub mod admin {
     pub const FORCED_DRAIN: u8 = 0x08;
     pub const INHERITED_DRAIN: u8 = 0x10;
     pub const RESOLUTION_MAINT: u8 = 0x20;
+    pub const INHERITED: u8 = INHERITED_MAINT | INHERITED_DRAIN;
     pub const MAINT: u8 = FORCED_MAINT | INHERITED_MAINT | CONFIG_MAINT | RESOLUTION_MAINT;
     pub const DRAIN: u8 = FORCED_DRAIN | INHERITED_DRAIN;
 }
@@ -137,6 +141,8 @@ pub struct ServerLive {
     pub distress: Notify,
     /// `slowstart`: percent of its full share that it takes while [`Operation::Starting`].
     throttle: AtomicU32,
+    /// `track`: whose state it takes.
+    leader: LeaderSlot,
     health: Mutex<Health>,
     redis: Mutex<RedisView>,
 }
@@ -159,12 +165,24 @@ impl ServerLive {
             connect_failures: AtomicU32::new(0),
             distress: Notify::new(),
             throttle: AtomicU32::new(100),
+            leader: LeaderSlot::default(),
             health: Mutex::new(initial),
             redis: Mutex::new(RedisView::default()),
         }
     }
 
+    /// As checks left it, or as the server stands that it tracks.
     pub fn operation(&self) -> Operation {
+        let own = self.own_operation();
+        match self.leader().map(|leader| leader.server.operation()) {
+            Some(down @ (Operation::Stopped | Operation::Stopping)) => down,
+            // How it comes to its full share is its own matter.
+            Some(_) if own != Operation::Starting => Operation::Running,
+            _ => own,
+        }
+    }
+
+    fn own_operation(&self) -> Operation {
         match self.operation.load(Relaxed) {
             0 => Operation::Stopped,
             1 => Operation::Starting,
@@ -209,13 +227,33 @@ impl ServerLive {
         }
     }
 
-    pub fn admin(&self) -> u8 {
-        self.admin.load(Relaxed)
+    /// Whose state it takes.
+    pub fn leader(&self) -> Option<Arc<Leader>> {
+        self.leader.get()
     }
 
-    /// Replaces the administrative bits; returns what they were.
+    /// The server at the end of the chain, whose checks say how it stands.
+    pub fn checked_leader(&self) -> Option<Arc<ServerLive>> {
+        let leader = Arc::clone(&self.leader()?.server);
+        leader.checked_leader().or(Some(leader))
+    }
+
+    pub(super) fn follow(&self, leader: Option<Leader>) {
+        self.leader.set(leader);
+    }
+
+    /// Its own administrative bits, and those that it inherits from the server that it tracks.
+    pub fn admin(&self) -> u8 {
+        let own = self.admin.load(Relaxed);
+        match self.leader() {
+            Some(leader) => own | leader.inherited(),
+            None => own,
+        }
+    }
+
+    /// Replaces the administrative bits; returns what they were. What is inherited is no matter of its own.
     pub fn set_admin(&self, bits: u8) -> u8 {
-        self.admin.swap(bits, Relaxed)
+        self.admin.swap(bits & !admin::INHERITED, Relaxed)
     }
 
     pub fn weight(&self) -> u32 {
@@ -224,6 +262,11 @@ impl ServerLive {
 
     pub fn set_weight(&self, weight: u32) {
         self.weight.store(weight, Relaxed);
+    }
+
+    /// It gets no new sessions, because somebody wants it so.
+    pub fn is_draining(&self) -> bool {
+        self.admin() & admin::DRAIN != 0 || self.weight() == 0
     }
 
     pub fn proven(&self) -> bool {
@@ -296,6 +339,7 @@ impl ServerLive {
         if needs_proof && !self.proven() {
             return Some(Unselectable::Unproven);
         }
-        self.is_frozen().then_some(Unselectable::Frozen)
+        let frozen = self.is_frozen().then_some(Unselectable::Frozen);
+        frozen.or_else(|| self.leader()?.excluded())
     }
 }

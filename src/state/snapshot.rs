@@ -9,6 +9,7 @@ use super::backend::{BackendKey, BackendLive, BackendView, Guarding};
 use super::frontend::FrontendLive;
 use super::mailbox::Listener;
 use super::server::{Health, Operation, ServerKey, ServerLive, admin};
+use super::track::linked;
 use crate::config::Config;
 use crate::config::model::{Backend, BackendId, Frontend, FrontendId, Server};
 use crate::time::Tick;
@@ -63,7 +64,8 @@ impl Snapshot {
             .iter()
             .zip(guarding)
             .map(|(backend, guarding)| old.carry_backend(backend, *guarding, now))
-            .collect();
+            .collect::<Vec<_>>();
+        let backends = linked(&config, backends);
         let process = Arc::clone(&old.process);
         Snapshot { generation: old.generation + 1, config, frontends, backends, listeners, process }
     }
@@ -148,7 +150,8 @@ fn adjust(live: &ServerLive, old: &Server, new: &Server) {
             bits & !admin::FORCED_MAINT
         });
     }
-    if new.check.is_none() && new.address.is_some() {
+    // A slow start of one that tracks another goes on.
+    if new.check.is_none() && new.address.is_some() && (new.track.is_none() || new.slowstart.is_zero()) {
         live.set_operation(Operation::Running);
     }
     let check = new.check.clone().unwrap_or_default();

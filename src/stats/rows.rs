@@ -116,6 +116,15 @@ pub fn servers<'a>(
     let (backend, view) = (&snapshot.config.backends[at], &snapshot.backends[at]);
     backend.servers.iter().zip(&view.servers).map(move |(config, live)| {
         let (health, redis, excluded) = (live.health(), live.redis(), view.unselectable(live));
+        // Its own record but for the counter, which is that of the server whose checks count for it.
+        let counted = live.checked_leader().map(|leader| leader.health());
+        let counted = counted.map(|Health { counter, rise, fall, .. }| Health {
+            counter,
+            rise,
+            fall,
+            ..health.clone()
+        });
+        let health = counted.unwrap_or(health);
         let standing = Standing::of(config, live, &health, excluded);
         ServerRow { config, backend, live, health, redis, excluded, standing, details, now }
     })
@@ -178,6 +187,14 @@ impl<'a> BackendRow<'a> {
 }
 
 impl ServerRow<'_> {
+    /// Its state in a word.
+    pub fn word(&self) -> String {
+        match &self.config.track {
+            Some(track) if self.standing == Standing::Inherited => format!("MAINT (via {})", track.name),
+            _ => self.standing.word(&self.health),
+        }
+    }
+
     /// Whether checks run on it now.
     pub fn is_checked(&self) -> bool {
         self.config.check.is_some() && !self.standing.is_maintenance()

@@ -16,3 +16,4 @@ mod pause;
 mod reload;
 mod routing;
 mod seeds;
+mod tracking;

@@ -154,7 +154,7 @@ fn settled(port: u16, count: usize) -> BTreeMap<String, Vec<String>> {
     found
 }
 
-fn csv(port: u16) -> String {
+pub(super) fn csv(port: u16) -> String {
     let Ok(mut client) = TcpStream::connect(("127.0.0.1", port)) else { return String::new() };
     client.set_read_timeout(Some(DEADLINE)).expect("a time limit");
     client.write_all(b"GET /;csv HTTP/1.0\r\n\r\n").expect("a request");

@@ -10,5 +10,6 @@ mod addresses;
 mod hashing;
 mod health;
 mod program;
+mod tracking;
 mod traffic;
 mod verdicts;

@@ -4,6 +4,8 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::BackendId;
+
 /// One `server` (section 5).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Server {
@@ -15,6 +17,8 @@ pub struct Server {
     /// As written, for pages and errors: `redis1.local:6379`.
     pub written_address: String,
     pub check: Option<ServerCheck>,
+    /// Whose state it takes.
+    pub track: Option<Track>,
     /// 0 to 256; 0 gets no new sessions.
     pub weight: u32,
     pub backup: bool,
@@ -44,6 +48,7 @@ impl Default for Server {
             address: None,
             written_address: String::new(),
             check: None,
+            track: None,
             weight: 1,
             backup: false,
             maxconn: 0,
@@ -61,6 +66,16 @@ impl Default for Server {
             cookie: None,
         }
     }
+}
+
+/// The server that another one `track`s (section 5.2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Track {
+    pub backend: BackendId,
+    /// Its position among the servers of that backend.
+    pub server: usize,
+    /// `BACKEND/SERVER`, for logs and pages.
+    pub name: String,
 }
 
 /// Where a server listens.

@@ -14,6 +14,7 @@ mod mode;
 mod names;
 mod server;
 mod stats;
+mod track;
 
 use std::collections::BTreeSet;
 
@@ -89,6 +90,7 @@ impl Resolver<'_, '_> {
             }
             self.check_lost(proxy, mode);
         }
+        self.tracks(proxies, &mut config.backends);
         config.global = std::mem::take(&mut self.global);
         config
     }

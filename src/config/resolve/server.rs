@@ -51,6 +51,7 @@ impl Resolver<'_, '_> {
             address: self.server_address(proxy, server),
             written_address: server.written_address.clone(),
             check: settings.check.then(|| self.server_check(proxy, server, check)),
+            track: None,
             weight: settings.weight.unwrap_or(defaults.weight),
             backup: settings.backup,
             maxconn: settings.maxconn,

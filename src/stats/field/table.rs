@@ -65,7 +65,7 @@ pub static FIELDS: &[Field] = &[
     column("status", "SGP")
         .frontend(|f| text(if f.open { "OPEN" } else { "STOP" }))
         .backend(|b| text(if b.is_up() { "UP" } else { "DOWN" }))
-        .server(|s| Text(s.standing.word(&s.health))),
+        .server(|s| Text(s.word())),
     column("weight", "MaP").backend(|b| U32(b.tally.weight)).server(|s| U32(s.live.weight())),
     column("act", "SGP")
         .backend_tags("MGP")
@@ -94,7 +94,7 @@ pub static FIELDS: &[Field] = &[
     column("lbtot", "MCP")
         .backend(|b| U64(b.view.live.traffic.chosen.sum()))
         .server(|s| U64(s.live.traffic.chosen.sum())),
-    column("tracked", "CNS"),
+    column("tracked", "CNS").server(|s| s.config.track.as_ref().map_or(Empty, |track| text(&track.name))),
     column("type", "CGS").frontend(|_| U32(0)).backend(|_| U32(1)).server(|_| U32(2)),
     column("rate", "MRP")
         .frontend(|f| rate(f.live.traffic.rate.now(f.now)))
