@@ -117,22 +117,28 @@ pub(super) fn conclude(
     Some(judged.counter)
 }
 
-/// So many connects of sessions have failed as `error-limit` allows: does what `on-error` says. Returns
-/// whether the next check is to come sooner.
+/// As many connects of sessions have failed as `error-limit` allows, once or more often: does each time what
+/// `on-error` says. Returns whether the next check is to come sooner.
 pub(super) fn count_errors(job: &Job, sinks: &Sinks, said: &mut Said, live: &ServerLive, now: Tick) -> bool {
-    let failures = live.forget_connect_failures();
-    // The bell may have been rung just before one succeeded.
-    let Some(observed) = job.observed.filter(|observed| failures >= observed.limit) else { return false };
-    let brink = live.update_health(|health| {
-        health.failed_analyses += 1;
-        let brink = observed.brink(counter_of(health))?;
-        health.counter = brink.value;
-        Some(brink)
-    });
-    if brink.is_some() {
-        conclude(job, sinks, said, observe::outcome(failures), now);
+    let times = live.take_distresses();
+    // A reload may have ended the observation since.
+    let Some(observed) = job.observed else { return false };
+    live.update_health(|health| health.failed_analyses += u64::from(times));
+    for _ in 0..times {
+        let brink = live.update_health(|health| {
+            let brink = observed.brink(counter_of(health))?;
+            health.counter = brink.value;
+            Some(brink)
+        });
+        if brink.is_some() {
+            conclude(job, sinks, said, observe::outcome(observed.limit), now);
+        }
+        if live.operation() == Operation::Stopped {
+            // What failed besides changes nothing any more.
+            break;
+        }
     }
-    true
+    times > 0
 }
 
 fn counter_of(health: &Health) -> Counter {

@@ -135,9 +135,11 @@ pub struct ServerLive {
     hastened_until: AtomicU64,
     /// Rung when that changes; its check task waits for it.
     pub haste: Notify,
-    /// Consecutive connect errors, for `observe layer4`; health starts it over.
+    /// Consecutive connect errors, for `observe layer4`, below `error-limit`.
     connect_failures: AtomicU32,
-    /// Rung when these are as many as `error-limit`; its check task waits for it.
+    /// How often these reached `error-limit`, until health has taken note.
+    distresses: AtomicU32,
+    /// Rung each time; its check task waits for it.
     pub distress: Notify,
     /// `slowstart`: percent of its full share that it takes while [`Operation::Starting`].
     throttle: AtomicU32,
@@ -163,6 +165,7 @@ impl ServerLive {
             hastened_until: AtomicU64::new(0),
             haste: Notify::new(),
             connect_failures: AtomicU32::new(0),
+            distresses: AtomicU32::new(0),
             distress: Notify::new(),
             throttle: AtomicU32::new(100),
             leader: LeaderSlot::default(),
@@ -211,20 +214,29 @@ impl ServerLive {
         self.throttle.store(percent.clamp(1, 100), Relaxed);
     }
 
-    /// A session could not connect. `limit` is `error-limit` where connects are observed.
+    /// A session could not connect. `limit` is `error-limit` where connects are observed: each time so many
+    /// have failed in a row, counting starts over and the check task is told once more. However late that
+    /// task comes to it, it finds what HAProxy, which acts at once, would have counted.
     pub fn connect_failed(&self, limit: Option<u32>) {
-        let failures = self.connect_failures.fetch_add(1, Relaxed).saturating_add(1);
-        if limit.is_some_and(|limit| failures >= limit) {
+        let Some(limit) = limit else { return };
+        let next = |failures: u32| if failures + 1 < limit { failures + 1 } else { 0 };
+        let before = self.connect_failures.fetch_update(Relaxed, Relaxed, |failures| Some(next(failures)));
+        if before.is_ok_and(|failures| next(failures) == 0) {
+            self.distresses.fetch_add(1, Relaxed);
             self.distress.notify_one();
         }
     }
 
-    /// A session connected, or what has failed so far was dealt with. Returns how many had failed in a row.
-    pub fn forget_connect_failures(&self) -> u32 {
-        match self.connect_failures.load(Relaxed) {
-            0 => 0,
-            _ => self.connect_failures.swap(0, Relaxed),
+    /// A session connected.
+    pub fn connect_succeeded(&self) {
+        if self.connect_failures.load(Relaxed) != 0 {
+            self.connect_failures.store(0, Relaxed);
         }
+    }
+
+    /// How often `error-limit` was reached since this was last asked.
+    pub fn take_distresses(&self) -> u32 {
+        self.distresses.swap(0, Relaxed)
     }
 
     /// Whose state it takes.

@@ -178,7 +178,7 @@ fn observed_errors_mark_a_server_down() {
             let _ = reads_all(&program);
             program.log_line()
         });
-        // The checking side may be late on a busy machine, and counts when it comes to it.
+        // The checking side may come to it late on a busy machine, and says the same then.
         let until = Instant::now() + DEADLINE;
         let down = said.take_while(|_| Instant::now() < until).find(|line| line.contains("is DOWN"));
         let expected = "<129> Server l/s is DOWN, reason: Health analyze, info: \"Detected 2 consecutive errors, last one \
