@@ -131,6 +131,8 @@ pub struct Proxy {
     /// `use_backend` without a condition: the first decides, and comes before `default_backend`.
     pub use_backends: Vec<Spanned<String>>,
     pub servers: Vec<Server>,
+    /// `dispatch`: the one that takes all connections, in the form of a server.
+    pub dispatch: Option<Server>,
 }
 
 /// What `defaults` hand down.
@@ -146,7 +148,8 @@ pub struct Settings {
     pub fullconn: Option<u32>,
     pub default_backend: Option<Spanned<String>>,
     pub timeouts: Timeouts,
-    pub balance: Balance,
+    /// `None`: nobody said it.
+    pub balance: Option<Balance>,
     pub hashing: Hashing,
     pub retries: Option<u32>,
     pub redispatch: Redispatch,

@@ -114,7 +114,8 @@ pub fn servers<'a>(
     now: Tick,
 ) -> impl Iterator<Item = ServerRow<'a>> {
     let (backend, view) = (&snapshot.config.backends[at], &snapshot.backends[at]);
-    backend.servers.iter().zip(&view.servers).map(move |(config, live)| {
+    let shown = backend.servers.iter().zip(&view.servers).filter(|(config, _)| config.is_shown());
+    shown.map(move |(config, live)| {
         let (health, redis, excluded) = (live.health(), live.redis(), view.unselectable(live));
         // Its own record but for the counter, which is that of the server whose checks count for it.
         let counted = live.checked_leader().map(|leader| leader.health());
@@ -169,7 +170,12 @@ impl<'a> BackendRow<'a> {
 
     /// Up with a usable server, or without any server line.
     pub fn is_up(&self) -> bool {
-        self.config.servers.is_empty() || self.tally.active + self.tally.backup > 0
+        !self.has_servers() || self.tally.active + self.tally.backup > 0
+    }
+
+    /// Whether it has a server line.
+    pub fn has_servers(&self) -> bool {
+        self.config.servers.iter().any(Server::is_shown)
     }
 
     /// Milliseconds without a usable server, the present spell included.
@@ -226,7 +232,8 @@ impl Tally {
     fn of(config: &Backend, view: &BackendView) -> Tally {
         let mut tally = Tally::default();
         let mut weights = (0, 0);
-        for (server, live) in config.servers.iter().zip(&view.servers) {
+        let lines = config.servers.iter().zip(&view.servers).filter(|(server, _)| server.is_shown());
+        for (server, live) in lines {
             let weight = live.weight();
             if view.unselectable(live).is_some() || weight == 0 {
                 continue;

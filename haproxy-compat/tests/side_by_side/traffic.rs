@@ -120,6 +120,9 @@ const LINES: &[(&str, &str, Visit)] = &[
     ("timeout queue 100ms\n default-server maxconn 1", "greets", queues),
     ("default-server disabled", "greets", reads_all),
     ("no log\n log @LOG@ local3 info", "leaves", reads_all),
+    ("dispatch 127.0.0.1:PORT", "greets", hangs_up),
+    ("dispatch 127.0.0.1:PORT", "leaves", reads_all),
+    ("dispatch 127.0.0.1:PORT", "nobody", reads_all),
 ];
 
 #[test]
@@ -136,7 +139,9 @@ fn lines_of_tcplog_are_haproxys() {
             "leaves" => leaves,
             _ => REFUSES,
         };
-        let config = format!("{DEFAULTS}listen l\n bind @BIND@\n {lines}\n server s 127.0.0.1:{port}\n");
+        let server_line = if lines.contains("dispatch") { "" } else { "server s 127.0.0.1:PORT" };
+        let config = format!("{DEFAULTS}listen l\n bind @BIND@\n {lines}\n {server_line}\n");
+        let config = config.replace("PORT", &port.to_string());
         let [theirs, ours] = BOTH.map(|which| {
             let program = Running::start(which, &config);
             let _kept = visit(&program);

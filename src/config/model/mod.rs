@@ -25,7 +25,7 @@ pub use check::{
 };
 pub use http_check::{Expression, HeaderParts, HeaderWanted, HttpExpect, HttpWanted, OnNotFound, TextWanted};
 pub use log::{LogAddress, LogFormat, LogFraming, LogTarget, SessionLog};
-pub use server::{OnError, Server, ServerAddress, ServerCheck, ServerPort, Track};
+pub use server::{DISPATCH, OnError, Server, ServerAddress, ServerCheck, ServerPort, Track};
 pub use stats::{StatsPage, StatsUser};
 
 /// Position of a frontend in [`Config::frontends`].

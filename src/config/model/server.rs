@@ -6,6 +6,10 @@ use std::time::Duration;
 
 use super::BackendId;
 
+/// The name of the one server that `dispatch` stands for. No server line can have it: it is what HAProxy logs
+/// where a session has no server, and pages do not show it.
+pub const DISPATCH: &str = "<NOSRV>";
+
 /// One `server` (section 5).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Server {
@@ -65,6 +69,13 @@ impl Default for Server {
             tcp_ut: None,
             cookie: None,
         }
+    }
+}
+
+impl Server {
+    /// Whether a `server` line made it, not `dispatch`.
+    pub fn is_shown(&self) -> bool {
+        self.name != DISPATCH
     }
 }
 

@@ -13,6 +13,7 @@ mod check_option;
 pub mod context;
 mod cpu_map;
 mod directive;
+mod dispatch;
 mod expect;
 mod global;
 mod http_check;

@@ -4,7 +4,7 @@
 use super::context::Context;
 use super::statement::{Statement, UNBOUNDED};
 use super::value::TimeUnit;
-use super::{balance, bind, http_check, log, option, server, stats, tcp_check};
+use super::{balance, bind, dispatch, http_check, log, option, server, stats, tcp_check};
 use crate::config::ast::{Proxy, Settings, Spanned};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::keyword::because;
@@ -35,6 +35,7 @@ pub(super) const READERS: &[(&str, Reader)] = &[
     ("contimeout", timeout_old),
     ("default-server", server::default_line),
     ("default_backend", default_backend),
+    ("dispatch", dispatch::line),
     ("description", description),
     ("disabled", |context, proxy, line| proxy.settings.disabled |= line.no_more(context, "disabled", 1)),
     ("enabled", |context, proxy, line| {

@@ -146,6 +146,7 @@ impl Sections {
             binds: Vec::new(),
             listens: false,
             use_backends: Vec::new(),
+            dispatch: None,
             servers: Vec::new(),
         };
         if let Some(word) = old_address {

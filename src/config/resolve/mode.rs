@@ -22,7 +22,8 @@ impl Resolver<'_, '_> {
         if let Some(target) = target.filter(|target| !is_http(target) && !proxy.settings.disabled) {
             self.incompatible(proxy, target);
         }
-        let servers = !proxy.servers.is_empty() || target.is_some_and(|target| !target.servers.is_empty());
+        let leads_on = |proxy: &Proxy| !proxy.servers.is_empty() || proxy.dispatch.is_some();
+        let servers = leads_on(proxy) || target.is_some_and(leads_on);
         if !servers {
             return Mode::Http;
         }

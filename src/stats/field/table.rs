@@ -81,7 +81,7 @@ pub static FIELDS: &[Field] = &[
         .server(|s| counted(s, U64(s.health.down_transitions))),
     column("lastchg", "MAP").backend(|b| seconds(b.unchanged_ms())).server(|s| seconds(s.unchanged_ms())),
     column("downtime", "MCP")
-        .backend(|b| if b.config.servers.is_empty() { Empty } else { seconds(b.downtime_ms()) })
+        .backend(|b| if !b.has_servers() { Empty } else { seconds(b.downtime_ms()) })
         .server(|s| counted(s, seconds(s.downtime_ms()))),
     column("qlimit", "CLP").server(|s| limit(s.config.maxqueue)),
     column("pid", "KGP").frontend(|_| U32(1)).backend(|_| U32(1)).server(|_| U32(1)),

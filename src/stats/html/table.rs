@@ -216,7 +216,7 @@ fn push_backend(text: &mut String, row: &BackendRow<'_>) {
     cells.cell(format!("{} {up}", span(row.unchanged_ms() / 1000))).cell("");
     cells.cell(row.tally.weight).cell(row.tally.active).cell(row.tally.backup);
     cells.cell("").cell(live.down_transitions.sum());
-    cells.cell(if row.config.servers.is_empty() { String::new() } else { span(row.downtime_ms() / 1000) });
+    cells.cell(if !row.has_servers() { String::new() } else { span(row.downtime_ms() / 1000) });
     cells.cell("").end();
 }
 
