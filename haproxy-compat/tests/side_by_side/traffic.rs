@@ -20,7 +20,7 @@ pub(super) fn named(name: char) -> u16 {
     })
 }
 
-fn serve(with: impl Fn(TcpStream) + Clone + Send + 'static) -> u16 {
+pub(super) fn serve(with: impl Fn(TcpStream) + Clone + Send + 'static) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("an address").port();
     thread::spawn(move || {
