@@ -52,7 +52,7 @@ fn lines_are_left_out_as_haproxys_are() {
 
 #[test]
 fn checks_are_logged_and_named_as_haproxys_are() {
-    let port = serve(|client| drop(client));
+    let port = serve(drop);
     let config = format!(
         "{}listen l\n bind @BIND@\n option log-health-checks\n log-tag redis-lb\n \
          server s 127.0.0.1:{port} check inter 100ms\n",

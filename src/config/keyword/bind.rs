@@ -49,7 +49,7 @@ pub(super) static KEYWORDS: &[Keyword] = &[
     accepted("thread", BIND, THREADS, "which threads take the connections"),
     accepted("tcp-md5sig", BIND, "has no effect: rolecall signs no segments", "signs TCP segments"),
     accepted("tcp-ss", BIND, because::TUNING, "keeps the client's SYN for inspection"),
-    accepted("cc", BIND, because::TUNING, "congestion control algorithm"),
+    accepted("cc", BIND, because::CONGESTION, "congestion control algorithm"),
     accepted(
         "guid-prefix",
         BIND,

@@ -78,7 +78,7 @@ pub(super) static KEYWORDS: &[Keyword] = &[
         "sends data with the first packet",
     ),
     accepted("no-tfo", SERVER, OFF_ALREADY, "undoes 'tfo'"),
-    accepted("cc", SERVER, because::TUNING, "congestion control algorithm"),
+    accepted("cc", SERVER, because::CONGESTION, "congestion control algorithm"),
     accepted("tcp-md5sig", SERVER, "has no effect: rolecall signs no segments", "signs TCP segments"),
     accepted(
         "hash-key",
