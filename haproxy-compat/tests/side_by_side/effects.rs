@@ -3,8 +3,6 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use super::program::{BOTH, DEADLINE, Running, free_port};
 use super::traffic::{DEFAULTS, serve};
@@ -69,52 +67,6 @@ fn checks_are_logged_and_named_as_haproxys_are() {
     });
     assert_eq!(theirs, ours);
     assert_eq!(ours.0, "here redis-lb");
-}
-
-/// The kernel's timer of each connection whose local or remote port is `port`: `02` is that of keepalive.
-fn timers(column: usize, port: u16) -> Vec<String> {
-    let wanted = format!(":{port:04X}");
-    let sockets = std::fs::read_to_string("/proc/net/tcp").expect("sockets");
-    let lines = sockets.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>());
-    let established = lines.filter(|words| words[column].ends_with(&wanted) && words[3] == "01");
-    established.map(|words| words[5][..2].to_owned()).collect()
-}
-
-#[test]
-fn keepalive_is_asked_for_on_the_sides_that_say_so() {
-    for (lines, expected) in [
-        ("", ["00", "00"]),
-        ("option clitcpka", ["02", "00"]),
-        ("option srvtcpka", ["00", "02"]),
-        ("option tcpka", ["02", "02"]),
-        ("option tcpka\n clitcpka-idle 100s\n srvtcpka-idle 100s", ["02", "02"]),
-    ] {
-        let port = serve(|mut client| {
-            if client.write_all(b"a").is_ok() {
-                let _ = client.read_to_end(&mut Vec::new()); // Whatever ends it.
-            }
-        });
-        let config = format!("{DEFAULTS}listen l\n bind @BIND@\n {lines}\n server s 127.0.0.1:{port}\n");
-        for which in BOTH {
-            let program = Running::start(which, &config);
-            let mut client = program.connect();
-            client.read_exact(&mut [0]).expect("the greeting");
-            // What was just sent has a timer of its own, for a moment.
-            let until = Instant::now() + DEADLINE;
-            let mut seen = Vec::new();
-            loop {
-                let found = [timers(1, program.port), timers(2, port)];
-                seen.push(format!("{found:?}"));
-                seen.dedup();
-                if found.iter().zip(expected).all(|(found, expected)| found == &[expected]) {
-                    break;
-                }
-                assert!(Instant::now() < until, "{which:?}, {lines}: {seen:?}");
-                thread::sleep(Duration::from_millis(5));
-            }
-            drop(client);
-        }
-    }
 }
 
 #[test]

@@ -77,8 +77,12 @@ fn rows_once(page: u16, state: &str) -> BTreeMap<String, Vec<String>> {
             at.and_then(|at| line.get(at)).copied().unwrap_or_default().to_owned()
         };
         let lines: Vec<_> = lines.collect();
-        let tracked = lines.iter().find(|line| line.starts_with(&["a", "s"]));
-        if tracked.is_some_and(|line| cell(line, "status") == state) {
+        // HAProxy may be asked between the change of the tracked server and that of those who follow.
+        let is_so = |name: [&str; 2]| {
+            let line = lines.iter().find(|line| line.starts_with(&name));
+            line.is_some_and(|line| cell(line, "status") == state)
+        };
+        if [["a", "s"], ["b", "plain"], ["b", "second"], ["b", "none"]].into_iter().all(is_so) {
             let tracking =
                 lines.iter().filter(|line| line[0] == "b" && line[1] != "FRONTEND" && line[1] != "BACKEND");
             let row = |line: &Vec<&str>| {
