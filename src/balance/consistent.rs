@@ -42,10 +42,11 @@ impl Ring {
             self.current = true;
         }
         let start = self.nearest(seeker.hash)?;
+        // The sums are the same for every place that is looked at.
+        let bound = seeker.balance_factor.map(|factor| Bound::of(slots, factor));
         let suits = |at: &usize| {
             let slot = &slots[*at];
-            seeker.avoid != Some(slot.key)
-                && seeker.balance_factor.is_none_or(|factor| is_below(slot, slots, factor))
+            seeker.avoid != Some(slot.key) && bound.as_ref().is_none_or(|bound| bound.admits(slot))
         };
         let (before, after) = self.places.split_at(start);
         let mut along = after.iter().chain(before).map(|(_, at)| usize::from(*at));
@@ -78,13 +79,27 @@ impl Ring {
     }
 }
 
-/// Whether the server, with one more session, still keeps to its share of the load; one session it may have.
-fn is_below(slot: &Slot, slots: &[Slot], factor: u32) -> bool {
-    let Some(Candidate { weight, load, .. }) = slot.candidate else { return false };
-    let candidates = || slots.iter().filter_map(|slot| slot.candidate);
-    let weights: u64 = candidates().map(|candidate| u64::from(candidate.weight)).sum();
-    let sessions: u64 = 1 + candidates().map(|candidate| u64::from(candidate.load)).sum::<u64>();
-    let share = u128::from(sessions) * u128::from(factor) * u128::from(weight);
-    let most = share.div_ceil(100 * u128::from(weights.max(1)));
-    u128::from(load) < most.max(1)
+/// How much a server may be loaded.
+struct Bound {
+    factor: u32,
+    weights: u64,
+    /// The one that is to be placed included.
+    sessions: u64,
+}
+
+impl Bound {
+    fn of(slots: &[Slot], factor: u32) -> Bound {
+        let candidates = || slots.iter().filter_map(|slot| slot.candidate);
+        let weights = candidates().map(|candidate| u64::from(candidate.weight)).sum();
+        let sessions = 1 + candidates().map(|candidate| u64::from(candidate.load)).sum::<u64>();
+        Bound { factor, weights, sessions }
+    }
+
+    /// Whether the server, with one more session, still keeps to its share of the load; one it may have.
+    fn admits(&self, slot: &Slot) -> bool {
+        let Some(Candidate { weight, load, .. }) = slot.candidate else { return false };
+        let share = u128::from(self.sessions) * u128::from(self.factor) * u128::from(weight);
+        let most = share.div_ceil(100 * u128::from(self.weights.max(1)));
+        u128::from(load) < most.max(1)
+    }
 }

@@ -94,14 +94,27 @@ fn by_keyword(words: &[&[u8]]) -> Option<Range<usize>> {
         (b"server" | b"default-server" | b"server-template", _) => after(words, b"agent-send"),
         (b"bind", _) => after(words, b"ca-sign-pass"),
         (b"http-check", b"expect" | b"comment" | b"connect") => None,
-        (b"http-check", _) => words.iter().position(|word| authorizes(word)).map(|at| {
-            let names_header = words[at - 1] == b"hdr";
-            at + usize::from(names_header)..end
-        }),
+        (b"http-check", _) => http_secret(words),
         // Headers that hide in the version.
         (b"option", b"httpchk") => words.iter().position(|word| authorizes(word)).map(|at| at..end),
         _ => None,
     }
+}
+
+/// What follows a header that carries a password, and a body, which may be a login; an address with a user or
+/// a question.
+fn http_secret(words: &[&[u8]]) -> Option<Range<usize>> {
+    let is_body = |word: &[u8]| word.starts_with(b"body");
+    let secret = |word: &&[u8]| authorizes(word) || is_body(word) || is_private(word);
+    let before = words.iter().skip(1).position(secret)?;
+    let at = before + 1;
+    let named = words[before] == b"hdr" || is_body(words[at]);
+    Some(at + usize::from(named)..words.len())
+}
+
+/// Whether an address may hold a password: `http://user:password@host/`, `/?password=x`.
+fn is_private(word: &[u8]) -> bool {
+    word.contains(&b'/') && (word.contains(&b'@') || word.contains(&b'?'))
 }
 
 /// A line whose keyword nobody knows may be a misspelt check or login: a word that speaks of AUTH or HELLO,
@@ -117,7 +130,10 @@ fn by_content(words: &[&[u8]]) -> Option<Range<usize>> {
         return Some(1..words.len());
     }
     let speaks = |word: &&[u8]| mentions(word, true) || mentions(&hex(word), true);
-    words.iter().skip(1).position(speaks).map(|at| at + 1..words.len())
+    let speaks = words.iter().skip(1).position(speaks).map(|at| at + 1..words.len());
+    // A misspelt `http-check send`.
+    let sends = words.iter().any(|word| matches!(*word, b"send" | b"hdr"));
+    speaks.or_else(|| http_secret(words).filter(|_| sends))
 }
 
 fn is_send(texts: &[&[u8]]) -> bool {

@@ -17,6 +17,7 @@
 //! [`Checks::ask_now`], or the guard is in haste ([`crate::state::ServerLive::hasten`]): then a few milliseconds.
 
 mod announce;
+mod follow;
 pub mod job;
 pub mod kept;
 pub mod observe;

@@ -1,7 +1,7 @@
 //! `observe layer4`: what errors of real connections mean to a server's health (manual section 5.2).
 //!
-//! Workers count consecutive failed connects; when the count reaches `error-limit` they ring
-//! [`ServerLive::distress`](crate::state::ServerLive), and the server's check task does what this says.
+//! Workers count consecutive failed connects; each time the count reaches `error-limit` they start over and
+//! ring [`ServerLive::distress`](crate::state::ServerLive), and the server's check task does what this says.
 //! Whatever it is, the next check comes after `fastinter` if one is set.
 
 use super::rise_fall::Counter;

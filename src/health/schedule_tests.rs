@@ -308,7 +308,7 @@ async fn connects_that_fail_take_a_server_down_as_on_error_says() {
         bench.load(backend(CheckMethod::RedisCheck, vec![observed(port, policy)]), Guarding::None);
         until_checked(&bench).await;
         fail(&bench, 2);
-        bench.live(0).forget_connect_failures();
+        bench.live(0).connect_succeeded();
         for time in 1..=times {
             assert!(bench.events.try_recv().is_err(), "{policy:?}: down too early");
             fail(&bench, 3);
@@ -321,6 +321,26 @@ async fn connects_that_fail_take_a_server_down_as_on_error_says() {
         let words = "Detected 3 consecutive errors, last one was: L4 unsuccessful connection";
         assert_eq!((health.info.as_str(), bench.live(0).operation()), (words, Operation::Stopped));
         assert_eq!(bench.commands(), ["cut MarkedDown", "Reconsider"]);
+    }
+}
+
+/// Clients fail faster than the check task comes to it: what it says and counts is what acting at once would
+/// have brought.
+#[tokio::test]
+async fn a_late_check_task_counts_each_limit_that_was_reached() {
+    let (port, _say) = redis(b"+PONG\r\n".to_vec()).await;
+    let mut bench = Bench::new();
+    bench.load(backend(CheckMethod::RedisCheck, vec![observed(port, OnError::FailCheck)]), Guarding::None);
+    until_checked(&bench).await;
+    // Not a moment between these for another task of this thread.
+    fail(&bench, 11);
+    assert_eq!(bench.event().await, "s down HANA 0+0");
+    let health = bench.live(0).health();
+    assert_eq!(health.info, "Detected 3 consecutive errors, last one was: L4 unsuccessful connection");
+    assert_eq!((health.failed_analyses, health.failed_checks), (3, 3));
+    fail(&bench, 1);
+    while bench.live(0).health().failed_analyses < 4 {
+        sleep(Duration::from_millis(1)).await;
     }
 }
 

@@ -6,10 +6,10 @@
 
 use std::mem::{Discriminant, discriminant};
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 
 use tokio::sync::mpsc::UnboundedSender;
 
+use super::follow::{Following, Usable, turn_backend};
 use super::job::Job;
 use super::observe;
 use super::replica::{self, Fit, Masters, Unfit};
@@ -103,12 +103,15 @@ pub(super) fn conclude(
     verdict.settle_reader(fit, said);
     if let Some(transition) = judged.transition {
         let before = usable(view, job, &snapshot);
+        let following = Following::of(&snapshot, job.server);
         let slowly = transition == Transition::Up && !job.slowstart.is_zero();
         if slowly {
             warm_up(live, &sinks.workers, job.slowstart, now);
         }
         live.set_operation(if slowly { Operation::Starting } else { transition.operation() });
         verdict.turn(transition, before, usable(view, job, &snapshot), &outcome);
+        following.turn(transition, sinks, now);
+        sinks.workers.broadcast(|| Command::Reconsider);
     }
     verdict.tell_once(said, &outcome);
     if job.guarding != Guarding::None {
@@ -119,22 +122,28 @@ pub(super) fn conclude(
     Some(judged.counter)
 }
 
-/// So many connects of sessions have failed as `error-limit` allows: does what `on-error` says. Returns
-/// whether the next check is to come sooner.
+/// As many connects of sessions have failed as `error-limit` allows, once or more often: does each time what
+/// `on-error` says. Returns whether the next check is to come sooner.
 pub(super) fn count_errors(job: &Job, sinks: &Sinks, said: &mut Said, live: &ServerLive, now: Tick) -> bool {
-    let failures = live.forget_connect_failures();
-    // The bell may have been rung just before one succeeded.
-    let Some(observed) = job.observed.filter(|observed| failures >= observed.limit) else { return false };
-    let brink = live.update_health(|health| {
-        health.failed_analyses += 1;
-        let brink = observed.brink(counter_of(health))?;
-        health.counter = brink.value;
-        Some(brink)
-    });
-    if brink.is_some() {
-        conclude(job, sinks, said, observe::outcome(failures), now);
+    let times = live.take_distresses();
+    // A reload may have ended the observation since.
+    let Some(observed) = job.observed else { return false };
+    live.update_health(|health| health.failed_analyses += u64::from(times));
+    for _ in 0..times {
+        let brink = live.update_health(|health| {
+            let brink = observed.brink(counter_of(health))?;
+            health.counter = brink.value;
+            Some(brink)
+        });
+        if brink.is_some() {
+            conclude(job, sinks, said, observe::outcome(observed.limit), now);
+        }
+        if live.operation() == Operation::Stopped {
+            // What failed besides changes nothing any more.
+            break;
+        }
     }
-    true
+    times > 0
 }
 
 fn counter_of(health: &Health) -> Counter {
@@ -173,35 +182,11 @@ fn absorb(health: &mut Health, operation: Operation, outcome: &CheckOutcome, now
     (judged, changed)
 }
 
-/// Servers that HAProxy counts as usable: held and unproven ones too, which are rolecall's own matter.
+/// Servers that HAProxy counts as usable, in the backend of `job`.
 fn usable(view: &BackendView, job: &Job, snapshot: &Snapshot) -> Usable {
     let config = snapshot.backends.iter().position(|other| other.live.key == job.backend);
-    let servers =
-        config.and_then(|at| snapshot.config.backends.get(at)).map_or(&[][..], |backend| &backend.servers);
-    let mut usable = Usable::default();
-    for (server, live) in servers.iter().zip(&view.servers) {
-        if live.weight() == 0 || live.unselectable(false).is_some() {
-            continue;
-        }
-        if server.backup {
-            usable.backup += 1;
-        } else {
-            usable.active += 1;
-        }
-    }
-    usable
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-struct Usable {
-    active: usize,
-    backup: usize,
-}
-
-impl Usable {
-    fn is_none(self) -> bool {
-        self.active + self.backup == 0
-    }
+    let config = config.and_then(|at| snapshot.config.backends.get(at));
+    config.map(|backend| Usable::of(backend, view)).unwrap_or_default()
 }
 
 /// One check's end with everything it may have to be told to.
@@ -319,21 +304,12 @@ impl Verdict<'_> {
         });
         self.turn_backend(before, after);
         self.cut(transition);
-        self.sinks.workers.broadcast(|| Command::Reconsider);
     }
 
     /// The backend's own up and down.
     fn turn_backend(&self, before: Usable, after: Usable) {
-        let backend = &self.view.live;
-        if before.is_none() == after.is_none() {
-            return;
-        }
-        let since = Tick(backend.last_change.swap(self.now.0, Relaxed));
-        if after.is_none() {
-            backend.down_transitions.add(1);
+        if turn_backend(&self.view.live, before, after, self.now) {
             self.emit(ServerChange::NoServerLeft { is_listen: self.job.backend_is_listen });
-        } else {
-            backend.downtime_ms.add(self.now.since(since).as_millis() as u64);
         }
     }
 

@@ -7,7 +7,7 @@
 use std::fmt::Write as _;
 
 use super::Level;
-use crate::state::event::{CheckSummary, Left, ServerChange, ServerEvent};
+use crate::state::event::{CheckSummary, Followed, Left, ServerChange, ServerEvent};
 use crate::state::{CheckStatus, Operation};
 
 /// A line without its header.
@@ -58,6 +58,15 @@ pub fn server(event: &ServerEvent) -> Sentence {
         | ServerChange::Draining { .. }
         | ServerChange::Undrained { .. }
         | ServerChange::Moved { .. }) => operated(name, by_operator),
+        ServerChange::Followed { to: Followed::Down, via, left } => {
+            (Level::Alert, format!("{name} is DOWN via {via}. {}", fewer(*left)))
+        }
+        ServerChange::Followed { to: Followed::Up, via, left } => {
+            (Level::Notice, format!("{name} is UP via {via}. {}", more(*left)))
+        }
+        ServerChange::Followed { to: Followed::Stopping, via, left } => {
+            (Level::Notice, format!("{name} is stopping via {via}. {}", more(*left)))
+        }
         ServerChange::NoServerLeft { is_listen } => {
             let kind = if *is_listen { ProxyKind::Proxy } else { ProxyKind::Backend };
             (Level::Emergency, format!("{} {} has no server available!", kind.word(), event.backend))

@@ -12,13 +12,14 @@ pub fn states(control: &Control) {
     control.tell(&[], event::dump_engine(control.engine));
     for (at, backend) in snapshot.config.backends.iter().enumerate() {
         let view = &snapshot.backends[at];
-        for server in &view.servers {
+        let lines = backend.servers.iter().zip(&view.servers).filter(|(line, _)| line.is_shown());
+        for (_, server) in lines.clone() {
             let traffic = &server.traffic;
             let counts = (traffic.sessions.now(), server.queued.now(), traffic.total.sum());
             let sentence = event::dump_server(&backend.name, &server.name, word(server), counts);
             control.tell(&backend.log, sentence);
         }
-        let usable = (!view.servers.is_empty()).then(|| usable(&snapshot, at, view));
+        let usable = lines.clone().next().is_some().then(|| usable(&snapshot, at, view));
         let counts = counts(&snapshot, &backend.name, view);
         control.tell(&backend.log, event::dump_proxy(&backend.name, usable, counts));
     }

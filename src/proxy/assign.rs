@@ -16,7 +16,8 @@ use std::sync::Arc;
 use crate::balance::{self, Candidate, Offer, Pick, Request};
 use crate::config::model::{Backend, BackendId, Balance, Config, HashMethod, Hashing, Server};
 use crate::state::{
-    BackendView, Command, Guarding, Operation, ServerKey, ServerLive, Snapshot, Turn, Waiter, Workers, admin,
+    BackendView, Command, Guarding, Operation, ServerKey, ServerLive, Snapshot, Turn, Unselectable, Waiter,
+    Workers, admin,
 };
 
 /// How finely the share of a starting server is told: HAProxy's grain.
@@ -162,7 +163,11 @@ impl<'a> Pool<'a> {
             return false;
         }
         match self.view.in_force() {
-            Guarding::None | Guarding::Observe => true,
+            // One that tracks a server of a role-checked backend goes by the rules there.
+            Guarding::None | Guarding::Observe => {
+                let excluded = server.leader().and_then(|leader| leader.excluded());
+                !matches!(excluded, Some(Unselectable::Unproven | Unselectable::Held))
+            }
             Guarding::Replicas | Guarding::Masters => server.proven(),
             Guarding::Master => server.proven() && self.view.live.master.load().server == Some(server.key),
         }

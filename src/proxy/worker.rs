@@ -261,7 +261,12 @@ impl Worker {
                 None => assign::pass_on(&self.snapshot, server, &self.shared.workers),
             },
             Command::Cut(server, reason) => {
-                let served = self.served_by(server);
+                let mut served = self.served_by(server);
+                if reason.delivers_replies() {
+                    // Who reached it as a server that tracks it is a client of it none the less.
+                    let followers = self.snapshot.followers(server);
+                    served.extend(followers.iter().flat_map(|follower| self.served_by(follower.live.key)));
+                }
                 self.tell(&served, Event::Cut(reason), engine);
             }
             Command::Freeze(server) => {

@@ -141,17 +141,23 @@ pub struct BackendView {
 impl BackendView {
     /// What is in force: the config's answer, but for what the guard found out about the servers.
     pub fn in_force(&self) -> Guarding {
-        match self.guarding {
-            Guarding::Master if self.live.many_masters.load(Relaxed) => Guarding::Masters,
-            guarding => guarding,
-        }
+        in_force(&self.live, self.guarding)
     }
 
     /// Why the server gets no clients, the master word included; `None` if it does (its weight apart).
     pub fn unselectable(&self, server: &ServerLive) -> Option<Unselectable> {
-        let guarding = self.in_force();
+        BackendView::excluded(&self.live, self.guarding, server)
+    }
+
+    /// The same for one of whose backend not all is at hand.
+    pub(super) fn excluded(
+        backend: &BackendLive,
+        guarding: Guarding,
+        server: &ServerLive,
+    ) -> Option<Unselectable> {
+        let guarding = in_force(backend, guarding);
         server.unselectable(guarding.needs_proof()).or_else(|| {
-            let held = guarding == Guarding::Master && self.live.master.load().server != Some(server.key);
+            let held = guarding == Guarding::Master && backend.master.load().server != Some(server.key);
             held.then_some(Unselectable::Held)
         })
     }
@@ -159,5 +165,12 @@ impl BackendView {
     /// The position of a live server in this snapshot.
     pub fn position(&self, key: ServerKey) -> Option<usize> {
         self.servers.iter().position(|server| server.key == key)
+    }
+}
+
+fn in_force(backend: &BackendLive, guarding: Guarding) -> Guarding {
+    match guarding {
+        Guarding::Master if backend.many_masters.load(Relaxed) => Guarding::Masters,
+        guarding => guarding,
     }
 }

@@ -33,6 +33,14 @@ pub struct ServerEvent {
     pub what: ServerChange,
 }
 
+/// What a server becomes because the one that it tracks does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Followed {
+    Up,
+    Down,
+    Stopping,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ServerChange {
     /// `option log-health-checks`: the check's result or the counter changed. `shown` is HAProxy's `X/Y`.
@@ -80,6 +88,13 @@ pub enum ServerChange {
     /// Ours: the operator gave it another address.
     Moved {
         to: String,
+    },
+    /// It tracks another server, which changed its state.
+    Followed {
+        to: Followed,
+        /// `BACKEND/SERVER`
+        via: String,
+        left: Left,
     },
     /// The last usable server of the backend went: `backend B has no server available!`
     NoServerLeft {

@@ -23,6 +23,7 @@ mod situation;
 pub mod slots;
 mod snapshot;
 pub mod survey;
+pub mod track;
 
 pub use admission::{Admission, Full};
 pub use backend::{BackendKey, BackendLive, BackendView, Guarding};

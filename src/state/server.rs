@@ -19,17 +19,20 @@
 //! | ready | Running, Starting | yes | no | no |
 //! | ready | Running, Starting | yes | yes, and frozen | no: a failover of it has been decided |
 //! | ready | Running, Starting | yes | yes | yes, if its weight is not 0 |
+//!
+//! A server that tracks another one reads the first two columns through it, see [`super::track`].
 
-use std::sync::Mutex;
 use std::sync::atomic::{
     AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release,
 };
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::Notify;
 
 use super::check::CheckStatus;
 use super::counters::Traffic;
 use super::lock;
+use super::track::{Leader, LeaderSlot};
 use crate::redis::RoleReport;
 use crate::time::Tick;
 
@@ -60,6 +63,7 @@ pub mod admin {
     pub const RESOLUTION_MAINT: u8 = 0x20;
     /// `CONFIG_MAINT` only remembers where the maintenance came from: `set server ... state ready` leaves it.
     pub const MAINT: u8 = FORCED_MAINT | INHERITED_MAINT | RESOLUTION_MAINT;
+    pub const INHERITED: u8 = INHERITED_MAINT | INHERITED_DRAIN;
     pub const DRAIN: u8 = FORCED_DRAIN | INHERITED_DRAIN;
 }
 
@@ -142,12 +146,16 @@ pub struct ServerLive {
     pub haste: Notify,
     /// `disable health`
     checks_off: AtomicBool,
-    /// Consecutive connect errors, for `observe layer4`; health starts it over.
+    /// Consecutive connect errors, for `observe layer4`, below `error-limit`.
     connect_failures: AtomicU32,
-    /// Rung when these are as many as `error-limit`; its check task waits for it.
+    /// How often these reached `error-limit`, until health has taken note.
+    distresses: AtomicU32,
+    /// Rung each time; its check task waits for it.
     pub distress: Notify,
     /// `slowstart`: percent of its full share that it takes while [`Operation::Starting`].
     throttle: AtomicU32,
+    /// `track`: whose state it takes.
+    leader: LeaderSlot,
     health: Mutex<Health>,
     redis: Mutex<RedisView>,
 }
@@ -171,8 +179,10 @@ impl ServerLive {
             haste: Notify::new(),
             checks_off: AtomicBool::new(false),
             connect_failures: AtomicU32::new(0),
+            distresses: AtomicU32::new(0),
             distress: Notify::new(),
             throttle: AtomicU32::new(100),
+            leader: LeaderSlot::default(),
             health: Mutex::new(initial),
             redis: Mutex::new(RedisView::default()),
         }
@@ -190,7 +200,18 @@ impl ServerLive {
         live
     }
 
+    /// As checks left it, or as the server stands that it tracks.
     pub fn operation(&self) -> Operation {
+        let own = self.own_operation();
+        match self.leader().map(|leader| leader.server.operation()) {
+            Some(down @ (Operation::Stopped | Operation::Stopping)) => down,
+            // How it comes to its full share is its own matter.
+            Some(_) if own != Operation::Starting => Operation::Running,
+            _ => own,
+        }
+    }
+
+    fn own_operation(&self) -> Operation {
         match self.operation.load(Relaxed) {
             0 => Operation::Stopped,
             1 => Operation::Starting,
@@ -219,29 +240,58 @@ impl ServerLive {
         self.throttle.store(percent.clamp(1, 100), Relaxed);
     }
 
-    /// A session could not connect. `limit` is `error-limit` where connects are observed.
+    /// A session could not connect. `limit` is `error-limit` where connects are observed: each time so many
+    /// have failed in a row, counting starts over and the check task is told once more. However late that
+    /// task comes to it, it finds what HAProxy, which acts at once, would have counted.
     pub fn connect_failed(&self, limit: Option<u32>) {
-        let failures = self.connect_failures.fetch_add(1, Relaxed).saturating_add(1);
-        if limit.is_some_and(|limit| failures >= limit) {
+        let Some(limit) = limit else { return };
+        let next = |failures: u32| if failures + 1 < limit { failures + 1 } else { 0 };
+        let before = self.connect_failures.fetch_update(Relaxed, Relaxed, |failures| Some(next(failures)));
+        if before.is_ok_and(|failures| next(failures) == 0) {
+            self.distresses.fetch_add(1, Relaxed);
             self.distress.notify_one();
         }
     }
 
-    /// A session connected, or what has failed so far was dealt with. Returns how many had failed in a row.
-    pub fn forget_connect_failures(&self) -> u32 {
-        match self.connect_failures.load(Relaxed) {
-            0 => 0,
-            _ => self.connect_failures.swap(0, Relaxed),
+    /// A session connected.
+    pub fn connect_succeeded(&self) {
+        if self.connect_failures.load(Relaxed) != 0 {
+            self.connect_failures.store(0, Relaxed);
         }
     }
 
-    pub fn admin(&self) -> u8 {
-        self.admin.load(Relaxed)
+    /// How often `error-limit` was reached since this was last asked.
+    pub fn take_distresses(&self) -> u32 {
+        self.distresses.swap(0, Relaxed)
     }
 
-    /// Replaces the administrative bits; returns what they were.
+    /// Whose state it takes.
+    pub fn leader(&self) -> Option<Arc<Leader>> {
+        self.leader.get()
+    }
+
+    /// The server at the end of the chain, whose checks say how it stands.
+    pub fn checked_leader(&self) -> Option<Arc<ServerLive>> {
+        let leader = Arc::clone(&self.leader()?.server);
+        leader.checked_leader().or(Some(leader))
+    }
+
+    pub(super) fn follow(&self, leader: Option<Leader>) {
+        self.leader.set(leader);
+    }
+
+    /// Its own administrative bits, and those that it inherits from the server that it tracks.
+    pub fn admin(&self) -> u8 {
+        let own = self.admin.load(Relaxed);
+        match self.leader() {
+            Some(leader) => own | leader.inherited(),
+            None => own,
+        }
+    }
+
+    /// Replaces the administrative bits; returns what they were. What is inherited is no matter of its own.
     pub fn set_admin(&self, bits: u8) -> u8 {
-        self.admin.swap(bits, Relaxed)
+        self.admin.swap(bits & !admin::INHERITED, Relaxed)
     }
 
     pub fn weight(&self) -> u32 {
@@ -259,6 +309,11 @@ impl ServerLive {
 
     pub fn set_checks_off(&self, off: bool) {
         self.checks_off.store(off, Relaxed);
+    }
+
+    /// It gets no new sessions, because somebody wants it so.
+    pub fn is_draining(&self) -> bool {
+        self.admin() & admin::DRAIN != 0 || self.weight() == 0
     }
 
     pub fn proven(&self) -> bool {
@@ -342,6 +397,7 @@ impl ServerLive {
         if needs_proof && !self.proven() {
             return Some(Unselectable::Unproven);
         }
-        self.is_frozen().then_some(Unselectable::Frozen)
+        let frozen = self.is_frozen().then_some(Unselectable::Frozen);
+        frozen.or_else(|| self.leader()?.excluded())
     }
 }

@@ -10,6 +10,7 @@ use super::frontend::FrontendLive;
 use super::lock;
 use super::mailbox::Listener;
 use super::server::{Health, Operation, ServerKey, ServerLive, admin};
+use super::track::linked;
 use crate::config::Config;
 use crate::config::model::{Backend, BackendId, Frontend, FrontendId, Server, StickTable};
 use crate::rules::stick::Table;
@@ -71,7 +72,8 @@ impl Snapshot {
             .iter()
             .zip(guarding)
             .map(|(backend, guarding)| old.carry_backend(backend, *guarding, now))
-            .collect();
+            .collect::<Vec<_>>();
+        let backends = linked(&config, backends);
         let tables = config.tables.iter().map(|table| old.carry_table(table)).collect();
         let process = Arc::clone(&old.process);
         Snapshot { generation: old.generation + 1, config, frontends, backends, listeners, tables, process }
@@ -81,9 +83,10 @@ impl Snapshot {
     /// a server with another address goes on as its own successor. `guarding` as in [`Snapshot::build`].
     pub fn edited(&self, config: Arc<Config>, guarding: &[Guarding], now: Tick) -> Snapshot {
         let view = |(backend, guarding): (&Backend, &Guarding)| self.edit_backend(backend, *guarding, now);
+        let backends = config.backends.iter().zip(guarding).map(view).collect::<Vec<_>>();
         Snapshot {
             generation: self.generation + 1,
-            backends: config.backends.iter().zip(guarding).map(view).collect(),
+            backends: linked(&config, backends),
             config,
             frontends: self.frontends.clone(),
             listeners: self.listeners.clone(),
@@ -206,7 +209,8 @@ fn adjust(live: &ServerLive, old: &Server, new: &Server) {
             bits & !admin::FORCED_MAINT
         });
     }
-    if new.check.is_none() && new.address.is_some() {
+    // A slow start of one that tracks another goes on.
+    if new.check.is_none() && new.address.is_some() && (new.track.is_none() || new.slowstart.is_zero()) {
         live.set_operation(Operation::Running);
     }
     let check = new.check.clone().unwrap_or_default();

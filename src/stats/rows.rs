@@ -114,8 +114,18 @@ pub fn servers<'a>(
     now: Tick,
 ) -> impl Iterator<Item = ServerRow<'a>> {
     let (backend, view) = (&snapshot.config.backends[at], &snapshot.backends[at]);
-    backend.servers.iter().zip(&view.servers).map(move |(config, live)| {
+    let shown = backend.servers.iter().zip(&view.servers).filter(|(config, _)| config.is_shown());
+    shown.map(move |(config, live)| {
         let (health, redis, excluded) = (live.health(), live.redis(), view.unselectable(live));
+        // Its own record but for the counter, which is that of the server whose checks count for it.
+        let counted = live.checked_leader().map(|leader| leader.health());
+        let counted = counted.map(|Health { counter, rise, fall, .. }| Health {
+            counter,
+            rise,
+            fall,
+            ..health.clone()
+        });
+        let health = counted.unwrap_or(health);
         let standing = Standing::of(config, live, &health, excluded);
         ServerRow { config, backend, live, health, redis, excluded, standing, details, now }
     })
@@ -171,7 +181,12 @@ impl<'a> BackendRow<'a> {
 
     /// Up with a usable server, or without any server line.
     pub fn is_up(&self) -> bool {
-        self.config.servers.is_empty() || self.tally.active + self.tally.backup > 0
+        !self.has_servers() || self.tally.active + self.tally.backup > 0
+    }
+
+    /// Whether it has a server line.
+    pub fn has_servers(&self) -> bool {
+        self.config.servers.iter().any(Server::is_shown)
     }
 
     /// Milliseconds without a usable server, the present spell included.
@@ -189,6 +204,14 @@ impl<'a> BackendRow<'a> {
 }
 
 impl ServerRow<'_> {
+    /// Its state in a word.
+    pub fn word(&self) -> String {
+        match &self.config.track {
+            Some(track) if self.standing == Standing::Inherited => format!("MAINT (via {})", track.name),
+            _ => self.standing.word(&self.health),
+        }
+    }
+
     /// Whether checks run on it now.
     pub fn is_checked(&self) -> bool {
         self.config.check.is_some() && !self.standing.is_maintenance()
@@ -220,7 +243,8 @@ impl Tally {
     fn of(config: &Backend, view: &BackendView) -> Tally {
         let mut tally = Tally::default();
         let mut weights = (0, 0);
-        for (server, live) in config.servers.iter().zip(&view.servers) {
+        let lines = config.servers.iter().zip(&view.servers).filter(|(server, _)| server.is_shown());
+        for (server, live) in lines {
             let weight = live.weight();
             if view.unselectable(live).is_some() || weight == 0 {
                 continue;

@@ -12,6 +12,8 @@ pub enum Standing {
     Maintenance,
     /// In maintenance for want of an address.
     Unresolved,
+    /// In maintenance because the server is that it tracks.
+    Inherited,
     Down,
     /// Down, and checks have begun to pass.
     GoingUp,
@@ -27,7 +29,7 @@ pub enum Standing {
 }
 
 impl Standing {
-    /// Weighs what health, operator and guard say.
+    /// Weighs what health, operator and guard say; `health` is that of the server which is checked for it.
     pub fn of(
         config: &Server,
         live: &ServerLive,
@@ -36,15 +38,23 @@ impl Standing {
     ) -> Standing {
         let bits = live.admin();
         if bits & admin::MAINT != 0 {
-            let unresolved = bits & admin::RESOLUTION_MAINT != 0;
-            return if unresolved { Standing::Unresolved } else { Standing::Maintenance };
+            return match bits {
+                _ if bits & admin::INHERITED_MAINT != 0 => Standing::Inherited,
+                _ if bits & admin::RESOLUTION_MAINT != 0 => Standing::Unresolved,
+                _ => Standing::Maintenance,
+            };
         }
-        let falling = config.check.is_some() && health.counter + 1 < health.rise + health.fall;
-        let draining = bits & admin::DRAIN != 0 || live.weight() == 0;
+        let has_state = config.check.is_some() || config.track.is_some();
+        let falling = has_state && health.counter + 1 < health.rise + health.fall;
+        // HAProxy shows the drain of the server whose checks count.
+        let draining = match live.checked_leader() {
+            Some(leader) => leader.is_draining(),
+            None => live.is_draining(),
+        };
         match live.operation() {
             Operation::Stopped if health.counter > 0 => Standing::GoingUp,
             Operation::Stopped => Standing::Down,
-            _ if config.check.is_none() && !draining => Standing::NotChecked,
+            _ if !has_state && !draining => Standing::NotChecked,
             Operation::Stopping if falling => Standing::NoLbGoingDown,
             Operation::Stopping => Standing::NoLb,
             Operation::Running | Operation::Starting if excluded == Some(Unselectable::Held) => {
@@ -64,6 +74,7 @@ impl Standing {
         let (word, counted) = match self {
             Standing::Maintenance => ("MAINT", None),
             Standing::Unresolved => ("MAINT (resolution)", None),
+            Standing::Inherited => ("MAINT (via)", None),
             Standing::Down => ("DOWN", None),
             Standing::GoingUp => ("DOWN", Some((health.counter, health.rise))),
             Standing::Up => ("UP", None),
@@ -84,7 +95,7 @@ impl Standing {
     /// The class of its row on the page; `maintain` and the downs are alike for active and backup servers.
     pub fn class(self, backup: bool) -> &'static str {
         match (self, backup) {
-            (Standing::Maintenance | Standing::Unresolved, _) => "maintain",
+            (Standing::Maintenance | Standing::Unresolved | Standing::Inherited, _) => "maintain",
             (Standing::Down, false) => "active_down",
             (Standing::Down, true) => "backup_down",
             (Standing::GoingUp, false) => "active_going_up",
@@ -104,7 +115,7 @@ impl Standing {
 
     /// Whether the operator, the config or a missing address keeps it out.
     pub fn is_maintenance(self) -> bool {
-        matches!(self, Standing::Maintenance | Standing::Unresolved)
+        matches!(self, Standing::Maintenance | Standing::Unresolved | Standing::Inherited)
     }
 
     /// Whether `;up` hides it.

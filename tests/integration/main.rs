@@ -23,4 +23,5 @@ mod rules;
 mod seeds;
 mod sentinel;
 mod socket;
+mod tracking;
 mod trouble;

@@ -49,6 +49,15 @@ const CHECKS: &[(&str, &[u8])] = &[
         "option httpchk\n http-check expect ! string master",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nmas\r\n3\r\nter\r\n0\r\n\r\n",
     ),
+    (
+        "option httpchk\n http-check expect string master",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1fffffffffffff\r\nmaster",
+    ),
+    (
+        "option httpchk\n http-check expect string master",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffff\r\nmaster",
+    ),
+    ("option mysql-check", b"\x0c\0\0\0\x0a5.5.5-1\0abc"),
     ("option httpchk\n http-check expect hdr name X value b", b"HTTP/1.1 200 OK\r\nx: a, b\r\n\r\n"),
     ("option httpchk\n http-check expect fhdr name X value b", b"HTTP/1.1 200 OK\r\nx: a, b\r\n\r\n"),
     ("option mysql-check user a", b"\x0a\0\0\0\xff\x69\x04Blocked"),
@@ -154,7 +163,7 @@ fn settled(port: u16, count: usize) -> BTreeMap<String, Vec<String>> {
     found
 }
 
-fn csv(port: u16) -> String {
+pub(super) fn csv(port: u16) -> String {
     let Ok(mut client) = TcpStream::connect(("127.0.0.1", port)) else { return String::new() };
     client.set_read_timeout(Some(DEADLINE)).expect("a time limit");
     client.write_all(b"GET /;csv HTTP/1.0\r\n\r\n").expect("a request");

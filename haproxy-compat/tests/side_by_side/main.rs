@@ -8,9 +8,11 @@
 
 mod addresses;
 mod commands;
+mod effects;
 mod hashing;
 mod health;
 mod program;
 mod rules;
+mod tracking;
 mod traffic;
 mod verdicts;

@@ -107,12 +107,17 @@ impl Running {
         socket.into()
     }
 
+    /// The next line as it was sent.
+    pub(crate) fn raw_line(&self) -> String {
+        let mut bytes = [0; 4096];
+        let count = self.log.recv(&mut bytes).expect("a line of the log");
+        String::from_utf8_lossy(&bytes[..count]).into_owned()
+    }
+
     /// The next line of a session: as it is but for what differs by nature (pid, moment, ports, times).
     pub(crate) fn log_line(&self) -> String {
         loop {
-            let mut bytes = [0; 4096];
-            let count = self.log.recv(&mut bytes).expect("a line of the log");
-            let line = String::from_utf8_lossy(&bytes[..count]).into_owned();
+            let line = self.raw_line();
             let text = line.split_once("]: ").map_or(line.as_str(), |(_, text)| text);
             // Only older versions of HAProxy say so.
             if !text.ends_with("started.\n") {

@@ -20,7 +20,7 @@ pub(crate) fn named(name: char) -> u16 {
     })
 }
 
-fn serve(with: impl Fn(TcpStream) + Clone + Send + 'static) -> u16 {
+pub(super) fn serve(with: impl Fn(TcpStream) + Clone + Send + 'static) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("an address").port();
     thread::spawn(move || {
@@ -120,6 +120,9 @@ const LINES: &[(&str, &str, Visit)] = &[
     ("timeout queue 100ms\n default-server maxconn 1", "greets", queues),
     ("default-server disabled", "greets", reads_all),
     ("no log\n log @LOG@ local3 info", "leaves", reads_all),
+    ("dispatch 127.0.0.1:PORT", "greets", hangs_up),
+    ("dispatch 127.0.0.1:PORT", "leaves", reads_all),
+    ("dispatch 127.0.0.1:PORT", "nobody", reads_all),
 ];
 
 #[test]
@@ -136,7 +139,9 @@ fn lines_of_tcplog_are_haproxys() {
             "leaves" => leaves,
             _ => REFUSES,
         };
-        let config = format!("{DEFAULTS}listen l\n bind @BIND@\n {lines}\n server s 127.0.0.1:{port}\n");
+        let server_line = if lines.contains("dispatch") { "" } else { "server s 127.0.0.1:PORT" };
+        let config = format!("{DEFAULTS}listen l\n bind @BIND@\n {lines}\n {server_line}\n");
+        let config = config.replace("PORT", &port.to_string());
         let [theirs, ours] = BOTH.map(|which| {
             let program = Running::start(which, &config);
             let _kept = visit(&program);
@@ -178,7 +183,7 @@ fn observed_errors_mark_a_server_down() {
             let _ = reads_all(&program);
             program.log_line()
         });
-        // The checking side may be late on a busy machine, and counts when it comes to it.
+        // The checking side may come to it late on a busy machine, and says the same then.
         let until = Instant::now() + DEADLINE;
         let down = said.take_while(|_| Instant::now() < until).find(|line| line.contains("is DOWN"));
         let expected = "<129> Server l/s is DOWN, reason: Health analyze, info: \"Detected 2 consecutive errors, last one \

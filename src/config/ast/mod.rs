@@ -162,6 +162,8 @@ pub struct Proxy {
     /// `use-server`
     pub use_servers: Vec<Choice>,
     pub servers: Vec<Server>,
+    /// `dispatch`: the one that takes all connections, in the form of a server.
+    pub dispatch: Option<Server>,
 }
 
 /// What `defaults` hand down.
@@ -177,7 +179,8 @@ pub struct Settings {
     pub fullconn: Option<u32>,
     pub default_backend: Option<Spanned<String>>,
     pub timeouts: Timeouts,
-    pub balance: Balance,
+    /// `None`: nobody said it.
+    pub balance: Option<Balance>,
     pub hashing: Hashing,
     pub retries: Option<u32>,
     pub redispatch: Redispatch,
@@ -376,6 +379,8 @@ pub struct ServerSettings {
     pub source: Option<Spanned<Address>>,
     pub tcp_ut: Option<Duration>,
     pub cookie: Option<String>,
+    /// `track [BACKEND/]SERVER`, as written.
+    pub track: Option<Spanned<String>>,
     /// `init-addr`, in the order in which they are tried; empty is as `last,libc`.
     pub init_addr: Vec<InitAddr>,
 }

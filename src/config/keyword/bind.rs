@@ -69,7 +69,7 @@ pub(super) static KEYWORDS: &[Keyword] = &[
     accepted("thread", BOTH, THREADS, "which threads take the connections"),
     accepted("tcp-md5sig", BOTH, "has no effect: rolecall signs no segments", "signs TCP segments"),
     accepted("tcp-ss", BOTH, because::TUNING, "keeps the client's SYN for inspection"),
-    accepted("cc", BOTH, because::TUNING, "congestion control algorithm"),
+    accepted("cc", BOTH, because::CONGESTION, "congestion control algorithm"),
     accepted(
         "guid-prefix",
         BOTH,

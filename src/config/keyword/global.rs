@@ -10,8 +10,12 @@ const TLS: &str = because::NO_TLS_SETTING;
 const HTTP: &str = because::HTTP;
 const LUA: &str = "has no effect: rolecall runs no Lua";
 const SERVER_STATE: &str = "has no effect: rolecall keeps the state of servers over a reload by itself";
-const LIMITS: &str = "has no effect in this version of rolecall: only 'maxconn' limits connections";
-const CPUS: &str = "has no effect in this version of rolecall: the kernel places its threads";
+const LIMITS: &str =
+    "has no effect in this version of rolecall: limit connections by 'maxconn' and 'rate-limit sessions'";
+const CPUS: &str =
+    "has no effect in this version of rolecall: the kernel places threads that 'cpu-map' does not";
+const BUFFERS: &str =
+    "has no effect in this version of rolecall: the kernel sizes the buffers of its sockets";
 const EVENTS: &str = "has no effect: rolecall waits for events in the way that suits the kernel";
 const DEVICE: &str = "has no effect: rolecall does not detect devices";
 
@@ -362,20 +366,30 @@ pub(super) static KEYWORDS: &[Keyword] = &[
     accepted("tune.quic.retry-threshold", GLOBAL, HTTP, "when QUIC clients prove their address"),
     accepted("tune.quic.socket-owner", GLOBAL, HTTP, "sockets of QUIC"),
     accepted("tune.quic.zero-copy-fwd-send", GLOBAL, HTTP, "copying in QUIC"),
-    accepted("tune.rcvbuf.backend", GLOBAL, TUNING, "receive buffers towards servers"),
-    accepted("tune.rcvbuf.client", GLOBAL, TUNING, "the kernel's receive buffer for clients"),
-    accepted("tune.rcvbuf.frontend", GLOBAL, TUNING, "receive buffers towards clients"),
-    accepted("tune.rcvbuf.server", GLOBAL, TUNING, "the kernel's receive buffer for servers"),
+    accepted("tune.rcvbuf.backend", GLOBAL, BUFFERS, "receive buffers towards servers"),
+    accepted("tune.rcvbuf.client", GLOBAL, BUFFERS, "the kernel's receive buffer for clients"),
+    accepted("tune.rcvbuf.frontend", GLOBAL, BUFFERS, "receive buffers towards clients"),
+    accepted("tune.rcvbuf.server", GLOBAL, BUFFERS, "the kernel's receive buffer for servers"),
     accepted("tune.recv_enough", GLOBAL, TUNING, "when a read counts as enough"),
-    accepted("tune.renice.runtime", GLOBAL, TUNING, "priority while running"),
-    accepted("tune.renice.startup", GLOBAL, TUNING, "priority while starting"),
+    accepted(
+        "tune.renice.runtime",
+        GLOBAL,
+        "has no effect: start rolecall under \'nice\'",
+        "priority while running",
+    ),
+    accepted(
+        "tune.renice.startup",
+        GLOBAL,
+        "has no effect: start rolecall under \'nice\'",
+        "priority while starting",
+    ),
     accepted("tune.ring.queues", GLOBAL, TUNING, "queues of a ring"),
     accepted("tune.runqueue-depth", GLOBAL, TUNING, "tasks run in one go"),
     accepted("tune.sched.low-latency", GLOBAL, TUNING, "order of tasks"),
-    accepted("tune.sndbuf.backend", GLOBAL, TUNING, "send buffers towards servers"),
-    accepted("tune.sndbuf.client", GLOBAL, TUNING, "the kernel's send buffer for clients"),
-    accepted("tune.sndbuf.frontend", GLOBAL, TUNING, "send buffers towards clients"),
-    accepted("tune.sndbuf.server", GLOBAL, TUNING, "the kernel's send buffer for servers"),
+    accepted("tune.sndbuf.backend", GLOBAL, BUFFERS, "send buffers towards servers"),
+    accepted("tune.sndbuf.client", GLOBAL, BUFFERS, "the kernel's send buffer for clients"),
+    accepted("tune.sndbuf.frontend", GLOBAL, BUFFERS, "send buffers towards clients"),
+    accepted("tune.sndbuf.server", GLOBAL, BUFFERS, "the kernel's send buffer for servers"),
     accepted("tune.ssl.cachesize", GLOBAL, TLS, "remembered sessions"),
     accepted("tune.ssl.capture-buffer-size", GLOBAL, TLS, "room for a client's hello"),
     accepted("tune.ssl.capture-cipherlist-size", GLOBAL, TLS, "room for a client's ciphers"),

@@ -70,7 +70,7 @@ pub(super) static KEYWORDS: &[Keyword] = &[
     accepted(
         "option socket-stats",
         FRONT,
-        "has no effect in this version of rolecall",
+        "has no effect in this version of rolecall: its page has no rows of listeners",
         "counts for each address",
     ),
     accepted(

@@ -137,11 +137,10 @@ pub(super) static KEYWORDS: &[Keyword] = &[
         because::STICKINESS,
         "remembers a client's server by the reply",
     ),
-    rejected(
+    honoured(
         "dispatch",
         BACK_NAMED,
-        "is not supported: write a 'server' line with that address",
-        "the one address that takes all connections",
+        "the one address that takes all connections, without checks; refused beside servers without 'balance'",
     ),
     rejected(
         "transparent",

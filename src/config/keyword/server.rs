@@ -35,6 +35,7 @@ pub(super) static KEYWORDS: &[Keyword] = &[
     honoured("slowstart", SERVER, "how long a server takes to its full share after it came up"),
     honoured("source", SERVER, "the address that connections come from"),
     honoured("tcp-ut", SERVER, "how long sent data may stay unacknowledged"),
+    honoured("track", SERVER, "takes the state of another server"),
     honoured("weight", SERVER, "the server's share of the load"),
     accepted("cookie", SERVER, because::HTTP, "the cookie value that leads to this server"),
     accepted("id", SERVER, "has no effect: servers are numbered in order", "the server's number"),
@@ -77,7 +78,7 @@ pub(super) static KEYWORDS: &[Keyword] = &[
         "sends data with the first packet",
     ),
     accepted("no-tfo", SERVER, OFF_ALREADY, "undoes 'tfo'"),
-    accepted("cc", SERVER, because::TUNING, "congestion control algorithm"),
+    accepted("cc", SERVER, because::CONGESTION, "congestion control algorithm"),
     accepted("tcp-md5sig", SERVER, "has no effect: rolecall signs no segments", "signs TCP segments"),
     accepted(
         "hash-key",
@@ -89,12 +90,6 @@ pub(super) static KEYWORDS: &[Keyword] = &[
     accepted("resolve-opts", SERVER, "has no effect without 'resolvers'", "what an answer may hold"),
     accepted("resolve-prefer", SERVER, "has no effect without 'resolvers'", "the address family to prefer"),
     rejected("resolvers", SERVER, because::RESOLVERS, "keeps the address up to date from name servers"),
-    rejected(
-        "track",
-        SERVER,
-        "is not supported in this version of rolecall; give the server a 'check' of its own",
-        "takes the state of another server",
-    ),
     rejected(
         "init-state",
         SERVER,

@@ -49,6 +49,14 @@ fn secrets_are_hidden_in_every_form() {
             "http-check send hdr Host a hdr Authorization hunter2",
             "http-check send hdr Host a hdr Authorization ***",
         ),
+        (
+            "http-check send meth POST uri /login body pw=hunter2 x",
+            "http-check send meth POST uri /login body *** ***",
+        ),
+        ("http-check send uri http://u:hunter2@h/ x", "http-check send uri *** ***"),
+        ("http-check send uri-lf /?pw=hunter2 x", "http-check send uri-lf *** ***"),
+        ("http-chek send hdr Authorization hunter2", "http-chek send hdr Authorization ***"),
+        ("htp-check send hdr X-Auth-Token hunter2", "htp-check send hdr *** ***"),
         ("http-check sned uri /x?token=hunter2", "http-check sned uri ***"),
         (r"option httpchk GET / HTTP/1.1\r\nHost:\ a\r\nAuthorization:\ hunter2", "option httpchk GET / ***"),
         ("tcp-check send AUTH\\r\\n\ntcp-check send hunter2\\r\\n", "tcp-check send ***"),
@@ -75,6 +83,7 @@ fn what_is_no_secret_is_shown() {
         "user haproxy",
         "default_backend auth",
         "# stats for all",
+        "http-check send meth GET uri /master hdr Host a ver HTTP/1.1 foo",
         "tcp-check send AUTH\\ x\\r\\n\ntcp-check send PING\\r\\n",
         "tcp-check send AUTH\\r\\n\ntcp-check expect string OK\ntcp-check send PING\\r\\n",
     ] {

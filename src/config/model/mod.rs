@@ -34,7 +34,9 @@ pub use rule::{
     SessionFact, Stick, StickTable, Stored, TableId, Term, Test, TextMatch, Texts, Tracked, Value,
     VariableId,
 };
-pub use server::{OnError, SentinelSlot, Server, ServerAddress, ServerCheck, ServerPort, SlotTakes};
+pub use server::{
+    DISPATCH, OnError, SentinelSlot, Server, ServerAddress, ServerCheck, ServerPort, SlotTakes, Track,
+};
 pub use stats::{StatsPage, StatsUser};
 
 /// Position of a frontend in [`Config::frontends`].

@@ -4,6 +4,12 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::BackendId;
+
+/// The name of the one server that `dispatch` stands for. No server line can have it: it is what HAProxy logs
+/// where a session has no server, and pages do not show it.
+pub const DISPATCH: &str = "<NOSRV>";
+
 /// One `server` (section 5).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Server {
@@ -17,6 +23,8 @@ pub struct Server {
     /// Its address is whatever the Sentinels of a section tell; `address` is `None` until they do.
     pub slot: Option<SentinelSlot>,
     pub check: Option<ServerCheck>,
+    /// Whose state it takes.
+    pub track: Option<Track>,
     /// 0 to 256; 0 gets no new sessions.
     pub weight: u32,
     pub backup: bool,
@@ -47,6 +55,7 @@ impl Default for Server {
             written_address: String::new(),
             slot: None,
             check: None,
+            track: None,
             weight: 1,
             backup: false,
             maxconn: 0,
@@ -91,6 +100,23 @@ impl SentinelSlot {
         };
         format!("{prefix}@{}", self.section)
     }
+}
+
+impl Server {
+    /// Whether a `server` line made it, not `dispatch`.
+    pub fn is_shown(&self) -> bool {
+        self.name != DISPATCH
+    }
+}
+
+/// The server that another one `track`s (section 5.2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Track {
+    pub backend: BackendId,
+    /// Its position among the servers of that backend.
+    pub server: usize,
+    /// `BACKEND/SERVER`, for logs and pages.
+    pub name: String,
 }
 
 /// Where a server listens.

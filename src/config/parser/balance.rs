@@ -39,7 +39,7 @@ pub(super) fn line(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statemen
         }
     };
     if let Some(algorithm) = algorithm {
-        proxy.settings.balance = algorithm;
+        proxy.settings.balance = Some(algorithm);
         line.no_more(context, "balance", 2);
     }
 }

@@ -15,6 +15,7 @@ mod condition;
 pub mod context;
 mod cpu_map;
 mod directive;
+mod dispatch;
 mod expect;
 mod global;
 mod http_check;

@@ -84,6 +84,11 @@ impl<'a> Options<'a> {
         right
     }
 
+    /// Where the word stands that was read last.
+    pub(super) fn place(&self) -> Span {
+        self.place
+    }
+
     /// The next word as text; `expected` is reported if there is none.
     pub(super) fn string(&mut self, context: &mut Context<'_>, expected: &str) -> Option<String> {
         let word = self.word();
@@ -151,12 +156,6 @@ impl<'a> Options<'a> {
     pub(super) fn subject(&self) -> &str {
         &self.subject
     }
-
-    /// Where the word stands that was read last.
-    pub(super) fn place(&self) -> Span {
-        self.place
-    }
-
     /// The option that is being read.
     pub(super) fn name(&self) -> &str {
         &self.name

@@ -4,7 +4,9 @@
 use super::context::Context;
 use super::statement::{Statement, UNBOUNDED};
 use super::value::TimeUnit;
-use super::{acl, balance, bind, http_check, log, option, rule, server, stats, stick, switching, tcp_check};
+use super::{
+    acl, balance, bind, dispatch, http_check, log, option, rule, server, stats, stick, switching, tcp_check,
+};
 use crate::config::ast::{Proxy, Settings, Spanned};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::model::{Keepalive, Mode};
@@ -34,6 +36,7 @@ pub(super) const READERS: &[(&str, Reader)] = &[
     ("contimeout", timeout_old),
     ("default-server", server::default_line),
     ("default_backend", default_backend),
+    ("dispatch", dispatch::line),
     ("description", description),
     ("disabled", |context, proxy, line| proxy.settings.disabled |= line.no_more(context, "disabled", 1)),
     ("enabled", |context, proxy, line| {

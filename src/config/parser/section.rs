@@ -161,6 +161,7 @@ impl Sections {
             listens: false,
             use_backends: Vec::new(),
             use_servers: Vec::new(),
+            dispatch: None,
             servers: Vec::new(),
         };
         if let Some(word) = old_address {

@@ -70,6 +70,11 @@ pub(super) const READERS: &[(&str, Reader)] = &[
         server.tcp_ut = Some(options.time(context, TimeUnit::Milliseconds)?);
         Some(())
     }),
+    ("track", |context, server, options| {
+        let written = options.string(context, "'track' expects [<proxy>/]<server> as argument.")?;
+        server.track = Some(Spanned::new(written, options.place()));
+        Some(())
+    }),
     ("weight", weight),
 ];
 
@@ -207,6 +212,16 @@ fn server(
     }
     let mut settings = proxy.settings.default_server.clone();
     options.read_all(context, READERS, &mut settings);
+    if let Some(track) = settings.track.as_ref().filter(|_| settings.check) {
+        let message =
+            format!("{} : unable to enable checks and tracking at the same time!", options.subject());
+        context.report(
+            Diagnostic::error(name.span, message)
+                .heading(Heading::Place)
+                .label(track.span, "it tracks this one")
+                .help("write 'no-check' on the line, or leave 'track' out"),
+        );
+    }
     Some(Server { name, address, written_address, settings })
 }
 

@@ -25,7 +25,7 @@ impl Resolver<'_, '_> {
             description: proxy.description.clone(),
             disabled: settings.disabled,
             servers: self.servers(proxy, &check),
-            balance: match settings.balance {
+            balance: match settings.balance.unwrap_or_default() {
                 Balance::Source(_) => Balance::Source(settings.hashing),
                 other => other,
             },

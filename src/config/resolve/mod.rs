@@ -17,6 +17,7 @@ mod rules;
 mod sentinels;
 mod server;
 mod stats;
+mod track;
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -115,6 +116,7 @@ impl Resolver<'_, '_> {
             self.check_lost(proxy, mode);
         }
         rules::note_needs(&mut config);
+        self.tracks(proxies, &mut config.backends);
         config.global = std::mem::take(&mut self.global);
         config
     }

@@ -30,8 +30,8 @@ impl Resolver<'_, '_> {
         }
         let chosen = proxy.use_backends.iter().filter_map(|choice| names.backend(&choice.name.value));
         let targets = chosen.map(|target| &proxies[target.proxy]).chain(target);
-        let servers =
-            !proxy.servers.is_empty() || targets.into_iter().any(|target| !target.servers.is_empty());
+        let leads_on = |proxy: &Proxy| !proxy.servers.is_empty() || proxy.dispatch.is_some();
+        let servers = leads_on(proxy) || targets.into_iter().any(leads_on);
         if !servers {
             return Mode::Http;
         }

@@ -8,13 +8,22 @@ use super::Resolver;
 use super::hosts::Found;
 use crate::config::ast::{self, InitAddr, Proxy, Spanned};
 use crate::config::diagnostic::{Diagnostic, Heading};
-use crate::config::model::{CheckAction, CheckMethod, Server, ServerAddress, ServerCheck, ServerPort};
+use crate::config::model::{
+    CheckAction, CheckMethod, DISPATCH, Server, ServerAddress, ServerCheck, ServerPort,
+};
 use crate::config::parser::address::{Address, Host, Ports};
 use crate::config::source::Span;
 
 impl Resolver<'_, '_> {
     /// The servers of a backend, numbered from 1.
     pub(super) fn servers(&mut self, proxy: &Proxy, check: &CheckMethod) -> Vec<Server> {
+        if let Some(dispatch) = &proxy.dispatch {
+            match (proxy.settings.balance, proxy.servers.first()) {
+                (None, None) => return vec![self.server(proxy, dispatch, 1, check)],
+                (None, Some(server)) => self.idle_servers(proxy, dispatch, server),
+                (Some(_), _) => self.idle_dispatch(proxy, dispatch),
+            }
+        }
         let mut first: HashMap<&str, Span> = HashMap::new();
         let mut servers = Vec::new();
         for (index, server) in proxy.servers.iter().enumerate() {
@@ -26,6 +35,24 @@ impl Resolver<'_, '_> {
             servers.push(self.server(proxy, server, index as u32 + 1, check));
         }
         servers
+    }
+
+    fn idle_dispatch(&mut self, proxy: &Proxy, dispatch: &ast::Server) {
+        let message =
+            format!("dispatch address of backend '{}' will be ignored in balance mode.", proxy.name.value);
+        let warning = Diagnostic::warning(dispatch.name.span, message).heading(Heading::Bare);
+        self.context.report(warning.help("leave 'balance' out, or 'dispatch'"));
+    }
+
+    /// HAProxy takes this, and sends these servers nothing.
+    fn idle_servers(&mut self, proxy: &Proxy, dispatch: &ast::Server, server: &ast::Server) {
+        let name = &proxy.name.value;
+        let message = format!("'dispatch' of backend '{name}' leaves its servers without clients");
+        self.context.report(
+            Diagnostic::error(dispatch.name.span, message)
+                .label(server.name.span, "the first of its servers")
+                .help("leave 'dispatch' out, or the servers, or add 'balance' to use the servers"),
+        );
     }
 
     fn duplicate_server(&mut self, proxy: &Proxy, server: &ast::Server, first: Span) {
@@ -55,6 +82,7 @@ impl Resolver<'_, '_> {
                 _ => None,
             },
             check: settings.check.then(|| self.server_check(proxy, server, check)),
+            track: None,
             weight: settings.weight.unwrap_or(defaults.weight),
             backup: settings.backup,
             maxconn: settings.maxconn,
@@ -133,7 +161,10 @@ impl Resolver<'_, '_> {
     }
 
     fn tell_unresolved(&mut self, proxy: &Proxy, server: &ast::Server, host: &str, fate: Fate) {
-        let subject = format!("'server {}/{}'", proxy.name.value, server.name.value);
+        let subject = match server.name.value.as_str() {
+            DISPATCH => "'dispatch'".to_owned(),
+            name => format!("'server {}/{name}'", proxy.name.value),
+        };
         let message = format!("{subject} : could not resolve address '{host}'");
         let span = server.address.span;
         let help = "check the name, write its IP address, or add 'init-addr last,libc,none'";

@@ -38,13 +38,9 @@ fn mysql_packet(input: &[u8]) -> Option<(&[u8], &[u8])> {
     rest.split_at_checked(length as usize)
 }
 
-/// A greeting: the version of the protocol, and the server's as a text that ends with NUL.
+/// A greeting, whatever it says of the server's version: HAProxy does not show it.
 fn mysql(packet: &[u8]) -> Verdict {
-    if let Some(refusal) = mysql_refusal(packet) {
-        return refusal;
-    }
-    let version = packet.get(1..).unwrap_or_default().split(|byte| *byte == 0).next().unwrap_or_default();
-    Verdict::Met(Words { code: Some(0), info: String::from_utf8_lossy(version).into_owned() })
+    mysql_refusal(packet).unwrap_or(Verdict::Met(Words::code(0)))
 }
 
 fn mysql_refusal(packet: &[u8]) -> Option<Verdict> {
@@ -82,11 +78,16 @@ fn ldap(input: &[u8]) -> Option<Verdict> {
     })
 }
 
-/// Skips a BER length; `None` if it is not complete.
+/// Skips a BER length; `None` if it, or what it announces, is not complete.
 fn after_length(input: &[u8]) -> Option<&[u8]> {
     let (first, rest) = input.split_first()?;
-    let more = if first & 0x80 == 0 { 0 } else { usize::from(first & 0x7f) };
-    rest.get(more..)
+    if first & 0x80 == 0 {
+        return rest.get(usize::from(*first)..).map(|_| rest);
+    }
+    let (digits, rest) = rest.split_at_checked(usize::from(first & 0x7f))?;
+    let length =
+        digits.iter().fold(0usize, |length, digit| (length << 8).saturating_add(usize::from(*digit)));
+    rest.get(length..).map(|_| rest)
 }
 
 /// `None` if there are too few bytes to tell.

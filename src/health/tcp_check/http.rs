@@ -9,6 +9,9 @@ use httparse::{Error, ParserConfig, Status};
 /// HAProxy's `tune.http.maxhdr`, less the status line.
 const MOST_HEADERS: usize = 100;
 
+/// HAProxy takes no larger one: beyond it, sizes are not the same to everybody.
+const LARGEST_CHUNK: u64 = (1 << 52) - 1;
+
 /// What has come.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Reading {
@@ -123,6 +126,9 @@ fn unchunk(mut rest: &[u8]) -> Option<(Vec<u8>, bool)> {
         if size == 0 {
             return Some((body, true));
         }
+        if size > LARGEST_CHUNK {
+            return None;
+        }
         rest = &rest[used..];
         let size = usize::try_from(size).unwrap_or(usize::MAX);
         body.extend_from_slice(&rest[..size.min(rest.len())]);
@@ -196,6 +202,7 @@ mod tests {
             format!("{head}Transfer-Encoding: gzip\r\n\r\n"),
             format!("{head}Transfer-Encoding: chunked\r\n\r\nzz\r\n"),
             format!("{head}Transfer-Encoding: chunked\r\n\r\n1\r\nabc"),
+            format!("{head}Transfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\nmaster"),
             format!("{head}{}\r\n", "A: b\r\n".repeat(101)),
         ];
         for text in malformed {

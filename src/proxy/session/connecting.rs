@@ -121,7 +121,7 @@ impl Session {
     /// The connection stands; the last look before bytes may go there.
     pub(super) fn connected(&mut self, context: &Context<'_>, ops: &mut Vec<Op>) {
         let (Stage::Connecting { .. }, Some(seat)) = (self.stage, &self.seat) else { return };
-        seat.server().forget_connect_failures();
+        seat.server().connect_succeeded();
         let pool = self.pool(context);
         if pool.is_some_and(|pool| !pool.admits(seat.server())) {
             return self.assign_anew(context, ops);

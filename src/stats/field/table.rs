@@ -65,7 +65,7 @@ pub static FIELDS: &[Field] = &[
     column("status", "SGP")
         .frontend(|f| text(f.status()))
         .backend(|b| text(if b.is_up() { "UP" } else { "DOWN" }))
-        .server(|s| Text(s.standing.word(&s.health))),
+        .server(|s| Text(s.word())),
     column("weight", "MaP").backend(|b| U32(b.tally.weight)).server(|s| U32(s.live.weight())),
     column("act", "SGP")
         .backend_tags("MGP")
@@ -81,7 +81,7 @@ pub static FIELDS: &[Field] = &[
         .server(|s| counted(s, U64(s.health.down_transitions))),
     column("lastchg", "MAP").backend(|b| seconds(b.unchanged_ms())).server(|s| seconds(s.unchanged_ms())),
     column("downtime", "MCP")
-        .backend(|b| if b.config.servers.is_empty() { Empty } else { seconds(b.downtime_ms()) })
+        .backend(|b| if !b.has_servers() { Empty } else { seconds(b.downtime_ms()) })
         .server(|s| counted(s, seconds(s.downtime_ms()))),
     column("qlimit", "CLP").server(|s| limit(s.config.maxqueue)),
     column("pid", "KGP").frontend(|_| U32(1)).backend(|_| U32(1)).server(|_| U32(1)),
@@ -94,7 +94,7 @@ pub static FIELDS: &[Field] = &[
     column("lbtot", "MCP")
         .backend(|b| U64(b.view.live.traffic.chosen.sum()))
         .server(|s| U64(s.live.traffic.chosen.sum())),
-    column("tracked", "CNS"),
+    column("tracked", "CNS").server(|s| s.config.track.as_ref().map_or(Empty, |track| text(&track.name))),
     column("type", "CGS").frontend(|_| U32(0)).backend(|_| U32(1)).server(|_| U32(2)),
     column("rate", "MRP")
         .frontend(|f| rate(f.live.traffic.rate.now(f.now)))

@@ -216,7 +216,7 @@ fn push_backend(text: &mut String, row: &BackendRow<'_>) {
     cells.cell(format!("{} {up}", span(row.unchanged_ms() / 1000))).cell("");
     cells.cell(row.tally.weight).cell(row.tally.active).cell(row.tally.backup);
     cells.cell("").cell(live.down_transitions.sum());
-    cells.cell(if row.config.servers.is_empty() { String::new() } else { span(row.downtime_ms() / 1000) });
+    cells.cell(if !row.has_servers() { String::new() } else { span(row.downtime_ms() / 1000) });
     cells.cell("").end();
 }
 
@@ -301,7 +301,7 @@ fn state(row: &ServerRow<'_>) -> String {
         Some(Unselectable::Held) => "held".to_owned(),
         Some(Unselectable::Frozen) => "frozen".to_owned(),
         Some(Unselectable::Unproven) => "unproven".to_owned(),
-        _ => row.standing.word(&row.health),
+        _ => row.word(),
     }
 }
 
@@ -317,6 +317,10 @@ fn stands_by(row: &ServerRow<'_>) -> bool {
 
 /// `L7OK/0 in 0ms`
 fn last_check(row: &ServerRow<'_>) -> String {
+    if let Some(track) = &row.config.track {
+        let anchor = Escaped(&track.name);
+        return format!("<a href=\"#{anchor}\">via {anchor}</a>");
+    }
     if !row.is_checked() {
         return String::new();
     }
