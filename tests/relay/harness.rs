@@ -148,6 +148,19 @@ pub(crate) struct Fake {
     thread: Option<JoinHandle<()>>,
 }
 
+/// A test may leave its own process without descriptors for a while.
+fn accept(listener: &TcpListener) -> TcpStream {
+    loop {
+        match listener.accept() {
+            Ok((stream, _)) => return stream,
+            Err(error) if error.raw_os_error() == Some(nix::errno::Errno::EMFILE as i32) => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            Err(error) => panic!("the fake cannot accept: {error}"),
+        }
+    }
+}
+
 impl Fake {
     /// Takes `count` connections; each is served by `serve`, at the same time.
     pub(crate) fn start(count: usize, serve: impl Fn(TcpStream) + Send + Sync + 'static) -> Fake {
@@ -157,7 +170,7 @@ impl Fake {
         let thread = std::thread::spawn(move || {
             let mut threads = Vec::new();
             for _ in 0..count {
-                let (stream, _) = listener.accept().unwrap();
+                let stream = accept(&listener);
                 let serve = Arc::clone(&serve);
                 threads.push(std::thread::spawn(move || serve(prepared(stream))));
             }
