@@ -151,13 +151,12 @@ pub(crate) struct Fake {
 /// A test may leave its own process without descriptors for a while.
 fn accept(listener: &TcpListener) -> TcpStream {
     loop {
-        match listener.accept() {
-            Ok((stream, _)) => return stream,
-            Err(error) if error.raw_os_error() == Some(nix::errno::Errno::EMFILE as i32) => {
-                std::thread::sleep(Duration::from_millis(5));
-            }
-            Err(error) => panic!("the fake cannot accept: {error}"),
+        let accepted = listener.accept();
+        let error = accepted.as_ref().err().and_then(std::io::Error::raw_os_error);
+        if error != Some(nix::errno::Errno::EMFILE as i32) {
+            return accepted.unwrap().0;
         }
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 
