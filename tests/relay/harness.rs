@@ -176,6 +176,18 @@ pub(crate) struct Fake {
     thread: Option<JoinHandle<()>>,
 }
 
+/// A test may leave its own process without descriptors for a while.
+fn accept(listener: &TcpListener) -> TcpStream {
+    loop {
+        let accepted = listener.accept();
+        let error = accepted.as_ref().err().and_then(std::io::Error::raw_os_error);
+        if error != Some(nix::errno::Errno::EMFILE as i32) {
+            return accepted.unwrap().0;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
 impl Fake {
     /// Takes `count` connections; each is served by `serve`, at the same time.
     pub(crate) fn start(count: usize, serve: impl Fn(TcpStream) + Send + Sync + 'static) -> Fake {
@@ -185,7 +197,7 @@ impl Fake {
         let thread = std::thread::spawn(move || {
             let mut threads = Vec::new();
             for _ in 0..count {
-                let (stream, _) = listener.accept().unwrap();
+                let stream = accept(&listener);
                 let serve = Arc::clone(&serve);
                 threads.push(std::thread::spawn(move || serve(prepared(stream))));
             }
