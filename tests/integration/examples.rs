@@ -130,8 +130,8 @@ fn the_script_tells_rolecall_of_a_failover() {
     assert_eq!(master.info("role"), "master", "it was told before the old one was demoted");
     let new = topology.redis.iter().find(|redis| redis.port == new_port).expect("one of ours");
     assert_eq!(new.info("role"), "master");
+    rolecall.wait_for_output("cause: the operator asked for another master than redis1");
     let output = rolecall.output();
-    assert!(output.contains("cause: the operator asked for another master than redis1"), "{output}");
     assert!(!output.contains("Sentinel 127.0.0.1"), "{output}");
     // Each Sentinel reports it; whoever comes later is told that it is so.
     let calls = eventually("the scripts' ends", SOON, || {

@@ -23,6 +23,8 @@ fn three_servers_are_asked_a_hundred_times_a_second_on_one_connection_each() {
     let config = redis_config(port, &ports, more).replace("inter 100ms", "inter 10ms");
     let rolecall = Rolecall::start(&config, port);
     Client::connect(port).and_then(|mut client| client.server_port()).expect("the master answers");
+    // Each has been asked once, and is on the connection that it is asked on from now on.
+    ["redis2 is a replica", "redis3 is a replica"].iter().for_each(|line| rolecall.wait_for_output(line));
     let all = || [&master, &servers[0], &servers[1]].map(asked);
     let before = all();
     std::thread::sleep(Duration::from_secs(3));
