@@ -51,9 +51,17 @@ pub(super) struct Watched {
     /// By position in the view.
     pub(super) backups: Vec<bool>,
     pub(super) recorder: Recorder,
-    /// Who waits to hear what became of a hint.
-    pub(super) asked: Option<oneshot::Sender<Result<String, String>>>,
+    pub(super) asked: Option<Asked>,
     standings: Vec<Standing>,
+}
+
+/// A hint that is being looked into, and all who wait to hear what became of it: each Sentinel's script tells the same.
+/// Bounded by the clients of the runtime socket.
+#[derive(Debug)]
+pub(super) struct Asked {
+    server: ServerKey,
+    epoch: Option<u64>,
+    pub(super) waiting: Vec<oneshot::Sender<Result<String, String>>>,
 }
 
 /// What the guard's task hears.
@@ -137,26 +145,25 @@ impl Guards {
             return;
         }
         self.with(backend, |guards, watched| {
+            let open = watched.asked.as_mut().filter(|asked| (asked.server, asked.epoch) == (server, epoch));
+            if let Some(asked) = open {
+                return asked.waiting.push(answer);
+            }
             let effects = watched.guard.step(Input::Hint(server, epoch), now);
-            guards.execute_hint(watched, answer, effects, now);
+            let asked = Asked { server, epoch, waiting: vec![answer] };
+            guards.execute_hint(watched, asked, effects, now);
         });
     }
 
     /// The answer to an older hint, which this one replaces, comes first.
-    fn execute_hint(
-        &self,
-        watched: &mut Watched,
-        answer: oneshot::Sender<Result<String, String>>,
-        mut effects: Vec<Effect>,
-        now: Tick,
-    ) {
+    fn execute_hint(&self, watched: &mut Watched, asked: Asked, mut effects: Vec<Effect>, now: Tick) {
         let replaced =
             |effect: &Effect| matches!(effect, Effect::Answer(Answer::Refused(_, Refusal::Replaced)));
         if let Some(at) = effects.iter().position(replaced) {
             let first = effects.remove(at);
             self.execute(watched, vec![first], now);
         }
-        watched.asked = Some(answer);
+        watched.asked = Some(asked);
         self.execute(watched, effects, now);
     }
 

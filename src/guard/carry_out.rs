@@ -136,12 +136,14 @@ impl Guards {
     }
 
     fn answer(&self, watched: &mut Watched, answer: Answer, now: Tick) {
-        let Some(waiting) = watched.asked.take() else { return };
+        let Some(asked) = watched.asked.take() else { return };
         let words = self.words(watched, now);
         let text = words.answer(answer);
         let text = if matches!(answer, Answer::Master(_)) { Ok(text) } else { Err(text) };
-        // Whoever asked may have gone; what was asked for is done all the same.
-        let _ = waiting.send(text);
+        for waiting in asked.waiting {
+            // Whoever asked may have gone; what was asked for is done all the same.
+            let _ = waiting.send(text.clone());
+        }
     }
 
     /// `option redis-guard observe`: the log says what would be done.

@@ -104,9 +104,9 @@ impl Failovers {
         Ok(())
     }
 
-    /// Whether somebody waits to hear what became of a request.
-    pub fn is_asked(&self) -> bool {
-        self.asked.is_some()
+    /// The server of the request whose outcome somebody waits for.
+    pub fn asked_for(&self) -> Option<ServerKey> {
+        self.asked.map(|(_, server)| server)
     }
 
     /// Before the decision: what is still open, and whom the majority names.

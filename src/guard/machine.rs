@@ -135,8 +135,8 @@ impl GuardState {
 
     fn hint(&mut self, server: ServerKey, epoch: Option<u64>, now: Tick, effects: &mut Vec<Effect>) {
         let refuse = |refusal| Effect::Answer(Answer::Refused(server, refusal));
-        if self.failovers.is_asked() {
-            effects.push(refuse(Refusal::Replaced));
+        if let Some(other) = self.failovers.asked_for() {
+            effects.push(Effect::Answer(Answer::Refused(other, Refusal::Replaced)));
         }
         if !self.has_one_master() {
             return effects.push(refuse(Refusal::Unguarded));

@@ -3,7 +3,9 @@
 //!
 //! A new master is only hinted at. The guard asks that server in haste, freezes the present master meanwhile, and
 //! moves its word when the server says `role:master`; the answer comes then, or when `timeout freeze` has passed.
-//! Sentinel runs its `client-reconfig-script` after the switch, so that its hint is usually true at once.
+//! Sentinel runs its `client-reconfig-script` after the switch, so that its hint is usually true at once. Every Sentinel
+//! does: whoever hints at the same server meanwhile waits for the same outcome. Another hint takes the place of the one
+//! before, which is refused.
 
 use tokio::sync::oneshot;
 

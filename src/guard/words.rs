@@ -174,7 +174,7 @@ impl Words<'_> {
                         self.server(by)
                     ),
                     Refusal::NotMaster => "it did not say role:master in time".to_owned(),
-                    Refusal::Replaced => "another server was asked for meanwhile".to_owned(),
+                    Refusal::Replaced => "another hint came meanwhile".to_owned(),
                 };
                 format!("{} does not become master: {why}", self.server(server))
             }

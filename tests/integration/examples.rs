@@ -3,6 +3,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::harness::rolecall::{ask, redis_config, wait_for_sentinels};
@@ -11,20 +12,25 @@ use crate::harness::{Client, Redis, Rolecall, Sentinels, Writers, eventually, fr
 
 const SOON: Duration = Duration::from_secs(20);
 
+/// Nine processes each, and a Sentinel that gets no time to run starts no failover.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
 struct Topology {
     redis: Vec<Redis>,
     sentinels: Sentinels,
+    _alone: MutexGuard<'static, ()>,
 }
 
 impl Topology {
     /// The master is the first; `more` are further lines of each Sentinel's config.
     fn start(more: &str) -> Topology {
+        let alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let mut redis = vec![Redis::master()];
         for _ in 0..4 {
             redis.push(Redis::replica_of(&redis[0]));
         }
         let sentinels = Sentinels::watching_with(&redis[0], (4, 4), Duration::from_secs(5), more);
-        Topology { redis, sentinels }
+        Topology { redis, sentinels, _alone: alone }
     }
 
     fn ports(&self) -> Vec<u16> {

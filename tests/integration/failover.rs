@@ -107,7 +107,7 @@ fn writers_go_on_after_the_master_was_killed_and_its_return_gets_nobody() {
     let new_master = sentinels.master_port();
     sentinels.pause();
     master.start_again(&[]);
-    assert_eq!(master.info("role"), "master");
+    assert_eq!(master.info("role"), "master", "{}", master.call(&["INFO", "replication"]));
     let deadline = Instant::now() + Duration::from_secs(2);
     while Instant::now() < deadline {
         let reached =
