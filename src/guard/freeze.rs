@@ -32,8 +32,8 @@
 //! | `+promoted-slave`, promoted | as selected | as selected |
 //! | `-failover-abort-*` | nothing | lost: the end thaws, or the next word of that Sentinel; late: the same, late |
 //! | end, `+switch-master`, names | a majority at a new epoch freezes for a server that has not said `role:master` yet | lost: polls repeat it |
-//! | the leader is lost | nothing | thaws, but where another Sentinel names the selected server at a later epoch |
-//! | its census or TILT | nothing | nothing; a majority may come or go, and with it a lead of the majority |
+//! | the leader is lost, or in TILT | nothing | thaws, but where another Sentinel names the selected server at a later epoch |
+//! | its census, or another's TILT | nothing | nothing; a majority may come or go, and with it a lead of the majority |
 //! | report of the frozen server | nothing | another role: thaws, cuts; silence: nothing |
 //! | reload, `set redis guard off` | nothing | server or guard gone: thaws |
 //! | timer | nothing | the end |
