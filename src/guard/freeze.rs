@@ -13,7 +13,7 @@
 //! | state | what becomes true | transition |
 //! |---|---|---|
 //! | `Flowing` | a lead of the incumbent is open, newer than any that is spent | `Frozen` until now + `timeout freeze`: [`Turn::Freeze`] |
-//! | `Flowing` | the same, but the third within [`WITHIN`] brought no switch | stays; the lead is spent: [`Turn::Refused`] |
+//! | `Flowing` | the same, but the third within [`WITHIN`] brought no switch | stays; the lead is spent: [`Turn::Refused`], once for as long as none comes |
 //! | `Flowing` | the lead is spent | stays |
 //! | `Frozen` | the lead goes on, or a newer one takes its place | stays; the end does not move |
 //! | `Frozen` | another server got the word | `Flowing`; the count of vain freezes starts over: [`Thaw::Switched`] |
@@ -138,12 +138,14 @@ impl Freezer {
             return None;
         }
         self.vain.retain(|began| now.since(*began) < WITHIN);
-        if self.vain.len() >= VAIN && self.barred_until.is_none() {
+        let is_news = self.vain.len() >= VAIN && self.barred_until.is_none();
+        if is_news {
             self.barred_until = Some(now + WITHIN);
         }
         if self.barred_until.is_some_and(|until| now < until) {
             self.spent = lead;
-            return Some(Turn::Refused(server));
+            // Who announces failovers without end shall not fill the log with them either.
+            return is_news.then_some(Turn::Refused(server));
         }
         self.barred_until = None;
         self.vain.push(now);
