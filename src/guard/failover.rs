@@ -77,8 +77,12 @@ impl Failovers {
     pub fn hear(&mut self, sentinel: SentinelId, word: &SentinelWord, now: Tick) {
         self.sentinels.hear(sentinel, word);
         match word {
+            // What it was about to do before it lost its sense of time, and does not do before that is over.
+            SentinelWord::Failover(step) if self.sentinels.is_in_tilt(sentinel) && !step.is_last() => {}
             SentinelWord::Failover(step) => self.leads.hear(sentinel, step, &self.majority, now),
-            SentinelWord::Lost | SentinelWord::Forgotten => self.leads.lose(sentinel, &self.sentinels),
+            SentinelWord::Lost | SentinelWord::Forgotten | SentinelWord::Tilt(true) => {
+                self.leads.lose(sentinel, &self.sentinels);
+            }
             _ => {}
         }
     }

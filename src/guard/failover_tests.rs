@@ -144,6 +144,24 @@ fn a_lost_leader_thaws_unless_another_names_the_selected_server() {
 }
 
 #[test]
+fn a_leader_in_tilt_leads_nothing() {
+    for step in [decided(A), selected(A, B)] {
+        let mut trial = Trial::watched();
+        trial.leads(1, step.clone());
+        assert_eq!(trial.frozen(), Some(A));
+        trial.hears(1, SentinelWord::Tilt(true));
+        assert_eq!((trial.frozen(), thaw(&trial.effects)), (None, Some(Thaw::LeaderLost)));
+        // What it still had to send.
+        trial.leads(1, step.clone());
+        assert_eq!(trial.frozen(), None);
+        // It goes on where it stopped.
+        trial.hears(1, SentinelWord::Tilt(false));
+        trial.leads(1, step);
+        assert_eq!(trial.frozen(), Some(A));
+    }
+}
+
+#[test]
 fn a_leader_that_is_lost_after_the_switch_leaves_the_choice_to_the_majority() {
     let mut trial = Trial::watched();
     trial.leads(1, selected(A, B));

@@ -13,7 +13,7 @@
 //! | state | what becomes true | transition |
 //! |---|---|---|
 //! | `Flowing` | a lead of the incumbent is open, newer than any that is spent | `Frozen` until now + `timeout freeze`: [`Turn::Freeze`] |
-//! | `Flowing` | the same, but the third within [`WITHIN`] brought no switch | stays; the lead is spent: [`Turn::Refused`] |
+//! | `Flowing` | the same, but the third within [`WITHIN`] brought no switch | stays; the lead is spent: [`Turn::Refused`], once for as long as none comes |
 //! | `Flowing` | the lead is spent | stays |
 //! | `Frozen` | the lead goes on, or a newer one takes its place | stays; the end does not move |
 //! | `Frozen` | another server got the word | `Flowing`; the count of vain freezes starts over: [`Thaw::Switched`] |
@@ -32,8 +32,8 @@
 //! | `+promoted-slave`, promoted | as selected | as selected |
 //! | `-failover-abort-*` | nothing | lost: the end thaws, or the next word of that Sentinel; late: the same, late |
 //! | end, `+switch-master`, names | a majority at a new epoch freezes for a server that has not said `role:master` yet | lost: polls repeat it |
-//! | the leader is lost | nothing | thaws, but where another Sentinel names the selected server at a later epoch |
-//! | its census or TILT | nothing | nothing; a majority may come or go, and with it a lead of the majority |
+//! | the leader is lost, or in TILT | nothing | thaws, but where another Sentinel names the selected server at a later epoch |
+//! | its census, or another's TILT | nothing | nothing; a majority may come or go, and with it a lead of the majority |
 //! | report of the frozen server | nothing | another role: thaws, cuts; silence: nothing |
 //! | reload, `set redis guard off` | nothing | server or guard gone: thaws |
 //! | timer | nothing | the end |
@@ -138,12 +138,14 @@ impl Freezer {
             return None;
         }
         self.vain.retain(|began| now.since(*began) < WITHIN);
-        if self.vain.len() >= VAIN && self.barred_until.is_none() {
+        let is_news = self.vain.len() >= VAIN && self.barred_until.is_none();
+        if is_news {
             self.barred_until = Some(now + WITHIN);
         }
         if self.barred_until.is_some_and(|until| now < until) {
             self.spent = lead;
-            return Some(Turn::Refused(server));
+            // Who announces failovers without end shall not fill the log with them either.
+            return is_news.then_some(Turn::Refused(server));
         }
         self.barred_until = None;
         self.vain.push(now);

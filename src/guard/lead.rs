@@ -10,7 +10,7 @@
 //! | the selected server holds the word, and a majority names it | settled: the majority speaks for it from now on |
 //! | a majority names a third server at a later epoch than when the lead began | settled: another failover won |
 //! | aborted by its leader | closed |
-//! | its Sentinel is lost or forgotten, and no other names the selected server at a later epoch | closed |
+//! | its Sentinel is lost, forgotten or in TILT, where it leads nothing on, and no other names the selected server at a later epoch | closed |
 //! | ended by its leader | stays for [`AFTERMATH`]: the others may still name the old one for a second |
 //! | [`LIFE`] without a further step, the operator's own time | closed: whatever ended it was lost on the way |
 //!
@@ -161,7 +161,7 @@ impl Leads {
         self.count
     }
 
-    /// Its Sentinel does not answer, or is not watched any more.
+    /// Its Sentinel does not answer, is in TILT, or is not watched any more.
     pub fn lose(&mut self, sentinel: SentinelId, sentinels: &Sentinels) {
         self.close(Closing::Lost, |lead| {
             let named = lead.selected().is_some_and(|server| sentinels.any_names(server, lead.base));

@@ -40,6 +40,8 @@ pub struct GuardState {
     /// Who holds the word, and why.
     master: Option<ServerKey>,
     reason: Reason,
+    /// Who held the word when it went out of the config: whoever is chosen next, its sessions end.
+    removed: Option<ServerKey>,
     clock: HoldClock,
     window_closes: Tick,
     judged: bool,
@@ -61,6 +63,7 @@ impl GuardState {
             failovers: Failovers::default(),
             master: None,
             reason: Reason::None,
+            removed: None,
             clock: HoldClock::started(now),
             window_closes: now,
             judged: false,
@@ -285,10 +288,11 @@ impl GuardState {
 
     /// After a choice nobody else keeps a client: neither the master before, nor one that clients reached
     /// while the guard only observed. A server that reports another role was cut when it did.
-    fn cut_the_others(&self, previous: Option<ServerKey>, effects: &mut Vec<Effect>) {
-        let Some(master) = self.master else { return };
+    fn cut_the_others(&mut self, previous: Option<ServerKey>, effects: &mut Vec<Effect>) {
         let is_member = |key: ServerKey| self.members.iter().any(|member| member.fact.key == key);
-        let removed = previous.filter(|key| !is_member(*key));
+        self.removed = previous.filter(|key| !is_member(*key)).or(self.removed);
+        let Some(master) = self.master else { return };
+        let removed = self.removed.take();
         let masters = self.members.iter().map(|member| member.fact).filter(|fact| fact.says == Says::Master);
         let others = masters.map(|fact| fact.key).filter(|key| *key != master);
         effects.extend(others.chain(removed).map(|key| Effect::Cut(key, CutReason::Succeeded)));

@@ -78,6 +78,11 @@ impl Sentinels {
         told.max(self.views.len() as u32)
     }
 
+    /// Whether it has lost its sense of time, as far as it said.
+    pub fn is_in_tilt(&self, sentinel: SentinelId) -> bool {
+        self.views.get(&sentinel).is_some_and(|view| view.tilt)
+    }
+
     /// Whether any Sentinel is known.
     pub fn is_empty(&self) -> bool {
         self.views.is_empty()

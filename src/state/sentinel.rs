@@ -38,6 +38,13 @@ pub enum FailoverStep {
     Ended { master: Named, promoted: Option<Named> },
 }
 
+impl FailoverStep {
+    /// Whether the failover is over with it.
+    pub fn is_last(&self) -> bool {
+        matches!(self, FailoverStep::Aborted { .. } | FailoverStep::Ended { .. })
+    }
+}
+
 /// What one Sentinel said, or what became of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SentinelWord {

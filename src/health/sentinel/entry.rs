@@ -193,7 +193,7 @@ impl Entry {
 
     /// Whoever listens knows nothing of it any more, or should hear all of it again.
     pub(super) fn unlearn(&mut self) {
-        (self.view, self.census, self.tilt) = (None, 0, false);
+        (self.view, self.census, self.tilt, self.step) = (None, 0, false, None);
     }
 
     /// The failover as its answers tell it.
@@ -228,12 +228,13 @@ impl Entry {
 
     /// Takes a step that was not said yet.
     fn advance(&mut self, step: FailoverStep) -> Option<FailoverStep> {
-        let ends = matches!(step, FailoverStep::Aborted { .. } | FailoverStep::Ended { .. });
-        let before = std::mem::replace(&mut self.step, (!ends).then(|| step.clone()));
+        let before = std::mem::replace(&mut self.step, (!step.is_last()).then(|| step.clone()));
         (before.as_ref() != Some(&step)).then_some(step)
     }
 
     fn turn_tilt(&mut self, tilt: bool) -> Option<SentinelWord> {
+        // In TILT it leads nothing on; what it goes on with afterwards is told again.
+        self.step = self.step.take().filter(|_| self.tilt == tilt);
         (std::mem::replace(&mut self.tilt, tilt) != tilt).then_some(SentinelWord::Tilt(tilt))
     }
 
