@@ -72,11 +72,11 @@ fn loses_no_write(example: &str) {
     });
 
     let writers = Writers::start(port, 4, None);
-    writers.write(400, SOON);
+    writers.write(100, SOON);
     topology.sentinels.fail_over();
     rolecall.wait_for_output_within(" took over from redis1: ", SOON);
     // The old master stays one for ten more seconds.
-    writers.write(2000, SOON);
+    writers.write(300, SOON);
     let written = writers.stop();
     let told: serde_json::Value =
         serde_json::from_str(&ask(&socket, "show failovers redis_backend json")).expect("JSON");

@@ -20,11 +20,11 @@ fn through_a_planned_failover(
 ) -> (Vec<Written>, u16) {
     wait_for_sentinels(rolecall, sentinels.ports.len());
     let writers = Writers::start(port, 4, password);
-    writers.write(400, SOON);
+    writers.write(100, SOON);
     sentinels.fail_over();
     rolecall.wait_for_output_within(" took over from redis1: ", SOON);
     // The old master stays one for ten more seconds.
-    writers.write(2000, SOON);
+    writers.write(300, SOON);
     let written = writers.stop();
     let port = eventually("Sentinels that have switched", SOON, || {
         Some(sentinels.master_port()).filter(|port| *port != master)
@@ -88,7 +88,7 @@ fn writers_go_on_after_the_master_was_killed_and_its_return_gets_nobody() {
     let rolecall = Rolecall::start(&config, port);
     let old_port = master.port;
     let writers = Writers::start(port, 4, None);
-    writers.write(100, Duration::from_secs(10));
+    writers.write(30, Duration::from_secs(10));
     master.kill();
     // Those who were there may still have met the dying one's socket; nobody who comes from now on is turned away.
     let late = Writers::start(port, 4, None);
@@ -96,8 +96,8 @@ fn writers_go_on_after_the_master_was_killed_and_its_return_gets_nobody() {
     eventually("another master by Sentinel's word", Duration::from_secs(60), || {
         (sentinels.master_port() != old_port).then_some(())
     });
-    writers.write(100, Duration::from_secs(5));
-    late.write(100, Duration::from_secs(5));
+    writers.write(30, Duration::from_secs(10));
+    late.write(30, Duration::from_secs(10));
     assert!(writers.stop().iter().all(|writer| writer.ended.len() == 1), "{}", rolecall.output());
     for writer in late.stop() {
         assert_eq!((writer.refused, writer.ended), (vec![], vec![]), "{}", rolecall.output());

@@ -15,7 +15,8 @@ const PATIENCE: Duration = Duration::from_secs(70);
 /// Some writers at work.
 #[derive(Debug)]
 pub struct Writers {
-    good: Arc<AtomicU64>,
+    /// Good writes of each.
+    good: Vec<Arc<AtomicU64>>,
     stop: Arc<AtomicBool>,
     threads: Vec<JoinHandle<Written>>,
 }
@@ -35,9 +36,10 @@ pub struct Written {
 impl Writers {
     /// `count` of them, on the frontend at `port`; each session logs in with `password`, if there is one.
     pub fn start(port: u16, count: usize, password: Option<&'static str>) -> Writers {
-        let (good, stop) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
+        let good: Vec<Arc<AtomicU64>> = (0..count).map(|_| Arc::default()).collect();
+        let stop = Arc::new(AtomicBool::new(false));
         let write = |number: usize| {
-            let (good, stop) = (Arc::clone(&good), Arc::clone(&stop));
+            let (good, stop) = (Arc::clone(&good[number]), Arc::clone(&stop));
             std::thread::spawn(move || {
                 let mut written = Written::default();
                 while !stop.load(Relaxed) {
@@ -50,10 +52,13 @@ impl Writers {
         Writers { good, stop, threads }
     }
 
-    /// Returns after `count` more good writes.
+    /// Returns after `count` more good writes of each.
     pub fn write(&self, count: u64, limit: Duration) {
-        let goal = self.good.load(Relaxed) + count;
-        eventually("more good writes", limit, || (self.good.load(Relaxed) >= goal).then_some(()));
+        let goals: Vec<u64> = self.good.iter().map(|good| good.load(Relaxed) + count).collect();
+        eventually("more good writes of each writer", limit, || {
+            let mut reached = self.good.iter().zip(&goals).map(|(good, goal)| good.load(Relaxed) >= *goal);
+            reached.all(|reached| reached).then_some(())
+        });
     }
 
     /// What each of them saw.
