@@ -165,7 +165,11 @@ fn servers_come_from_sentinels_alone() {
         let mut client = Client::connect(port).ok()?;
         (client.call(&["SET", "key", "2"]).ok()? == "OK").then_some(())
     });
-    let heir = if sentinels.master_port() == replica.port { &replica } else { &later };
+    // The promotion is served a second before the Sentinels name it.
+    let heir = eventually("a Sentinel that names the heir", Duration::from_secs(20), || {
+        let named = sentinels.master_port();
+        [&replica, &later].into_iter().find(|redis| redis.port == named)
+    });
     assert_eq!(heir.call(&["GET", "key"]), "2");
 
     wait_for(&rolecall, 2, &["is master,"]);
