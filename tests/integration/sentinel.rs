@@ -165,10 +165,10 @@ fn servers_come_from_sentinels_alone() {
         let mut client = Client::connect(port).ok()?;
         (client.call(&["SET", "key", "2"]).ok()? == "OK").then_some(())
     });
-    // The first Sentinel may be the last to hear of it.
-    let heir = eventually("the heir by Sentinel's word", Duration::from_secs(20), || {
-        let port = sentinels.master_port();
-        [&replica, &later].into_iter().find(|redis| redis.port == port)
+    // The promotion is served a second before the Sentinels name it.
+    let heir = eventually("a Sentinel that names the heir", Duration::from_secs(20), || {
+        let named = sentinels.master_port();
+        [&replica, &later].into_iter().find(|redis| redis.port == named)
     });
     assert_eq!(heir.call(&["GET", "key"]), "2");
 
