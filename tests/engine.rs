@@ -2,11 +2,16 @@
 
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a test ends with what it did not expect")]
 
+#[allow(unreachable_pub, reason = "shared with other tests")]
+#[path = "integration/harness/ports.rs"]
+mod ports;
+
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use ports::free_port;
 use tempfile::TempDir;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_rolecall");
@@ -29,10 +34,6 @@ fn echo() -> u16 {
         }
     });
     port
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 struct Program {

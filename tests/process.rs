@@ -3,6 +3,10 @@
 
 #![allow(clippy::panic, reason = "a panic is how a test fails")]
 
+#[allow(unreachable_pub, reason = "shared with other tests")]
+#[path = "integration/harness/ports.rs"]
+mod ports;
+
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::{UnixDatagram, UnixStream};
@@ -11,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use ports::free_port;
 use tempfile::TempDir;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_rolecall");
@@ -144,11 +149,6 @@ fn greets(port: u16) -> bool {
 
 fn refuses(port: u16) -> bool {
     TcpStream::connect(("127.0.0.1", port)).is_err()
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("an address").port()
 }
 
 fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {

@@ -7,7 +7,9 @@ use std::time::Instant;
 
 use super::program::{BOTH, DEADLINE, REFUSES, Running};
 
-pub(crate) const DEFAULTS: &str = "global\n log @LOG@ local0\ndefaults\n log global\n option tcplog\n timeout connect 300ms\n \
+/// One thread: HAProxy counts a connection before it accepts it, and one that another thread has taken for a moment,
+/// too.
+pub(crate) const DEFAULTS: &str = "global\n nbthread 1\n log @LOG@ local0\ndefaults\n log global\n option tcplog\n timeout connect 300ms\n \
                         timeout client 5s\n timeout server 5s\n retries 1\n";
 
 /// A server that says its name and then nothing; it lives as long as the test.
