@@ -142,6 +142,7 @@ impl Duty {
         match end {
             End::Exit(code) => code,
             End::Signal(signal) => {
+                self.control.sockets.refuse();
                 // Returns for process 1 only, which the kernel spares.
                 let _ = process::die_of(signal);
                 128 + signal as u8

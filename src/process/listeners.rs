@@ -13,6 +13,7 @@ use socket2::SockRef;
 use super::gather::reason;
 use super::reload::{Line, SocketName, plan, socket_names};
 use crate::config::Config;
+use crate::config::model::BindAddress;
 use crate::state::Listener;
 use crate::sys::listen::{self, ListenError};
 
@@ -109,8 +110,19 @@ impl Sockets {
         names.filter_map(|name| self.0.get(&name).cloned()).collect()
     }
 
-    /// Refuses new clients of the frontends of those positions, the sockets staying bound. A unix socket queues them: once shut down it could
-    /// never listen again.
+    /// The process ends: nobody is let in from now on. Its end alone would not do, as a ring of io_uring goes on
+    /// holding the sockets that it polls until the kernel has taken it down, some milliseconds later. A socket that
+    /// was inherited stays as it is: it belongs to whoever handed it down.
+    pub fn refuse(&self) {
+        let own = self.0.values().filter(|listener| !matches!(listener.address, BindAddress::Fd(_)));
+        for listener in own {
+            // One that does not listen any more is what was wanted.
+            let _ = SockRef::from(&listener.socket).shutdown(Shutdown::Both);
+        }
+    }
+
+    /// Refuses new clients of the frontends of those positions, the sockets staying bound. A unix socket queues
+    /// them: once shut down it could never listen again.
     pub fn pause(&self, config: &Config, chosen: impl Fn(usize) -> bool) {
         let binds = socket_names(config).binds.into_iter().enumerate();
         for name in binds.filter(|(at, _)| chosen(*at)).flat_map(|(_, names)| names).flatten() {
