@@ -10,6 +10,7 @@ use crate::harness::{Client, eventually, free_port};
 use crate::subject::{Subject, room};
 
 const IDLE: u32 = 10_000;
+const SERVER: &str = "    server redis 127.0.0.1:REDIS check\n";
 
 /// Measures and prints.
 pub fn print(redis: u16, subjects: &[Subject]) {
@@ -30,7 +31,7 @@ pub fn print(redis: u16, subjects: &[Subject]) {
 
 fn idle(subject: Subject, redis: u16) -> String {
     let count = IDLE.min(room() - 100);
-    let running = subject.start(redis);
+    let running = subject.start_with(redis, room(), SERVER);
     // What the first connections bring with them once and for all is not theirs.
     let mut clients: Vec<Client> = (0..50).map(|_| idle_client(running.port)).collect();
     let before = running.memory_kib();
@@ -51,7 +52,6 @@ fn large_maxconn(subject: Subject, redis: u16) -> String {
     if subject == Subject::Nginx {
         return String::new();
     }
-    const SERVER: &str = "    server redis 127.0.0.1:REDIS check\n";
     // Beyond it both refuse to start.
     let large = room();
     let memory = |maxconn| subject.start_with(redis, maxconn, SERVER).memory_kib();

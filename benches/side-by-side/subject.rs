@@ -72,7 +72,8 @@ impl Subject {
 
     /// Starts it in front of `redis`.
     pub fn start(self, redis: u16) -> Running {
-        self.start_with(redis, room(), "    server redis 127.0.0.1:REDIS check\n")
+        // The pipes of splicing take descriptors, too.
+        self.start_with(redis, room() / 2, "    server redis 127.0.0.1:REDIS check\n")
     }
 
     /// Starts it with these servers, in which `REDIS` stands for the port, and this `maxconn`.

@@ -78,7 +78,8 @@ fn they_are_served_in_the_order_in_which_they_came() {
     // wait while the other goes on.
     let displaced = displacements(2);
     let mean = displaced.iter().sum::<usize>() / displaced.len();
-    assert!(mean <= 128, "{mean} places from where they stood");
+    // A random order has a mean of 333.
+    assert!(mean <= 250, "{mean} places from where they stood");
 }
 
 #[test]
