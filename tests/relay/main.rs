@@ -81,6 +81,7 @@ suite!({
         a_client_may_end_at_any_point
         short_sends_both_ways_lose_nothing
         readers_that_stand_still_starve_nobody
+        those_who_send_without_end_starve_nobody
         cuts_at_any_time_leave_a_prefix
         thousands_of_short_sessions_leave_nothing;
 });

@@ -44,6 +44,8 @@ impl Flags {
     pub(super) const WATCHED: Flags = Flags(1 << 15);
     /// It is read message by message, so that what it sends is bounded.
     pub(super) const STEPWISE: Flags = Flags(1 << 16);
+    /// It brought bytes since a receive of it last found no buffer.
+    pub(super) const FED: Flags = Flags(1 << 17);
 
     pub(super) fn has(self, flag: Flags) -> bool {
         self.0 & flag.0 != 0

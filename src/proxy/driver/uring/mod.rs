@@ -121,6 +121,7 @@ impl Completions {
         }
         self.pump.dirty = dirty;
         self.pump.flushed();
+        self.feed();
         let mut unread = std::mem::take(&mut self.unread);
         for (slot, turn) in unread.drain(..) {
             if let Some(link) = find(&mut self.links, slot).filter(|link| link.turn == turn) {
@@ -128,6 +129,19 @@ impl Completions {
             }
         }
         self.unread = std::mem::replace(&mut self.pump.unread, unread);
+    }
+
+    /// Receives from those that found no buffer, in their order.
+    fn feed(&mut self) {
+        for rank in 0..self.pump.hungry.len() {
+            let mut hungry = std::mem::take(&mut self.pump.hungry[rank]);
+            for one in hungry.drain(..) {
+                if let Some(link) = find(&mut self.links, one.slot).filter(|link| link.turn == one.turn) {
+                    self.pump.regulate(one.slot, link, one.side);
+                }
+            }
+            self.pump.hungry[rank] = hungry;
+        }
     }
 
     /// Most clients that are not read are a moment later: they are looked at again then, before a poll is spent

@@ -6,6 +6,8 @@
 //!   not read: its receive is cancelled, and what still comes before that acts is appended. So what waits
 //!   for a slow side is bounded by what the ring's buffers hold, and keeps none of them from the others.
 //! * A side whose peer was slow is read step by step, one buffer at a time, until its messages are small again.
+//! * A side that found no buffer is received from again when the round ends, after those that have waited longer:
+//!   however much one sends, the others get their turn.
 //! * A FIN is reported after the bytes before it were sent, a server's failure likewise. A client that
 //!   failed is not waited for longer than the round takes.
 
@@ -32,12 +34,12 @@ pub(super) struct Queued {
     next: u32,
 }
 
-/// A side that has chunks queued in this round.
+/// A side that is to be seen to when the round ends.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Dirty {
+pub(super) struct Errand {
     pub(super) slot: Slot,
     pub(super) turn: u32,
-    side: Side,
+    pub(super) side: Side,
 }
 
 /// What a worker's links share.
@@ -45,7 +47,10 @@ pub(super) struct Dirty {
 pub(super) struct Pump {
     pub(super) ring: Ring,
     pub(super) reports: VecDeque<(Slot, Report)>,
-    pub(super) dirty: Vec<Dirty>,
+    /// Sides that have chunks queued in this round.
+    pub(super) dirty: Vec<Errand>,
+    /// Sides that found no buffer: those that had none since they last did, then the others.
+    pub(super) hungry: [Vec<Errand>; 2],
     pub(super) queued: Vec<Queued>,
     parts: Vec<Chunk>,
     /// Links whose client is not read, and may need a poll.
@@ -58,6 +63,7 @@ impl Pump {
             ring,
             reports: VecDeque::new(),
             dirty: Vec::new(),
+            hungry: Default::default(),
             queued: Vec::new(),
             parts: Vec::new(),
             unread: Vec::new(),
@@ -77,10 +83,19 @@ impl Pump {
         what: Result<Option<Chunk>, Errno>,
     ) {
         match what {
-            Ok(Some(chunk)) => self.pass(slot, link, side, chunk),
+            Ok(Some(chunk)) => {
+                link.end_mut(side).flags.set(Flags::FED);
+                self.pass(slot, link, side, chunk);
+            }
             Ok(None) => self.over(slot, link, side, None),
-            // Out of buffers: they are all back in the next round, in which it is received again.
-            Err(Errno::ECANCELED | Errno::ENOBUFS | Errno::EAGAIN | Errno::EINTR) => {}
+            // They are all back in the next round. Asked for at once, whoever takes them all would do so again.
+            Err(Errno::ENOBUFS) => {
+                let errand = Errand { slot, turn: link.turn, side };
+                let flags = &mut link.end_mut(side).flags;
+                self.hungry[usize::from(flags.has(Flags::FED))].push(errand);
+                return flags.unset(Flags::FED);
+            }
+            Err(Errno::ECANCELED | Errno::EAGAIN | Errno::EINTR) => {}
             Err(errno) => self.over(slot, link, side, Some(errno)),
         }
         self.regulate(slot, link, side);
@@ -110,7 +125,7 @@ impl Pump {
             return;
         }
         if sink.queue == Queue::EMPTY {
-            self.dirty.push(Dirty { slot, turn, side: side.peer() });
+            self.dirty.push(Errand { slot, turn, side: side.peer() });
         }
         self.queue(sink, chunk);
     }
@@ -133,8 +148,8 @@ impl Pump {
     }
 
     /// The round ends: sends what is queued for a side.
-    pub(super) fn flush(&mut self, link: &mut Link, dirty: Dirty) {
-        let Dirty { slot, side, .. } = dirty;
+    pub(super) fn flush(&mut self, link: &mut Link, dirty: Errand) {
+        let Errand { slot, side, .. } = dirty;
         let mark = link.mark(slot, Kind::Socket, side);
         let (sink, source) = link.ends(side);
         let queue = std::mem::replace(&mut sink.queue, Queue::EMPTY);

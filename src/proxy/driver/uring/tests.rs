@@ -247,3 +247,67 @@ fn a_late_completion_does_not_reach_the_next_occupant() {
     assert_eq!(scene.told, []);
     scene.end();
 }
+
+/// A session beside others in an engine that is not turned yet.
+fn join(engine: &mut Completions, slot: Slot) -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let client = TcpStream::connect(address).unwrap();
+    let (accepted, _) = listener.accept().unwrap();
+    accepted.set_nonblocking(true).unwrap();
+    engine.open(slot, 1, accepted.into()).unwrap();
+    let spec = ConnectSpec {
+        server: ServerKey(0),
+        target: Target::Tcp(address),
+        source: None,
+        keepalive: None,
+        user_timeout: None,
+    };
+    engine.connect(slot, &spec);
+    let (server, _) = listener.accept().unwrap();
+    client.set_nonblocking(true).unwrap();
+    server.set_nonblocking(true).unwrap();
+    (client, server)
+}
+
+/// One round, whatever it tells.
+fn round(engine: &mut Completions) {
+    engine.flush();
+    engine.pump.ring.enter(Some(Duration::from_millis(5))).unwrap();
+    engine.settle();
+    while let Some(Done { tag, outcome }) = engine.pump.ring.next_done() {
+        engine.happened(Mark::of(tag), outcome);
+    }
+    while engine.next_report().is_some() {}
+}
+
+/// Those who send all the time take every buffer there is, and whoever says a word is heard all the same.
+#[test]
+fn those_who_find_no_buffer_come_before_those_who_had_some() {
+    const FLOODS: Slot = 3;
+    let size = Size { buffers: Shape { count: 2, size: 4096 }, ..Size::default() };
+    let mut engine = Completions::new(Ring::new(size).unwrap());
+    let mut ends: Vec<_> = (0..=FLOODS).map(|slot| join(&mut engine, slot)).collect();
+    (0..5).for_each(|_| round(&mut engine));
+    for slot in 0..=FLOODS {
+        engine.perform(slot, &Op::Relay);
+    }
+    let mut block = vec![7; 1 << 20];
+    for words in 0..20 {
+        let (quiet, floods) = ends.split_last_mut().unwrap();
+        quiet.1.write_all(b"word").unwrap();
+        let mut rounds = 0;
+        while quiet.0.read(&mut [0; 8]).is_err() {
+            for (client, server) in &mut *floods {
+                let _ = server.write(&block[..100_000]); // As much as it takes.
+                let _ = client.read(&mut block);
+            }
+            round(&mut engine);
+            rounds += 1;
+            assert!(rounds < 30, "word {words} is not heard");
+        }
+    }
+    (0..=FLOODS).for_each(|slot| engine.abandon(slot));
+    (0..6).for_each(|_| round(&mut engine));
+    engine.leave().unwrap();
+}
