@@ -1,13 +1,18 @@
 //! The guard with real Redis servers behind it, asked by the real checks.
 
+#[allow(unreachable_pub, reason = "shared with other tests")]
+#[path = "../../tests/integration/harness/ports.rs"]
+mod ports;
+
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use ports::free_port;
 use tokio::sync::mpsc::unbounded_channel;
 
 use super::actor::{Ears, Guards, run};
@@ -94,10 +99,6 @@ fn launch(port: u16, master: Option<u16>, directory: &std::path::Path) -> Child 
         command.args(["--replicaof", &format!("127.0.0.1 {master}")]);
     }
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// Checks and guard over those servers.

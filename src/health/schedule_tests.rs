@@ -91,7 +91,7 @@ impl Bench {
 
     async fn event(&mut self) -> String {
         let emitted =
-            tokio::time::timeout(Duration::from_secs(5), self.events.recv()).await.unwrap().unwrap();
+            tokio::time::timeout(Duration::from_secs(30), self.events.recv()).await.unwrap().unwrap();
         let event = emitted.event;
         match event.what {
             ServerChange::Down { reason, left } => {
@@ -107,7 +107,7 @@ impl Bench {
     }
 
     async fn report(&mut self) -> Report {
-        tokio::time::timeout(Duration::from_secs(5), self.reports.recv()).await.unwrap().unwrap()
+        tokio::time::timeout(Duration::from_secs(30), self.reports.recv()).await.unwrap().unwrap()
     }
 
     fn commands(&self) -> Vec<String> {
@@ -358,26 +358,36 @@ async fn connects_that_fail_have_a_server_checked_sooner() {
     assert_eq!(bench.event().await, "s down L7STS 0+0");
 }
 
-#[tokio::test]
-async fn a_server_that_comes_up_starts_slowly() {
+/// A server that has been down and is up again, with that `slowstart`.
+async fn coming_up(slowstart: Duration) -> (Bench, Arc<ServerLive>) {
     let (port, say) = redis(b"-ERR no\r\n".to_vec()).await;
     let mut bench = Bench::new();
-    let mut slow = server("s", port);
-    slow.slowstart = Duration::from_millis(400);
-    bench.load(backend(CheckMethod::RedisCheck, vec![slow]), Guarding::None);
+    bench.load(
+        backend(CheckMethod::RedisCheck, vec![Server { slowstart, ..server("s", port) }]),
+        Guarding::None,
+    );
     assert_eq!(bench.event().await, "s down L7STS 0+0");
     say.send(b"+PONG\r\n".to_vec()).unwrap();
     assert_eq!(bench.event().await, "s NoServerLeft { is_listen: false }");
     assert_eq!(bench.event().await, "s up 1+0");
     let live = Arc::clone(bench.live(0));
+    (bench, live)
+}
+
+#[tokio::test]
+async fn a_server_that_comes_up_starts_slowly() {
+    // However busy the machine is, the first is not over when it is looked at.
+    let (bench, live) = coming_up(Duration::from_secs(3600)).await;
     assert_eq!((live.operation(), live.share()), (Operation::Starting, 1));
+    drop(bench);
+    let (bench, live) = coming_up(Duration::from_millis(400)).await;
     let mut shares = vec![live.share()];
     while live.operation() == Operation::Starting {
         sleep(Duration::from_millis(1)).await;
         shares.push(live.share());
     }
     shares.dedup();
-    assert!(shares.is_sorted() && shares.len() > 3 && shares.last() == Some(&100), "{shares:?}");
+    assert!(shares.is_sorted() && shares.last() == Some(&100), "{shares:?}");
     let reconsidered = bench.commands().iter().filter(|command| *command == "Reconsider").count();
     assert!(reconsidered >= shares.len(), "those who wait hear of every step");
 }

@@ -76,7 +76,7 @@ fn an_address_in_use_is_named() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let port = taken.local_addr().expect("an address").port();
     let mut rolecall = Rolecall::spawn(&redis_config(port, &[1], ""), &["-db"]);
-    assert_eq!(rolecall.process.wait(Duration::from_secs(10)).code(), Some(1));
+    assert_eq!(rolecall.process.wait(Duration::from_secs(30)).code(), Some(1));
     let text = rolecall.output();
     assert!(text.contains(&format!("127.0.0.1:{port}")) && text.contains("in use"), "{text}");
 }

@@ -16,7 +16,7 @@ fn workers_keep_to_the_cores_of_the_config() {
     );
     let rolecall = Rolecall::start(&config, port);
     for (name, core) in [("worker 0", first), ("worker 1", last)] {
-        eventually("the worker to be where it belongs", Duration::from_secs(5), || {
+        eventually("the worker to be where it belongs", Duration::from_secs(30), || {
             (allowed(rolecall.process.id(), name)? == core.to_string()).then_some(())
         });
     }

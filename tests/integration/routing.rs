@@ -37,10 +37,10 @@ fn the_status_of_every_server_is_on_the_page() {
     let config = redis_config(port, &[master.port, replica.port], "") + &stats_section(page);
     let _rolecall = Rolecall::start(&config, port);
     let status = |server: &str, field: &str| csv_field(page, "redis_backend", server, field);
-    eventually("the replica to be seen", Duration::from_secs(5), || {
+    eventually("the replica to be seen", Duration::from_secs(30), || {
         (status("redis2", "status").as_deref() == Some("DOWN")).then_some(())
     });
-    eventually("the master to be seen", Duration::from_secs(5), || {
+    eventually("the master to be seen", Duration::from_secs(30), || {
         (status("redis1", "status").as_deref() == Some("UP")).then_some(())
     });
     assert_eq!(

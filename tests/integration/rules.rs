@@ -64,17 +64,17 @@ fn clients_of_a_chart_follow_what_most_sentinels_say() {
         let rolecall = Rolecall::start(&chart(port, page, &servers, &sentinels.ports, role_check), port);
         // Until the first checks are over all servers are up, as in HAProxy.
         let settled = || (0..20).all(|_| reached(port) == Some(master.port)).then_some(());
-        eventually("clients of the master only", Duration::from_secs(15), settled);
+        eventually("clients of the master only", Duration::from_secs(30), settled);
         assert!(http(page, "/healthz", "").starts_with("HTTP/1.0 200"), "{}", rolecall.output());
         let active = |node: usize, count: u32| {
             let line = format!("active_servers{{proxy=\"check_if_redis_is_master_{node}\"}} {count}\n");
             http(page, "/metrics", "").contains(&line)
         };
         let agreed = || (active(0, 0) && active(1, 3)).then_some(());
-        eventually("what all Sentinels say in the metrics", Duration::from_secs(10), agreed);
+        eventually("what all Sentinels say in the metrics", Duration::from_secs(30), agreed);
         master.kill();
         let moved = || (0..20).all(|_| reached(port) == Some(replica.port)).then_some(());
-        eventually("clients of the new master only", Duration::from_secs(60), moved);
+        eventually("clients of the new master only", Duration::from_secs(180), moved);
     }
 }
 
@@ -99,5 +99,5 @@ fn patterns_of_a_file_are_read_again_at_a_reload() {
     std::fs::write(&file, "10.0.0.0/8\n").expect("a file of patterns");
     rolecall.reload(&config);
     let moved = || (reached(port) == Some(outside.port)).then_some(());
-    eventually("what the file says now", Duration::from_secs(10), moved);
+    eventually("what the file says now", Duration::from_secs(30), moved);
 }

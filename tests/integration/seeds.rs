@@ -65,11 +65,11 @@ fn the_redis_config_runs_as_root_with_chroot_user_and_daemon() {
         .replace("daemon\n", &format!("daemon\npidfile {}\n", pidfile.display()))
         + &stats_section(page);
     let mut starter = Rolecall::spawn(&config, &[]);
-    assert!(starter.process.wait(Duration::from_secs(15)).success(), "{}", starter.output());
+    assert!(starter.process.wait(Duration::from_secs(30)).success(), "{}", starter.output());
 
     let parent: u32 = std::fs::read_to_string(&pidfile).expect("a pid file").trim().parse().expect("a pid");
     let stop = StopDaemon(parent);
-    let worker = eventually("a worker", Duration::from_secs(5), || child_of(parent));
+    let worker = eventually("a worker", Duration::from_secs(30), || child_of(parent));
     let nobody = nix::unistd::User::from_name("nobody").ok().flatten().expect("the user nobody").uid;
     assert_eq!(status_field(worker, "Uid").split_whitespace().next(), Some(nobody.to_string().as_str()));
     assert_eq!(
@@ -90,7 +90,7 @@ fn the_redis_config_runs_as_root_with_chroot_user_and_daemon() {
     assert_eq!(csv_field(page, "redis_backend", "redis2", "status").as_deref(), Some("UP"));
     assert!(!http(page, "/", "").contains("my-redis-password"));
     drop(stop);
-    eventually("the end of parent and worker", Duration::from_secs(5), || {
+    eventually("the end of parent and worker", Duration::from_secs(30), || {
         (!alive(parent) && !alive(worker)).then_some(())
     });
 }

@@ -14,7 +14,7 @@ fn lines(rolecall: &Rolecall, words: &[&str]) -> usize {
 }
 
 fn wait_for(rolecall: &Rolecall, count: usize, words: &[&str]) {
-    let deadline = Duration::from_secs(20);
+    let deadline = Duration::from_secs(60);
     let name = format!("{count} lines with {words:?}");
     eventually(&name, deadline, || (lines(rolecall, words) >= count).then_some(()));
 }
@@ -161,12 +161,12 @@ fn servers_come_from_sentinels_alone() {
     wait_for(&rolecall, 1, &[&place(&later)]);
 
     master.kill();
-    eventually("a write after the failover", Duration::from_secs(20), || {
+    eventually("a write after the failover", Duration::from_secs(30), || {
         let mut client = Client::connect(port).ok()?;
         (client.call(&["SET", "key", "2"]).ok()? == "OK").then_some(())
     });
     // The promotion is served a second before the Sentinels name it.
-    let heir = eventually("a Sentinel that names the heir", Duration::from_secs(20), || {
+    let heir = eventually("a Sentinel that names the heir", Duration::from_secs(30), || {
         let named = sentinels.master_port();
         [&replica, &later].into_iter().find(|redis| redis.port == named)
     });
@@ -204,7 +204,7 @@ fn a_redis_that_all_sentinels_forgot_frees_its_slot() {
     replica.kill();
     let mut sentinel = Client::connect(sentinels.ports[0]).expect("the Sentinel accepts");
     let flags = || sentinel_flags(sentinels.ports[0]);
-    eventually("a replica that is down", Duration::from_secs(10), || {
+    eventually("a replica that is down", Duration::from_secs(30), || {
         flags().contains("s_down").then_some(())
     });
     // Down is not forgotten.

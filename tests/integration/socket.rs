@@ -12,7 +12,7 @@ use crate::harness::process::status_field;
 use crate::harness::rolecall::{ask, check, redis_config};
 use crate::harness::{Client, Redis, Rolecall, eventually, free_port};
 
-const SOON: Duration = Duration::from_secs(5);
+const SOON: Duration = Duration::from_secs(30);
 
 /// A server that says its name to whoever connects, and closes after its client.
 fn greeter(name: &'static str) -> u16 {

@@ -28,12 +28,12 @@ fn who_tracks_a_replica_gets_no_clients_and_who_tracks_a_demoted_master_loses_th
         + &second_way(second, &tracking)
         + &stats_section(page);
     let rolecall = Rolecall::start(&config, port);
-    eventually("the master, by the second way", Duration::from_secs(5), || {
+    eventually("the master, by the second way", Duration::from_secs(30), || {
         reached(second).filter(|found| *found == master.port)
     });
     assert_eq!((0..10).filter_map(|_| reached(second)).collect::<Vec<_>>(), vec![master.port; 10]);
     let status = |name: &str| csv_field(page, "second", name, "status").unwrap_or_default();
-    eventually("the replica is known", Duration::from_secs(5), || (status("s2") == "DOWN").then_some(()));
+    eventually("the replica is known", Duration::from_secs(30), || (status("s2") == "DOWN").then_some(()));
     assert_eq!(status("s1"), "UP");
 
     let mut client = Client::connect(second).expect("the second way accepts");
@@ -41,7 +41,7 @@ fn who_tracks_a_replica_gets_no_clients_and_who_tracks_a_demoted_master_loses_th
     replica.call(&["REPLICAOF", "NO", "ONE"]);
     master.call(&["REPLICAOF", "127.0.0.1", &replica.port.to_string()]);
     client.stream().read_to_end(&mut Vec::new()).expect("a FIN, not a reset");
-    eventually("the new master, by the second way", Duration::from_secs(5), || {
+    eventually("the new master, by the second way", Duration::from_secs(30), || {
         reached(second).filter(|found| *found == replica.port)
     });
     assert!(rolecall.output().contains("Server second/s1 is DOWN via redis_backend/redis1."));
@@ -66,12 +66,12 @@ fn a_reload_turns_a_chain_round_under_clients() {
         line("a", "redis_backend/redis1") + &line("b", "a"),
     ];
     let rolecall = Rolecall::start(&config(&chains[0]), port);
-    eventually("the first client", Duration::from_secs(5), || reached(second));
+    eventually("the first client", Duration::from_secs(30), || reached(second));
     for turn in 1..10 {
         rolecall.reload(&config(&chains[turn % 2]));
         let tracked = ["b", "redis_backend/redis1"][turn % 2];
         let tracked = if tracked == "b" { "second/b" } else { tracked };
-        eventually("the reload", Duration::from_secs(5), || {
+        eventually("the reload", Duration::from_secs(30), || {
             assert_eq!(reached(second), Some(master.port), "{}", rolecall.output());
             (csv_field(page, "second", "a", "tracked").as_deref() == Some(tracked)).then_some(())
         });

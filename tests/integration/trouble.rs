@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::harness::rolecall::{http, redis_config, stats_section};
 use crate::harness::{Client, Redis, Rolecall, eventually, free_port};
 
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(30);
 
 /// Has `server` checked until the log and the page name `error`; it is said once however often it is met.
 fn named(server: &Redis, more: &str, error: &str) -> Rolecall {

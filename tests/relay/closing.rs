@@ -202,7 +202,7 @@ pub(crate) fn a_reader_that_stands_still_does_not_keep_a_dead_session(engine: En
         reset_after_delivery(stream);
     });
     let change = |config: &mut rolecall::config::Config| {
-        config.frontends[0].timeout_client = Some(Duration::from_millis(700));
+        config.frontends[0].timeout_client = Some(Duration::from_secs(3));
     };
     let balancer = Balancer::start(engine, Wish { change, ..Wish::of(&[server.address]) });
     let client = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();

@@ -42,15 +42,6 @@ fn cut(balancer: &Balancer) {
     balancer.workers.broadcast(|| Command::Cut(key, CutReason::Succeeded));
 }
 
-/// Waits until the workers have done what they were told.
-fn obeyed(balancer: &Balancer) {
-    eventually("the letter boxes are empty", || {
-        (0..balancer.workers.count()).all(|at| balancer.workers.mailbox(at).is_empty())
-    });
-    // Taken out is not yet done.
-    std::thread::sleep(Duration::from_millis(20));
-}
-
 pub(crate) fn bytes_both_ways_are_exact_however_often_it_freezes(engine: EngineLoop) {
     const LENGTH: usize = 8_000_000;
     const SESSIONS: usize = 4;
@@ -111,7 +102,7 @@ pub(crate) fn nothing_reaches_a_frozen_server_and_its_answers_come(engine: Engin
     client.write_all(b"GET\n").unwrap();
     client.peek(&mut [0; 1]).unwrap();
     freeze(&balancer);
-    obeyed(&balancer);
+    balancer.obeyed();
     client.write_all(b"SET\r\n\n").unwrap();
     read_pattern(&mut client, 1, LENGTH, 100_000);
     std::thread::sleep(Duration::from_millis(50));
@@ -158,7 +149,7 @@ pub(crate) fn what_waits_for_the_server_stays_here_and_goes_out_at_the_thaw(engi
     });
     standstill(&sent);
     freeze(&balancer);
-    obeyed(&balancer);
+    balancer.obeyed();
     go.send(()).unwrap();
     standstill(&got);
     let frozen = got.load(Ordering::SeqCst);
@@ -170,13 +161,13 @@ pub(crate) fn what_waits_for_the_server_stays_here_and_goes_out_at_the_thaw(engi
     eventually("the session has ended", || balancer.sessions() == 0);
 }
 
-/// Until a number has not grown for a while.
+/// Until a number has grown, and then not for a while.
 fn standstill(number: &AtomicUsize) {
     let (begun, mut last, mut since) = (Instant::now(), usize::MAX, Instant::now());
     while since.elapsed() < Duration::from_millis(300) {
         assert!(begun.elapsed() < DEADLINE, "no standstill");
         let now = number.load(Ordering::SeqCst);
-        if now != last {
+        if now != last || now == 0 {
             (last, since) = (now, Instant::now());
         }
         std::thread::sleep(Duration::from_millis(10));
@@ -195,7 +186,7 @@ pub(crate) fn a_client_that_resets_while_frozen_is_noticed(engine: EngineLoop) {
         client.write_all(b"1").unwrap();
         client.read_exact(&mut [0; 1]).unwrap();
         freeze(&balancer);
-        obeyed(&balancer);
+        balancer.obeyed();
         client.write_all(pending).unwrap();
         std::thread::sleep(Duration::from_millis(10));
         reset_on_close(&client);
@@ -217,7 +208,7 @@ pub(crate) fn a_client_that_closes_while_frozen_is_heard_at_the_thaw(engine: Eng
     let mut client = balancer.connect();
     client.read_exact(&mut [0; 1]).unwrap();
     freeze(&balancer);
-    obeyed(&balancer);
+    balancer.obeyed();
     write_pattern(&mut client, 3, 100, 100);
     close_writing(&client);
     std::thread::sleep(Duration::from_millis(30));
@@ -243,7 +234,7 @@ pub(crate) fn a_server_that_closes_while_frozen_ends_the_session(engine: EngineL
     let mut client = balancer.connect();
     client.read_exact(&mut [0; 1]).unwrap();
     freeze(&balancer);
-    obeyed(&balancer);
+    balancer.obeyed();
     client.write_all(b"SET a 1\r\n").unwrap();
     go.send(()).unwrap();
     let mut last = [0; 4];
@@ -273,7 +264,7 @@ pub(crate) fn a_thousand_frozen_sessions_are_cut(engine: EngineLoop) {
         client.peek(&mut [0; 1]).unwrap();
     }
     freeze(&balancer);
-    obeyed(&balancer);
+    balancer.obeyed();
     for client in &mut clients {
         client.write_all(b"SET a 1\r\n").unwrap();
     }
@@ -291,8 +282,8 @@ pub(crate) fn a_thousand_frozen_sessions_are_cut(engine: EngineLoop) {
 
 pub(crate) fn timers_stand_still_while_frozen(engine: EngineLoop) {
     let change = |config: &mut Config| {
-        config.frontends[0].timeout_client = Some(Duration::from_millis(400));
-        config.backends[0].timeout_server = Some(Duration::from_millis(400));
+        config.frontends[0].timeout_client = Some(Duration::from_secs(3));
+        config.backends[0].timeout_server = Some(Duration::from_secs(3));
     };
     let server = Fake::echo(1);
     let balancer = Balancer::start(engine, Wish { change, ..Wish::of(&[server.address]) });
@@ -300,7 +291,7 @@ pub(crate) fn timers_stand_still_while_frozen(engine: EngineLoop) {
     client.write_all(b"x").unwrap();
     client.read_exact(&mut [0; 1]).unwrap();
     freeze(&balancer);
-    std::thread::sleep(Duration::from_millis(1000));
+    std::thread::sleep(Duration::from_millis(4000));
     assert_eq!(balancer.sessions(), 1);
     thaw(&balancer);
     client.write_all(b"y").unwrap();

@@ -16,13 +16,15 @@ use rolecall::config::model::{
 use rolecall::proxy::driver::uring;
 use rolecall::proxy::service::Served;
 use rolecall::proxy::worker::{EngineLoop, Shared, Worker, WorkerHandles, start_with};
-use rolecall::state::{Command, Guarding, Listener, Published, ServerKey, SessionRecord, Snapshot, Workers};
+use rolecall::state::{
+    Command, Guarding, Listener, Published, ServerKey, SessionRecord, SessionToken, Snapshot, Workers,
+};
 use rolecall::sys;
 use rolecall::sys::uring::{Shape, Size};
 use rolecall::time::Tick;
 
 /// Nothing here takes longer, or it hangs.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
 /// The ring engine with next to no room: receives find no buffer, queues are full, messages come in pieces.
 pub(crate) fn starved(worker: Worker) -> std::io::Result<()> {
@@ -126,6 +128,20 @@ impl Balancer {
             &old,
             Tick::now(),
         )));
+    }
+
+    /// Waits until the workers have done what they were told so far: then they have also obeyed a letter behind
+    /// it, a place for a session that is not there, which each of them gives back.
+    pub(crate) fn obeyed(&self) {
+        let snapshot = self.published.load_full();
+        let live = &snapshot.backends[0].servers[0];
+        let arriving = live.arriving.now();
+        for worker in 0..self.workers.count() {
+            assert!(live.traffic.sessions.try_enter(0) && live.arriving.try_enter(0));
+            let nobody = SessionToken { worker, slot: u32::MAX, turn: u32::MAX };
+            self.workers.post(worker, Command::Granted(nobody, live.key));
+        }
+        eventually("the workers to obey", || live.arriving.now() <= arriving);
     }
 
     /// Waits for workers that were told to end.

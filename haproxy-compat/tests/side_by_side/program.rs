@@ -1,12 +1,16 @@
 //! The two programs, started alike.
 
-use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream, UdpSocket};
+#[allow(unreachable_pub, reason = "shared with other tests")]
+#[path = "../../../tests/integration/harness/ports.rs"]
+mod ports;
+
+use std::net::{Ipv4Addr, SocketAddrV4, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::LazyLock;
-use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+pub(crate) use ports::free_port;
 use socket2::{Domain, Socket, Type};
 
 /// Whatever is waited for comes within this.
@@ -156,13 +160,3 @@ fn shape(priority: &str, text: &str) -> String {
 
 /// A port that refuses connections: below the range that tests and the kernel take theirs from.
 pub(crate) const REFUSES: u16 = 1;
-
-/// A port that nobody listens on, handed out once. It lies below the range that the kernel takes ports for
-/// outgoing connections from, so that no test beside this one can take it meanwhile.
-pub(crate) fn free_port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let seed = (std::process::id() as u16).wrapping_mul(197) % 18_000;
-    let ports = std::iter::repeat_with(|| 12_000 + (seed + NEXT.fetch_add(1, Relaxed)) % 18_000);
-    let mut free = ports.take(18_000).filter(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
-    free.next().expect("a free port")
-}

@@ -1,11 +1,15 @@
 //! The watcher with real redis-server and redis-sentinel processes.
 
-use std::net::TcpListener;
+#[allow(unreachable_pub, reason = "shared with other tests")]
+#[path = "../../../tests/integration/harness/ports.rs"]
+mod ports;
+
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use ports::free_port;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
@@ -111,10 +115,6 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.end();
     }
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// A master, two replicas, and Sentinels that know all of them and each other.

@@ -11,9 +11,9 @@ pub struct Client {
 }
 
 impl Client {
-    /// Connects; every later read and write gives up after five seconds.
+    /// Connects; every later read and write gives up after half a minute.
     pub fn connect(port: u16) -> io::Result<Client> {
-        Client::connect_within(port, Duration::from_secs(5))
+        Client::connect_within(port, Duration::from_secs(30))
     }
 
     /// Connects; every later read and write gives up after `limit`.

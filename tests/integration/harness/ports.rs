@@ -1,21 +1,43 @@
-//! Ports for tests. Both programs bind with SO_REUSEPORT, so that two tests with one port would share its clients.
+//! Ports for tests. Both programs bind with SO_REUSEPORT, so that two tests with one port would share its clients;
+//! and a Sentinel that still looks for a server which a test has killed would make a replica of the next one there.
+//!
+//! They are handed out once, from blocks that belong to one process of tests as long as it runs: others may test on
+//! this machine meanwhile. They lie below the range that the kernel takes ports for outgoing connections
+//! from, so that no connect can take one either.
 
-use std::net::TcpListener;
+use std::net::{TcpListener, UdpSocket};
+use std::sync::{Mutex, PoisonError};
 
-/// A port nobody uses. Handed out once by this process; it lies below the range that the kernel takes ports
-/// for outgoing connections from, so that no connect of a parallel test can take it meanwhile.
+const FIRST: u16 = 12_000;
+const BLOCKS: u16 = 90;
+const SIZE: u16 = 200;
+
+/// Ports that this process alone hands out.
+struct Block {
+    /// Bound to the port before them: the others' sign to stay away.
+    _claim: UdpSocket,
+    ports: std::ops::Range<u16>,
+}
+
+/// The newest block last.
+static TAKEN: Mutex<Vec<Block>> = Mutex::new(Vec::new());
+
+/// A port nobody uses.
 pub fn free_port() -> u16 {
-    use std::sync::atomic::{AtomicU16, Ordering};
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    const FIRST: u16 = 12_000;
-    const COUNT: u16 = 18_000;
-    let seed = (std::process::id() as u16).wrapping_mul(197) % COUNT;
-    for _ in 0..COUNT {
-        let port = FIRST + (seed + NEXT.fetch_add(1, Ordering::Relaxed)) % COUNT;
-        // Sentinel and Redis Cluster take a second port 10,000 above theirs only when asked to; one will do.
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() && TcpListener::bind(("0.0.0.0", port)).is_ok() {
+    let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
+    loop {
+        let mut ports = taken.last_mut().into_iter().flat_map(|block| &mut block.ports);
+        if let Some(port) = ports.find(|port| is_free(*port)) {
             return port;
         }
+        let first = (0..BLOCKS).map(|at| FIRST + (at + std::process::id() as u16 % BLOCKS) % BLOCKS * SIZE);
+        let mut claims = first.filter_map(|first| Some((first, UdpSocket::bind(("127.0.0.1", first)).ok()?)));
+        let (first, claim) = claims.next().expect("a block of ports that nobody uses");
+        taken.push(Block { _claim: claim, ports: first + 1..first + SIZE });
     }
-    panic!("no free port between {FIRST} and {}", FIRST + COUNT);
+}
+
+/// A server that a killed test has left behind may still have it.
+fn is_free(port: u16) -> bool {
+    TcpListener::bind(("127.0.0.1", port)).is_ok() && TcpListener::bind(("0.0.0.0", port)).is_ok()
 }

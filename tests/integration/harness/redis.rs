@@ -10,7 +10,7 @@ use super::client::Client;
 use super::process::Process;
 use super::{eventually, free_port};
 
-const START: Duration = Duration::from_secs(20);
+const START: Duration = Duration::from_secs(40);
 
 /// One redis-server.
 #[derive(Debug)]

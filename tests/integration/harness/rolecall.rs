@@ -15,6 +15,9 @@ use super::process::Process;
 /// The binary that cargo built.
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_rolecall");
 
+/// Nothing here takes longer, or it hangs.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// A running rolecall in the foreground.
 #[derive(Debug)]
 pub struct Rolecall {
@@ -44,7 +47,7 @@ impl Rolecall {
 
     /// Returns once `port` accepts; fails if the process ends before.
     pub fn wait_for(&self, port: u16) {
-        eventually("rolecall's listener", Duration::from_secs(15), || {
+        eventually("rolecall's listener", PATIENCE, || {
             TcpStream::connect(("127.0.0.1", port)).ok().or_else(|| {
                 assert!(super::process::alive(self.process.id()), "rolecall ended: {}", self.output());
                 None
@@ -54,7 +57,7 @@ impl Rolecall {
 
     /// Returns once `port` accepts, whoever serves it: a daemon is not the process that was started.
     pub fn wait_for_port(&self, port: u16) {
-        eventually("a listener", Duration::from_secs(15), || TcpStream::connect(("127.0.0.1", port)).ok());
+        eventually("a listener", PATIENCE, || TcpStream::connect(("127.0.0.1", port)).ok());
     }
 
     /// Where its config lies.
@@ -75,7 +78,7 @@ impl Rolecall {
 
     /// Returns once it has printed `text`.
     pub fn wait_for_output(&self, text: &str) {
-        self.wait_for_output_within(text, Duration::from_secs(5));
+        self.wait_for_output_within(text, PATIENCE);
     }
 
     /// Returns once it has printed `text`, which may take that long.
@@ -117,15 +120,16 @@ pub fn check(config: impl AsRef<[u8]>) -> (Option<i32>, String) {
 /// Returns once `count` Sentinels have said who is master.
 pub fn wait_for_sentinels(rolecall: &Rolecall, count: usize) {
     let named = |output: &str| output.lines().filter(|line| line.contains("of 'mymaster' it names ")).count();
-    eventually("Sentinels that name a master", Duration::from_secs(20), || {
+    eventually("Sentinels that name a master", PATIENCE, || {
         (named(&rolecall.output()) >= count).then_some(())
     });
 }
 
 /// A line of commands for the runtime socket at `path`, on a connection of its own, as socat sends it.
 pub fn ask(path: &Path, line: &str) -> String {
-    let mut socket = UnixStream::connect(path).expect("the runtime socket accepts");
-    socket.set_read_timeout(Some(Duration::from_secs(5))).expect("a time limit");
+    // Frontends may listen a moment before it does.
+    let mut socket = eventually("the socket for commands", PATIENCE, || UnixStream::connect(path).ok());
+    socket.set_read_timeout(Some(PATIENCE)).expect("a time limit");
     socket.write_all(format!("{line}\n").as_bytes()).expect("the command is sent");
     socket.shutdown(Shutdown::Write).expect("a half close");
     let mut answer = String::new();
@@ -136,7 +140,7 @@ pub fn ask(path: &Path, line: &str) -> String {
 /// One HTTP/1.0 request; the whole answer as text.
 pub fn http(port: u16, path: &str, headers: &str) -> String {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("the page's port accepts");
-    stream.set_read_timeout(Some(Duration::from_secs(5))).expect("a timeout can be set");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
     write!(stream, "GET {path} HTTP/1.0\r\n{headers}\r\n").expect("the request is sent");
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).expect("the answer is read");
