@@ -144,6 +144,8 @@ pub enum ServerOrder {
     Only(Fault),
     Weight(Weight),
     Address(Address),
+    /// Another host name.
+    Fqdn(String),
     CheckPort(u16),
     CheckAddress(IpAddr, Option<u16>),
 }

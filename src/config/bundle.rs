@@ -21,6 +21,8 @@ pub struct Bundle {
     pub groups: BTreeMap<String, Option<u32>>,
     /// Files of patterns (`acl ... -f`) by their names; `None` is one that cannot be read.
     pub patterns: BTreeMap<String, Option<Vec<u8>>>,
+    /// `/etc/resolv.conf`; `None` if it cannot be read.
+    pub resolv_conf: Option<Vec<u8>>,
     /// This machine's host name.
     pub hostname: String,
     /// `-dr`: a server whose name has no address does not refuse the config; it starts disabled.

@@ -31,6 +31,7 @@ fn bundle(text: &str) -> Bundle {
             .map(|(name, id)| (name.to_owned(), id))
             .into(),
         hostname: "balancer1".to_owned(),
+        resolv_conf: None,
         ignore_unresolved: false,
     }
 }

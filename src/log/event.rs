@@ -67,6 +67,10 @@ pub fn server(event: &ServerEvent) -> Sentence {
         ServerChange::Followed { to: Followed::Stopping, via, left } => {
             (Level::Notice, format!("{name} is stopping via {via}. {}", more(*left)))
         }
+        by_dns @ (ServerChange::Renamed { .. }
+        | ServerChange::Unresolved { .. }
+        | ServerChange::Resolves { .. }
+        | ServerChange::ReadyByDns) => resolved(name, by_dns),
         ServerChange::NoServerLeft { is_listen } => {
             let kind = if *is_listen { ProxyKind::Proxy } else { ProxyKind::Backend };
             (Level::Emergency, format!("{} {} has no server available!", kind.word(), event.backend))
@@ -199,6 +203,27 @@ fn operated(name: Name<'_>, what: &ServerChange) -> (Level, String) {
         }
         ServerChange::Moved { to } => (Level::Notice, format!("{name} is at {to} now, changed from CLI.")),
         other => (Level::Notice, format!("{name} changed: {other:?}.")),
+    }
+}
+
+/// What its host name has become.
+fn resolved(name: Name<'_>, what: &ServerChange) -> (Level, String) {
+    let Name(event) = name;
+    match what {
+        ServerChange::Renamed { text } => {
+            (Level::Notice, format!("{}/{} {text}", event.backend, event.server))
+        }
+        ServerChange::Unresolved { why, was_down: true, .. } => {
+            (Level::Notice, format!("{name} was DOWN and now enters maintenance ({why})."))
+        }
+        ServerChange::Unresolved { why, left, .. } => {
+            (Level::Alert, format!("{name} is going DOWN for maintenance ({why}). {}", fewer(*left)))
+        }
+        ServerChange::Resolves { fqdn, up, draining } => {
+            let (state, ready) = (if *up { "UP" } else { "DOWN" }, if *draining { "DRAIN" } else { "READY" });
+            (Level::Notice, format!("{name} ('{fqdn}') is {state}/{ready} (resolves again)."))
+        }
+        _ => (Level::Notice, format!("{name} administratively READY thanks to valid DNS answer.")),
     }
 }
 

@@ -14,11 +14,13 @@ use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::listeners::Sockets;
+use super::names::carry_addresses;
 use super::reload::SocketName;
 use super::report::Voice;
 use super::runtime::CommandSockets;
 use crate::config::Config;
 use crate::config::model::LogTarget;
+use crate::dns::{Occasion, Resolving};
 use crate::guard::classify::classify;
 use crate::health::Checks;
 use crate::health::sentinel::Watchers;
@@ -44,6 +46,7 @@ pub struct Control {
     pub workers: Workers,
     pub checks: Checks,
     pub sentinels: Watchers,
+    pub names: Resolving,
     pub guards: UnboundedSender<Arc<Snapshot>>,
     pub logger: Logger,
     pub voice: Voice,
@@ -89,6 +92,7 @@ impl Control {
         let guarding: Vec<_> = config.backends.iter().map(|backend| classify(backend, bufsize)).collect();
         let old = self.published.load_full();
         carry(&mut config, &old.config);
+        carry_addresses(&mut config, &old.config);
         if old.frontends.iter().any(|live| live.reception() != Reception::Open) {
             // A reload opens what the operator had paused or shut down.
             old.frontends.iter().for_each(|live| live.set_reception(Reception::Open));
@@ -97,6 +101,7 @@ impl Control {
         self.hard_maxconn = config.global.maxconn.unwrap_or_default();
         self.commands.apply(&config.global, self.sockets.commands(&config));
         self.publish(Snapshot::build(Arc::new(config), listeners, &guarding, &old, Tick::now()));
+        self.names.apply(&self.published.load().config, Occasion::Load);
     }
 
     /// Changes the config in force, by the operator's word: until the next reload, which reads the files again.
@@ -114,6 +119,7 @@ impl Control {
             )
             .collect();
         self.publish(old.edited(Arc::new(config), &guarding, Tick::now()));
+        self.names.apply(&self.published.load().config, Occasion::Edit);
     }
 
     /// Makes a snapshot the one in force, and tells everybody.

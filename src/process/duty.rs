@@ -21,6 +21,7 @@ use super::gather::{Gathered, gather_in_background};
 use super::link::{Link, next_frame};
 use super::listeners::remove_files;
 use super::message::{Answer, FromParent, Handover};
+use super::names::Names;
 use super::prepare::{Prepared, Running, prepare};
 use super::reload::{Turn, dropped_files, keep_fixed, override_config};
 use super::report::LAST_WORDS;
@@ -43,6 +44,7 @@ pub struct Duty {
     control: Control,
     desk: Desk,
     slots: Slots,
+    names: Names,
     settings: Arc<Settings>,
     default_maxconn: u32,
     signals: Signals,
@@ -104,7 +106,7 @@ enum Asked {
 impl Duty {
     /// Takes the signals over. Until here they wait (with a parent) or have their usual effect.
     pub fn begin(
-        (control, desk, slots): (Control, Desk, Slots),
+        (control, desk, (slots, names)): (Control, Desk, (Slots, Names)),
         settings: Arc<Settings>,
         place: Place,
         default_maxconn: u32,
@@ -123,6 +125,7 @@ impl Duty {
             control,
             desk,
             slots,
+            names,
             settings,
             default_maxconn,
             signals,
@@ -164,6 +167,7 @@ impl Duty {
                 },
                 ask = self.desk.next() => self.desk.carry_out(&mut self.control, ask),
                 roster = self.slots.next() => self.slots.carry_out(&mut self.control, roster),
+                news = self.names.next() => self.names.carry_out(&mut self.control, news),
                 end = workers.ended() => match end.map(|end| (end.worker, end.result)) {
                     Some((_, Ok(()))) => {}
                     Some((worker, Err(error))) => {

@@ -25,6 +25,8 @@ const MOST_BYTES: u64 = 32 << 20;
 /// A load asks for everything it finds missing at once; a second round follows from names in skipped text.
 const ROUNDS: usize = 4;
 const MOST_NAMES: usize = 4096;
+const RESOLV_CONF: &str = "/etc/resolv.conf";
+const LONGEST_RESOLV_CONF: u64 = 64 << 10;
 /// For one name; the resolver's own limits are often shorter.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -71,6 +73,8 @@ pub fn gather(settings: &Settings, lookup: Lookup) -> Gathered {
     let mut bundle = Bundle { files: read_all(&settings.files)?, ..Bundle::default() };
     bundle.environment = environment(settings);
     bundle.hostname = hostname();
+    // It is small; a worker below a chroot could not read it any more.
+    bundle.resolv_conf = read(Path::new(RESOLV_CONF), LONGEST_RESOLV_CONF).ok();
     bundle.ignore_unresolved = settings.ignore_unresolved;
     let mut loaded = config::load(&bundle);
     for _ in 0..ROUNDS {

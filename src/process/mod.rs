@@ -44,6 +44,7 @@ pub mod link;
 pub mod listeners;
 pub mod master_socket;
 pub mod message;
+mod names;
 pub mod notify;
 pub mod parent;
 pub mod prepare;

@@ -22,12 +22,14 @@ use super::duty::Duty;
 use super::gather::own_variables;
 use super::listeners::Sockets;
 use super::message::Handover;
+use super::names::Names;
 use super::reload::override_config;
 use super::report::Voice;
 use super::runtime::{CommandSockets, Desk, Known};
 use super::settings::{Settings, Verbosity};
 use super::slots::Slots;
 use crate::config::{self, Config};
+use crate::dns::Resolving;
 use crate::guard::actor::{Ears, Guards, run as run_guards};
 use crate::health::sentinel::{AskSentinels, SentinelSinks, Watchers};
 use crate::health::{Checks, Emitted, Sinks as CheckSinks};
@@ -169,11 +171,13 @@ async fn run(start: Start, config: Config, parts: Parts) -> Result<u8, StartErro
         startup_logs,
     };
     let (desk, asks) = Desk::new(known, hints);
+    let (names, news) = Resolving::start();
     let mut control = Control {
         published: Arc::clone(&published),
         workers: workers.clone(),
         checks: Checks::new(sinks),
         sentinels: Watchers::new(sentinel_sinks, asking),
+        names,
         guards: snapshots,
         logger: logger.clone(),
         voice: voice.in_background()?,
@@ -202,7 +206,8 @@ async fn run(start: Start, config: Config, parts: Parts) -> Result<u8, StartErro
         Arc::new(move |record| logger.connect(record))
     };
     let records = Arc::new(move |record| logger.session(record));
-    let duty = Duty::begin((control, desk, Slots::new(came)), settings, place, default_maxconn)?;
+    let duty =
+        Duty::begin((control, desk, (Slots::new(came), Names::new(news))), settings, place, default_maxconn)?;
     let handles = start_workers(choice.run, &Shared { published, workers, records, connects, services })?;
     Ok(duty.run(handles).await)
 }

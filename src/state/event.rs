@@ -85,6 +85,25 @@ pub enum ServerChange {
     Undrained {
         up: bool,
     },
+    /// It has another address or host name, and why: `changed its IP from A to B by R/N.`
+    Renamed {
+        text: String,
+    },
+    /// Its name has no address any more.
+    Unresolved {
+        why: String,
+        /// It was down already.
+        was_down: bool,
+        left: Left,
+    },
+    /// Its name has an address again.
+    Resolves {
+        fqdn: String,
+        up: bool,
+        draining: bool,
+    },
+    /// What ends the maintenance.
+    ReadyByDns,
     /// Ours: the operator gave it another address.
     Moved {
         to: String,

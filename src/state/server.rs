@@ -61,6 +61,8 @@ pub mod admin {
     pub const FORCED_DRAIN: u8 = 0x08;
     pub const INHERITED_DRAIN: u8 = 0x10;
     pub const RESOLUTION_MAINT: u8 = 0x20;
+    /// Its host name is not the config's: it only remembers that.
+    pub const OTHER_NAME: u8 = 0x40;
     /// `CONFIG_MAINT` only remembers where the maintenance came from: `set server ... state ready` leaves it.
     pub const MAINT: u8 = FORCED_MAINT | INHERITED_MAINT | RESOLUTION_MAINT;
     pub const INHERITED: u8 = INHERITED_MAINT | INHERITED_DRAIN;

@@ -11,6 +11,7 @@ mod harness;
 mod bad_input;
 mod cores;
 mod cut;
+mod dns;
 mod examples;
 mod failover;
 mod hold;

@@ -212,7 +212,7 @@ pub static TABLE: &[Command] = &[
     user(
         "show resolvers [id]",
         &["show", "resolvers"],
-        "dump counters of resolvers (there are none)",
+        "dump counters of resolvers and their name servers",
         |words| Ok(Ask(Request::ShowResolvers(request::named(words)))),
     ),
     user("show schema json", &["show", "schema", "json"], "report schema used for stats", |_| {

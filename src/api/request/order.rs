@@ -19,7 +19,7 @@ pub(super) fn order(words: Words<'_>) -> Result<ServerOrder, Fault> {
         "agent-port" if value.is_none() => Err(requires("agent-port", "a port")),
         "agent-addr" | "agent-port" => Ok(ServerOrder::Only(NO_AGENT.to_owned())),
         "fqdn" if value.is_none() => Err(requires("fqdn", "a FQDN")),
-        "fqdn" => Err("set server <b>/<s> fqdn failed because no resolution is configured.\n".to_owned()),
+        "fqdn" => Ok(ServerOrder::Fqdn(word(words, 1).to_owned())),
         "ssl" => {
             Err("'set server <srv> ssl' cannot be set.  default-server should define ssl settings\n"
                 .to_owned())

@@ -4,6 +4,7 @@
 //! only when the client has taken the last, so that an answer of any length costs the memory of one part, and a
 //! client that does not read holds up nobody.
 
+pub mod resolvers;
 pub mod servers;
 pub mod sessions;
 pub mod stat;

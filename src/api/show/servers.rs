@@ -48,7 +48,7 @@ fn push_state(text: &mut String, row: &ServerRow<'_>) {
     let status = if check.is_some() { health.status } else { CheckStatus::Initializing };
     let _ = writeln!(
         text,
-        "{} {} {} {} {ip} {} {admin} {} {} {} {} {} {} {} 0 0 0 - {port} - 0 {} {} - 0",
+        "{} {} {} {} {ip} {} {admin} {} {} {} {} {} {} {} 0 0 0 {} {port} {} 0 {} {} - 0",
         row.backend.proxy_id,
         row.backend.name,
         server.id,
@@ -61,6 +61,8 @@ fn push_state(text: &mut String, row: &ServerRow<'_>) {
         result(status),
         health.counter,
         check_state(row),
+        server.fqdn.as_deref().unwrap_or("-"),
+        server.lookup.as_ref().and_then(|lookup| lookup.service.as_deref()).unwrap_or("-"),
         check.and_then(|check| check.port).unwrap_or(0),
         check.and_then(|check| check.addr).map_or_else(|| "-".to_owned(), |addr| addr.to_string()),
     );
@@ -91,7 +93,15 @@ fn place(server: &Server) -> (String, u16) {
         Some(ServerAddress::Ip { ip, port: ServerPort::Fixed(port) }) => (ip.to_string(), *port),
         Some(ServerAddress::Ip { ip, port: ServerPort::Mapped(_) }) => (ip.to_string(), 0),
         Some(ServerAddress::Unix(_) | ServerAddress::Abstract(_)) => ("unix".to_owned(), 0),
-        None => ("-".to_owned(), 0),
+        None => ("-".to_owned(), known_port(server)),
+    }
+}
+
+/// The port of a host name is known before its address.
+fn known_port(server: &Server) -> u16 {
+    match server.lookup.as_ref().map(|lookup| lookup.port) {
+        Some(ServerPort::Fixed(port)) => port,
+        _ => 0,
     }
 }
 

@@ -15,8 +15,8 @@ use std::time::Duration;
 
 use super::model::Relay;
 use super::model::{
-    Balance, GuardMode, Hashing, Keepalive, Level, LogFormat, LogFraming, Mode, OnError, Redispatch,
-    ReplicaOptions, Secret,
+    Balance, Duplicates, GuardMode, Hashing, Hold as HoldTimes, IpFamily, Keepalive, Level, LogFormat,
+    LogFraming, Mode, Network, OnError, RecordWeights, Redispatch, ReplicaOptions, Secret,
 };
 use super::parser::address::Address;
 use super::source::Span;
@@ -44,6 +44,30 @@ pub struct Tree {
     pub global: Global,
     pub proxies: Vec<Proxy>,
     pub sentinels: Vec<Sentinels>,
+    pub resolvers: Vec<Resolvers>,
+}
+
+/// A `resolvers` section.
+#[derive(Debug, Clone)]
+pub struct Resolvers {
+    pub name: Spanned<String>,
+    pub nameservers: Vec<NameServer>,
+    /// `parse-resolv-conf`
+    pub resolv_conf: Option<Span>,
+    pub hold: HoldTimes,
+    pub resolve: Duration,
+    pub retry: Duration,
+    pub retries: u32,
+    pub payload_size: Option<u16>,
+}
+
+/// A `nameserver` line.
+#[derive(Debug, Clone)]
+pub struct NameServer {
+    pub id: Spanned<String>,
+    pub address: Spanned<Address>,
+    /// The address as written, variables expanded.
+    pub written_address: String,
 }
 
 /// A `sentinels` section.
@@ -383,6 +407,11 @@ pub struct ServerSettings {
     pub track: Option<Spanned<String>>,
     /// `init-addr`, in the order in which they are tried; empty is as `last,libc`.
     pub init_addr: Vec<InitAddr>,
+    pub resolvers: Option<Spanned<String>>,
+    pub resolve_prefer: IpFamily,
+    pub duplicates: Duplicates,
+    pub record_weights: RecordWeights,
+    pub resolve_net: Vec<Network>,
 }
 
 /// Where the address of a server with a host name may come from when the config is loaded.

@@ -126,8 +126,7 @@ pub(in crate::config) mod because {
     pub(super) const CONDITION: &str =
         "is not supported: rolecall always sends clients where they belong now";
     pub(super) const OTHER_PROTOCOL: &str = "is not supported: rolecall speaks TCP only";
-    pub(super) const RESOLVERS: &str =
-        "is not supported in this version of rolecall, which resolves names only when it starts or reloads";
+    pub(super) const RESOLVERS: &str = "is not supported: rolecall looks names up for servers ('resolvers' on a server line), not for clients";
     pub(super) const PROXY_PROTOCOL: &str =
         "is not supported in this version of rolecall, which does not speak the PROXY protocol";
     pub(super) const STICKINESS: &str =

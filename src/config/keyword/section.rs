@@ -14,7 +14,6 @@ const RING: &[Scope] = &[Ring];
 const ERRORS: &[Scope] = &[HttpErrors];
 const SENTINELS: &[Scope] = &[Sentinels];
 
-const RESOLVERS_UNUSED: &str = "has no effect: this version of rolecall resolves names only when it starts or reloads, and asks the system";
 const NO_USERS: &str =
     "has no effect: nothing in this version of rolecall asks a userlist; 'stats auth' does";
 const NO_RING: &str = "has no effect: rolecall has no ring buffers; log to an address instead";
@@ -29,7 +28,7 @@ pub(super) static KEYWORDS: &[Keyword] = &[
     honoured("frontend", ANYWHERE, "opens a proxy that accepts clients"),
     honoured("backend", ANYWHERE, "opens a proxy that has servers"),
     honoured("listen", ANYWHERE, "opens a frontend and a backend in one"),
-    accepted("resolvers", ANYWHERE, RESOLVERS_UNUSED, "opens a set of name servers"),
+    honoured("resolvers", ANYWHERE, "opens a set of name servers that servers' names are asked of"),
     accepted("peers", ANYWHERE, because::PEERS, "opens a set of load balancers that share stick tables"),
     accepted("userlist", ANYWHERE, NO_USERS, "opens a list of users and groups"),
     accepted("mailers", ANYWHERE, because::MAIL, "opens a set of mail servers for alerts"),
@@ -58,23 +57,18 @@ pub(super) static KEYWORDS: &[Keyword] = &[
     honoured(".warning", ANYWHERE, "prints a warning while the file is read"),
     honoured(".alert", ANYWHERE, "prints an error while the file is read, and refuses it"),
     honoured(".diag", ANYWHERE, "prints a message with '-dD'"),
-    rejected("nameserver", DNS, because::RESOLVERS, "a name server's address"),
-    rejected("parse-resolv-conf", DNS, because::RESOLVERS, "takes the name servers of /etc/resolv.conf"),
-    rejected("hold valid", DNS, because::RESOLVERS, "how long a good answer is kept"),
-    rejected(
-        "hold obsolete",
-        DNS,
-        because::RESOLVERS,
-        "how long an address is kept that is no more in the answer",
-    ),
-    rejected("hold refused", DNS, because::RESOLVERS, "how long a refusal is kept"),
-    rejected("hold timeout", DNS, because::RESOLVERS, "how long a missing answer is kept"),
-    rejected("hold nx", DNS, because::RESOLVERS, "how long an unknown name is kept"),
-    rejected("hold other", DNS, because::RESOLVERS, "how long any other error is kept"),
-    rejected("resolve_retries", DNS, because::RESOLVERS, "how often a query is repeated"),
-    rejected("timeout resolve", DNS, because::RESOLVERS, "the time between two resolutions of a name"),
-    rejected("timeout retry", DNS, because::RESOLVERS, "the time between two queries without an answer"),
-    rejected("accepted_payload_size", DNS, because::RESOLVERS, "the largest answer over UDP"),
+    honoured("nameserver", DNS, "a name server's address"),
+    honoured("parse-resolv-conf", DNS, "takes the name servers of /etc/resolv.conf"),
+    honoured("hold valid", DNS, "how long a good answer is kept"),
+    honoured("hold obsolete", DNS, "how long an address is kept that is no more in the answer"),
+    honoured("hold refused", DNS, "how long a refusal is kept"),
+    honoured("hold timeout", DNS, "how long a missing answer is kept"),
+    honoured("hold nx", DNS, "how long an unknown name is kept"),
+    honoured("hold other", DNS, "how long any other error is kept"),
+    honoured("resolve_retries", DNS, "how often a query is repeated"),
+    honoured("timeout resolve", DNS, "the time between two resolutions of a name"),
+    honoured("timeout retry", DNS, "the time between two queries without an answer"),
+    honoured("accepted_payload_size", DNS, "the largest answer over UDP"),
     accepted("bind", PEERS, because::PEERS, "where this peer listens"),
     accepted("default-bind", PEERS, because::PEERS, "options for 'bind'"),
     accepted("default-server", PEERS, because::PEERS, "options for 'server'"),

@@ -16,6 +16,7 @@ mod check;
 mod command;
 mod http_check;
 mod log;
+mod resolvers;
 mod rule;
 mod server;
 mod stats;
@@ -28,6 +29,9 @@ pub use check::{
 pub use command::{CommandSocket, FileAccess, Level};
 pub use http_check::{Expression, HeaderParts, HeaderWanted, HttpExpect, HttpWanted, OnNotFound, TextWanted};
 pub use log::{LogAddress, LogFormat, LogFraming, LogTarget, SessionLog};
+pub use resolvers::{
+    DEFAULT_RESOLVERS, Duplicates, Hold, IpFamily, Lookup, NameServer, RecordWeights, Resolvers, Transport,
+};
 pub use rule::{
     Action, Arithmetic, BackendFact, Condition, Converter, Counter, Fetch, FrontendFact, HttpFact,
     IntegerRange, KeyKind, Matcher, Network, PayloadFact, ProcessFact, Rule, Rules, Sample, ServerFact,
@@ -54,6 +58,8 @@ pub struct Config {
     pub frontends: Vec<Frontend>,
     pub backends: Vec<Backend>,
     pub sentinels: Vec<SentinelGroup>,
+    /// Every `resolvers`, and the one that `/etc/resolv.conf` makes.
+    pub resolvers: Vec<Resolvers>,
     /// Every `stick-table`.
     pub tables: Vec<StickTable>,
 }

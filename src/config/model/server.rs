@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::BackendId;
+use super::{BackendId, Lookup};
 
 /// The name of the one server that `dispatch` stands for. No server line can have it: it is what HAProxy logs
 /// where a session has no server, and pages do not show it.
@@ -22,6 +22,10 @@ pub struct Server {
     pub written_address: String,
     /// Its address is whatever the Sentinels of a section tell; `address` is `None` until they do.
     pub slot: Option<SentinelSlot>,
+    /// The host name behind the address; of an SRV record, once that has told it.
+    pub fqdn: Option<String>,
+    /// `resolvers`
+    pub lookup: Option<Lookup>,
     pub check: Option<ServerCheck>,
     /// Whose state it takes.
     pub track: Option<Track>,
@@ -54,6 +58,8 @@ impl Default for Server {
             address: None,
             written_address: String::new(),
             slot: None,
+            fqdn: None,
+            lookup: None,
             check: None,
             track: None,
             weight: 1,

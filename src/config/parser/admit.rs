@@ -5,8 +5,8 @@ use std::borrow::Cow;
 
 use super::context::Context;
 use super::statement::{Polarity, Statement};
-use super::{global, proxy, sentinels, stats};
-use crate::config::ast::{Global, Proxy, ProxyKind, Sentinels};
+use super::{global, proxy, resolvers, sentinels, stats};
+use crate::config::ast::{Global, Proxy, ProxyKind, Resolvers, Sentinels};
 use crate::config::diagnostic::{Diagnostic, Heading};
 use crate::config::keyword::{self, Keyword, Scope, Status};
 use crate::config::lexer::Word;
@@ -103,6 +103,19 @@ pub(super) fn sentinels_statement(context: &mut Context<'_>, section: &mut Senti
     };
     if keyword(context, row, Scope::Sentinels, line.span()) == Verdict::Taken
         && let Some(read) = reader(sentinels::READERS, row.name)
+    {
+        read(context, section, line);
+    }
+}
+
+/// A line of `resolvers`.
+pub(super) fn resolvers_statement(context: &mut Context<'_>, section: &mut Resolvers, line: &Statement<'_>) {
+    let words = first_words(line);
+    let Some(row) = keyword::find(Scope::Resolvers, &borrowed(&words)) else {
+        return unknown(context, Scope::Resolvers, line);
+    };
+    if keyword(context, row, Scope::Resolvers, line.span()) == Verdict::Taken
+        && let Some(read) = reader(resolvers::READERS, row.name)
     {
         read(context, section, line);
     }

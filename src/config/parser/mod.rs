@@ -25,6 +25,7 @@ mod log;
 mod option;
 mod options;
 mod proxy;
+mod resolvers;
 mod rule;
 mod sample;
 mod section;
@@ -131,6 +132,7 @@ fn read_line(context: &mut Context<'_>, sections: &mut Sections, words: &[Word],
         Section::Skipped => {}
         Section::Global(global) => admit::global_statement(context, global, &line),
         Section::Proxy(proxy) => admit::proxy_statement(context, proxy, &line),
+        Section::Resolvers(resolvers) => admit::resolvers_statement(context, resolvers, &line),
         Section::Sentinels(sentinels) => admit::sentinels_statement(context, sentinels, &line),
     }
 }

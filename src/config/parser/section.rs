@@ -6,10 +6,11 @@ use std::collections::HashMap;
 use super::admit;
 use super::bind;
 use super::context::Context;
+use super::resolvers;
 use super::sentinels;
 use super::statement::Statement;
 use super::value::stray_name_character;
-use crate::config::ast::{Global, Proxy, ProxyKind, Sentinels, Settings, Spanned, Tree};
+use crate::config::ast::{Global, Proxy, ProxyKind, Resolvers, Sentinels, Settings, Spanned, Tree};
 use crate::config::diagnostic::{Diagnostic, Heading};
 use crate::config::keyword::{self, Scope};
 
@@ -20,6 +21,7 @@ pub(super) enum Section<'a> {
     None,
     Global(&'a mut Global),
     Proxy(&'a mut Proxy),
+    Resolvers(&'a mut Resolvers),
     Sentinels(&'a mut Sentinels),
     /// A section of which nothing is read.
     Skipped,
@@ -31,6 +33,7 @@ enum Open {
     None,
     Global,
     Proxy(Box<Proxy>),
+    Resolvers(Box<Resolvers>),
     Sentinels(Box<Sentinels>),
     Skipped(&'static str),
 }
@@ -57,6 +60,7 @@ impl Sections {
             Open::None => "",
             Open::Global => "global",
             Open::Proxy(proxy) => proxy.kind.keyword(),
+            Open::Resolvers(_) => "resolvers",
             Open::Sentinels(_) => "sentinels",
             Open::Skipped(keyword) => keyword,
         }
@@ -68,6 +72,7 @@ impl Sections {
             Open::None => Section::None,
             Open::Global => Section::Global(&mut self.tree.global),
             Open::Proxy(proxy) => Section::Proxy(proxy),
+            Open::Resolvers(resolvers) => Section::Resolvers(resolvers),
             Open::Sentinels(sentinels) => Section::Sentinels(sentinels),
             Open::Skipped(_) => Section::Skipped,
         }
@@ -92,6 +97,11 @@ impl Sections {
             "frontend" => ProxyKind::Frontend,
             "backend" => ProxyKind::Backend,
             "listen" => ProxyKind::Listen,
+            "resolvers" => {
+                let started = resolvers::start(context, line).map(Box::new);
+                self.open = started.map_or(Open::Skipped("resolvers"), Open::Resolvers);
+                return;
+            }
             "sentinels" => {
                 let started = sentinels::start(context, line).map(Box::new);
                 self.open = started.map_or(Open::Skipped("sentinels"), Open::Sentinels);
@@ -116,6 +126,7 @@ impl Sections {
     fn close(&mut self) {
         let proxy = match std::mem::take(&mut self.open) {
             Open::Proxy(proxy) => proxy,
+            Open::Resolvers(resolvers) => return self.tree.resolvers.push(*resolvers),
             Open::Sentinels(sentinels) => return self.tree.sentinels.push(*sentinels),
             Open::None | Open::Global | Open::Skipped(_) => return,
         };

@@ -7,6 +7,7 @@
 use super::address::{self, Address, Ports};
 use super::context::Context;
 use super::options::{Options, Taken};
+use super::resolvers;
 use super::statement::{Statement, UNBOUNDED};
 use super::value::{TimeUnit, stray_name_character};
 use crate::config::ast::{InitAddr, Proxy, Server, ServerSettings, Spanned};
@@ -60,6 +61,10 @@ pub(super) const READERS: &[(&str, Reader)] = &[
         server.check_port = Some(options.number(context, 1..=65_535)?);
         Some(())
     }),
+    ("resolve-net", resolvers::resolve_net),
+    ("resolve-opts", resolvers::resolve_opts),
+    ("resolve-prefer", resolvers::resolve_prefer),
+    ("resolvers", resolvers::of_server),
     ("rise", |context, server, options| threshold(context, &mut server.rise, options, "rise")),
     ("slowstart", |context, server, options| {
         server.slowstart = options.time(context, TimeUnit::Milliseconds)?;

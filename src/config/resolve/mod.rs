@@ -13,6 +13,7 @@ mod hosts;
 mod log;
 mod mode;
 mod names;
+mod resolvers;
 mod rules;
 mod sentinels;
 mod server;
@@ -79,6 +80,8 @@ pub fn resolve(tree: &Tree, sources: &Sources, context: &mut Context<'_>) -> (Co
     // HAProxy numbers proxies in file order; the one behind `stats socket` comes before all others.
     let first_id = 1 + u32::from(tree.global.has_commands);
     let mut config = resolver.proxies(&tree.proxies, first_id);
+    config.resolvers = resolver.resolvers(&tree.resolvers);
+    resolver.check_lookups(&tree.proxies, &config.resolvers);
     config.sentinels = resolver.sentinels(&tree.sentinels);
     resolver.check_slots(&tree.proxies, &tree.sentinels);
     let wanted = Wanted {

@@ -9,9 +9,9 @@ use super::hosts::Found;
 use crate::config::ast::{self, InitAddr, Proxy, Spanned};
 use crate::config::diagnostic::{Diagnostic, Heading};
 use crate::config::model::{
-    CheckAction, CheckMethod, DISPATCH, Server, ServerAddress, ServerCheck, ServerPort,
+    CheckAction, CheckMethod, DISPATCH, IpFamily, Lookup, Server, ServerAddress, ServerCheck, ServerPort,
 };
-use crate::config::parser::address::{Address, Host, Ports};
+use crate::config::parser::address::{Address, Family, Host, Ports};
 use crate::config::source::Span;
 
 impl Resolver<'_, '_> {
@@ -81,6 +81,8 @@ impl Resolver<'_, '_> {
                 Address::Sentinels(slot) => Some(slot.clone()),
                 _ => None,
             },
+            fqdn: fqdn(server),
+            lookup: lookup(server),
             check: settings.check.then(|| self.server_check(proxy, server, check)),
             track: None,
             weight: settings.weight.unwrap_or(defaults.weight),
@@ -108,13 +110,8 @@ impl Resolver<'_, '_> {
             Address::Fd(_) | Address::Sentinels(_) => return None,
             Address::Inet { host, ports } => (host, *ports),
         };
-        let port = match ports {
-            Ports::Range { first, .. } => ServerPort::Fixed(first),
-            Ports::Offset(offset) => ServerPort::Mapped(offset),
-            Ports::Missing => ServerPort::Mapped(0),
-        };
         let ip = self.initial_ip(host, proxy, server)?;
-        Some(ServerAddress::Ip { ip, port })
+        Some(ServerAddress::Ip { ip, port: port(ports) })
     }
 
     /// The address of a server's host by the first method of `init-addr` that knows one (section 5.2).
@@ -126,7 +123,10 @@ impl Resolver<'_, '_> {
             methods => methods,
         };
         // Such a name stands for SRV records, which the system's resolver is not asked for.
-        let service = name.starts_with('_');
+        let service = is_service(name);
+        if service && server.settings.resolvers.is_some() {
+            return None;
+        }
         let mut tried = false;
         for method in methods {
             match method {
@@ -187,7 +187,13 @@ impl Resolver<'_, '_> {
         let defaults = ServerCheck::default();
         let mapped =
             matches!(server.address.value, Address::Inet { ports: Ports::Missing | Ports::Offset(_), .. });
-        if mapped && !proxy.settings.disabled && settings.check_port.is_none() && !connects_to_a_port(method)
+        // The records tell the port.
+        let told = settings.resolvers.is_some();
+        if mapped
+            && !told
+            && !proxy.settings.disabled
+            && settings.check_port.is_none()
+            && !connects_to_a_port(method)
         {
             let message = format!(
                 "proxy '{}': server '{}' has neither service port nor check port.",
@@ -227,6 +233,50 @@ impl Resolver<'_, '_> {
                 None
             }
         }
+    }
+}
+
+/// Names that begin so are those of SRV records (RFC 2782).
+fn is_service(name: &str) -> bool {
+    name.starts_with('_')
+}
+
+fn host_name(server: &ast::Server) -> Option<(&str, Family, ServerPort)> {
+    let Address::Inet { host: Host::Name(name, family), ports } = &server.address.value else { return None };
+    Some((name, *family, port(*ports)))
+}
+
+fn fqdn(server: &ast::Server) -> Option<String> {
+    host_name(server).map(|(name, ..)| name.to_owned()).filter(|name| !is_service(name))
+}
+
+/// What keeps its address up to date.
+fn lookup(server: &ast::Server) -> Option<Lookup> {
+    let settings = &server.settings;
+    let resolvers = settings.resolvers.as_ref()?.value.clone();
+    let (name, family, port) = host_name(server)?;
+    Some(Lookup {
+        resolvers,
+        service: Some(name.to_owned()).filter(|name| is_service(name)),
+        prefer: match family {
+            Family::V4 => IpFamily::V4,
+            Family::V6 => IpFamily::V6,
+            Family::Either => settings.resolve_prefer,
+        },
+        duplicates: settings.duplicates,
+        weights: settings.record_weights,
+        networks: settings.resolve_net.clone(),
+        // The record's, once it is known.
+        port: if is_service(name) { ServerPort::Fixed(0) } else { port },
+        told: false,
+    })
+}
+
+fn port(ports: Ports) -> ServerPort {
+    match ports {
+        Ports::Range { first, .. } => ServerPort::Fixed(first),
+        Ports::Offset(offset) => ServerPort::Mapped(offset),
+        Ports::Missing => ServerPort::Mapped(0),
     }
 }
 

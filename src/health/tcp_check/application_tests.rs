@@ -23,6 +23,7 @@ fn method(lines: &str) -> CheckMethod {
         groups: BTreeMap::new(),
         patterns: BTreeMap::new(),
         hostname: String::new(),
+        resolv_conf: None,
         ignore_unresolved: false,
     };
     let loaded = load(&bundle);

@@ -12,6 +12,7 @@
 //! changes it is done there, between two other things it does, so that there is one writer.
 
 mod clear;
+mod fqdn;
 mod frontends;
 mod hint;
 mod process;
@@ -152,8 +153,9 @@ impl Desk {
             }
             Request::ShowPools => Reply::Text(show::pools(process::memory())),
             Request::ShowRedis(name, shape) => redis::show(snapshot, name.as_deref(), shape, (clock(), now)),
-            Request::ShowResolvers(None) => Reply::done(),
-            Request::ShowResolvers(Some(_)) => Reply::say("Can't find that resolvers section\n"),
+            Request::ShowResolvers(name) => {
+                show::resolvers::answer(&control.names.board().sections(), name.as_deref())
+            }
             Request::ShowSchema => Reply::say(show::SCHEMA),
             Request::ShowServers(list, name) => show::servers::answer(snapshot, list, name.as_deref(), now),
             // HAProxy ends them with a line feed, also where there are none.

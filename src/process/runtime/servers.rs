@@ -63,6 +63,7 @@ pub(super) fn order(control: &mut Control, name: &ServerName, order: Result<Serv
             }
             ServerOrder::Agent(Switch::Off) => {}
             ServerOrder::Only(text) => return Ok(text),
+            ServerOrder::Fqdn(name) => return super::fqdn::rename(control, subject, &name),
             ServerOrder::Address(address) => return move_to(control, subject, &address),
             ServerOrder::CheckPort(port) => return subject.set_check(control, (None, Some(port))),
             ServerOrder::CheckAddress(ip, port) => return subject.set_check(control, (Some(ip), port)),
@@ -102,10 +103,10 @@ pub(super) fn set_guard(control: &mut Control, name: &str, mode: Result<GuardMod
 
 /// A server with everything around it.
 #[derive(Clone, Copy)]
-struct Subject<'a> {
-    place: Place,
-    backend: &'a Backend,
-    config: &'a Server,
+pub(super) struct Subject<'a> {
+    pub(super) place: Place,
+    pub(super) backend: &'a Backend,
+    pub(super) config: &'a Server,
     view: &'a BackendView,
     live: &'a Arc<ServerLive>,
 }
@@ -311,7 +312,7 @@ impl<'a> Subject<'a> {
         }
     }
 
-    fn tell(self, control: &Control, what: ServerChange) {
+    pub(super) fn tell(self, control: &Control, what: ServerChange) {
         let event = ServerEvent {
             backend: self.backend.name.clone(),
             server: self.config.name.clone(),
@@ -321,6 +322,9 @@ impl<'a> Subject<'a> {
         control.logger.server(self.backend, &event);
     }
 }
+
+const NO_FAMILY: &str =
+    "Update for the current server address family is only supported through configuration file";
 
 const STATIC: &str = "Backend is using a static LB algorithm and only accepts weights '0%' and '100%'.\n";
 
@@ -361,6 +365,9 @@ fn change(server: &Server, wanted: &Address) -> Result<Change, Fault> {
             "The address comes from Sentinels ('{}') and cannot be changed.\n",
             slot.written()
         ));
+    }
+    if server.lookup.is_some() && server.address.is_none() {
+        return Err(format!("{NO_FAMILY} {BY}"));
     }
     let (old_ip, old_port) = match &server.address {
         Some(ServerAddress::Ip { ip, port }) => (Some(*ip), *port),
