@@ -7,7 +7,7 @@ use rolecall::cli::{self, Action, Arguments};
 use rolecall::config::condition;
 use rolecall::config::lexer::Environment;
 use rolecall::process;
-use rolecall::process::settings::{End, Ground, Master, Predecessors, Settings, Task, Verbosity};
+use rolecall::process::settings::{End, Ground, Master, Predecessors, Settings, Splicing, Task, Verbosity};
 
 fn main() -> ExitCode {
     match cli::parse(std::env::args_os()) {
@@ -65,6 +65,7 @@ fn settings(arguments: Arguments) -> Settings {
         pidfile: arguments.pidfile,
         maxconn: arguments.maxconn,
         frontend_maxconn: arguments.proxy_maxconn,
+        splicing: if arguments.no_splice { Splicing::Off } else { Splicing::AsConfigured },
         warnings_refuse: arguments.warnings_fatal,
         ignore_unresolved: arguments.ignore_unresolved,
     }

@@ -37,7 +37,7 @@ pub enum Action {
     about = "Reads haproxy.cfg and lets Redis clients reach only the server that has proved to be the master",
     override_usage = "rolecall -f FILE|DIR [-f FILE|DIR]... [OPTIONS] [-- FILE...]",
     after_help = "HAProxy's one-dash flags are given in parentheses and mean the same. Its flags that tune what \
-                  rolecall does not have (-dA -dC -dD -dF -dG -dI -dL -dM -dR -dS -dT -dV -dZ -dc -de -dk -dp -dt \
+                  rolecall does not have (-dA -dC -dD -dF -dG -dI -dL -dM -dR -dT -dV -dZ -dc -de -dk -dp -dt \
                   -dv -m) are taken and change nothing.\n\n\
                   Signals: HUP and USR2 reload the config, USR1 stops softly, TERM and INT stop at once.",
     max_term_width = 110
@@ -119,8 +119,8 @@ pub struct Arguments {
     #[arg(long, help_heading = "Messages")]
     help: bool,
 
-    /// Forward by copying only (-dS)
-    #[arg(long = "no-splice", hide = true)]
+    /// Forward by copying only, whatever proxies ask for (-dS)
+    #[arg(long = "no-splice", help_heading = "Process")]
     pub no_splice: bool,
 }
 

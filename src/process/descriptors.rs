@@ -77,7 +77,7 @@ fn wanted(config: &Config, hard: u64) -> u64 {
 fn fixed(config: &Config) -> u64 {
     let binds: usize = config.frontends.iter().map(|frontend| frontend.binds.len()).sum();
     let servers: usize = config.backends.iter().map(|backend| backend.servers.len()).sum();
-    (binds + 2 * servers) as u64 + SPARE
+    (binds + 2 * servers) as u64 + 2 * u64::from(config.pipes()) + SPARE
 }
 
 fn connections_in(room: u64, fixed: u64) -> u32 {

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::settings::Settings;
+use super::settings::{Settings, Splicing};
 use crate::config::Config;
 use crate::config::model::{Bind, BindAddress, CommandSocket, Global};
 
@@ -114,6 +114,9 @@ pub fn plan(config: &Config, have: &[SocketName]) -> Plan {
 pub fn override_config(config: &mut Config, settings: &Settings, default_maxconn: u32) {
     let global = &mut config.global;
     global.maxconn = settings.maxconn.or(global.maxconn).or(Some(default_maxconn));
+    if settings.splicing == Splicing::Off {
+        global.maxpipes = Some(0);
+    }
     if settings.pidfile.is_some() {
         global.pidfile.clone_from(&settings.pidfile);
     }

@@ -29,6 +29,7 @@ pub struct Settings {
     pub maxconn: Option<u32>,
     /// `-N`: for frontends that say nothing.
     pub frontend_maxconn: Option<u32>,
+    pub splicing: Splicing,
     pub verbosity: Verbosity,
     /// `-dW`.
     pub warnings_refuse: bool,
@@ -65,6 +66,15 @@ pub enum Master {
     Worker,
     /// `-Ws`: also speaks to systemd.
     Notify,
+}
+
+/// Whether proxies may have what they forward spliced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Splicing {
+    #[default]
+    AsConfigured,
+    /// `-dS`.
+    Off,
 }
 
 /// `-sf` and `-st`: what to tell which processes once this one serves.

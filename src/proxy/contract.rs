@@ -123,6 +123,14 @@ pub enum Event {
     Stop,
 }
 
+/// When bytes are spliced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Splicing {
+    /// While they are bulk.
+    Bulk,
+    Always,
+}
+
 /// How a side is closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Close {
@@ -142,6 +150,9 @@ pub enum Op {
     Connect(Box<ConnectSpec>),
     /// Give up the connection, or the attempt, to the server.
     DropServer,
+    /// Before [`Op::Relay`]: move bytes of that side without copying them, where the driver can. Changes nothing
+    /// of what is told and when.
+    Splice(Side, Splicing),
     /// Begin to move bytes both ways.
     Relay,
     /// Pass a FIN on to that side.

@@ -12,6 +12,7 @@
 //! | `limits` | the limit on descriptors, a thread's signals |
 //! | `affinity` | the cores of a thread |
 //! | `inherited` | descriptors that the process was started with |
+//! | `pipe` | bytes from socket to socket without a copy: splice(2) |
 //! | `process` | fork, privileges, dispositions of signals, standard streams |
 //! | `uring` | a ring of operations on sockets, and the buffers it receives into |
 //! | `wake` | an eventfd |
@@ -23,6 +24,7 @@ pub mod fdpass;
 pub mod inherited;
 pub mod limits;
 pub mod listen;
+pub mod pipe;
 pub mod process;
 pub mod socket;
 pub mod unix;

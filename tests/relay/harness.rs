@@ -1,5 +1,6 @@
 //! A balancer in this process: real workers, real sockets on loopback, a config made of model values.
 
+use std::cell::Cell;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::ops::Range;
@@ -11,7 +12,8 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use rolecall::config::Config;
 use rolecall::config::model::{
-    Backend, BackendId, Bind, BindAddress, Frontend, LogFormat, Server, ServerAddress, ServerPort, SessionLog,
+    Backend, BackendId, Bind, BindAddress, Frontend, LogFormat, Server, ServerAddress, ServerPort,
+    SessionLog, Splice,
 };
 use rolecall::proxy::driver::uring;
 use rolecall::proxy::service::Served;
@@ -35,6 +37,34 @@ pub(crate) fn starved(worker: Worker) -> std::io::Result<()> {
         plain: Shape { count: 2, size: 700 },
     };
     uring::run_sized(worker, size)
+}
+
+/// How the sessions of this thread's balancers are spliced.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Splicing {
+    pub(crate) splice: Splice,
+    pub(crate) pipesize: usize,
+    pub(crate) maxpipes: u32,
+}
+
+impl Splicing {
+    /// Everything, both ways, through pipes of the usual size; more sessions than pipes copy.
+    pub(crate) const ALL: Splicing = Splicing {
+        splice: Splice { auto: false, request: true, response: true },
+        pipesize: 64 * 1024,
+        maxpipes: 64,
+    };
+}
+
+thread_local! {
+    static SPLICING: Cell<Option<Splicing>> = const { Cell::new(None) };
+}
+
+/// Runs a test, or a part of it, with proxies that ask for that.
+pub(crate) fn spliced(how: Splicing, test: impl FnOnce()) {
+    SPLICING.set(Some(how));
+    test();
+    SPLICING.set(None);
 }
 
 /// What a test asks for beyond one frontend, one backend and its servers.
@@ -76,6 +106,10 @@ impl Balancer {
 
     fn start_at(engine: EngineLoop, wish: Wish, prepare: fn(&OwnedFd)) -> Balancer {
         let mut config = config(&wish.servers);
+        if let Some(how) = SPLICING.get() {
+            config.frontends[0].splice = how.splice;
+            (config.global.pipesize, config.global.maxpipes) = (how.pipesize, Some(how.maxpipes));
+        }
         (wish.change)(&mut config);
         let bind = config.frontends[0].binds[0].clone();
         let socket = sys::listen::listen(&bind, 1024).unwrap();

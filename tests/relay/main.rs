@@ -7,22 +7,34 @@ mod flow;
 mod freezing;
 mod harness;
 mod life;
+mod model;
 mod room;
 mod stress;
 
-/// Runs every test of the suite with each engine.
+fn plain(test: impl FnOnce()) {
+    test();
+}
+
+/// From the first byte on.
+fn spliced(test: impl FnOnce()) {
+    harness::spliced(harness::Splicing::ALL, test);
+}
+
+/// Runs every test of the suite with each engine, copying and splicing.
 macro_rules! suite {
     ($tests:tt) => {
-        suite!(epoll, rolecall::proxy::driver::epoll::run, $tests);
-        suite!(uring, rolecall::proxy::driver::uring::run, $tests);
-        suite!(starved, super::harness::starved, $tests);
+        suite!(epoll, rolecall::proxy::driver::epoll::run, plain, $tests);
+        suite!(uring, rolecall::proxy::driver::uring::run, plain, $tests);
+        suite!(starved, super::harness::starved, plain, $tests);
+        suite!(epoll_spliced, rolecall::proxy::driver::epoll::run, spliced, $tests);
+        suite!(uring_spliced, rolecall::proxy::driver::uring::run, spliced, $tests);
     };
-    ($engine:ident, $run:path, { $($module:ident: $($test:ident)*;)* }) => {
+    ($engine:ident, $run:path, $way:ident, { $($module:ident: $($test:ident)*;)* }) => {
         mod $engine {
             $($(
                 #[test]
                 fn $test() {
-                    super::$module::$test($run);
+                    super::$way(|| super::$module::$test($run));
                 }
             )*)*
         }
@@ -76,6 +88,8 @@ suite!({
         the_processs_maxconn_loses_no_wake_up
         a_rate_limit_delays_but_serves
         no_place_is_lost_to_clients_that_go_away;
+    model:
+        any_schedule_is_seen_as_through_a_queue_each_way;
     stress:
         a_server_may_end_at_any_point
         a_client_may_end_at_any_point

@@ -123,6 +123,9 @@ pub struct Global {
     pub grace: Option<Duration>,
     pub bufsize: Option<usize>,
     pub relay: Relay,
+    pub maxpipes: Option<u32>,
+    pub pipesize: Option<usize>,
+    pub nosplice: bool,
 }
 
 /// `user`/`group` give a name, `uid`/`gid` a number.
@@ -253,6 +256,9 @@ pub struct Options {
     pub log_separate_errors: bool,
     pub logasap: bool,
     pub nolinger: bool,
+    pub splice_auto: bool,
+    pub splice_request: bool,
+    pub splice_response: bool,
     pub srvtcpka: bool,
     pub tcpka: bool,
 }

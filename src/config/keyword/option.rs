@@ -9,7 +9,6 @@ const BACK: &[Scope] = &[Defaults, Backend, Listen];
 
 const HTTP: &str = because::HTTP;
 const REMOVED: &str = because::REMOVED_HTTP;
-const SPLICE: &str = "has no effect in this version of rolecall, which copies";
 
 pub(super) static KEYWORDS: &[Keyword] = &[
     honoured("option tcp-check", BACK, "checks servers by a script of 'tcp-check' lines"),
@@ -57,9 +56,9 @@ pub(super) static KEYWORDS: &[Keyword] = &[
     ),
     accepted("option tcp-smart-accept", FRONT, because::TUNING, "accepts with the first data"),
     accepted("option tcp-smart-connect", BACK, because::TUNING, "connects with the first data"),
-    accepted("option splice-auto", ALL, SPLICE, "forwards without copying where it pays"),
-    accepted("option splice-request", ALL, SPLICE, "forwards to servers without copying"),
-    accepted("option splice-response", ALL, SPLICE, "forwards to clients without copying"),
+    honoured("option splice-auto", ALL, "forwards bulk without copying"),
+    honoured("option splice-request", ALL, "forwards to servers without copying"),
+    honoured("option splice-response", ALL, "forwards to clients without copying"),
     accepted(
         "option independent-streams",
         ALL,

@@ -19,6 +19,7 @@ mod log;
 mod resolvers;
 mod rule;
 mod server;
+mod splice;
 mod stats;
 
 pub use super::secret::Secret;
@@ -41,6 +42,7 @@ pub use rule::{
 pub use server::{
     DISPATCH, OnError, SentinelSlot, Server, ServerAddress, ServerCheck, ServerPort, SlotTakes, Track,
 };
+pub use splice::Splice;
 pub use stats::{StatsPage, StatsUser};
 
 /// Position of a frontend in [`Config::frontends`].
@@ -121,6 +123,10 @@ pub struct Global {
     pub bufsize: usize,
     /// `tune.relay`
     pub relay: Relay,
+    /// `maxpipes`, or 0 by `nosplice`; `None`: derived from `maxconn`.
+    pub maxpipes: Option<u32>,
+    /// `tune.pipesize`, in bytes.
+    pub pipesize: usize,
     /// `stats socket`, one for every address.
     pub stats_sockets: Vec<CommandSocket>,
     /// How long a client of one may be silent.
@@ -155,6 +161,8 @@ impl Default for Global {
             grace: Duration::ZERO,
             bufsize: 16384,
             relay: Relay::Auto,
+            maxpipes: None,
+            pipesize: 256 * 1024,
             stats_sockets: Vec::new(),
             stats_timeout: Duration::from_secs(10),
             stats_maxconn: 10,
@@ -207,6 +215,7 @@ pub struct Frontend {
     pub keepalive: Option<Keepalive>,
     /// `option nolinger`.
     pub nolinger: bool,
+    pub splice: Splice,
     pub log: SessionLog,
     /// The stats page that this frontend serves itself (`mode http` only).
     pub stats: Option<StatsPage>,
@@ -259,6 +268,7 @@ pub struct Backend {
     /// `option srvtcpka`, or `option tcpka`.
     pub keepalive: Option<Keepalive>,
     pub nolinger: bool,
+    pub splice: Splice,
     /// Where the state lines of this backend's servers go.
     pub log: Vec<LogTarget>,
     pub log_tag: Option<String>,
@@ -296,6 +306,7 @@ impl Default for Backend {
             log_health_checks: false,
             keepalive: None,
             nolinger: false,
+            splice: Splice::default(),
             log: Vec::new(),
             log_tag: None,
             check: CheckMethod::default(),

@@ -47,10 +47,16 @@ pub(super) const READERS: &[(&str, Reader)] = &[
         global.max_spread_checks = time.or(global.max_spread_checks);
     }),
     ("maxconn", maxconn),
+    ("maxpipes", |context, global, line| {
+        global.maxpipes = line.number(context, 1, "maxpipes", 0..=UNBOUNDED).or(global.maxpipes);
+    }),
     ("nbthread", |context, global, line| {
         global.nbthread = line.number(context, 1, "nbthread", 1..=64).or(global.nbthread);
     }),
     ("node", node),
+    ("nosplice", |context, global, line| {
+        global.nosplice |= line.no_more(context, "nosplice", 1);
+    }),
     ("pidfile", pidfile),
     ("presetenv", |context, _, line| set_variable(context, line, Existing::Kept)),
     ("quiet", |_, global, _| global.quiet = true),
@@ -61,6 +67,7 @@ pub(super) const READERS: &[(&str, Reader)] = &[
         global.spread_checks = percent.unwrap_or(global.spread_checks);
     }),
     ("tune.bufsize", bufsize),
+    ("tune.pipesize", pipesize),
     ("tune.relay", relay),
     ("uid", |context, global, line| account_id(context, &mut global.user, line)),
     ("stats maxconn", |context, global, line| {
@@ -160,6 +167,16 @@ fn bufsize(context: &mut Context<'_>, global: &mut Global, line: &Statement<'_>)
 
 /// A check's reply buffer may grow to `tune.bufsize`; HAProxy's own limit is 2^31, which nothing needs.
 const MOST_BUFSIZE: u64 = 16 << 20;
+
+/// The kernel rounds it up to a power of two of pages, and has a limit of its own.
+const MOST_PIPESIZE: u64 = 1 << 30;
+
+fn pipesize(context: &mut Context<'_>, global: &mut Global, line: &Statement<'_>) {
+    let Some(size) = value::size(&line.text(1)).filter(|size| *size <= MOST_PIPESIZE) else {
+        return context.error(line.span_of(1), "'tune.pipesize' expects a size in bytes.");
+    };
+    global.pipesize = Some(size as usize).filter(|size| *size > 0);
+}
 
 /// A keyword of ours.
 fn relay(context: &mut Context<'_>, global: &mut Global, line: &Statement<'_>) {

@@ -21,6 +21,9 @@ const FLAGS: &[(&str, Flag)] = &[
     ("log-separate-errors", |options| &mut options.log_separate_errors),
     ("logasap", |options| &mut options.logasap),
     ("nolinger", |options| &mut options.nolinger),
+    ("splice-auto", |options| &mut options.splice_auto),
+    ("splice-request", |options| &mut options.splice_request),
+    ("splice-response", |options| &mut options.splice_response),
     ("srvtcpka", |options| &mut options.srvtcpka),
     ("tcpka", |options| &mut options.tcpka),
 ];

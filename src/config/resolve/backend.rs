@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::Resolver;
 use super::frontend::{keepalive, set};
-use crate::config::ast::{Hold, Proxy, ProxyKind, Redis, Timeouts};
+use crate::config::ast::{Hold, Options, Proxy, ProxyKind, Redis, Timeouts};
 use crate::config::diagnostic::{Diagnostic, Heading};
-use crate::config::model::{Backend, Balance, Mode, RedisOptions, Rules};
+use crate::config::model::{Backend, Balance, Mode, RedisOptions, Rules, Splice};
 
 /// How long clients are held where no `timeout queue` says it.
 const DEFAULT_HOLD: Duration = Duration::from_secs(5);
@@ -43,6 +43,7 @@ impl Resolver<'_, '_> {
             log_health_checks: options.log_health_checks,
             keepalive: keepalive(options.tcpka || options.srvtcpka, settings.server_keepalive),
             nolinger: options.nolinger,
+            splice: splice(options),
             log: self.log_targets(settings, proxy.name.span),
             log_tag: settings.log_tag.clone(),
             check,
@@ -75,6 +76,10 @@ impl Resolver<'_, '_> {
         let help = format!("set {} to a non-zero value, or connections may pile up", missing.join(", "));
         self.context.report(Diagnostic::warning(proxy.name.span, message).heading(Heading::Bare).help(help));
     }
+}
+
+pub(super) fn splice(options: &Options) -> Splice {
+    Splice { auto: options.splice_auto, request: options.splice_request, response: options.splice_response }
 }
 
 fn redis_options(redis: &Redis, timeouts: &Timeouts) -> RedisOptions {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Resolver;
+use super::backend::splice;
 use super::hosts::Found;
 use super::names::Target;
 use crate::config::ast::{self, Proxy, ProxyKind, Spanned};
@@ -39,6 +40,7 @@ impl Resolver<'_, '_> {
             timeout_client_fin: set(settings.timeouts.client_fin),
             keepalive: keepalive.then_some(settings.client_keepalive),
             nolinger: settings.options.nolinger,
+            splice: splice(&settings.options),
             log: self.session_log(proxy),
             stats: self.stats_page(proxy, mode),
             monitor_uri: settings

@@ -33,6 +33,8 @@ impl Resolver<'_, '_> {
             grace: global.grace.unwrap_or(defaults.grace),
             bufsize: global.bufsize.unwrap_or(defaults.bufsize),
             relay: global.relay,
+            maxpipes: if global.nosplice { Some(0) } else { global.maxpipes.filter(|most| *most > 0) },
+            pipesize: global.pipesize.unwrap_or(defaults.pipesize),
             stats_sockets: self.command_sockets(&global.stats_sockets),
             stats_timeout: global.stats_timeout.unwrap_or(defaults.stats_timeout),
             stats_maxconn: global.stats_maxconn.unwrap_or(defaults.stats_maxconn),

@@ -17,6 +17,7 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 use super::super::contract::{ConnectSpec, Event, Op, Side};
 use super::super::worker::Worker;
 use super::link::{End, Flags, Link, Stage, connect_error};
+use super::pipes::Pipes;
 use super::pump::{Pump, Turn};
 use super::{Engine, Release, Report, Slot, begin_connect};
 use crate::state::Listener;
@@ -113,8 +114,9 @@ struct Readiness {
 impl Readiness {
     fn new(worker: &Worker) -> io::Result<Readiness> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        let pipes = Pipes::share(&worker.snapshot.config, worker.shared.workers.count());
         epoll.add(worker.mailbox(), EpollEvent::new(EpollFlags::EPOLLIN, Token::Mailbox.word()))?;
-        Ok(Readiness { epoll, links: Vec::new(), pump: Pump::new(), again: Vec::new() })
+        Ok(Readiness { epoll, links: Vec::new(), pump: Pump::new(pipes), again: Vec::new() })
     }
 
     /// An edge.
@@ -238,6 +240,7 @@ impl Engine for Readiness {
     fn perform(&mut self, slot: Slot, op: &Op) {
         let Some(link) = self.links.get_mut(slot as usize).and_then(Option::as_mut) else { return };
         match op {
+            Op::Splice(side, when) => return link.end_mut(*side).appetite = (*when).into(),
             Op::Relay => link.stage = Stage::Relaying,
             Op::Discard(side) => self.pump.discard(link, *side),
             Op::Pause(side) => link.end_mut(*side).flags.set(Flags::PAUSED),
@@ -250,7 +253,7 @@ impl Engine for Readiness {
     fn outstanding(&self, slot: Slot, side: Side) -> usize {
         let Some(link) = self.links.get(slot as usize).and_then(Option::as_ref) else { return 0 };
         let end = link.end(side);
-        let waiting = end.leftover.as_ref().map_or(0, |leftover| leftover.rest().len());
+        let waiting = end.leftover.as_ref().map_or(0, |leftover| leftover.length());
         waiting + end.socket.as_ref().map_or(0, socket::unacknowledged)
     }
 

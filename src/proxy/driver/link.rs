@@ -1,13 +1,16 @@
 //! The sockets of one session, as a readiness loop sees them.
 //!
 //! Forty bytes for an idle session: bytes are kept only while a side cannot take them, in a buffer of just
-//! their length.
+//! their length or in the pipe that they came through.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use nix::errno::Errno;
 
 use super::super::contract::{ConnectError, Failure, Side};
+use super::pipes::Lent;
+use super::splice::Appetite;
+use crate::sys::socket::{self, Moved};
 
 /// What is known of one side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -53,19 +56,37 @@ impl Flags {
 
 /// Bytes that a side could not take yet.
 #[derive(Debug)]
-pub(super) struct Leftover {
-    pub(super) bytes: Box<[u8]>,
-    pub(super) sent: usize,
+pub(super) enum Leftover {
+    Copy { bytes: Box<[u8]>, sent: usize },
+    Spliced(Lent),
 }
 
 impl Leftover {
     /// Keeps a copy.
     pub(super) fn of(bytes: &[u8]) -> Box<Leftover> {
-        Box::new(Leftover { bytes: bytes.into(), sent: 0 })
+        Box::new(Leftover::Copy { bytes: bytes.into(), sent: 0 })
     }
 
-    pub(super) fn rest(&self) -> &[u8] {
-        &self.bytes[self.sent..]
+    /// How many they still are.
+    pub(super) fn length(&self) -> usize {
+        match self {
+            Leftover::Copy { bytes, sent } => bytes.len() - sent,
+            Leftover::Spliced(pipe) => pipe.held(),
+        }
+    }
+
+    /// Gives some of them to their side.
+    pub(super) fn send(&mut self, to: &impl AsFd) -> Moved {
+        match self {
+            Leftover::Copy { bytes, sent } => {
+                let moved = socket::send(to, &bytes[*sent..]);
+                if let Moved::Bytes(count) = moved {
+                    *sent += count;
+                }
+                moved
+            }
+            Leftover::Spliced(pipe) => pipe.drain(to),
+        }
     }
 }
 
@@ -74,6 +95,8 @@ impl Leftover {
 pub(super) struct End {
     pub(super) socket: Option<OwnedFd>,
     pub(super) flags: Flags,
+    /// How its bytes go to the other side.
+    pub(super) appetite: Appetite,
     /// On the way to this side.
     pub(super) leftover: Option<Box<Leftover>>,
 }
@@ -81,7 +104,7 @@ pub(super) struct End {
 impl End {
     /// A side that has just got its socket.
     pub(super) fn of(socket: OwnedFd, flags: Flags) -> End {
-        End { socket: Some(socket), flags, leftover: None }
+        End { socket: Some(socket), flags, ..End::default() }
     }
 
     /// Closes it; what waits for it is lost.

@@ -17,6 +17,8 @@
 //! | [`uring`] | `io_uring_enter` | a receive and a send inside of it, shared with all others of the round |
 //! | [`epoll`] | `epoll_wait` | `recv`, `send`, and a share of the wait |
 //!
+//! Where a proxy asks for it both move bulk through pipes instead of memory ([`splice`], [`pipes`]).
+//!
 //! [`choice`] decides between them; one suite of tests holds for both (`tests/relay`).
 //!
 //! ```text
@@ -27,7 +29,9 @@
 pub mod choice;
 pub mod epoll;
 mod link;
+mod pipes;
 mod pump;
+mod splice;
 pub mod uring;
 
 use std::io;

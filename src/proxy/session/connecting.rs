@@ -138,6 +138,7 @@ impl Session {
         self.set_limits(context);
         self.remember_server(context);
         self.forget_said();
+        self.ask_for_splicing(context, ops);
         ops.push(Op::Relay);
         self.log_at_connect(context, ops);
     }

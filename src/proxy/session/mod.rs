@@ -50,6 +50,7 @@ pub(crate) mod model;
 mod property;
 mod relaying;
 mod ruling;
+mod splicing;
 #[cfg(test)]
 mod tests;
 mod timers;

@@ -10,7 +10,7 @@ use nix::errno::Errno;
 use super::super::super::contract::{Close, Event, Op, Side};
 use super::super::Slot;
 use super::super::link::Stage;
-use super::link::{End, Flags, Link, Queue};
+use super::link::{End, Flags, Link, Queue, Waiting};
 use super::pump::Pump;
 use super::tag::Kind;
 use crate::sys::socket::{self, Moved};
@@ -36,13 +36,20 @@ impl Pump {
     /// Closes a side; what waits for it is lost.
     pub(super) fn close(&mut self, slot: Slot, link: &mut Link, side: Side) {
         let mark = |kind| link.mark(slot, kind, side).tag();
-        let (own, watch) = (mark(Kind::Socket), mark(Kind::Watch));
+        let (own, watch, fill, drain) =
+            (mark(Kind::Socket), mark(Kind::Watch), mark(Kind::Fill), mark(Kind::Drain));
         let closed = End::of(None, Flags::default());
         let mut end = std::mem::replace(link.end_mut(side), closed);
         link.end_mut(side).flags.set(Flags::ENDED);
         let Some(socket) = end.socket.take() else { return };
         if end.flags.has(Flags::RECEIVING) && !end.flags.has(Flags::CANCELLING) {
             self.ring.cancel_receive(own);
+        }
+        if end.flags.has(Flags::FILLING) && !end.flags.has(Flags::CANCELLING) {
+            self.ring.cancel_poll(fill);
+        }
+        if end.flags.has(Flags::DRAINING) {
+            self.ring.cancel_poll(drain);
         }
         if end.flags.has(Flags::CONNECTING) {
             self.ring.cancel_poll(own);
@@ -68,10 +75,12 @@ impl Pump {
                 if *side == Side::Client && link.stage == Stage::Waiting {
                     read_out(&link.client);
                 }
-                let end = link.end_mut(*side);
+                let (end, source) = link.ends(*side);
                 end.flags.set(Flags::CLOSE_AFTER);
                 // What is not on its way is held by a pause of the other side, which nobody will end.
-                end.waiting = end.waiting.take().filter(|waiting| waiting.flight.is_some());
+                let goes = !source.flags.has(Flags::PAUSED);
+                let stays = |w: &Box<Waiting>| w.flight.is_some() || (goes && w.pipe.is_some());
+                end.waiting = end.waiting.take().filter(stays);
                 if !link.end(*side).is_open() {
                     return self.close(slot, link, *side);
                 }
@@ -120,7 +129,7 @@ impl Pump {
         let waits = link.stage == Stage::Waiting;
         let client = &mut link.client;
         let Some(socket) = &client.socket else { return };
-        let read = client.flags.has(Flags::RECEIVING) && !client.flags.has(Flags::CANCELLING);
+        let read = client.flags.is_read() && !client.flags.has(Flags::CANCELLING);
         if read
             || client.flags.has(Flags::WATCHED)
             || client.flags.has(Flags::ENDED)
@@ -137,7 +146,7 @@ impl Pump {
     pub(super) fn watched(&mut self, slot: Slot, link: &mut Link, ready: Result<u32, Errno>) {
         let Ok(ready) = ready else { return link.client.flags.unset(Flags::WATCHED) };
         link.client.flags.unset(Flags::WATCHED);
-        if link.client.flags.has(Flags::RECEIVING) || link.client.flags.has(Flags::ENDED) {
+        if link.client.flags.is_read() || link.client.flags.has(Flags::ENDED) {
             // Whoever reads finds it.
             return;
         }

@@ -4,6 +4,8 @@
 
 use super::super::super::contract::{Failure, Side};
 use super::super::link::Stage;
+use super::super::pipes::Lent;
+use super::super::splice::Appetite;
 use super::tag::{Kind, Mark, stamp};
 use crate::proxy::driver::Slot;
 use crate::sys::uring::{FlightKey, Socket};
@@ -15,7 +17,7 @@ pub(super) struct Flags(u32);
 impl Flags {
     /// A receive of it is under way.
     pub(super) const RECEIVING: Flags = Flags(1);
-    /// That receive has been cancelled, and has not told its end yet.
+    /// That receive, or the poll for bytes to splice, has been cancelled, and has not told its end yet.
     pub(super) const CANCELLING: Flags = Flags(1 << 1);
     pub(super) const CONNECTING: Flags = Flags(1 << 2);
     /// `Op::Pause`
@@ -46,9 +48,18 @@ impl Flags {
     pub(super) const STEPWISE: Flags = Flags(1 << 16);
     /// It brought bytes since a receive of it last found no buffer.
     pub(super) const FED: Flags = Flags(1 << 17);
+    /// A poll tells when it has bytes to splice; never while it is received from.
+    pub(super) const FILLING: Flags = Flags(1 << 18);
+    /// A poll tells when it has room for what waits in a pipe.
+    pub(super) const DRAINING: Flags = Flags(1 << 19);
 
     pub(super) fn has(self, flag: Flags) -> bool {
         self.0 & flag.0 != 0
+    }
+
+    /// Whether it is read now, by either way.
+    pub(super) fn is_read(self) -> bool {
+        self.has(Flags::RECEIVING) || self.has(Flags::FILLING)
     }
 
     pub(super) fn set(&mut self, flag: Flags) {
@@ -60,9 +71,11 @@ impl Flags {
     }
 }
 
-/// Bytes that a side could not take at once, copied.
+/// Bytes that a side could not take at once, copied or in the pipe that they came through.
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
+    /// Before all others. It goes when there is room, and nothing is in flight meanwhile.
+    pub(super) pipe: Option<Lent>,
     /// Behind those in flight.
     pub(super) bytes: Vec<u8>,
     /// On their way, and how many.
@@ -71,7 +84,8 @@ pub(super) struct Waiting {
 
 impl Waiting {
     pub(super) fn length(&self) -> usize {
-        self.bytes.len() + self.flight.map_or(0, |(_, length)| length)
+        let spliced = self.pipe.as_ref().map_or(0, |pipe| pipe.held());
+        spliced + self.bytes.len() + self.flight.map_or(0, |(_, length)| length)
     }
 }
 
@@ -132,6 +146,8 @@ pub(super) struct Link {
     /// Of this session's connections to servers.
     pub(super) attempt: u8,
     pub(super) stage: Stage,
+    /// How the bytes of the client and of the server go.
+    pub(super) appetites: [Appetite; 2],
 }
 
 impl Link {
@@ -147,6 +163,10 @@ impl Link {
             Side::Client => &mut self.client,
             Side::Server => &mut self.server,
         }
+    }
+
+    pub(super) fn appetite(&mut self, side: Side) -> &mut Appetite {
+        &mut self.appetites[usize::from(side == Side::Server)]
     }
 
     /// That side, then the other one.

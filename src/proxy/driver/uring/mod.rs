@@ -14,12 +14,14 @@
 //! |---|---|
 //! | `link` | the two sockets of a session |
 //! | `pump` | bytes from one side to the other, back-pressure |
+//! | `splice` | the same through pipes, for bulk of proxies that ask for it |
 //! | `ends` | FIN, close, cancellation; clients that are not read |
 //! | `tag` | whom a completion belongs to |
 
 mod ends;
 mod link;
 mod pump;
+mod splice;
 mod tag;
 #[cfg(test)]
 mod tests;
@@ -38,6 +40,7 @@ use self::tag::{Kind, Mark};
 use super::super::contract::{Close, ConnectSpec, Event, Op, Side};
 use super::super::worker::Worker;
 use super::link::{Stage, connect_error};
+use super::pipes::Pipes;
 use super::{Engine, Release, Report, Slot, begin_connect};
 use crate::state::Listener;
 use crate::sys::socket;
@@ -60,7 +63,8 @@ pub fn run_sized(worker: Worker, size: Size) -> io::Result<()> {
 
 /// Runs a worker with a ring that was made in this thread.
 pub fn serve(mut worker: Worker, ring: Ring) -> io::Result<()> {
-    let mut engine = Completions::new(ring);
+    let pipes = Pipes::share(&worker.snapshot.config, worker.shared.workers.count());
+    let mut engine = Completions::new(ring, pipes);
     engine.pump.ring.poll(worker.mailbox(), libc_poll::IN as u32, Mark::MAILBOX.tag());
     worker.begin(&mut engine);
     while !worker.finished() {
@@ -100,9 +104,9 @@ struct Completions {
 }
 
 impl Completions {
-    fn new(ring: Ring) -> Completions {
+    fn new(ring: Ring, pipes: Pipes) -> Completions {
         Completions {
-            pump: Pump::new(ring),
+            pump: Pump::new(ring, pipes),
             links: Vec::new(),
             gates: Vec::new(),
             retired: Vec::new(),
@@ -176,7 +180,7 @@ impl Completions {
                 self.pump.ring.poll(worker.mailbox(), libc_poll::IN as u32, Mark::MAILBOX.tag());
             }
             Kind::Gate => self.arrived(mark, worker),
-            Kind::Watch | Kind::Socket => self.happened(mark, done.outcome),
+            Kind::Watch | Kind::Fill | Kind::Drain | Kind::Socket => self.happened(mark, done.outcome),
         }
     }
 
@@ -210,6 +214,8 @@ impl Completions {
             }
             Outcome::Landed { parcel, result } => self.pump.landed(slot, link, mark.side, (parcel, result)),
             Outcome::Ready(ready) if mark.kind == Kind::Watch => self.pump.watched(slot, link, ready),
+            Outcome::Ready(_) if mark.kind == Kind::Fill => self.pump.fill(slot, link, mark.side),
+            Outcome::Ready(_) if mark.kind == Kind::Drain => self.pump.drain(slot, link, mark.side),
             Outcome::Ready(ready) => self.connected(slot, ready),
         }
         self.leave_if_done(slot);
@@ -287,7 +293,14 @@ impl Engine for Completions {
         }
         let client = End::of(Some(self.pump.ring.adopt(client)), Flags::default());
         let server = End::of(None, Flags::default());
-        self.links[at] = Some(Link { client, server, turn, attempt: 0, stage: Stage::Waiting });
+        self.links[at] = Some(Link {
+            client,
+            server,
+            turn,
+            attempt: 0,
+            stage: Stage::Waiting,
+            appetites: Default::default(),
+        });
         self.pump.unread.push((slot, turn));
         Ok(())
     }
@@ -301,6 +314,7 @@ impl Engine for Completions {
     fn perform(&mut self, slot: Slot, op: &Op) {
         let Some(link) = find(&mut self.links, slot) else { return };
         match op {
+            Op::Splice(side, when) => *link.appetite(*side) = (*when).into(),
             Op::Relay => {
                 link.stage = Stage::Relaying;
                 self.pump.regulate(slot, link, Side::Client);

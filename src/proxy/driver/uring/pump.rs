@@ -17,8 +17,11 @@ use nix::errno::Errno;
 
 use super::super::super::contract::{Event, Failure, Side};
 use super::super::link::{Stage, failure};
+use super::super::pipes::Pipes;
 use super::super::{Report, Slot};
+use super::ends::libc_poll;
 use super::link::{End, Flags, Link, Queue};
+use super::splice::may_splice;
 use super::tag::Kind;
 use crate::sys::uring::{Chunk, Notice, Parcel, Reception, Ring, Sent};
 
@@ -46,6 +49,7 @@ pub(super) struct Errand {
 #[derive(Debug)]
 pub(super) struct Pump {
     pub(super) ring: Ring,
+    pub(super) pipes: Pipes,
     pub(super) reports: VecDeque<(Slot, Report)>,
     /// Sides that have chunks queued in this round.
     pub(super) dirty: Vec<Errand>,
@@ -58,9 +62,10 @@ pub(super) struct Pump {
 }
 
 impl Pump {
-    pub(super) fn new(ring: Ring) -> Pump {
+    pub(super) fn new(ring: Ring, pipes: Pipes) -> Pump {
         Pump {
             ring,
+            pipes,
             reports: VecDeque::new(),
             dirty: Vec::new(),
             hungry: Default::default(),
@@ -160,13 +165,13 @@ impl Pump {
             place = *next;
         }
         let open = sink.is_open() && !self.parts.is_empty();
+        let length = self.parts.iter().map(Chunk::len).sum();
         let Some(socket) = sink.socket.as_ref().filter(|_| open) else {
             return self.written(slot, link, side);
         };
         if self.parts.len() > PARTS {
             let mut bytes = Vec::new();
             self.parts.iter().for_each(|chunk| bytes.extend_from_slice(self.ring.bytes(*chunk)));
-            let length = bytes.len();
             let flight = self.ring.send_owned(socket, Parcel { bytes, sent: 0 }, mark.tag());
             sink.waiting.get_or_insert_default().flight = Some((flight, length));
             return;
@@ -177,6 +182,7 @@ impl Pump {
             sink.flags.set(Flags::AWAITED);
         }
         self.ring.send(socket, &self.parts, mark.tag(), notice);
+        self.weigh(slot, link, side.peer(), length);
     }
 
     /// `Op::Pause`: what the other side has not taken yet stays here as well.
@@ -224,6 +230,9 @@ impl Pump {
         let tag = link.mark(slot, Kind::Socket, side).tag();
         let (end, source) = link.ends(side);
         let (Some(waiting), Some(socket)) = (&mut end.waiting, &end.socket) else { return };
+        if waiting.pipe.is_some() {
+            return self.await_room(slot, link, side);
+        }
         if waiting.flight.is_some() || waiting.bytes.is_empty() || source.flags.has(Flags::PAUSED) {
             return;
         }
@@ -276,7 +285,7 @@ impl Pump {
     }
 
     /// From a send that failed on: the side is read out, then reported.
-    fn break_off(&mut self, slot: Slot, link: &mut Link, side: Side, errno: Errno) {
+    pub(super) fn break_off(&mut self, slot: Slot, link: &mut Link, side: Side, errno: Errno) {
         let end = link.end_mut(side);
         if failure(errno) == Failure::TimedOut {
             end.flags.set(Flags::TIMED_OUT);
@@ -286,7 +295,7 @@ impl Pump {
         self.regulate(slot, link, side);
         let end = link.end_mut(side);
         // A client that cannot be read now is not waited for.
-        if side == Side::Client && !end.flags.has(Flags::RECEIVING) {
+        if side == Side::Client && !end.flags.is_read() {
             end.flags.set(Flags::OVER);
             self.report_end(slot, link, side);
         }
@@ -347,11 +356,22 @@ impl Pump {
     pub(super) fn regulate(&mut self, slot: Slot, link: &mut Link, side: Side) {
         let tag = link.mark(slot, Kind::Socket, side).tag();
         let (turn, stage) = (link.turn, link.stage);
+        let fill = link.mark(slot, Kind::Fill, side).tag();
+        let wants_pipe = link.appetite(side).is_for_pipes();
         let (source, sink) = link.ends(side);
         let Some(socket) = &source.socket else { return };
-        let receiving = source.flags.has(Flags::RECEIVING);
         if stage == Stage::Relaying && may_receive(source, sink) {
-            if !receiving {
+            let splices = wants_pipe && may_splice(source, sink);
+            if splices && source.flags.has(Flags::RECEIVING) {
+                // Only behind its last bytes may others go another way.
+                if !source.flags.has(Flags::CANCELLING) {
+                    source.flags.set(Flags::CANCELLING);
+                    self.ring.cancel_receive(tag);
+                }
+            } else if splices && !source.flags.has(Flags::FILLING) {
+                self.ring.poll(socket, (libc_poll::IN | libc_poll::RDHUP) as u32, fill);
+                source.flags.set(Flags::FILLING);
+            } else if !source.flags.is_read() {
                 let stepwise = source.flags.has(Flags::STEPWISE);
                 let reception = if stepwise { Reception::Once } else { Reception::Many };
                 self.ring.receive(socket, reception, tag);
@@ -362,9 +382,12 @@ impl Pump {
         if sink.waiting.is_some() {
             source.flags.set(Flags::STEPWISE);
         }
-        if receiving && !source.flags.has(Flags::CANCELLING) {
+        if source.flags.is_read() && !source.flags.has(Flags::CANCELLING) {
             source.flags.set(Flags::CANCELLING);
-            self.ring.cancel_receive(tag);
+            match source.flags.has(Flags::FILLING) {
+                true => self.ring.cancel_poll(fill),
+                false => self.ring.cancel_receive(tag),
+            }
         }
         if side == Side::Client && !source.flags.has(Flags::OVER) && !source.flags.has(Flags::WATCHED) {
             self.unread.push((slot, turn));
@@ -373,7 +396,7 @@ impl Pump {
 }
 
 /// Whether `source` should be read, for `sink` to get it.
-fn may_receive(source: &End, sink: &End) -> bool {
+pub(super) fn may_receive(source: &End, sink: &End) -> bool {
     let flags = source.flags;
     if flags.has(Flags::OVER) || flags.has(Flags::ENDED) || flags.has(Flags::CLOSE_AFTER) {
         return false;

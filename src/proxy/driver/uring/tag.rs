@@ -5,7 +5,7 @@ use super::super::Slot;
 use crate::sys::uring::Tag;
 
 /// Bits of a stamp.
-const STAMP: u32 = 26;
+const STAMP: u32 = 25;
 
 /// What kind of poll it is; receives and sends of a socket have [`Kind::Socket`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,11 +13,15 @@ pub(super) enum Kind {
     Socket,
     /// For what happens to a client that is not read.
     Watch,
+    /// For bytes to splice.
+    Fill,
+    /// For room for spliced bytes.
+    Drain,
     Gate,
     Mailbox,
 }
 
-const KINDS: [Kind; 4] = [Kind::Socket, Kind::Watch, Kind::Gate, Kind::Mailbox];
+const KINDS: [Kind; 6] = [Kind::Socket, Kind::Watch, Kind::Fill, Kind::Drain, Kind::Gate, Kind::Mailbox];
 
 /// See the module. Of a gate, `slot` is its number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -32,7 +32,7 @@ impl Scene {
 
     fn connecting() -> Scene {
         let size = Size { buffers: Shape { count: 4, size: 4096 }, ..Size::default() };
-        let mut engine = Completions::new(Ring::new(size).unwrap());
+        let mut engine = Completions::new(Ring::new(size).unwrap(), Pipes::new(4, 64 * 1024));
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (accepted, _) = listener.accept().unwrap();
