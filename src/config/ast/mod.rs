@@ -334,6 +334,7 @@ pub struct BindOptions {
     pub interface: Option<String>,
     pub mss: Option<u32>,
     pub tcp_ut: Option<Duration>,
+    pub accept_proxy: bool,
     /// Who may open a unix socket's file, and what commands may do; of a `stats socket` only.
     pub mode: Option<u32>,
     pub user: Option<Spanned<Account>>,
@@ -383,6 +384,16 @@ pub struct ServerSettings {
     pub track: Option<Spanned<String>>,
     /// `init-addr`, in the order in which they are tried; empty is as `last,libc`.
     pub init_addr: Vec<InitAddr>,
+    pub send_proxy: ProxyFlags,
+    pub check_send_proxy: bool,
+}
+
+/// `send-proxy` and its forms: each may be set and undone.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ProxyFlags {
+    pub v1: bool,
+    pub v2: bool,
+    pub ssl: bool,
 }
 
 /// Where the address of a server with a host name may come from when the config is loaded.

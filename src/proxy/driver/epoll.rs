@@ -16,6 +16,7 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 
 use super::super::contract::{ConnectSpec, Event, Op, Side};
 use super::super::worker::Worker;
+use super::greeting::Greetings;
 use super::link::{End, Flags, Link, Stage, connect_error};
 use super::pump::{Pump, Turn};
 use super::{Engine, Release, Report, Slot, begin_connect};
@@ -108,13 +109,20 @@ struct Readiness {
     pump: Pump,
     /// Links that have more to move than one turn allows.
     again: Vec<Slot>,
+    greetings: Greetings,
 }
 
 impl Readiness {
     fn new(worker: &Worker) -> io::Result<Readiness> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         epoll.add(worker.mailbox(), EpollEvent::new(EpollFlags::EPOLLIN, Token::Mailbox.word()))?;
-        Ok(Readiness { epoll, links: Vec::new(), pump: Pump::new(), again: Vec::new() })
+        Ok(Readiness {
+            epoll,
+            links: Vec::new(),
+            pump: Pump::new(),
+            again: Vec::new(),
+            greetings: Greetings::default(),
+        })
     }
 
     /// An edge.
@@ -153,7 +161,9 @@ impl Readiness {
     fn connected(&mut self, slot: Slot, events: EpollFlags) {
         let Some(link) = self.links[slot as usize].as_mut() else { return };
         let trouble = events.intersects(EpollFlags::EPOLLERR | EpollFlags::EPOLLHUP);
-        let error = link.server.socket.as_ref().filter(|_| trouble).and_then(socket::take_error);
+        let socket = link.server.socket.as_ref();
+        let error = socket.filter(|_| trouble).and_then(socket::take_error);
+        let error = error.or_else(|| self.greetings.send(slot, socket?).err());
         let event = match error {
             None => {
                 link.server.flags.unset(Flags::CONNECTING);
@@ -195,6 +205,7 @@ impl Readiness {
     }
 
     fn try_connect(&mut self, slot: Slot, spec: &ConnectSpec) -> io::Result<()> {
+        self.greetings.keep(slot, spec);
         let socket = begin_connect(spec)?;
         let Some(link) = self.links.get_mut(slot as usize).and_then(Option::as_mut) else { return Ok(()) };
         link.attempt = link.attempt.wrapping_add(1);
