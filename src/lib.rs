@@ -22,6 +22,7 @@
 //! | [`time`] | | [`time::Tick`], the one clock of decisions |
 //! | [`config`] | texts and what the machine knows (names, users), as a bundle | a [`config::Config`], or all that is wrong with it |
 //! | [`redis`] | bytes of replies and commands | where a reply ends, what it says of a role |
+//! | [`proxy_protocol`] | a connection's first bytes, or two addresses | whom a PROXY header names, or the header |
 //! | [`sys`] | sockets, processes, limits; the only `unsafe` | safe functions |
 //! | [`dns`] | names of servers, answers of name servers | which server gets which address |
 //! | [`balance`] | what each server could take | whom the algorithm picks |
@@ -76,6 +77,8 @@ pub mod time;
 pub mod config;
 
 pub mod redis;
+
+pub mod proxy_protocol;
 
 pub mod sys;
 

@@ -59,7 +59,7 @@ fn place(target: &Target) -> (String, String) {
         Target::Tcp { ip, port, .. } => {
             (ip.to_string(), port.map(|port| port.to_string()).unwrap_or_default())
         }
-        Target::Unix(path) => (Path::display(path).to_string(), "unix".to_owned()),
+        Target::Unix { path, .. } => (Path::display(path).to_string(), "unix".to_owned()),
         Target::None => Default::default(),
     }
 }

@@ -21,7 +21,8 @@ use tokio::time::{Instant, timeout_at};
 
 use super::tcp_check::{CheckOutcome, Engine, Step};
 use super::timing::Patience;
-use crate::config::model::{Server, ServerAddress, ServerPort};
+use crate::config::model::{CheckConnect, CheckHeader, SendProxy, Server, ServerAddress, ServerPort};
+use crate::proxy_protocol::{self, Addresses};
 
 /// Bytes taken from the socket at a time; on the stack, and only while they are handed over.
 const READ: usize = 4096;
@@ -48,10 +49,36 @@ pub enum Target {
         ip: IpAddr,
         port: Option<u16>,
         source: Option<IpAddr>,
+        greeting: Greeting,
     },
     /// A path, or an abstract name with a NUL in front.
-    Unix(PathBuf),
+    Unix {
+        path: PathBuf,
+        greeting: Greeting,
+    },
     None,
+}
+
+/// The PROXY header that connections of checks begin with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Greeting {
+    /// Where the script leaves it to the server line.
+    own: Option<SendProxy>,
+    /// Where the script asks for one.
+    asked: SendProxy,
+}
+
+impl Greeting {
+    /// None but where a script asks for one.
+    pub const NONE: Greeting = Greeting { own: None, asked: SendProxy::V1 };
+
+    fn form(self, header: CheckHeader) -> Option<SendProxy> {
+        match header {
+            CheckHeader::Never => None,
+            CheckHeader::AsServer => self.own,
+            CheckHeader::Always => Some(self.asked),
+        }
+    }
 }
 
 impl Target {
@@ -59,17 +86,31 @@ impl Target {
     pub fn of(server: &Server) -> Target {
         let check = server.check.as_ref();
         let (addr, port) = check.map_or((None, None), |check| (check.addr, check.port));
+        let greeting = Greeting {
+            own: check.map_or(server.send_proxy, |check| check.send_proxy),
+            asked: server.send_proxy.unwrap_or(SendProxy::V1),
+        };
         match &server.address {
             Some(ServerAddress::Ip { ip, port: own }) => {
                 let own = match own {
                     ServerPort::Fixed(port) => Some(*port),
                     ServerPort::Mapped(_) => None,
                 };
-                Target::Tcp { ip: addr.unwrap_or(*ip), port: port.or(own), source: server.source }
+                let (ip, port) = (addr.unwrap_or(*ip), port.or(own));
+                Target::Tcp { ip, port, source: server.source, greeting }
             }
-            Some(ServerAddress::Unix(path)) => Target::Unix(path.clone()),
-            Some(ServerAddress::Abstract(name)) => Target::Unix(PathBuf::from(format!("\0{name}"))),
+            Some(ServerAddress::Unix(path)) => Target::Unix { path: path.clone(), greeting },
+            Some(ServerAddress::Abstract(name)) => {
+                Target::Unix { path: PathBuf::from(format!("\0{name}")), greeting }
+            }
             None => Target::None,
+        }
+    }
+
+    fn greeting(&self) -> Greeting {
+        match self {
+            Target::Tcp { greeting, .. } | Target::Unix { greeting, .. } => *greeting,
+            Target::None => Greeting::NONE,
         }
     }
 }
@@ -132,9 +173,10 @@ impl<'a> Line<'a> {
                     outcome.duration_ms = Some(started.elapsed().as_millis() as u64);
                     return Run { outcome, lost: self.lost };
                 }
-                Step::Connect { port, addr, linger } => {
+                Step::Connect { port, addr, linger, header } => {
                     self.connection = None;
-                    self.connect(engine, open(self.target, port, addr, linger)).await
+                    let how = CheckConnect { port, addr, linger, header };
+                    self.connect(engine, open(self.target, how)).await
                 }
                 Step::Send(bytes) => self.send(engine, &bytes).await,
                 Step::Wait => self.receive(engine).await,
@@ -220,26 +262,31 @@ impl<'a> Line<'a> {
     }
 }
 
-pub(super) async fn open(
-    target: &Target,
-    port: Option<u16>,
-    addr: Option<IpAddr>,
-    linger: bool,
-) -> Result<Connection, ProbeError> {
+/// Opens a connection, and begins it with a PROXY header if it has to.
+pub(super) async fn open(target: &Target, how: CheckConnect) -> Result<Connection, ProbeError> {
+    let mut connection = open_bare(target, &how).await?;
+    if let Some(form) = target.greeting().form(how.header) {
+        let header = proxy_protocol::encode(form, connection.ends().filter(|_| form == SendProxy::V1));
+        connection.write_all(&header).await.map_err(ProbeError::Connect)?;
+    }
+    Ok(connection)
+}
+
+async fn open_bare(target: &Target, how: &CheckConnect) -> Result<Connection, ProbeError> {
     match target {
         Target::None => Err(ProbeError::NoAddress),
-        Target::Unix(path) => {
+        Target::Unix { path, .. } => {
             UnixStream::connect(path).await.map(Connection::Unix).map_err(ProbeError::Connect)
         }
-        Target::Tcp { ip, port: own, source } => {
-            let port = port.or(*own).ok_or(ProbeError::NoPort)?;
-            let to = SocketAddr::new(addr.unwrap_or(*ip), port);
+        Target::Tcp { ip, port: own, source, .. } => {
+            let port = how.port.or(*own).ok_or(ProbeError::NoPort)?;
+            let to = SocketAddr::new(how.addr.unwrap_or(*ip), port);
             let socket = if to.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
             let socket = socket.map_err(ProbeError::Socket)?;
             if let Some(source) = source {
                 socket.bind(SocketAddr::new(*source, 0)).map_err(ProbeError::Socket)?;
             }
-            if !linger {
+            if !how.linger {
                 SockRef::from(&socket).set_linger(Some(Duration::ZERO)).map_err(ProbeError::Socket)?;
             }
             let stream = socket.connect(to).await.map_err(ProbeError::Connect)?;
@@ -251,6 +298,12 @@ pub(super) async fn open(
 }
 
 impl Connection {
+    /// Its own addresses; `None` for a unix socket.
+    fn ends(&self) -> Option<Addresses> {
+        let Connection::Tcp(stream) = self else { return None };
+        Some(Addresses { source: stream.local_addr().ok()?, destination: stream.peer_addr().ok()? })
+    }
+
     pub(super) async fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
         match self {
             Connection::Tcp(stream) => stream.write_all(bytes).await,

@@ -58,7 +58,16 @@ async fn serve(manner: Manner) -> (Target, Arc<AtomicUsize>, mpsc::UnboundedRece
             });
         }
     });
-    (Target::Tcp { ip: Ipv4Addr::LOCALHOST.into(), port: Some(port), source: None }, connections, ended)
+    (
+        Target::Tcp {
+            ip: Ipv4Addr::LOCALHOST.into(),
+            port: Some(port),
+            source: None,
+            greeting: Greeting::NONE,
+        },
+        connections,
+        ended,
+    )
 }
 
 async fn attend(mut stream: TcpStream, manner: Manner) -> io::Result<()> {
@@ -124,7 +133,12 @@ async fn once(method: &CheckMethod, target: &Target, ms: u64) -> CheckOutcome {
 #[tokio::test]
 async fn outcomes_of_servers_that_misbehave() {
     let closed = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap().port();
-    let refused = Target::Tcp { ip: Ipv4Addr::LOCALHOST.into(), port: Some(closed), source: None };
+    let refused = Target::Tcp {
+        ip: Ipv4Addr::LOCALHOST.into(),
+        port: Some(closed),
+        source: None,
+        greeting: Greeting::NONE,
+    };
     let mut seen = Vec::new();
     for manner in [
         Manner::Redis(master()),
@@ -228,7 +242,8 @@ async fn unix_sockets_are_checked_too() {
             let _ = stream.write_all(if length == 14 { b"+PONG\r\n" } else { b"-ERR\r\n" }).await;
         }
     });
-    let outcome = once(&CheckMethod::RedisCheck, &Target::Unix(path), 1000).await;
+    let outcome =
+        once(&CheckMethod::RedisCheck, &Target::Unix { path, greeting: Greeting::NONE }, 1000).await;
     assert_eq!((outcome.status, outcome.info.as_str()), (CheckStatus::L7Ok, "Redis server is ok"));
 }
 

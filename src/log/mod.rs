@@ -27,6 +27,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::config::Config;
 use crate::config::model::{Backend, FrontendId, LogAddress, LogTarget};
+use crate::proxy_protocol::HeaderError;
 use crate::state::SessionRecord;
 use crate::state::event::ServerEvent;
 
@@ -55,7 +56,7 @@ pub enum Level {
     Debug = 7,
 }
 
-/// A connection that a frontend without `option tcplog` accepted.
+/// A connection that a frontend without `option tcplog` accepted, or one that was refused for how it began.
 #[derive(Debug, Clone)]
 pub struct ConnectRecord {
     pub config: Arc<Config>,
@@ -64,6 +65,17 @@ pub struct ConnectRecord {
     pub client: Option<SocketAddr>,
     /// The address that the client came to.
     pub local: Option<SocketAddr>,
+    /// It never became a session.
+    pub refused: Option<Refused>,
+}
+
+/// A connection that did not begin with the PROXY header that it owes.
+#[derive(Debug, Clone)]
+pub struct Refused {
+    /// The name of the `bind` line, or its number.
+    pub listener: String,
+    pub at: SystemTime,
+    pub error: HeaderError,
 }
 
 #[derive(Debug)]
@@ -151,7 +163,7 @@ impl Logger {
 
     /// Logs an accepted connection if its frontend logs connects.
     pub fn connect(&self, record: ConnectRecord) {
-        if policy::connect(&record.config, record.frontend).is_some() {
+        if policy::accepted(&record).is_some() {
             self.push(Message::Connect(Box::new(record)));
         }
     }
@@ -223,11 +235,14 @@ impl Writer {
                 self.send(&log.targets, Line { tag, level, text: &text, at });
             }
             Message::Connect(record) => {
-                let Some(frontend) = policy::connect(&record.config, record.frontend) else { return };
-                let text = tcplog::connect_line(frontend, record.client, record.local);
+                let Some((frontend, level)) = policy::accepted(&record) else { return };
+                let text = match &record.refused {
+                    None => tcplog::connect_line(frontend, record.client, record.local),
+                    Some(refused) => tcplog::refusal_line(frontend, record.client, refused, &self.clock),
+                };
                 let log = &frontend.log;
                 let (tag, at) = (log.tag.as_deref(), SystemTime::now());
-                self.send(&log.targets, Line { tag, level: Level::Info, text: &text, at });
+                self.send(&log.targets, Line { tag, level, text: &text, at });
             }
             Message::Reload(identity, sinks, targets) => {
                 self.identity = *identity;

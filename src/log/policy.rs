@@ -1,7 +1,7 @@
 //! Whether a session is logged, and how severely: `option dontlognull`, `dontlog-normal`,
 //! `log-separate-errors` (manual section 8.1). Pure.
 
-use super::Level;
+use super::{ConnectRecord, Level};
 use crate::config::Config;
 use crate::config::model::{Frontend, FrontendId, LogFormat, SessionLog};
 use crate::state::{Cause, SessionRecord};
@@ -28,6 +28,19 @@ pub fn connect(config: &Config, frontend: FrontendId) -> Option<&Frontend> {
     let frontend = config.frontends.get(frontend.0)?;
     let wanted = frontend.log.format == LogFormat::Connect && !frontend.log.targets.is_empty();
     wanted.then_some(frontend)
+}
+
+/// The frontend and the level under which a connection is logged when it is accepted, or refused before it became
+/// a session. As in HAProxy refusals are logged where sessions are.
+pub fn accepted(record: &ConnectRecord) -> Option<(&Frontend, Level)> {
+    let Some(refused) = &record.refused else {
+        return connect(&record.config, record.frontend).map(|frontend| (frontend, Level::Info));
+    };
+    let frontend = record.config.frontends.get(record.frontend.0)?;
+    let log = &frontend.log;
+    let wanted = log.format == LogFormat::Tcp && !log.targets.is_empty();
+    let level = if log.separate_errors { Level::Error } else { Level::Info };
+    (wanted && !(log.skip_null && refused.error.is_null())).then_some((frontend, level))
 }
 
 /// Timeouts, retries, redispatches and errors; what the proxy itself served went well.

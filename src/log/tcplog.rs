@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::Clock;
+use super::{Clock, Refused};
 use crate::config::model::{Frontend, Mode};
 use crate::state::SessionRecord;
 
@@ -34,6 +34,20 @@ pub fn connect_line(frontend: &Frontend, client: Option<SocketAddr>, local: Opti
     text.push_str(" to ");
     push_address(&mut text, local);
     let _ = write!(text, " ({}/{mode})", frontend.name);
+    text
+}
+
+/// `CLIENT [DATE] FRONTEND/LISTENER: WHY`, for a connection that never became a session.
+pub fn refusal_line(
+    frontend: &Frontend,
+    client: Option<SocketAddr>,
+    refused: &Refused,
+    clock: &Clock,
+) -> String {
+    let mut text = String::new();
+    push_address(&mut text, client);
+    let (at, listener) = (clock.tcplog(refused.at), &refused.listener);
+    let _ = write!(text, " [{at}] {}/{listener}: {}", frontend.name, refused.error);
     text
 }
 

@@ -11,7 +11,7 @@
 //! * [`Event::Timer`] comes at or shortly after the deadline that the session last asked for. Activity moves
 //!   that deadline only away: a driver need not look at it after [`Event::Received`], and asks again when the
 //!   old one passes.
-//! * Before [`Op::Relay`] nothing is read from the client. Its FIN or RST is told all the same when seen, and
+//! * Before [`Op::Relay`] nothing is read from the client but what [`Op::Take`] says. Its FIN or RST is told all the same when seen, and
 //!   the FIN once more, by the rule above, after the relay began. A FIN that nothing stands before is told as
 //!   [`Event::LeftUnserved`].
 //! * [`Event::Failed`] of the server comes after every byte that it sent was written to the client.
@@ -20,7 +20,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::config::model::Keepalive;
+use crate::config::model::{Keepalive, SendProxy};
+use crate::proxy_protocol::{self, Addresses};
 use crate::state::{CutReason, ServerKey};
 
 /// One end of a session.
@@ -48,6 +49,26 @@ pub struct ConnectSpec {
     pub source: Option<std::net::IpAddr>,
     pub keepalive: Option<Keepalive>,
     pub user_timeout: Option<Duration>,
+    /// Goes out as soon as the connection stands, before everything else, TLS included.
+    pub announce: Option<Announce>,
+}
+
+/// Whom a server is to be told of by a PROXY header (`send-proxy`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Announce {
+    pub form: SendProxy,
+    pub source: Option<SocketAddr>,
+    /// `None`: not asked for yet; the worker asks the client's socket.
+    pub destination: Option<SocketAddr>,
+}
+
+impl Announce {
+    /// The bytes.
+    pub fn header(&self) -> Vec<u8> {
+        let addresses = self.source.zip(self.destination);
+        let addresses = addresses.map(|(source, destination)| Addresses { source, destination });
+        proxy_protocol::encode(self.form, addresses)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -146,6 +167,8 @@ pub enum Op {
     /// Look at what the client has said, without taking it: answered at once by `Session::said`. Rules decide
     /// by the first bytes; those stay where they are until [`Op::Relay`].
     Peek,
+    /// Take so many of these bytes and throw them away: a PROXY header, which is not the client's.
+    Take(usize),
     /// Open a connection; answered by `Connected` or `ConnectFailed`. At most one is under way.
     Connect(Box<ConnectSpec>),
     /// Give up the connection, or the attempt, to the server.

@@ -169,7 +169,7 @@ impl Worker {
         let context = Context { snapshot: &birth, now: self.now, workers: &self.shared.workers };
         let mut session = Session::new(origin, accepted.admission, &context);
         session.start(&context, &mut self.sessions.ops);
-        if let Some(connect) = connect.filter(|_| !session.was_turned_away()) {
+        if let Some(connect) = connect.filter(|_| !session.was_turned_away() && !session.is_greeting()) {
             (self.shared.connects)(connect);
         }
         let occupant = Occupant {
@@ -258,10 +258,14 @@ impl Worker {
         let mut peeks = false;
         for op in ops.drain(..) {
             match op {
-                Op::Connect(spec) => engine.connect(slot, &spec),
+                Op::Connect(mut spec) => {
+                    self.complete(slot, &mut spec, engine);
+                    engine.connect(slot, &spec);
+                }
                 Op::ReportQuiet(silence) => self.await_quiet(slot, silence),
                 Op::Log => self.log(slot),
                 Op::Peek => peeks = true,
+                Op::Take(count) => self.take(slot, count, engine),
                 Op::Serve => self.serve(slot, engine),
                 Op::End => self.end(slot, engine),
                 op => engine.perform(slot, &op),
@@ -284,10 +288,15 @@ impl Worker {
             // What it was is told by the engine.
             Moved::End | Moved::Failed(_) => (0, true),
         };
+        let local = engine.client(slot).and_then(|client| socket::local_address(&client));
         let Some(occupant) = self.sessions.places.get_mut(slot as usize) else { return };
         if let Some(session) = &mut occupant.session {
             let context = Context { snapshot: &self.snapshot, now: self.now, workers: &self.shared.workers };
+            let greeted = session.is_greeting();
             session.said(&room[..count], ended, &context, &mut self.sessions.ops);
+            if greeted && !session.is_greeting() && !session.was_turned_away() {
+                self.shared.tell_greeted(session, &self.snapshot.config, local);
+            }
         }
         self.sessions.peeked = room;
         // A session asks again only when its timer has fired.
@@ -315,9 +324,8 @@ impl Worker {
 
     fn end(&mut self, slot: Slot, engine: &mut impl Engine) {
         let Some(occupant) = self.sessions.places.get_mut(slot as usize) else { return };
-        if occupant.session.take().is_none() {
-            return;
-        }
+        let Some(session) = occupant.session.take() else { return };
+        self.shared.tell_refused(&session, &self.snapshot.config);
         occupant.drain = None;
         self.leave_load();
         match engine.release(slot) {
@@ -431,5 +439,6 @@ fn connect_record(accepted: &Accepted) -> Option<ConnectRecord> {
         frontend: accepted.frontend,
         client: accepted.client,
         local: socket::local_address(&accepted.socket),
+        refused: None,
     })
 }

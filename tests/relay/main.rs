@@ -5,6 +5,7 @@
 mod closing;
 mod flow;
 mod freezing;
+mod greeting;
 mod harness;
 mod life;
 mod model;
@@ -58,6 +59,11 @@ suite!({
         a_server_that_closes_while_frozen_ends_the_session
         a_thousand_frozen_sessions_are_cut
         timers_stand_still_while_frozen;
+    greeting:
+        a_header_is_taken_off_to_the_byte_however_it_comes
+        who_says_it_all_at_once_and_closes_is_served
+        who_does_not_say_who_it_is_reaches_no_server
+        the_server_that_is_tried_next_gets_the_header_too;
     closing:
         a_client_that_half_closes_gets_the_whole_answer
         a_server_that_half_closes_still_gets_the_rest

@@ -364,6 +364,7 @@ pub struct BindOptions {
     pub interface: Option<String>,
     pub mss: Option<u32>,
     pub tcp_ut: Option<Duration>,
+    pub accept_proxy: bool,
     /// Who may open a unix socket's file, and what commands may do; of a `stats socket` only.
     pub mode: Option<u32>,
     pub user: Option<Spanned<Account>>,
@@ -418,6 +419,16 @@ pub struct ServerSettings {
     pub duplicates: Duplicates,
     pub record_weights: RecordWeights,
     pub resolve_net: Vec<Network>,
+    pub send_proxy: ProxyFlags,
+    pub check_send_proxy: bool,
+}
+
+/// `send-proxy` and its forms: each may be set and undone.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ProxyFlags {
+    pub v1: bool,
+    pub v2: bool,
+    pub ssl: bool,
 }
 
 /// Where the address of a server with a host name may come from when the config is loaded.

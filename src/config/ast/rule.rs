@@ -93,11 +93,26 @@ pub struct Rule {
 pub enum Action {
     Accept,
     Reject,
-    Track { slot: u8, key: Sample, table: Option<Spanned<String>> },
-    SetVariable { name: String, sample: Sample },
+    /// `expect-proxy layer4`
+    ExpectProxy,
+    Track {
+        slot: u8,
+        key: Sample,
+        table: Option<Spanned<String>>,
+    },
+    SetVariable {
+        name: String,
+        sample: Sample,
+    },
     UnsetVariable(String),
-    Count { slot: u8, counter: Counter },
-    SetTag { slot: u8, sample: Sample },
+    Count {
+        slot: u8,
+        counter: Counter,
+    },
+    SetTag {
+        slot: u8,
+        sample: Sample,
+    },
 }
 
 /// `stick-table`

@@ -80,10 +80,16 @@ pub(super) static KEYWORDS: &[Keyword] = &[
     rejected(
         "accept-netscaler-cip",
         BOTH,
-        because::PROXY_PROTOCOL,
+        because::NETSCALER,
         "takes the client's address from a NetScaler header",
     ),
-    rejected("accept-proxy", BOTH, because::PROXY_PROTOCOL, "takes the client's address from a PROXY header"),
+    honoured("accept-proxy", BIND, "takes the client's address from a PROXY header"),
+    rejected(
+        "accept-proxy",
+        SOCKET,
+        "is not supported: commands are not sent through a proxy",
+        "takes the client's address from a PROXY header",
+    ),
     rejected(
         "namespace",
         BOTH,

@@ -42,7 +42,7 @@ pub(super) static KEYWORDS: &[Keyword] = &[
     honoured("comment", CONNECT, "names the step in reports"),
     honoured("default", CONNECT, "connects as the server line says"),
     honoured("linger", CONNECT, "ends the connection with FIN and not with RST"),
-    rejected("send-proxy", CONNECT, because::PROXY_PROTOCOL, "sends a PROXY header first"),
+    honoured("send-proxy", CONNECT, "sends a PROXY header first"),
     rejected(
         "via-socks4",
         CONNECT,

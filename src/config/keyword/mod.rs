@@ -127,8 +127,8 @@ pub(in crate::config) mod because {
         "is not supported: rolecall always sends clients where they belong now";
     pub(super) const OTHER_PROTOCOL: &str = "is not supported: rolecall speaks TCP only";
     pub(super) const RESOLVERS: &str = "is not supported: rolecall looks names up for servers ('resolvers' on a server line), not for clients";
-    pub(super) const PROXY_PROTOCOL: &str =
-        "is not supported in this version of rolecall, which does not speak the PROXY protocol";
+    pub(super) const NETSCALER: &str =
+        "is not supported: rolecall learns clients' addresses by the PROXY protocol only";
     pub(super) const STICKINESS: &str =
         "is not supported in this version of rolecall, which keeps clients by what they say first";
     pub(super) const CHECK_TYPE: &str =

@@ -34,11 +34,11 @@ pub(super) static KEYWORDS: &[Keyword] = &[
     rejected("tcp-request connection set-dst-port", ALL, ADDRESS, "changes where it goes"),
     rejected("tcp-request connection set-mark", ALL, PACKETS, "marks its packets"),
     rejected("tcp-request connection set-tos", ALL, PACKETS, "marks its packets"),
-    rejected("tcp-request connection expect-proxy", ALL, because::PROXY_PROTOCOL, "expects a PROXY header"),
+    honoured("tcp-request connection expect-proxy", ALL, "expects a PROXY header"),
     rejected(
         "tcp-request connection expect-netscaler-cip",
         ALL,
-        because::PROXY_PROTOCOL,
+        because::NETSCALER,
         "expects an address before the data",
     ),
     honoured("tcp-request connection", ALL, "a rule for connections"),

@@ -6,6 +6,8 @@ use super::{Keyword, accepted, because, honoured, rejected};
 const SERVER: &[Scope] = &[Server];
 
 const ONLY_TLS: &str = because::NO_TLS_SETTING;
+const FEW_FIELDS: &str =
+    "has no effect in this version of rolecall: its PROXY headers hold addresses, and TLS flags if asked for";
 const OFF_ALREADY: &str = "changes nothing: it is off already";
 const REUSE: &str = "has no effect: a server connection serves one client and is never reused";
 
@@ -142,38 +144,23 @@ pub(super) static KEYWORDS: &[Keyword] = &[
         "is not supported in this version of rolecall",
         "the client's address as the source",
     ),
-    rejected("send-proxy", SERVER, because::PROXY_PROTOCOL, "tells the server the client's address"),
-    rejected(
-        "send-proxy-v2",
-        SERVER,
-        because::PROXY_PROTOCOL,
-        "tells the server the client's address, in binary",
-    ),
-    rejected("send-proxy-v2-ssl", SERVER, because::PROXY_PROTOCOL, "and what the client's TLS is"),
-    rejected(
+    honoured("send-proxy", SERVER, "tells the server the client's address"),
+    honoured("send-proxy-v2", SERVER, "tells the server the client's address, in binary"),
+    honoured("send-proxy-v2-ssl", SERVER, "and what the client's TLS is"),
+    accepted(
         "send-proxy-v2-ssl-cn",
         SERVER,
-        because::PROXY_PROTOCOL,
+        "is taken as 'send-proxy-v2-ssl': rolecall passes no name of a certificate on",
         "and the client's name in its certificate",
     ),
-    rejected("check-send-proxy", SERVER, because::PROXY_PROTOCOL, "sends a PROXY header in checks"),
-    accepted(
-        "proxy-v2-options",
-        SERVER,
-        "has no effect without 'send-proxy-v2'",
-        "what the PROXY header holds",
-    ),
-    accepted(
-        "set-proxy-v2-tlv-fmt",
-        SERVER,
-        "has no effect without 'send-proxy-v2'",
-        "a field of the PROXY header",
-    ),
-    accepted("no-check-send-proxy", SERVER, OFF_ALREADY, "undoes 'check-send-proxy'"),
-    accepted("no-send-proxy", SERVER, OFF_ALREADY, "undoes 'send-proxy'"),
-    accepted("no-send-proxy-v2", SERVER, OFF_ALREADY, "undoes 'send-proxy-v2'"),
-    accepted("no-send-proxy-v2-ssl", SERVER, OFF_ALREADY, "undoes 'send-proxy-v2-ssl'"),
-    accepted("no-send-proxy-v2-ssl-cn", SERVER, OFF_ALREADY, "undoes 'send-proxy-v2-ssl-cn'"),
+    honoured("check-send-proxy", SERVER, "sends a PROXY header in checks"),
+    accepted("proxy-v2-options", SERVER, FEW_FIELDS, "what the PROXY header holds"),
+    accepted("set-proxy-v2-tlv-fmt", SERVER, FEW_FIELDS, "a field of the PROXY header"),
+    honoured("no-check-send-proxy", SERVER, "undoes 'check-send-proxy'"),
+    honoured("no-send-proxy", SERVER, "undoes 'send-proxy'"),
+    honoured("no-send-proxy-v2", SERVER, "undoes 'send-proxy-v2'"),
+    honoured("no-send-proxy-v2-ssl", SERVER, "undoes 'send-proxy-v2-ssl'"),
+    honoured("no-send-proxy-v2-ssl-cn", SERVER, "undoes 'send-proxy-v2-ssl-cn'"),
     rejected("ssl", SERVER, because::TLS, "speaks TLS to the server"),
     rejected("check-ssl", SERVER, because::TLS, "speaks TLS in checks"),
     accepted("verify", SERVER, ONLY_TLS, "whether the server's certificate is checked"),

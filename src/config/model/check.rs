@@ -58,11 +58,30 @@ pub enum CheckAction {
     Expect(CheckExpect),
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct CheckConnect {
     pub port: Option<u16>,
     pub addr: Option<IpAddr>,
     pub linger: bool,
+    pub header: CheckHeader,
+}
+
+/// Whether a check's connection begins with a PROXY header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum CheckHeader {
+    #[default]
+    Never,
+    /// `default`, and a script without a connect: as the server line says.
+    AsServer,
+    /// `send-proxy`: version 1 unless the server line names another.
+    Always,
+}
+
+impl CheckHeader {
+    /// This, if it says anything.
+    pub fn or(self, other: CheckHeader) -> CheckHeader {
+        if self == CheckHeader::Never { other } else { self }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq)]

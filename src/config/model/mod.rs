@@ -25,7 +25,8 @@ mod stats;
 pub use super::secret::Secret;
 pub use balance::{Balance, HashMethod, Hashing};
 pub use check::{
-    ApplicationExpect, CheckAction, CheckConnect, CheckExpect, CheckMethod, CheckRule, ExpectPattern,
+    ApplicationExpect, CheckAction, CheckConnect, CheckExpect, CheckHeader, CheckMethod, CheckRule,
+    ExpectPattern,
 };
 pub use command::{CommandSocket, FileAccess, Level};
 pub use http_check::{Expression, HeaderParts, HeaderWanted, HttpExpect, HttpWanted, OnNotFound, TextWanted};
@@ -40,7 +41,8 @@ pub use rule::{
     VariableId,
 };
 pub use server::{
-    DISPATCH, OnError, SentinelSlot, Server, ServerAddress, ServerCheck, ServerPort, SlotTakes, Track,
+    DISPATCH, OnError, SendProxy, SentinelSlot, Server, ServerAddress, ServerCheck, ServerPort, SlotTakes,
+    Track,
 };
 pub use splice::Splice;
 pub use stats::{StatsPage, StatsUser};
@@ -416,6 +418,8 @@ pub struct Bind {
     /// Bytes; `mss`.
     pub mss: Option<u32>,
     pub tcp_ut: Option<Duration>,
+    /// `accept-proxy`: clients begin with a PROXY header.
+    pub accept_proxy: bool,
     /// Where the line stands, for errors at bind time: (file, line).
     pub origin: (String, u32),
 }
@@ -437,6 +441,7 @@ impl Bind {
             interface: None,
             mss: None,
             tcp_ut: None,
+            accept_proxy: false,
             origin: (String::new(), 0),
         }
     }

@@ -325,11 +325,26 @@ pub struct Rule {
 pub enum Action {
     Accept,
     Reject,
-    Track { slot: u8, key: Sample, table: TableId },
-    SetVariable { variable: VariableId, sample: Sample },
+    /// `expect-proxy layer4`: a PROXY header comes before everything else.
+    ExpectProxy,
+    Track {
+        slot: u8,
+        key: Sample,
+        table: TableId,
+    },
+    SetVariable {
+        variable: VariableId,
+        sample: Sample,
+    },
     UnsetVariable(VariableId),
-    Count { slot: u8, counter: Counter },
-    SetTag { slot: u8, sample: Sample },
+    Count {
+        slot: u8,
+        counter: Counter,
+    },
+    SetTag {
+        slot: u8,
+        sample: Sample,
+    },
 }
 
 impl Action {
@@ -361,14 +376,16 @@ pub struct Rules {
     pub wants_destination: bool,
     /// Content rules, or what comes after them here or in a backend that it leads to, ask for the first bytes.
     pub reads_payload: bool,
-    /// Of a frontend: it, or a backend that it leads to, has rules.
+    /// Of a frontend: it, or a backend that it leads to, has rules, or `headers`.
     pub needed: bool,
+    /// Of a frontend: some of its clients begin with a PROXY header.
+    pub headers: bool,
 }
 
 impl Rules {
-    /// Whether a connection becomes a session only once rules have let it.
+    /// Whether a connection becomes a session only once rules have let it, or it has told whose it is.
     pub fn holds_back_sessions(&self) -> bool {
-        !(self.connection.is_empty() && self.session.is_empty())
+        self.headers || !(self.connection.is_empty() && self.session.is_empty())
     }
 
     /// Whether nothing has to be evaluated for a session.

@@ -48,6 +48,17 @@ pub struct Server {
     pub source: Option<IpAddr>,
     pub tcp_ut: Option<Duration>,
     pub cookie: Option<String>,
+    /// The first bytes that the server gets say who the client is.
+    pub send_proxy: Option<SendProxy>,
+}
+
+/// The forms of a PROXY header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SendProxy {
+    V1,
+    V2,
+    /// Version 2 with what the client's TLS is.
+    V2Ssl,
 }
 
 impl Default for Server {
@@ -77,6 +88,7 @@ impl Default for Server {
             source: None,
             tcp_ut: None,
             cookie: None,
+            send_proxy: None,
         }
     }
 }
@@ -160,6 +172,8 @@ pub struct ServerCheck {
     pub fall: u32,
     pub addr: Option<IpAddr>,
     pub port: Option<u16>,
+    /// What a connect of the server's own begins with.
+    pub send_proxy: Option<SendProxy>,
 }
 
 impl Default for ServerCheck {
@@ -172,6 +186,7 @@ impl Default for ServerCheck {
             fall: 3,
             addr: None,
             port: None,
+            send_proxy: None,
         }
     }
 }

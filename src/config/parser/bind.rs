@@ -16,6 +16,7 @@ pub(super) type Reader = fn(&mut Context<'_>, &mut BindOptions, &mut Options<'_>
 
 /// Every option that has an effect.
 pub(super) const READERS: &[(&str, Reader)] = &[
+    ("accept-proxy", |_, bind, _| set(&mut bind.accept_proxy)),
     ("backlog", |context, bind, options| {
         bind.backlog = Some(options.number(context, 0..=UNBOUNDED)?);
         Some(())

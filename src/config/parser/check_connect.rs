@@ -6,7 +6,7 @@ use super::statement::Statement;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::keyword::Scope;
 use crate::config::lexer::expand_unquoted;
-use crate::config::model::{CheckAction, CheckConnect, CheckRule};
+use crate::config::model::{CheckAction, CheckConnect, CheckHeader, CheckRule};
 use crate::config::parser::address::{self, Address, Host, Ports};
 use crate::config::source::Span;
 
@@ -33,7 +33,8 @@ pub(super) fn read(context: &mut Context<'_>, line: &Statement<'_>) -> Option<Ch
     while let Some(word) = line.argument(at) {
         let name = word.str();
         match &*name {
-            "default" => {}
+            "default" => rule.header = rule.header.or(CheckHeader::AsServer),
+            "send-proxy" => rule.header = CheckHeader::Always,
             "linger" => rule.linger = true,
             "comment" => {
                 let expected = format!("{subject} : 'comment' expects a string as argument.");
@@ -51,7 +52,7 @@ pub(super) fn read(context: &mut Context<'_>, line: &Statement<'_>) -> Option<Ch
             other => match admit::option(context, Scope::CheckConnect, other, &subject, word.span) {
                 Verdict::Unknown => {
                     let message = format!(
-                        "{subject} : expects 'comment', 'port', 'addr', 'linger' or 'default' but got '{other}' as argument."
+                        "{subject} : expects 'comment', 'port', 'addr', 'send-proxy', 'linger' or 'default' but got '{other}' as argument."
                     );
                     context.error(word.span, message);
                     return None;

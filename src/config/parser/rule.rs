@@ -138,6 +138,13 @@ fn read_action(line: &Statement<'_>, base: &str) -> Result<(Action, usize), Faul
     Ok(match base {
         "accept" => (Action::Accept, 3),
         "reject" | "silent-drop" => (Action::Reject, 3),
+        "expect-proxy" => match line.text(3).as_ref() {
+            "layer4" => (Action::ExpectProxy, 4),
+            other => {
+                let message = format!("only 'layer4' is supported, got '{other}'");
+                return Err(Fault::new(line.span_of(3), message));
+            }
+        },
         "track-sc0" | "track-sc1" | "track-sc2" => {
             let key = expression(line, 3)?;
             let (table, at) = match line.argument(4).filter(|word| word.text == b"table") {

@@ -27,6 +27,7 @@ pub(super) const READERS: &[(&str, Reader)] = &[
     }),
     ("backup", |_, server, _| switch(&mut server.backup, true)),
     ("check", |_, server, _| switch(&mut server.check, true)),
+    ("check-send-proxy", |_, server, _| switch(&mut server.check_send_proxy, true)),
     ("cookie", |context, server, options| {
         server.cookie = Some(options.string(context, "'cookie' expects a value.")?);
         Some(())
@@ -47,6 +48,11 @@ pub(super) const READERS: &[(&str, Reader)] = &[
     ("minconn", |context, server, options| count(context, &mut server.minconn, options)),
     ("no-backup", |_, server, _| switch(&mut server.backup, false)),
     ("no-check", |_, server, _| switch(&mut server.check, false)),
+    ("no-check-send-proxy", |_, server, _| switch(&mut server.check_send_proxy, false)),
+    ("no-send-proxy", |_, server, _| switch(&mut server.send_proxy.v1, false)),
+    ("no-send-proxy-v2", |_, server, _| switch(&mut server.send_proxy.v2, false)),
+    ("no-send-proxy-v2-ssl", |_, server, _| send_proxy_v2_ssl(server, false)),
+    ("no-send-proxy-v2-ssl-cn", |_, server, _| send_proxy_v2_ssl(server, false)),
     ("observe", observe),
     ("on-error", on_error),
     ("on-marked-down", |context, server, options| {
@@ -66,6 +72,10 @@ pub(super) const READERS: &[(&str, Reader)] = &[
     ("resolve-prefer", resolvers::resolve_prefer),
     ("resolvers", resolvers::of_server),
     ("rise", |context, server, options| threshold(context, &mut server.rise, options, "rise")),
+    ("send-proxy", |_, server, _| switch(&mut server.send_proxy.v1, true)),
+    ("send-proxy-v2", |_, server, _| switch(&mut server.send_proxy.v2, true)),
+    ("send-proxy-v2-ssl", |_, server, _| send_proxy_v2_ssl(server, true)),
+    ("send-proxy-v2-ssl-cn", |_, server, _| send_proxy_v2_ssl(server, true)),
     ("slowstart", |context, server, options| {
         server.slowstart = options.time(context, TimeUnit::Milliseconds)?;
         Some(())
@@ -261,6 +271,11 @@ fn server_address(text: &str) -> Result<Address, String> {
 
 fn switch(flag: &mut bool, value: bool) -> Taken {
     *flag = value;
+    Some(())
+}
+
+fn send_proxy_v2_ssl(server: &mut ServerSettings, value: bool) -> Taken {
+    (server.send_proxy.v2, server.send_proxy.ssl) = (value, value);
     Some(())
 }
 

@@ -138,6 +138,7 @@ pub(super) fn bind(line: &ast::Bind, id: u32, address: BindAddress) -> Bind {
         interface: options.interface.clone(),
         mss: options.mss,
         tcp_ut: options.tcp_ut,
+        accept_proxy: options.accept_proxy,
         origin: line.origin.clone(),
     }
 }

@@ -76,6 +76,7 @@ impl Resolver<'_, '_> {
             wants_destination: std::mem::take(&mut self.wants_destination),
             reads_payload: std::mem::take(&mut self.reads_payload),
             needed: false,
+            headers: false,
         }
     }
 
@@ -192,6 +193,7 @@ impl Resolver<'_, '_> {
         Some(match action {
             ast::Action::Accept => Action::Accept,
             ast::Action::Reject => Action::Reject,
+            ast::Action::ExpectProxy => Action::ExpectProxy,
             ast::Action::Track { slot, key, table } => {
                 let table = self.table_of(table.as_ref(), scene, span)?;
                 Action::Track { slot: *slot, key: self.sample(key, scene)?, table }
@@ -340,7 +342,8 @@ pub(super) fn note_needs(config: &mut Config) {
     for frontend in &mut config.frontends {
         let backends = config.backends.iter().enumerate();
         let targets = backends.filter(|(at, _)| frontend.leads_to(BackendId(*at)));
-        let mut needed = !frontend.rules.is_empty();
+        let headers = frontend.binds.iter().any(|bind| bind.accept_proxy);
+        let mut needed = headers || !frontend.rules.is_empty();
         let mut destination = frontend.rules.wants_destination;
         let mut payload = frontend.rules.reads_payload;
         for (_, backend) in targets {
@@ -348,7 +351,7 @@ pub(super) fn note_needs(config: &mut Config) {
             destination |= backend.rules.wants_destination;
             payload |= backend.rules.reads_payload;
         }
-        frontend.rules.reads_payload = payload;
+        (frontend.rules.reads_payload, frontend.rules.headers) = (payload, headers);
         (frontend.rules.needed, frontend.rules.wants_destination) = (needed, destination);
     }
 }

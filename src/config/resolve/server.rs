@@ -6,10 +6,11 @@ use std::path::PathBuf;
 
 use super::Resolver;
 use super::hosts::Found;
-use crate::config::ast::{self, InitAddr, Proxy, Spanned};
+use crate::config::ast::{self, InitAddr, Proxy, ProxyFlags, ServerSettings, Spanned};
 use crate::config::diagnostic::{Diagnostic, Heading};
 use crate::config::model::{
-    CheckAction, CheckMethod, DISPATCH, IpFamily, Lookup, Server, ServerAddress, ServerCheck, ServerPort,
+    CheckAction, CheckMethod, DISPATCH, IpFamily, Lookup, SendProxy, Server, ServerAddress, ServerCheck,
+    ServerPort,
 };
 use crate::config::parser::address::{Address, Family, Host, Ports};
 use crate::config::source::Span;
@@ -100,6 +101,7 @@ impl Resolver<'_, '_> {
             source: source.filter(|ip| !ip.is_unspecified()),
             tcp_ut: settings.tcp_ut,
             cookie: settings.cookie.clone(),
+            send_proxy: send_proxy(settings.send_proxy),
         }
     }
 
@@ -213,6 +215,7 @@ impl Resolver<'_, '_> {
             fall: settings.fall.unwrap_or(defaults.fall),
             addr: settings.check_addr.as_ref().and_then(|address| self.ip(address, proxy, server)),
             port: settings.check_port,
+            send_proxy: check_header(settings),
         }
     }
 
@@ -277,6 +280,26 @@ fn port(ports: Ports) -> ServerPort {
         Ports::Range { first, .. } => ServerPort::Fixed(first),
         Ports::Offset(offset) => ServerPort::Mapped(offset),
         Ports::Missing => ServerPort::Mapped(0),
+    }
+}
+
+/// Version 2 where both are asked for, as in HAProxy.
+fn send_proxy(flags: ProxyFlags) -> Option<SendProxy> {
+    match flags {
+        ProxyFlags { v2: true, ssl: true, .. } => Some(SendProxy::V2Ssl),
+        ProxyFlags { v2: true, .. } => Some(SendProxy::V2),
+        ProxyFlags { v1: true, .. } => Some(SendProxy::V1),
+        _ => None,
+    }
+}
+
+/// What a check begins with: what sessions begin with, unless it goes to a place of its own.
+fn check_header(settings: &ServerSettings) -> Option<SendProxy> {
+    let form = send_proxy(settings.send_proxy);
+    let elsewhere = settings.check_port.is_some() || settings.check_addr.is_some();
+    match settings.check_send_proxy {
+        true => Some(form.unwrap_or(SendProxy::V1)),
+        false => form.filter(|_| !elsewhere),
     }
 }
 

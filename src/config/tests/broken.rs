@@ -122,7 +122,7 @@ const LINES: &[&str] = &[
     "tcp-request content reject if { path / }",
     "tcp-request content reject if { req.fhdr_cnt(x) 1 } or { ssl_c_used }",
     "tcp-request connection reject if { req.len 1 }",
-    "tcp-request connection expect-proxy layer4",
+    "tcp-request connection expect-proxy layer5",
     "tcp-request connection set-var(x) src",
     "tcp-response content reject",
     "monitor fail",

@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::mem::MaybeUninit;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::task::{Poll, ready};
 use std::time::Duration;
 
@@ -10,7 +10,8 @@ use tokio::io::ReadBuf;
 use tokio::time::{Instant, timeout_at};
 
 use super::trouble::Trouble;
-use crate::health::probe::{self, Connection, ProbeError, Target};
+use crate::config::model::CheckConnect;
+use crate::health::probe::{self, Connection, Greeting, ProbeError, Target};
 use crate::health::timing::Dice;
 use crate::redis::reply::Inbox;
 
@@ -27,17 +28,18 @@ pub(super) struct Link {
 impl Link {
     /// To a Sentinel.
     pub(super) async fn to(address: SocketAddr, timeout: Duration) -> Result<Link, Trouble> {
-        let target = Target::Tcp { ip: address.ip(), port: Some(address.port()), source: None };
-        Link::open(&target, (None, None), timeout).await
+        let target = Target::Tcp {
+            ip: address.ip(),
+            port: Some(address.port()),
+            source: None,
+            greeting: Greeting::NONE,
+        };
+        Link::open(&target, CheckConnect::default(), timeout).await
     }
 
     /// To a server, by its check's address; `over` is what the script's own connect says.
-    pub(super) async fn open(
-        target: &Target,
-        (port, addr): (Option<u16>, Option<IpAddr>),
-        timeout: Duration,
-    ) -> Result<Link, Trouble> {
-        match timeout_at(Instant::now() + timeout, probe::open(target, port, addr, false)).await {
+    pub(super) async fn open(target: &Target, how: CheckConnect, timeout: Duration) -> Result<Link, Trouble> {
+        match timeout_at(Instant::now() + timeout, probe::open(target, how)).await {
             Err(_) => Err(Trouble::ConnectTimeout),
             Ok(Ok(connection)) => Ok(Link { connection, inbox: Inbox::default() }),
             Ok(Err(ProbeError::Connect(error) | ProbeError::Socket(error))) => {

@@ -1,12 +1,13 @@
 //! What the watcher of one backend needs to know, taken out of a snapshot.
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::model::{
-    Backend, CheckAction, CheckMethod, SentinelGroup, Server, ServerAddress, ServerPort, SlotTakes,
+    Backend, CheckAction, CheckConnect, CheckHeader, CheckMethod, SentinelGroup, Server, ServerAddress,
+    ServerPort, SlotTakes,
 };
 use crate::health::probe::Target;
 use crate::health::tcp_check::login;
@@ -45,9 +46,8 @@ pub(super) struct Seat {
 pub(super) struct ListenJob {
     pub(super) server: Arc<ServerLive>,
     pub(super) target: Target,
-    /// Of the script's own `tcp-check connect`.
-    pub(super) port: Option<u16>,
-    pub(super) addr: Option<IpAddr>,
+    /// The script's own `tcp-check connect`, or what is done without one.
+    pub(super) connect: CheckConnect,
     pub(super) login: Login,
     pub(super) timeout: Duration,
 }
@@ -77,7 +77,7 @@ impl ListenJob {
     pub(super) fn same(&self, other: &ListenJob) -> bool {
         self.server.key == other.server.key
             && self.target == other.target
-            && (self.port, self.addr) == (other.port, other.addr)
+            && self.connect == other.connect
             && self.login == other.login
             && self.timeout == other.timeout
     }
@@ -131,15 +131,15 @@ fn listener(backend: &Backend, server: &Server, live: &Arc<ServerLive>) -> Liste
     let replies = command::count(&bytes).map_or(0, |commands| commands.complete);
     let rules: &[_] = if let CheckMethod::TcpCheck(rules) = &backend.check { rules } else { &[] };
     let connect = rules.iter().find_map(|rule| match &rule.action {
-        CheckAction::Connect(connect) => Some((connect.port, connect.addr)),
+        CheckAction::Connect(connect) => Some(CheckConnect { linger: false, ..*connect }),
         _ => None,
     });
-    let (port, addr) = connect.unwrap_or_default();
+    let implicit = CheckConnect { header: CheckHeader::AsServer, ..CheckConnect::default() };
+    let connect = connect.unwrap_or(implicit);
     ListenJob {
         server: Arc::clone(live),
         target: Target::of(server),
-        port,
-        addr,
+        connect,
         login: Login { bytes, replies },
         timeout: backend.timeout_connect.unwrap_or(TIMEOUT).max(TIMEOUT),
     }

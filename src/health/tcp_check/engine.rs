@@ -8,7 +8,7 @@ use super::expect::{self, Verdict, Words};
 use super::replies::Replies;
 use super::script::{self, Part, REDIS_CHECK};
 use super::{Bystander, CheckOutcome, Step};
-use crate::config::model::{CheckAction, CheckExpect, CheckMethod, CheckRule};
+use crate::config::model::{CheckAction, CheckConnect, CheckExpect, CheckHeader, CheckMethod, CheckRule};
 use crate::redis::role::Findings;
 use crate::state::CheckStatus;
 
@@ -116,7 +116,7 @@ impl<'a> Engine<'a> {
             return self.run();
         }
         self.phase = Phase::ConnectingImplicitly;
-        Step::Connect { port: None, addr: None, linger: false }
+        Step::Connect { port: None, addr: None, linger: false, header: CheckHeader::AsServer }
     }
 
     /// Starts a check on the connection of the last one, opened `age` ago; only after [`Engine::reusable`].
@@ -267,7 +267,8 @@ impl<'a> Engine<'a> {
                 }
                 CheckAction::Connect(connect) => {
                     self.phase = Phase::Connecting;
-                    return Step::Connect { port: connect.port, addr: connect.addr, linger: connect.linger };
+                    let CheckConnect { port, addr, linger, header } = *connect;
+                    return Step::Connect { port, addr, linger, header };
                 }
                 CheckAction::Send(bytes) | CheckAction::SendBinary(bytes) => {
                     self.replies.send(bytes.expose());

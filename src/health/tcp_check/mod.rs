@@ -40,6 +40,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 
+use crate::config::model::CheckHeader;
 use crate::redis::RoleReport;
 use crate::state::CheckStatus;
 
@@ -57,6 +58,7 @@ pub enum Step<'a> {
         addr: Option<IpAddr>,
         /// Close this connection cleanly instead of by RST.
         linger: bool,
+        header: CheckHeader,
     },
     /// Write all of it; answer with `on_sent` or `on_io_error`. May hold a password.
     Send(Cow<'a, [u8]>),
@@ -70,7 +72,9 @@ pub enum Step<'a> {
 impl fmt::Debug for Step<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Step::Connect { port, addr, linger } => write!(f, "Connect({port:?}, {addr:?}, linger {linger})"),
+            Step::Connect { port, addr, linger, header } => {
+                write!(f, "Connect({port:?}, {addr:?}, linger {linger}, header {header:?})")
+            }
             Step::Send(bytes) => write!(f, "Send({} bytes)", bytes.len()),
             Step::Wait => f.write_str("Wait"),
             Step::Done(outcome) => f.debug_tuple("Done").field(outcome).finish(),

@@ -16,6 +16,7 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 
 use super::super::contract::{ConnectSpec, Event, Op, Side};
 use super::super::worker::Worker;
+use super::greeting::Greetings;
 use super::link::{End, Flags, Link, Stage, connect_error};
 use super::pipes::Pipes;
 use super::pump::{Pump, Turn};
@@ -109,6 +110,7 @@ struct Readiness {
     pump: Pump,
     /// Links that have more to move than one turn allows.
     again: Vec<Slot>,
+    greetings: Greetings,
 }
 
 impl Readiness {
@@ -116,7 +118,13 @@ impl Readiness {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         let pipes = Pipes::share(&worker.snapshot.config, worker.shared.workers.count());
         epoll.add(worker.mailbox(), EpollEvent::new(EpollFlags::EPOLLIN, Token::Mailbox.word()))?;
-        Ok(Readiness { epoll, links: Vec::new(), pump: Pump::new(pipes), again: Vec::new() })
+        Ok(Readiness {
+            epoll,
+            links: Vec::new(),
+            pump: Pump::new(pipes),
+            again: Vec::new(),
+            greetings: Greetings::default(),
+        })
     }
 
     /// An edge.
@@ -155,7 +163,9 @@ impl Readiness {
     fn connected(&mut self, slot: Slot, events: EpollFlags) {
         let Some(link) = self.links[slot as usize].as_mut() else { return };
         let trouble = events.intersects(EpollFlags::EPOLLERR | EpollFlags::EPOLLHUP);
-        let error = link.server.socket.as_ref().filter(|_| trouble).and_then(socket::take_error);
+        let socket = link.server.socket.as_ref();
+        let error = socket.filter(|_| trouble).and_then(socket::take_error);
+        let error = error.or_else(|| self.greetings.send(slot, socket?).err());
         let event = match error {
             None => {
                 link.server.flags.unset(Flags::CONNECTING);
@@ -197,6 +207,7 @@ impl Readiness {
     }
 
     fn try_connect(&mut self, slot: Slot, spec: &ConnectSpec) -> io::Result<()> {
+        self.greetings.keep(slot, spec);
         let socket = begin_connect(spec)?;
         let Some(link) = self.links.get_mut(slot as usize).and_then(Option::as_mut) else { return Ok(()) };
         link.attempt = link.attempt.wrapping_add(1);

@@ -28,6 +28,7 @@
 
 pub mod choice;
 pub mod epoll;
+mod greeting;
 mod link;
 mod pipes;
 mod pump;
@@ -63,7 +64,7 @@ pub trait Engine {
     /// Begins a connection to a server; it ends as `Connected` or `ConnectFailed`.
     fn connect(&mut self, slot: Slot, spec: &ConnectSpec);
 
-    /// Executes an operation that concerns sockets: all but `Connect`, `ReportQuiet`, `Peek`, `Serve`,
+    /// Executes an operation that concerns sockets: all but `Connect`, `ReportQuiet`, `Peek`, `Take`, `Serve`,
     /// `Log`, `End`.
     fn perform(&mut self, slot: Slot, op: &Op);
 

@@ -102,6 +102,7 @@ impl Session {
                 source: server.source,
                 keepalive: pool.backend().keepalive,
                 user_timeout: server.tcp_ut,
+                announce: server.send_proxy.map(|form| self.announce(form)),
             })
         });
         // Removed by a reload while this session paused, or without an address for now.

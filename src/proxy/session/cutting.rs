@@ -27,7 +27,7 @@ impl Session {
         match self.stage {
             Stage::Over | Stage::Lingering { .. } | Stage::Resetting => {}
             _ if reason == CutReason::Admin => self.end(code(reason), context, ops),
-            Stage::New | Stage::Inspecting { .. } | Stage::Waiting { .. } => {}
+            Stage::New | Stage::Greeting { .. } | Stage::Inspecting { .. } | Stage::Waiting { .. } => {}
             Stage::Connecting { .. } | Stage::Pausing { .. } => {
                 if self.seat.is_some() {
                     self.assign_anew(context, ops);

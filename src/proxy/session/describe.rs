@@ -38,6 +38,7 @@ impl Stage {
     fn word(self) -> &'static str {
         match self {
             Stage::New => "NEW",
+            Stage::Greeting { .. } => "HDR",
             Stage::Inspecting { .. } => "INS",
             Stage::Waiting { .. } => "QUE",
             Stage::Connecting { .. } => "CON",

@@ -9,6 +9,7 @@
 //! | in stage | event | operations | then |
 //! |---|---|---|---|
 //! | new | `start` | `Serve` (stats), `Connect`, or none | connecting or waiting; no server at all: over |
+//! | greeting | `Timer` | `Peek`; then `Take` and as new, or `End` | a PROXY header: [`greeting`] |
 //! | waiting | `Granted` | `Connect` | connecting |
 //! | waiting | `Timer` | `End` | over: `sQ`; `SC` if no server is waited for any more |
 //! | connecting | `Connected` | `Relay` | relaying; `DropServer` and assigned anew if the server lost its role, or was frozen, meanwhile |
@@ -43,6 +44,7 @@ mod finish;
 mod freezing;
 #[cfg(test)]
 mod freezing_tests;
+mod greeting;
 mod membership;
 #[cfg(test)]
 pub(crate) mod model;
@@ -66,6 +68,7 @@ use crate::state::{
     Admission, BackendLive, FrontendLive, ServerKey, ServerLive, SessionToken, Snapshot, Termination, Workers,
 };
 use crate::time::Tick;
+pub use greeting::Refusal;
 use membership::Membership;
 use ruling::Ruling;
 
@@ -108,6 +111,13 @@ pub struct Service {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
     New,
+    /// A PROXY header is awaited, at most `until`; looked for again at `look`, `pause` milliseconds after the
+    /// last look.
+    Greeting {
+        until: Tick,
+        look: Tick,
+        pause: u16,
+    },
     /// Rules wait for what the client says, at most `until`; it is looked at again at `look`.
     Inspecting {
         until: Tick,

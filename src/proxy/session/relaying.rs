@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::super::contract::{Close, Op, Side};
 use super::cutting::LINGER;
 use super::{Context, Session, Stage, index, millis};
+use crate::proxy_protocol::HeaderError;
 use crate::state::{Cause, Phase, Termination};
 
 const CLIENT_GONE: Termination = Termination::new(Cause::ClientAbort, Phase::Data);
@@ -27,6 +28,7 @@ impl Session {
             }
             Stage::Lingering { .. } if side == Side::Client => self.cut_ended(context, ops),
             Stage::Resetting => self.eof[index(side)] = true,
+            Stage::Greeting { .. } => self.closed_greeting(context, ops),
             // It says no more: rules decide by what there is.
             Stage::Inspecting { look, pause, .. } => {
                 self.stage = Stage::Inspecting { until: context.now, look, pause };
@@ -89,6 +91,7 @@ impl Session {
             Stage::Resetting => {
                 self.end(Termination::new(Cause::ServerAbort, Phase::Data), context, ops);
             }
+            Stage::Greeting { .. } => self.refuse_header(HeaderError::Closed, ops),
             Stage::Inspecting { .. } => {
                 self.end(Termination::new(Cause::ClientAbort, Phase::Request), context, ops);
             }

@@ -11,6 +11,7 @@ use super::{Context, GONE, Session, Stage};
 use crate::config::model::{
     Action, BackendId, Counter, Frontend, FrontendId, Rule, Rules, Stick, Value, VariableId,
 };
+use crate::proxy_protocol::HeaderError;
 use crate::rules::stick::Table;
 use crate::rules::{self, Payload, Truth};
 use crate::state::{Cause, Phase, Situation, Termination, TrackedEntry, lock};
@@ -19,9 +20,9 @@ use crate::time::Tick;
 /// What rules know and keep of one session.
 #[derive(Debug, Default)]
 pub(super) struct Ruling {
-    destination: Option<SocketAddr>,
+    pub(super) destination: Option<SocketAddr>,
     /// Position of the listener among the frontend's.
-    bind: usize,
+    pub(super) bind: usize,
     variables: Vec<(VariableId, Value)>,
     tracked: [Option<TrackedEntry>; 3],
     /// What the client has said, as far as rules ask for it.
@@ -32,6 +33,10 @@ pub(super) struct Ruling {
     complete: bool,
     /// The content rule that is next.
     next: usize,
+    /// `expect-proxy`
+    pub(super) expects_header: bool,
+    /// It was refused for that.
+    pub(super) refused: Option<HeaderError>,
 }
 
 /// What a list of rules comes to.
@@ -84,6 +89,7 @@ impl Ruling {
                     entry.set(Counter::Tag0, u64::try_from(tag).unwrap_or(0));
                 }
             }
+            Action::ExpectProxy => self.expects_header = true,
             Action::Accept | Action::Reject => {}
         }
     }
@@ -116,7 +122,7 @@ fn rate_of(counter: Counter) -> Counter {
 }
 
 impl Session {
-    /// Whether the rules of its frontend let the session in; if not, it is over.
+    /// Whether the rules of its frontend let the session in; if not, it is over, or owes a PROXY header.
     pub(super) fn let_in(&mut self, frontend: &Frontend, context: &Context<'_>, ops: &mut Vec<Op>) -> bool {
         let rules = &frontend.rules;
         if self.judge(&rules.connection, context) == Verdict::Rejected {
@@ -125,6 +131,21 @@ impl Session {
             self.turn_away(ops);
             return false;
         }
+        if self.owes_header(frontend) {
+            self.await_header(context, ops);
+            return false;
+        }
+        self.let_session_in(frontend, context, ops)
+    }
+
+    /// The rules for sessions, and those for what they say.
+    pub(super) fn let_session_in(
+        &mut self,
+        frontend: &Frontend,
+        context: &Context<'_>,
+        ops: &mut Vec<Op>,
+    ) -> bool {
+        let rules = &frontend.rules;
         if self.judge(&rules.session, context) == Verdict::Rejected {
             self.admission.frontend().denied_sessions.add(1);
             self.turn_away(ops);
@@ -155,6 +176,9 @@ impl Session {
 
     /// What the client has said so far; `ended` if it will say no more, or nobody would listen.
     pub fn said(&mut self, bytes: &[u8], ended: bool, context: &Context<'_>, ops: &mut Vec<Op>) {
+        if self.is_greeting() {
+            return self.hear_header(bytes, ended, context, ops);
+        }
         let Stage::Inspecting { until, pause, .. } = self.stage else { return };
         let (Some(rules), Some(ruling)) = (self.rules_here(context), &mut self.ruling) else { return };
         let over = ended || context.now >= until;
@@ -320,7 +344,7 @@ impl Session {
     }
 
     /// Ends it as if it had never been: HAProxy neither counts nor logs it as a session.
-    fn turn_away(&mut self, ops: &mut Vec<Op>) {
+    pub(super) fn turn_away(&mut self, ops: &mut Vec<Op>) {
         self.logged = true;
         ops.push(Op::End);
         self.stage = Stage::Over;

@@ -23,7 +23,7 @@ impl Session {
     pub fn deadline(&self) -> Option<Tick> {
         let until = match self.stage {
             Stage::New | Stage::Over => NEVER,
-            Stage::Inspecting { until, look, .. } => until.min(look),
+            Stage::Greeting { until, look, .. } | Stage::Inspecting { until, look, .. } => until.min(look),
             Stage::Waiting { until, .. }
             | Stage::Connecting { until }
             | Stage::Pausing { until }
@@ -44,7 +44,7 @@ impl Session {
         }
         match self.stage {
             Stage::New | Stage::Over => {}
-            Stage::Inspecting { .. } => ops.push(Op::Peek),
+            Stage::Greeting { .. } | Stage::Inspecting { .. } => ops.push(Op::Peek),
             Stage::Waiting { .. } => self.waited_enough(context, ops),
             Stage::Connecting { .. } => self.connect_timed_out(context, ops),
             Stage::Pausing { .. } => self.pause_over(context, ops),

@@ -39,6 +39,7 @@ use self::pump::Pump;
 use self::tag::{Kind, Mark};
 use super::super::contract::{Close, ConnectSpec, Event, Op, Side};
 use super::super::worker::Worker;
+use super::greeting::Greetings;
 use super::link::{Stage, connect_error};
 use super::pipes::Pipes;
 use super::{Engine, Release, Report, Slot, begin_connect};
@@ -101,6 +102,7 @@ struct Completions {
     retired: Vec<Arc<Listener>>,
     /// Links whose client was not read in the last round: if it still is not, a poll looks after it.
     unread: Vec<(Slot, u32)>,
+    greetings: Greetings,
 }
 
 impl Completions {
@@ -111,6 +113,7 @@ impl Completions {
             gates: Vec::new(),
             retired: Vec::new(),
             unread: Vec::new(),
+            greetings: Greetings::default(),
         }
     }
 
@@ -227,7 +230,9 @@ impl Completions {
         let trouble =
             ready.is_err() || ready.is_ok_and(|bits| bits & (libc_poll::ERR | libc_poll::HUP) as u32 != 0);
         link.server.flags.unset(Flags::CONNECTING);
-        let error = link.server.socket.as_ref().filter(|_| trouble).and_then(socket::take_error);
+        let socket = link.server.socket.as_ref();
+        let error = socket.filter(|_| trouble).and_then(socket::take_error);
+        let error = error.or_else(|| self.greetings.send(slot, socket?).err());
         let event = match error {
             None => Event::Connected,
             Some(errno) => {
@@ -248,6 +253,7 @@ impl Completions {
     }
 
     fn try_connect(&mut self, slot: Slot, spec: &ConnectSpec) -> io::Result<()> {
+        self.greetings.keep(slot, spec);
         let socket = begin_connect(spec)?;
         let Some(link) = find(&mut self.links, slot) else { return Ok(()) };
         link.attempt = link.attempt.wrapping_add(1);
@@ -279,6 +285,12 @@ impl Completions {
         // A poll that is still queued names its descriptor.
         self.retired.push(listener);
     }
+}
+
+/// Whether it tells of the client's FIN.
+fn foretells((of, report): &(Slot, Report), slot: Slot) -> bool {
+    let fin = [Report::Event(Event::Eof(Side::Client)), Report::Event(Event::LeftUnserved)];
+    *of == slot && fin.contains(report)
 }
 
 fn find(links: &mut [Option<Link>], slot: Slot) -> Option<&mut Link> {
@@ -317,6 +329,11 @@ impl Engine for Completions {
             Op::Splice(side, when) => *link.appetite(*side) = (*when).into(),
             Op::Relay => {
                 link.stage = Stage::Relaying;
+                // Found in the same round as the connection: a session that hears of the FIN only now would pass
+                // it on before the bytes that stand before it. It is told again behind them.
+                if link.client.flags.has(Flags::FORETOLD) {
+                    self.pump.reports.retain(|report| !foretells(report, slot));
+                }
                 self.pump.regulate(slot, link, Side::Client);
                 self.pump.regulate(slot, link, Side::Server);
             }

@@ -40,7 +40,8 @@ impl Scene {
         engine.open(SLOT, 9, accepted.into()).unwrap();
         let target = Target::Tcp(listener.local_addr().unwrap());
         let server = ServerKey(0);
-        let spec = ConnectSpec { server, target, source: None, keepalive: None, user_timeout: None };
+        let (source, keepalive, user_timeout, announce) = (None, None, None, None);
+        let spec = ConnectSpec { server, target, source, keepalive, user_timeout, announce };
         engine.connect(SLOT, &spec);
         let (server, _) = listener.accept().unwrap();
         for stream in [&client, &server] {
@@ -262,6 +263,7 @@ fn join(engine: &mut Completions, slot: Slot) -> (TcpStream, TcpStream) {
         source: None,
         keepalive: None,
         user_timeout: None,
+        announce: None,
     };
     engine.connect(slot, &spec);
     let (server, _) = listener.accept().unwrap();
@@ -286,7 +288,7 @@ fn round(engine: &mut Completions) {
 fn those_who_find_no_buffer_come_before_those_who_had_some() {
     const FLOODS: Slot = 3;
     let size = Size { buffers: Shape { count: 2, size: 4096 }, ..Size::default() };
-    let mut engine = Completions::new(Ring::new(size).unwrap());
+    let mut engine = Completions::new(Ring::new(size).unwrap(), Pipes::new(4, 64 * 1024));
     let mut ends: Vec<_> = (0..=FLOODS).map(|slot| join(&mut engine, slot)).collect();
     (0..5).for_each(|_| round(&mut engine));
     for slot in 0..=FLOODS {
