@@ -230,7 +230,6 @@ pub struct Options {
     pub logasap: bool,
     pub nolinger: bool,
     pub srvtcpka: bool,
-    pub tcpka: bool,
 }
 
 /// `option redis-*`.
