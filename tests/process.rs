@@ -201,7 +201,7 @@ fn check_has_haproxys_codes_and_sentences() {
     stage.write("    maxcon 1\n", &[port]);
     let (code, text) = stage.run(&["-c"]);
     assert!(code == Some(1) && text.contains("[c.cfg:3]"), "{text}");
-    std::fs::write(stage.path("c.cfg"), config(1, "", &[port]).replace("    timeout client 20s\n", ""))
+    std::fs::write(stage.path("c.cfg"), config(1, "", &[port]).replace("    timeout client 1h\n", ""))
         .expect("a config");
     let (code, text) = stage.run(&["-c"]);
     assert!(

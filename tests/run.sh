@@ -5,6 +5,6 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 . tests/packages.sh
-need redis-server:redis-server redis-sentinel:redis-sentinel redis-cli:redis-tools haproxy:haproxy cc:gcc socat:socat
+need redis-server:redis-server redis-sentinel:redis-sentinel redis-cli:redis-tools haproxy:haproxy cc:gcc socat:socat ss:iproute2
 
 cargo test --workspace --no-fail-fast "$@"

@@ -1,9 +1,5 @@
 //! The guard with real Redis servers behind it, asked by the real checks.
 
-#[allow(unreachable_pub, reason = "shared with other tests")]
-#[path = "../../tests/integration/harness/ports.rs"]
-mod ports;
-
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Stdio};
@@ -12,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use ports::free_port;
 use tokio::sync::mpsc::unbounded_channel;
 
 use super::actor::{Ears, Guards, run};
@@ -21,6 +16,7 @@ use super::scripts::{asks_for_master, backend};
 use crate::config::Config;
 use crate::config::model::{RedisOptions, ServerCheck};
 use crate::health::sentinel::AskSentinels;
+use crate::health::sentinel::redis_tests::ports::free_port;
 use crate::health::{Checks, Sinks};
 use crate::redis::Role;
 use crate::state::{Command, CutReason, Operation, Published, ServerLive, Snapshot, Workers};

@@ -20,9 +20,6 @@ use crate::state::{
     Workers, admin,
 };
 
-/// How finely the share of a starting server is told: HAProxy's grain.
-const SIXTEENTHS: u32 = 16;
-
 /// How many of those that waited connect to one server at a time. A master that appears is met by all who were
 /// held: more at once than its listen queue takes (`net.core.somaxconn` was 128 for long, Redis asks for 511)
 /// would have their SYNs dropped and sit out a second or more. It also keeps the order: no worker runs further
@@ -239,7 +236,7 @@ impl<'a> Pool<'a> {
             Balance::StaticRr | Balance::Source(Hashing { method: HashMethod::MapBased, .. }) => {
                 server.weight()
             }
-            _ => server.weight() * (SIXTEENTHS * server.share()).div_ceil(100),
+            _ => server.weight() * server.sixteenths(),
         }
     }
 

@@ -237,6 +237,16 @@ impl ServerLive {
         if self.operation() == Operation::Starting { self.throttle.load(Relaxed) } else { 100 }
     }
 
+    /// The same in HAProxy's steps, one of which is the least that counts: sixteenths.
+    pub fn sixteenths(&self) -> u32 {
+        (16 * self.share()).div_ceil(100)
+    }
+
+    /// The weight that counts now, as HAProxy shows it.
+    pub fn effective_weight(&self) -> u32 {
+        (self.weight() * self.sixteenths()).div_ceil(16)
+    }
+
     /// Sets that for the time in which it starts.
     pub fn set_throttle(&self, percent: u32) {
         self.throttle.store(percent.clamp(1, 100), Relaxed);

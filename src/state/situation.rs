@@ -169,7 +169,7 @@ impl Facts for Situation<'_> {
             },
             ServerFact::SessionRate => whole(live.traffic.rate.now(self.now)),
             ServerFact::Queue => live.queued.now().into(),
-            ServerFact::Weight => (u64::from(live.weight()) * u64::from(live.share())).div_ceil(100) as i64,
+            ServerFact::Weight => live.effective_weight().into(),
             ServerFact::UserWeight => live.weight().into(),
             ServerFact::InitialWeight => config.weight.into(),
         })

@@ -229,13 +229,10 @@ impl ServerRow<'_> {
         self.now.0.saturating_sub(self.health.last_change.0)
     }
 
-    /// `slowstart`, in percent of the way; `None` when it is over or there is none.
+    /// `slowstart`, in percent of its weight; `None` when it is over or there is none.
     pub fn throttle(&self) -> Option<u32> {
-        let whole = self.config.slowstart.as_millis() as u64;
-        if self.live.operation() != Operation::Starting || whole == 0 {
-            return None;
-        }
-        Some((self.unchanged_ms() * 100 / whole).clamp(1, 100) as u32)
+        let starting = self.live.operation() == Operation::Starting && !self.config.slowstart.is_zero();
+        starting.then(|| self.live.sixteenths() * 100 / 16)
     }
 }
 
@@ -245,7 +242,7 @@ impl Tally {
         let mut weights = (0, 0);
         let lines = config.servers.iter().zip(&view.servers).filter(|(server, _)| server.is_shown());
         for (server, live) in lines {
-            let weight = live.weight();
+            let weight = live.effective_weight();
             if view.unselectable(live).is_some() || weight == 0 {
                 continue;
             }

@@ -10,7 +10,7 @@ use crate::harness::rolecall::{ask, redis_config, wait_for_sentinels};
 use crate::harness::writers::lost;
 use crate::harness::{Client, Redis, Rolecall, Sentinels, Writers, eventually, free_port};
 
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_secs(120);
 
 /// Nine processes each, and a Sentinel that gets no time to run starts no failover.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());

@@ -9,7 +9,7 @@ use crate::harness::{Client, Redis, Rolecall, Sentinels, Writers, eventually, fr
 
 const REDIS_HA: &str = include_str!("../fixtures/config/redis-ha.cfg");
 const PASSWORD: &str = "my-redis-password";
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_secs(120);
 
 /// Four writers, through a failover that somebody asked for while nothing is wrong.
 fn through_a_planned_failover(

@@ -14,6 +14,8 @@ mod hashing;
 mod health;
 mod program;
 mod rules;
+mod sockets;
+mod times;
 mod tracking;
 mod traffic;
 mod verdicts;

@@ -68,6 +68,11 @@ pub(crate) struct Running {
 impl Running {
     /// `@BIND@` and `@LOG@` in the config become addresses.
     pub(crate) fn start(which: Which, config: &str) -> Running {
+        Running::start_after("true", which, config)
+    }
+
+    /// After a command of a shell, which may set limits.
+    pub(crate) fn start_after(command: &str, which: Which, config: &str) -> Running {
         let log = UdpSocket::bind("127.0.0.1:0").expect("a socket for the log");
         log.set_read_timeout(Some(DEADLINE)).expect("a time limit");
         let port = free_port();
@@ -76,10 +81,11 @@ impl Running {
             .replace("@LOG@", &log.local_addr().expect("an address").to_string());
         let directory = tempfile::tempdir().expect("a directory");
         std::fs::write(directory.path().join("a.cfg"), text).expect("a config");
-        let mut command = which.command();
-        command.args(["-db", "-f", "a.cfg"]).current_dir(directory.path());
-        command.stdout(Stdio::null()).stderr(Stdio::null());
-        let child = command.spawn().expect(MISSING);
+        let mut shell = Command::new("sh");
+        shell.arg("-c").arg(format!("{command}; exec \"$0\" -db -f a.cfg"));
+        shell.arg(which.command().get_program()).current_dir(directory.path());
+        shell.stdout(Stdio::null()).stderr(Stdio::null());
+        let child = shell.spawn().expect(MISSING);
         let mut running = Running { child, port, log };
         running.await_listener(which);
         running
@@ -94,6 +100,10 @@ impl Running {
             assert!(Instant::now() < until, "{which:?} does not listen");
             std::thread::sleep(Duration::from_millis(5));
         }
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     pub(crate) fn connect(&self) -> TcpStream {

@@ -260,7 +260,6 @@ pub struct Options {
     pub splice_request: bool,
     pub splice_response: bool,
     pub srvtcpka: bool,
-    pub tcpka: bool,
 }
 
 /// `option redis-*`.

@@ -25,7 +25,6 @@ const FLAGS: &[(&str, Flag)] = &[
     ("splice-request", |options| &mut options.splice_request),
     ("splice-response", |options| &mut options.splice_response),
     ("srvtcpka", |options| &mut options.srvtcpka),
-    ("tcpka", |options| &mut options.tcpka),
 ];
 
 type Reader = fn(&mut Context<'_>, &mut Proxy, &Statement<'_>);
@@ -65,6 +64,7 @@ const READERS: &[(&str, Reader)] = &[
     ("smtpchk", check_option::smtp),
     ("ssl-hello-chk", |context, proxy, line| check_option::bare(context, proxy, line, CheckKind::SslHello)),
     ("tcp-check", |context, proxy, line| check_option::bare(context, proxy, line, CheckKind::TcpCheck)),
+    ("tcpka", tcpka),
     ("tcplog", tcplog),
 ];
 
@@ -93,6 +93,14 @@ pub(super) fn refuse_negation(context: &mut Context<'_>, line: &Statement<'_>) -
         context.report(Diagnostic::error(line.span(), message).heading(Heading::Line));
     }
     refused
+}
+
+/// Short for the two that are named after a side; each of these may be taken back.
+fn tcpka(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) {
+    let options = &mut proxy.settings.options;
+    options.clitcpka = line.polarity == Polarity::Normal;
+    options.srvtcpka = options.clitcpka;
+    line.no_more(context, "option tcpka", 2);
 }
 
 /// `option httplog` falls back to this one; the keyword table warns.

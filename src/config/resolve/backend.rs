@@ -41,7 +41,7 @@ impl Resolver<'_, '_> {
             abortonclose: options.abortonclose,
             allbackups: options.allbackups,
             log_health_checks: options.log_health_checks,
-            keepalive: keepalive(options.tcpka || options.srvtcpka, settings.server_keepalive),
+            keepalive: keepalive(options.srvtcpka, settings.server_keepalive),
             nolinger: options.nolinger,
             splice: splice(options),
             log: self.log_targets(settings, proxy.name.span),

@@ -23,7 +23,6 @@ impl Resolver<'_, '_> {
         target: Option<Target>,
     ) -> Frontend {
         let settings = &proxy.settings;
-        let keepalive = settings.options.tcpka || settings.options.clitcpka;
         Frontend {
             name: proxy.name.value.clone(),
             proxy_id: id,
@@ -38,7 +37,7 @@ impl Resolver<'_, '_> {
             default_backend: target.map(|target| target.id),
             timeout_client: set(settings.timeouts.client),
             timeout_client_fin: set(settings.timeouts.client_fin),
-            keepalive: keepalive.then_some(settings.client_keepalive),
+            keepalive: settings.options.clitcpka.then_some(settings.client_keepalive),
             nolinger: settings.options.nolinger,
             splice: splice(&settings.options),
             log: self.session_log(proxy),

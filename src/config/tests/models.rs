@@ -281,11 +281,12 @@ fn check_rules_of_defaults_are_replaced_by_own_ones() {
 #[test]
 fn keepalive_options() {
     let with_idle = Keepalive { idle: Some(Duration::from_secs(30)), interval: None, count: Some(4) };
-    let table: [(&str, Option<Keepalive>, Option<Keepalive>); 4] = [
+    let table: [(&str, Option<Keepalive>, Option<Keepalive>); 5] = [
         ("", None, None),
         ("option tcpka", Some(Keepalive::default()), Some(Keepalive::default())),
         ("option clitcpka\n clitcpka-idle 30s\n clitcpka-cnt 4", Some(with_idle), None),
-        ("option tcpka\n option srvtcpka\n no option tcpka", None, Some(Keepalive::default())),
+        ("option tcpka\n option srvtcpka\n no option tcpka", None, None),
+        ("option tcpka\n no option clitcpka", None, Some(Keepalive::default())),
     ];
     for (lines, client, server) in table {
         assert_eq!((frontend(lines).keepalive, backend(lines).keepalive), (client, server), "{lines}");

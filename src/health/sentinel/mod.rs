@@ -152,4 +152,4 @@ mod bench;
 #[cfg(test)]
 mod fake_tests;
 #[cfg(test)]
-mod redis_tests;
+pub(crate) mod redis_tests;

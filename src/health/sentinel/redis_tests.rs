@@ -2,7 +2,7 @@
 
 #[allow(unreachable_pub, reason = "shared with other tests")]
 #[path = "../../../tests/integration/harness/ports.rs"]
-mod ports;
+pub(crate) mod ports;
 
 use std::process::{Child, Stdio};
 use std::time::Duration;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::super::contract::{Close, Op, Side};
 
-use super::{Context, GONE, NONE, Session, Stage, millis};
+use super::{Context, GONE, NONE, Session, Stage, index, millis};
 use crate::config::model::{FrontendId, LogFormat};
 use crate::state::counters::Traffic;
 use crate::state::{Cause, Concurrency, Phase, SessionRecord, Termination};
@@ -95,10 +95,12 @@ impl Session {
         }
     }
 
-    /// `option nolinger`: what the kernel still has for a side is dropped with the connection.
+    /// `option nolinger`: what the kernel still has for a side is dropped with the connection. A server that has
+    /// closed gets a FIN all the same, as from HAProxy.
     fn linger_off(&self, context: &Context<'_>, ops: &mut Vec<Op>) {
         if self.seat.is_some()
             && self.was_connected()
+            && !self.eof[index(Side::Server)]
             && self.pool(context).is_some_and(|p| p.backend().nolinger)
         {
             ops.push(Op::Close(Side::Server, Close::Reset));

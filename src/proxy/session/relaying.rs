@@ -43,7 +43,9 @@ impl Session {
         self.eof[index(side)] = true;
         self.blocked[index(side.peer())] = false;
         self.last = context.now;
-        if self.eof == [true; 2] {
+        // HAProxy's `option nolinger` knows of no half a connection to a server: the rest is closed, with an RST.
+        let whole = side == Side::Client && self.pool(context).is_some_and(|p| p.backend().nolinger);
+        if whole || self.eof == [true; 2] {
             return self.end(Termination::NORMAL, context, ops);
         }
         ops.push(Op::Shutdown(side.peer()));

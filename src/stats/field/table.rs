@@ -66,7 +66,7 @@ pub static FIELDS: &[Field] = &[
         .frontend(|f| text(f.status()))
         .backend(|b| text(if b.is_up() { "UP" } else { "DOWN" }))
         .server(|s| Text(s.word())),
-    column("weight", "MaP").backend(|b| U32(b.tally.weight)).server(|s| U32(s.live.weight())),
+    column("weight", "MaP").backend(|b| U32(b.tally.weight)).server(|s| U32(s.live.effective_weight())),
     column("act", "SGP")
         .backend_tags("MGP")
         .backend(|b| U32(b.tally.active))

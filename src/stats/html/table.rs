@@ -238,7 +238,7 @@ fn push_server(text: &mut String, row: &ServerRow<'_>) {
     push_errors(&mut cells, traffic);
     cells.hinted(status(row), held(row));
     cells.hinted(last_check(row), &check_detail(row));
-    cells.cell(format!("{}/{}", row.live.weight(), row.config.weight));
+    cells.cell(format!("{}/{}", row.live.effective_weight(), row.config.weight));
     let (active, backup) = if row.config.backup { ("-", "Y") } else { ("Y", "-") };
     cells.cell(active).cell(backup);
     let checks = |value: String| if row.config.check.is_some() { value } else { String::new() };
