@@ -14,6 +14,7 @@ mod cut;
 mod examples;
 mod failover;
 mod hold;
+mod partition;
 mod pause;
 mod probes;
 mod reload;

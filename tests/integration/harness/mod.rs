@@ -2,6 +2,7 @@
 //! of them killed by their id when their handle goes out of scope; deadlines instead of sleeps.
 
 pub mod client;
+pub mod network;
 mod ports;
 pub mod process;
 pub mod redis;
@@ -11,6 +12,7 @@ pub mod writers;
 use std::time::{Duration, Instant};
 
 pub use client::Client;
+pub use network::Network;
 pub use ports::free_port;
 pub use redis::{Redis, Sentinels};
 pub use rolecall::Rolecall;
