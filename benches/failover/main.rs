@@ -5,8 +5,9 @@
 //! cargo bench --bench failover -- [--runs N] [--case NAME]... [--subject NAME]... [--json FILE]
 //! ```
 //!
-//! Every case is run N times for every subject, interleaved, on servers of its own. The table shows the median
-//! and the range. haproxy is Debian's package; without it its rows are left out, and that is said.
+//! Every case is run N times for every subject, interleaved, on servers of its own. The table shows the median, the
+//! range, and whether each bar is met: by every run, by the median, or not. `--json` writes the same, with all runs.
+//! haproxy is Debian's package; without it its columns are left out, and that is said.
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::panic, reason = "a program that prints a table")]
 #![allow(unreachable_pub, reason = "modules of one program")]
 
@@ -24,7 +25,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
-use cases::CASES;
+use cases::{CASES, Case};
 use report::Report;
 use subject::Subject;
 
@@ -40,7 +41,7 @@ struct Arguments {
     /// Only these subjects.
     #[arg(long = "subject")]
     subjects: Vec<String>,
-    /// Also writes every figure of every run there.
+    /// Also writes every figure there, with all its runs.
     #[arg(long)]
     json: Option<PathBuf>,
     /// What cargo passes to every bench.
@@ -55,19 +56,21 @@ fn main() {
         .into_iter()
         .filter(|subject| wanted(&arguments.subjects, subject.name()))
         .collect();
+    let cases: Vec<&Case> = CASES.iter().filter(|case| wanted(&arguments.cases, case.name)).collect();
     let mut report = Report::default();
-    for case in CASES.iter().filter(|case| wanted(&arguments.cases, case.name)) {
+    Report::print_head(&subjects);
+    for case in &cases {
         for run in 1..=arguments.runs {
-            for subject in &subjects {
-                eprintln!("{} {run}/{}: {}", case.name, arguments.runs, subject.name());
+            for subject in subjects.iter().filter(|subject| case.subjects.contains(subject)) {
                 let figures = (case.run)(*subject);
+                eprintln!("{} {run}/{}: {}: {figures:.1?}", case.name, arguments.runs, subject.name());
                 report.add(case, *subject, figures);
             }
         }
         report.print_case(case, &subjects);
     }
     if let Some(path) = arguments.json
-        && let Err(error) = std::fs::write(&path, report.json())
+        && let Err(error) = std::fs::write(&path, report.json(&cases, &subjects))
     {
         eprintln!("{}: {error}", path.display());
         std::process::exit(1);

@@ -16,8 +16,11 @@ use crate::topology::PASSWORD;
 pub enum Subject {
     /// The published config, adapted in its addresses only.
     Rolecall,
-    /// The same with `inter 100ms`.
+    /// The same with a `sentinels` section.
+    RolecallSection,
+    /// The published config with `inter 100ms`.
     RolecallTuned,
+    /// The published config.
     Haproxy,
     /// Fast checks that fall and rise at once, and sessions that end when their server goes down.
     HaproxyTuned,
@@ -29,7 +32,18 @@ pub struct Balancer {
     pub port: u16,
     pub process: Process,
     /// Holds the config, and what it printed.
-    _directory: TempDir,
+    directory: TempDir,
+}
+
+impl Balancer {
+    /// The course of the failover in its own words, if it has any.
+    pub fn tell_course(&self) {
+        let output = std::fs::read_to_string(self.directory.path().join("output")).unwrap_or_default();
+        output
+            .lines()
+            .filter(|line| line.contains(" took over from "))
+            .for_each(|line| eprintln!("  {line}"));
+    }
 }
 
 impl Subject {
@@ -38,14 +52,32 @@ impl Subject {
         let haproxy = Command::new("haproxy").arg("-v").stdout(Stdio::null()).stderr(Stdio::null()).status();
         if haproxy.is_err() {
             eprintln!("haproxy is not installed: only rolecall is measured");
-            return vec![Subject::Rolecall, Subject::RolecallTuned];
+            return vec![Subject::Rolecall, Subject::RolecallSection, Subject::RolecallTuned];
         }
-        vec![Subject::Rolecall, Subject::RolecallTuned, Subject::Haproxy, Subject::HaproxyTuned]
+        vec![
+            Subject::Rolecall,
+            Subject::RolecallSection,
+            Subject::RolecallTuned,
+            Subject::Haproxy,
+            Subject::HaproxyTuned,
+        ]
+    }
+
+    /// For people.
+    pub fn title(self) -> &'static str {
+        match self {
+            Subject::Rolecall => "rolecall, the published config",
+            Subject::RolecallSection => "rolecall, with a `sentinels` section",
+            Subject::RolecallTuned => "rolecall, `inter 100ms`",
+            Subject::Haproxy => "haproxy, the published config",
+            Subject::HaproxyTuned => "haproxy, best tuned",
+        }
     }
 
     pub fn name(self) -> &'static str {
         match self {
             Subject::Rolecall => "rolecall",
+            Subject::RolecallSection => "rolecall-sentinels",
             Subject::RolecallTuned => "rolecall-tuned",
             Subject::Haproxy => "haproxy",
             Subject::HaproxyTuned => "haproxy-tuned",
@@ -54,16 +86,16 @@ impl Subject {
 
     fn program(self) -> &'static str {
         match self {
-            Subject::Rolecall | Subject::RolecallTuned => PROGRAM,
+            Subject::Rolecall | Subject::RolecallSection | Subject::RolecallTuned => PROGRAM,
             Subject::Haproxy | Subject::HaproxyTuned => "haproxy",
         }
     }
 
-    /// Starts it in front of `servers`; it accepts when this returns.
-    pub fn start(self, servers: &[u16]) -> Balancer {
+    /// Starts it in front of `servers`, which `sentinels` watch; it accepts when this returns.
+    pub fn start(self, servers: &[u16], sentinels: &[u16]) -> Balancer {
         let (port, directory) = (free_port(), TempDir::new().expect("a private directory"));
         let path = directory.path().join("haproxy.cfg");
-        std::fs::write(&path, self.config(port, servers)).expect("a config file");
+        std::fs::write(&path, self.config(port, (servers, sentinels))).expect("a config file");
         let output = std::fs::File::create(directory.path().join("output")).expect("an output file");
         let errors = output.try_clone().expect("a second handle");
         let mut command = Command::new(self.program());
@@ -76,7 +108,7 @@ impl Subject {
         eventually("the balancer's listener", Duration::from_secs(15), || {
             TcpStream::connect(("127.0.0.1", port)).ok()
         });
-        Balancer { port, process, _directory: directory }
+        Balancer { port, process, directory }
     }
 
     /// Asks a running one to take its config again.
@@ -84,9 +116,9 @@ impl Subject {
         balancer.process.signal("USR2");
     }
 
-    fn config(self, port: u16, servers: &[u16]) -> String {
+    fn config(self, port: u16, (servers, sentinels): (&[u16], &[u16])) -> String {
         let server = match self {
-            Subject::Rolecall | Subject::Haproxy => "check inter 1s",
+            Subject::Rolecall | Subject::RolecallSection | Subject::Haproxy => "check inter 1s",
             Subject::RolecallTuned => "check inter 100ms",
             Subject::HaproxyTuned => {
                 "check inter 100ms fastinter 50ms rise 1 fall 1 on-marked-down shutdown-sessions"
@@ -105,6 +137,12 @@ impl Subject {
         );
         for (at, address) in servers.iter().enumerate() {
             text.push_str(&format!("    server redis{} 127.0.0.1:{address} {server}\n", at + 1));
+        }
+        if self == Subject::RolecallSection {
+            text.push_str("sentinels watchers\n    master mymaster\n");
+            for (at, port) in sentinels.iter().enumerate() {
+                text.push_str(&format!("    sentinel s{at} 127.0.0.1:{port}\n"));
+            }
         }
         text
     }

@@ -87,6 +87,10 @@ impl Topology {
         self.servers.iter().map(|server| server.port).collect()
     }
 
+    pub fn sentinel_ports(&self) -> Vec<u16> {
+        self.sentinels.iter().map(|sentinel| sentinel.port).collect()
+    }
+
     /// Has the first Sentinel fail the master over.
     pub fn fail_over(&self) {
         let mut client = Client::connect(self.sentinels[0].port).expect("Sentinel accepts");

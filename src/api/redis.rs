@@ -158,7 +158,7 @@ fn server_report(row: &ServerRow<'_>, master: Option<&ServerRow<'_>>, now: Tick)
     });
     ServerReport {
         server: row.config.name.clone(),
-        state: row.standing.word(&row.health),
+        state: state(row),
         role: report.map(|report| role_name(report.role)),
         sessions: row.live.traffic.sessions.now(),
         offset: report.and_then(|report| report.offset),
@@ -174,6 +174,11 @@ fn server_report(row: &ServerRow<'_>, master: Option<&ServerRow<'_>>, now: Tick)
         heard_ms: row.redis.reported_at.map(|at| now.since(at).as_millis() as u64),
         note: note(row, master),
     }
+}
+
+/// HAProxy's word; but a replica that answers well is not DOWN here.
+fn state(row: &ServerRow<'_>) -> String {
+    if row.stands_by() { role_name(Role::Replica).to_owned() } else { row.standing.word(&row.health) }
 }
 
 fn role_name(role: Role) -> &'static str {

@@ -50,6 +50,7 @@ pub(super) struct Watched {
     pub(super) view: BackendView,
     /// By position in the view.
     pub(super) backups: Vec<bool>,
+    pub(super) is_listen: bool,
     pub(super) recorder: Recorder,
     pub(super) asked: Option<Asked>,
     standings: Vec<Standing>,
@@ -115,6 +116,7 @@ impl Guards {
             let mut watched = Watched {
                 guard,
                 view: view.clone(),
+                is_listen: backend.is_listen,
                 backups: backend.servers.iter().map(|server| server.backup).collect(),
                 recorder,
                 asked,

@@ -11,7 +11,7 @@ use crate::redis::{Role, RoleReport};
 use crate::state::event::ServerChange;
 use crate::state::failover::Ending;
 use crate::state::sentinel::{FailoverStep, Named as Spoken};
-use crate::state::{CheckStatus, CutReason, Guarding, SentinelWord, admin};
+use crate::state::{CheckStatus, CutReason, Guarding, Operation, SentinelWord, admin};
 use tokio::sync::mpsc::unbounded_channel;
 
 struct Bench {
@@ -245,7 +245,11 @@ fn a_failover_that_was_announced_is_frozen_for_recorded_and_its_cost_told() {
     assert!(bench.live(0).is_frozen() && bench.live(1).is_hastened(Tick(101)));
     assert_eq!(bench.snapshot.backends[0].live.frozen_until(), Some(Tick(10_100)));
     let posted = bench.posted();
-    assert!(matches!(&posted[..], [Command::Freeze(frozen)] if *frozen == old), "{posted:?}");
+    // Who paused before another attempt at it stands in line from now on.
+    assert!(
+        matches!(&posted[..], [Command::Freeze(frozen), Command::Reconsider] if *frozen == old),
+        "{posted:?}"
+    );
     let told = bench.told();
     let [(name, ServerChange::Frozen { text })] = &told[..] else { panic!("{told:?}") };
     assert_eq!(
@@ -355,6 +359,35 @@ fn a_guard_that_is_switched_off_thaws_what_it_froze() {
     assert!(!bench.live(0).is_frozen());
     assert_eq!(bench.snapshot.backends[0].live.frozen_until(), None);
     assert!(bench.posted().iter().any(|command| matches!(command, Command::Thaw(key) if *key == frozen)));
+}
+
+#[test]
+fn a_backend_that_went_down_in_a_freeze_is_told_only_if_nobody_comes_of_it() {
+    for comes in [true, false] {
+        let mut bench = Bench::new(RedisOptions::default());
+        bench.says(0, with_replicas(master("a1", "h1"), 1), 1);
+        bench.says(1, replica("b1", "h1"), 2);
+        bench.live(1).set_operation(Operation::Stopped);
+        let key = |bench: &Bench, at: usize| Spoken::Server(bench.live(at).key);
+        let decided = FailoverStep::Decided { master: key(&bench, 0) };
+        let aborted = FailoverStep::Aborted { master: key(&bench, 0) };
+        bench.hears(1, SentinelWord::Failover(decided), 100);
+        // As health does it.
+        bench.live(0).set_operation(Operation::Stopped);
+        bench.snapshot.backends[0].live.went_down_unsaid.store(true, Relaxed);
+        bench.told();
+        if comes {
+            bench.live(1).set_operation(Operation::Running);
+            bench.says(1, promoted("b1", "h2", "h1", 9), 180);
+        } else {
+            bench.hears(1, SentinelWord::Failover(aborted), 180);
+        }
+        let told = bench.told();
+        let said =
+            told.iter().any(|(_, what)| matches!(what, ServerChange::NoServerLeft { is_listen: false }));
+        assert_eq!(said, !comes, "{told:?}");
+        assert!(!bench.snapshot.backends[0].live.went_down_unsaid.load(Relaxed));
+    }
 }
 
 #[test]

@@ -57,6 +57,7 @@ impl Guards {
             Effect::Rivals(master, rival) => self.tell_rivals(watched, (master, rival), now),
             Effect::Judged(judged) => live.judged.store(judged, Relaxed),
             Effect::Freeze { server, until, by } => self.freeze(watched, (server, until), by, now),
+            Effect::Prolong { until, .. } => live.set_frozen_until(Some(until)),
             Effect::Thaw { server, why } => self.thaw(watched, server, why, now),
             Effect::NotFrozen(server) => {
                 let text = self.words(watched, now).not_frozen();
@@ -102,6 +103,9 @@ impl Guards {
         watched.view.live.set_frozen_until(Some(until));
         watched.with_server(server, ServerLive::freeze);
         self.workers.broadcast(|| Command::Freeze(server));
+        // Who paused to try a dead master once more stands in line from now on, where it belongs by its arrival: at the
+        // promotion it would come behind all who were sent to wait before.
+        self.workers.broadcast(|| Command::Reconsider);
         let text = self.words(watched, now).frozen(by, until);
         self.tell(watched, server, ServerChange::Frozen { text });
     }
@@ -115,6 +119,12 @@ impl Guards {
             self.workers.broadcast(|| Command::Reconsider);
             let text = self.words(watched, now).thawed(why);
             self.tell(watched, server, ServerChange::Thawed { text });
+        }
+        // Health kept it to itself while the next master was awaited. Another one that is there makes it void.
+        if watched.view.live.went_down_unsaid.swap(false, Relaxed)
+            && !watched.view.servers.iter().any(|server| server.counts_as_usable())
+        {
+            self.tell(watched, server, ServerChange::NoServerLeft { is_listen: watched.is_listen });
         }
     }
 

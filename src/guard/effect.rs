@@ -124,6 +124,11 @@ pub enum Effect {
         until: Tick,
         by: Leader,
     },
+    /// It stays frozen, until then at the latest.
+    Prolong {
+        server: ServerKey,
+        until: Tick,
+    },
     Thaw {
         server: ServerKey,
         why: Thaw,

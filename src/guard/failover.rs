@@ -16,6 +16,9 @@ use crate::time::Tick;
 
 /// How long the old master is asked in haste after a switch, for what it had written in the end.
 const LAST_WORD: Duration = Duration::from_millis(100);
+/// How long the master is frozen on the word of an operator, or of a script, alone. A script of Sentinel's speaks after
+/// the promotion, and a hand needs less from one command to the other; a hint at the wrong server costs no more.
+const HINTED: Duration = Duration::from_secs(1);
 /// How long the next master is awaited, and asked in haste, though `timeout freeze` is shorter.
 const AT_LEAST: Duration = Duration::from_secs(1);
 
@@ -125,7 +128,7 @@ impl Failovers {
         let mut effects = Vec::new();
         let lead = self.lead_of(outcome.head, outcome.master).copied();
         let wish = self.wish(outcome, lead.as_ref());
-        let turns = self.freezer.settle(wish, self.leads.newest(), outcome.limit, outcome.now);
+        let turns = self.freezer.settle(wish, self.leads.newest(), outcome.now);
         effects.extend(turns.iter().map(|turn| self.effect_of(*turn, lead.as_ref())));
         self.hasten(outcome, lead.as_ref(), &mut effects);
         if outcome.is_on {
@@ -157,7 +160,7 @@ impl Failovers {
         if let (true, Some(lead), Some(master)) = (outcome.is_on, lead, outcome.master)
             && lead.master == Some(master)
         {
-            return Wish::Freeze(master, lead.number);
+            return Wish::Freeze(master, lead.number, self.bound(master, outcome.limit));
         }
         let why = match frozen.map(|frozen| (frozen, fact(frozen))) {
             _ if !outcome.is_on => Thaw::Off,
@@ -172,20 +175,32 @@ impl Failovers {
         Wish::Flow(why)
     }
 
+    /// How long a freeze of `master` may last in all, on the best of those words that are open.
+    fn bound(&self, master: ServerKey, limit: Duration) -> Duration {
+        let open = self.leads.open().iter().filter(|lead| lead.master == Some(master));
+        let to_another = open.filter(|lead| lead.selected() != Some(master));
+        let mut leaders = to_another.map(|lead| lead.leader);
+        if leaders.all(|leader| leader == Leader::Operator) { limit.min(HINTED) } else { limit }
+    }
+
     fn effect_of(&self, turn: Turn, lead: Option<&Lead>) -> Effect {
         match turn {
             Turn::Freeze { server, until } => {
                 Effect::Freeze { server, until, by: lead.map_or(Leader::Operator, |lead| lead.leader) }
             }
+            Turn::Prolong { server, until } => Effect::Prolong { server, until },
             Turn::Thaw { server, why } => Effect::Thaw { server, why },
             Turn::Refused(server) => Effect::NotFrozen(server),
         }
     }
 
     /// Whoever may say `role:master` next is asked every few milliseconds, for as long as the freeze lasts, or
-    /// would last. After a switch the old one is asked once more.
+    /// would last; whom an operator named, for as long as an answer is owed. After a switch the old one is asked once more.
     fn hasten(&mut self, outcome: &Outcome<'_>, lead: Option<&Lead>, effects: &mut Vec<Effect>) {
         let until = match (self.freezer.frozen(), lead) {
+            (Some((_, until)), Some(lead)) if lead.leader == Leader::Operator => {
+                Some(until.max(lead.expires()))
+            }
             (Some((_, until)), Some(_)) => Some(until),
             // The master may be dead, or too many freezes came to nothing: the new one is awaited all the same.
             (None, Some(lead)) => self.hastened_for(lead, outcome),

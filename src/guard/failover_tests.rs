@@ -350,7 +350,11 @@ fn an_operators_hint_is_verified_by_role() {
     // It does not.
     let mut trial = Trial::watched();
     trial.step(Input::Hint(B, None));
-    trial.after(10_000);
+    trial.after(1_000);
+    assert_eq!((thaw(&trial.effects), trial.frozen()), (Some(Thaw::Expired), None), "nobody confirmed it");
+    let gave_up = |effect: &Effect| matches!(effect, Effect::Hasten(B, until) if *until <= Tick(1_000));
+    assert!(answered(&trial.effects).is_none() && !trial.effects.iter().any(gave_up), "it is still awaited");
+    trial.after(9_000);
     assert_eq!(answered(&trial.effects), Some(Answer::Refused(B, Refusal::NotMaster)));
     assert_eq!((trial.master(), trial.frozen()), (Some(A), None));
     // It is master: nothing to freeze for. So is one that says so already, as after a switch.
@@ -373,6 +377,26 @@ fn an_operators_hint_is_verified_by_role() {
     let mut trial = Trial::with(setup(Guarding::Masters, &[A, B]));
     let refused = answered(trial.step(Input::Hint(B, None)));
     assert_eq!(refused, Some(Answer::Refused(B, Refusal::Unguarded)));
+}
+
+#[test]
+fn a_sentinel_that_leads_what_was_hinted_at_gives_the_freeze_its_whole_time() {
+    for hint_first in [true, false] {
+        let mut trial = Trial::watched();
+        if hint_first {
+            trial.step(Input::Hint(B, None));
+            trial.after(500);
+        }
+        trial.leads(2, decided(A));
+        if !hint_first {
+            trial.after(500);
+            trial.step(Input::Hint(B, None));
+        }
+        trial.after(9_400);
+        assert_eq!(trial.frozen(), Some(A));
+        trial.after(100);
+        assert_eq!((thaw(&trial.effects), trial.frozen()), (Some(Thaw::Expired), None));
+    }
 }
 
 #[test]

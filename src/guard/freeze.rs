@@ -12,15 +12,19 @@
 //!
 //! | state | what becomes true | transition |
 //! |---|---|---|
-//! | `Flowing` | a lead of the incumbent is open, newer than any that is spent | `Frozen` until now + `timeout freeze`: [`Turn::Freeze`] |
+//! | `Flowing` | a lead of the incumbent is open, newer than any that is spent | `Frozen` until now + its bound: [`Turn::Freeze`] |
 //! | `Flowing` | the same, but the third within [`WITHIN`] brought no switch | stays; the lead is spent: [`Turn::Refused`], once for as long as none comes |
 //! | `Flowing` | the lead is spent | stays |
-//! | `Frozen` | the lead goes on, or a newer one takes its place | stays; the end does not move |
+//! | `Frozen` | the lead goes on, or a newer one takes its place | stays; the end does not move, but where the bound has grown, to beginning + that bound: [`Turn::Prolong`] |
 //! | `Frozen` | another server got the word | `Flowing`; the count of vain freezes starts over: [`Thaw::Switched`] |
 //! | `Frozen` | no lead is open: aborted, or its leader lost before a config epoch named the selected server | `Flowing`: [`Thaw::Aborted`], [`Thaw::LeaderLost`] |
 //! | `Frozen` | the frozen server says that it is something else | `Flowing`; its sessions are cut: [`Thaw::Demoted`] |
 //! | `Frozen` | it is gone from the config, or the guard is off | `Flowing`: [`Thaw::Removed`], [`Thaw::Off`] |
 //! | `Frozen` | the end has come | `Flowing`; every lead so far is spent: [`Thaw::Expired`] |
+//!
+//! The bound is `timeout freeze`; of an operator's hint alone, which nothing has confirmed yet, no more than a second
+//! ([`super::failover`]): whoever hints at a server that never says master stops clients for that long and not longer.
+//! If a Sentinel leads the same failover meanwhile, the bound grows to the whole one.
 //!
 //! # Events, and what holds if one of them misses, or comes late, twice or in another order
 //!
@@ -32,9 +36,10 @@
 //! | `+promoted-slave`, promoted | as selected | as selected |
 //! | `-failover-abort-*` | nothing | lost: the end thaws, or the next word of that Sentinel; late: the same, late |
 //! | end, `+switch-master`, names | a majority at a new epoch freezes for a server that has not said `role:master` yet | lost: polls repeat it |
-//! | the leader is lost, or in TILT | nothing | thaws, but where another Sentinel names the selected server at a later epoch |
+//! | the leader is lost (it refuses, or misses two rounds of questions), or in TILT | nothing | thaws, but where another Sentinel names the selected server at a later epoch |
 //! | its census, or another's TILT | nothing | nothing; a majority may come or go, and with it a lead of the majority |
 //! | report of the frozen server | nothing | another role: thaws, cuts; silence: nothing |
+//! | `set redis master`, a hint | a freeze of a second at most | alone: nothing; the asked server's `role:master` is what counts |
 //! | reload, `set redis guard off` | nothing | server or guard gone: thaws |
 //! | timer | nothing | the end |
 //!
@@ -57,8 +62,8 @@ pub const WITHIN: Duration = Duration::from_secs(60);
 /// What should be, as far as leads and roles say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wish {
-    /// This server, for the lead of that number.
-    Freeze(ServerKey, u64),
+    /// This server, for the lead of that number, and for no longer than that in all.
+    Freeze(ServerKey, u64, Duration),
     /// Nobody, and why not whoever is frozen.
     Flow(Thaw),
 }
@@ -79,6 +84,11 @@ pub enum Thaw {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Turn {
     Freeze {
+        server: ServerKey,
+        until: Tick,
+    },
+    /// It stays frozen, for longer than was said.
+    Prolong {
         server: ServerKey,
         until: Tick,
     },
@@ -104,6 +114,7 @@ pub struct Freezer {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Frozen {
     server: ServerKey,
+    began: Tick,
     until: Tick,
 }
 
@@ -113,13 +124,16 @@ impl Freezer {
         self.frozen.map(|frozen| (frozen.server, frozen.until))
     }
 
-    /// Goes where it should be. `newest` is the number of the newest lead, `limit` is `timeout freeze`.
-    pub fn settle(&mut self, wish: Wish, newest: u64, limit: Duration, now: Tick) -> Vec<Turn> {
+    /// Goes where it should be. `newest` is the number of the newest lead.
+    pub fn settle(&mut self, wish: Wish, newest: u64, now: Tick) -> Vec<Turn> {
         let mut turns = Vec::new();
+        if let Wish::Freeze(server, _, bound) = wish {
+            turns.extend(self.prolong(server, bound));
+        }
         if let Some(frozen) = self.frozen {
             let why = match wish {
                 _ if now >= frozen.until => Some(Thaw::Expired),
-                Wish::Freeze(server, _) if server == frozen.server => None,
+                Wish::Freeze(server, ..) if server == frozen.server => None,
                 Wish::Freeze(..) => Some(Thaw::Switched),
                 Wish::Flow(why) => Some(why),
             };
@@ -127,14 +141,24 @@ impl Freezer {
             self.thaw(why, newest);
             turns.push(Turn::Thaw { server: frozen.server, why });
         }
-        if let Wish::Freeze(server, lead) = wish {
-            turns.extend(self.freeze(server, lead, limit, now));
+        if let Wish::Freeze(server, lead, bound) = wish {
+            turns.extend(self.freeze(server, lead, bound, now));
         }
         turns
     }
 
-    fn freeze(&mut self, server: ServerKey, lead: u64, limit: Duration, now: Tick) -> Option<Turn> {
-        if lead <= self.spent || limit.is_zero() {
+    fn prolong(&mut self, server: ServerKey, bound: Duration) -> Option<Turn> {
+        let frozen = self.frozen.as_mut().filter(|frozen| frozen.server == server)?;
+        let until = frozen.began + bound;
+        if until <= frozen.until {
+            return None;
+        }
+        frozen.until = until;
+        Some(Turn::Prolong { server, until })
+    }
+
+    fn freeze(&mut self, server: ServerKey, lead: u64, bound: Duration, now: Tick) -> Option<Turn> {
+        if lead <= self.spent || bound.is_zero() {
             return None;
         }
         self.vain.retain(|began| now.since(*began) < WITHIN);
@@ -149,8 +173,8 @@ impl Freezer {
         }
         self.barred_until = None;
         self.vain.push(now);
-        let until = now + limit;
-        self.frozen = Some(Frozen { server, until });
+        let until = now + bound;
+        self.frozen = Some(Frozen { server, began: now, until });
         Some(Turn::Freeze { server, until })
     }
 

@@ -10,7 +10,7 @@
 //! | the selected server holds the word, and a majority names it | settled: the majority speaks for it from now on |
 //! | a majority names a third server at a later epoch than when the lead began | settled: another failover won |
 //! | aborted by its leader | closed |
-//! | its Sentinel is lost, forgotten or in TILT, where it leads nothing on, and no other names the selected server at a later epoch | closed |
+//! | its Sentinel is lost (two rounds without an answer, or a refused reconnect), forgotten or in TILT, where it leads nothing on, and no other names the selected server at a later epoch | closed |
 //! | ended by its leader | stays for [`AFTERMATH`]: the others may still name the old one for a second |
 //! | [`LIFE`] without a further step, the operator's own time | closed: whatever ended it was lost on the way |
 //!
@@ -95,6 +95,11 @@ pub struct Scene<'a> {
 }
 
 impl Lead {
+    /// When it is over if nothing more is heard of it.
+    pub fn expires(&self) -> Tick {
+        self.expires
+    }
+
     /// The server that will be master.
     pub fn selected(&self) -> Option<ServerKey> {
         match self.stage {

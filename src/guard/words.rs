@@ -138,7 +138,7 @@ impl Words<'_> {
             Thaw::Switched => "another server is master",
             Thaw::Aborted => "the failover was given up",
             Thaw::LeaderLost => "the Sentinel that led the failover does not answer any more, or is in TILT",
-            Thaw::Expired => "'timeout freeze' has passed, and no other server says role:master",
+            Thaw::Expired => "the time for it has passed, and no other server says role:master",
             Thaw::Demoted => "it reports another role",
             Thaw::Removed => "it was removed",
             Thaw::Off => "the guard is off",

@@ -33,7 +33,7 @@ impl Usable {
     pub(super) fn of(backend: &Backend, view: &BackendView) -> Usable {
         let mut usable = Usable::default();
         for (server, live) in backend.servers.iter().zip(&view.servers) {
-            if is_usable(live) {
+            if live.counts_as_usable() {
                 *usable.count(server.backup) += 1;
             }
         }
@@ -49,24 +49,23 @@ impl Usable {
     }
 }
 
-fn is_usable(live: &ServerLive) -> bool {
-    live.weight() > 0
-        && live.admin() & (admin::MAINT | admin::DRAIN) == 0
-        && matches!(live.operation(), Operation::Running | Operation::Starting)
-}
-
-/// A backend's own up and down; says whether its last usable server has gone.
+/// A backend's own up and down; says whether it is to be told that its last usable server has gone. While a failover is
+/// decided it is not: clients wait for the server that is about to be master, and if none comes, the guard tells it
+/// then ([`BackendLive::went_down_unsaid`]).
 pub(super) fn turn_backend(backend: &BackendLive, before: Usable, after: Usable, now: Tick) -> bool {
     if before.is_none() == after.is_none() {
         return false;
     }
     let since = Tick(backend.last_change.swap(now.0, Relaxed));
-    if after.is_none() {
-        backend.down_transitions.add(1);
-    } else {
+    if !after.is_none() {
         backend.downtime_ms.add(now.since(since).as_millis() as u64);
+        backend.went_down_unsaid.store(false, Relaxed);
+        return false;
     }
-    after.is_none()
+    backend.down_transitions.add(1);
+    let waits = backend.frozen_until().is_some_and(|until| now < until);
+    backend.went_down_unsaid.store(waits, Relaxed);
+    !waits
 }
 
 /// Those who track a server, as they stand before it changes.
@@ -88,7 +87,7 @@ impl<'a> Following<'a> {
         let followers = snapshot.followers(server).into_iter().map(|follower| {
             let backend = follower.view.live.key;
             usable.entry(backend).or_insert_with(|| Usable::of(follower.backend, follower.view));
-            let (operation, usable) = (follower.live.operation(), is_usable(follower.live));
+            let (operation, usable) = (follower.live.operation(), follower.live.counts_as_usable());
             Before { follower, operation, usable }
         });
         let followers = followers.collect();
@@ -111,7 +110,7 @@ impl<'a> Following<'a> {
             let before = self.usable.get(&view.live.key).copied().unwrap_or_default();
             let mut after = before;
             let count = after.count(config.backup);
-            *count = (*count + usize::from(is_usable(live))).saturating_sub(usize::from(usable));
+            *count = (*count + usize::from(live.counts_as_usable())).saturating_sub(usize::from(usable));
             self.usable.insert(view.live.key, after);
             let emit = |what| emit(sinks, follower, what);
             emit(told(follower, transition, after));
@@ -161,5 +160,27 @@ fn cut(Follower { backend, config, view, live }: Follower<'_>, transition: Trans
             backups.for_each(|(_, live): (_, &Arc<ServerLive>)| post(live.key, CutReason::BackupRelieved));
         }
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_backend_that_goes_down_while_a_failover_is_decided_keeps_it_to_itself() {
+        let (none, one) = (Usable::default(), Usable { active: 1, backup: 0 });
+        let backend = BackendLive::new(BackendKey(0), "be", Tick(0));
+        let unsaid = || backend.went_down_unsaid.load(Relaxed);
+        assert!(turn_backend(&backend, one, none, Tick(10)) && !unsaid());
+        assert!(!turn_backend(&backend, none, one, Tick(20)));
+        backend.set_frozen_until(Some(Tick(100)));
+        assert!(!turn_backend(&backend, one, none, Tick(30)) && unsaid());
+        assert!(
+            !turn_backend(&backend, none, one, Tick(40)) && !unsaid(),
+            "it came up before anybody had to know"
+        );
+        assert!(turn_backend(&backend, one, none, Tick(100)) && !unsaid(), "the freeze is over");
+        assert_eq!(backend.down_transitions.sum(), 3);
     }
 }

@@ -261,20 +261,16 @@ impl Worker {
                 None => assign::pass_on(&self.snapshot, server, &self.shared.workers),
             },
             Command::Cut(server, reason) => {
-                let mut served = self.served_by(server);
-                if reason.delivers_replies() {
-                    // Who reached it as a server that tracks it is a client of it none the less.
-                    let followers = self.snapshot.followers(server);
-                    served.extend(followers.iter().flat_map(|follower| self.served_by(follower.live.key)));
-                }
+                let served =
+                    if reason.delivers_replies() { self.clients_of(server) } else { self.served_by(server) };
                 self.tell(&served, Event::Cut(reason), engine);
             }
             Command::Freeze(server) => {
-                let served = self.served_by(server);
+                let served = self.clients_of(server);
                 self.tell(&served, Event::Freeze, engine);
             }
             Command::Thaw(server) => {
-                let served = self.served_by(server);
+                let served = self.clients_of(server);
                 self.tell(&served, Event::Thaw, engine);
             }
             Command::CutSession(token, reason) => {
@@ -310,6 +306,14 @@ impl Worker {
     /// microseconds, while an index would cost every connection its entry and its removal.
     fn served_by(&self, server: ServerKey) -> Vec<Slot> {
         self.sessions.slots(|session| session.server() == Some(server))
+    }
+
+    /// Who reached it as a server that tracks it is a client of it none the less.
+    fn clients_of(&self, server: ServerKey) -> Vec<Slot> {
+        let mut served = self.served_by(server);
+        let followers = self.snapshot.followers(server);
+        served.extend(followers.iter().flat_map(|follower| self.served_by(follower.live.key)));
+        served
     }
 
     fn tell(&mut self, slots: &[Slot], event: Event, engine: &mut impl Engine) {

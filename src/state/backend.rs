@@ -66,6 +66,8 @@ pub struct BackendLive {
     masterless_since: AtomicU64,
     /// Tick at which a freeze of the master ends at the latest, plus one; 0: there is none.
     frozen_until: AtomicU64,
+    /// Its last usable server went during a freeze, and nobody said so: the guard does if the freeze comes to nothing.
+    pub went_down_unsaid: AtomicBool,
     /// `chkdown` and `lastchg` of the backend row.
     pub down_transitions: super::counters::Counter,
     pub last_change: AtomicU64,
@@ -93,6 +95,7 @@ impl BackendLive {
             many_masters: AtomicBool::new(false),
             masterless_since: AtomicU64::new(now.0 + 1),
             frozen_until: AtomicU64::new(0),
+            went_down_unsaid: AtomicBool::new(false),
             down_transitions: super::counters::Counter::default(),
             last_change: AtomicU64::new(now.0),
             downtime_ms: super::counters::Counter::default(),

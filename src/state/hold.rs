@@ -23,7 +23,7 @@ impl BackendView {
     /// until the freeze ends, hold or not. The latest of these.
     pub fn held_until(&self, backend: &Backend, since: Tick) -> Option<Tick> {
         let guarding = self.in_force();
-        let frozen = self.live.frozen_until();
+        let frozen = self.frozen_until();
         if !guarding.needs_proof() {
             return frozen;
         }
@@ -32,6 +32,12 @@ impl BackendView {
         let masterless = self.live.masterless_since().unwrap_or(since);
         let held = hold.and_then(|hold| hold_ends(Some(masterless), Some(hold))).unwrap_or(since);
         Some(verdict.max(held).max(frozen.unwrap_or(since)))
+    }
+
+    /// The end of a freeze here, or of a server that one of ours tracks.
+    fn frozen_until(&self) -> Option<Tick> {
+        let led = self.servers.iter().filter_map(|server| server.leader()?.frozen_until());
+        led.chain(self.live.frozen_until()).max()
     }
 }
 

@@ -359,8 +359,9 @@ impl ServerLive {
         self.frozen.store(false, Relaxed);
     }
 
+    /// Whether it is, or the server that it tracks: they are one Redis, reached in two ways.
     pub fn is_frozen(&self) -> bool {
-        self.frozen.load(Acquire)
+        self.frozen.load(Acquire) || self.leader().is_some_and(|leader| leader.server.is_frozen())
     }
 
     /// Has its checks follow each other as fast as they may until then; a moment that has passed ends that.
@@ -392,6 +393,14 @@ impl ServerLive {
     /// Changes what is known of the server as a Redis.
     pub fn update_redis<R>(&self, change: impl FnOnce(&mut RedisView) -> R) -> R {
         change(&mut lock(&self.redis))
+    }
+
+    /// Whether HAProxy would count it among those that serve: held, unproven and frozen ones too, which are rolecall's own
+    /// matter.
+    pub fn counts_as_usable(&self) -> bool {
+        self.weight() > 0
+            && self.admin() & (admin::MAINT | admin::DRAIN) == 0
+            && matches!(self.operation(), Operation::Running | Operation::Starting)
     }
 
     /// The first four columns of the truth table but the master word, which belongs to the backend.

@@ -6,7 +6,8 @@
 //! `health`'s, which asks [`Followers`].
 //!
 //! In a role-checked backend a server that is up is not yet one that gets clients. Who tracks it gets none
-//! either while it is unproven, held or frozen: a replica must not be reached by a second name.
+//! either while it is unproven, held or frozen: a replica must not be reached by a second name. A freeze and a cut
+//! reach the sessions that came by the second name too: what they write would be thrown away just as well.
 //!
 //! # Who writes, who reads
 //!
@@ -23,6 +24,7 @@ use super::server::{ServerKey, ServerLive, Unselectable, admin};
 use super::snapshot::Snapshot;
 use crate::config::Config;
 use crate::config::model::{Backend, Server};
+use crate::time::Tick;
 
 /// The server that another one tracks, with the backend by whose rules it gets clients.
 #[derive(Debug)]
@@ -39,6 +41,12 @@ impl Leader {
         let maint = if bits & admin::MAINT != 0 { admin::INHERITED_MAINT } else { 0 };
         let drain = if bits & admin::DRAIN != 0 { admin::INHERITED_DRAIN } else { 0 };
         maint | drain
+    }
+
+    /// When a freeze of it ends at the latest; `None`: it is not frozen.
+    pub fn frozen_until(&self) -> Option<Tick> {
+        let further = self.server.leader().and_then(|leader| leader.frozen_until());
+        further.or_else(|| self.backend.frozen_until().filter(|_| self.server.is_frozen()))
     }
 
     /// Why it gets no clients in its own backend.

@@ -136,6 +136,7 @@ fn live(snapshot: &Snapshot, wall: SystemTime) {
     replica.set_operation(Operation::Stopped);
     replica.update_health(|health| {
         (health.counter, health.status) = (0, CheckStatus::L7Response);
+        health.other_role = true;
         (health.duration_ms, health.down_transitions) = (Some(1), 1);
         health.info = "TCPCHK did not match content 'role:master' at step 5".into();
     });

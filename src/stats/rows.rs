@@ -3,6 +3,7 @@
 
 use super::status::Standing;
 use crate::config::model::{Backend, BackendId, Frontend, FrontendId, Server};
+use crate::redis::Role;
 use crate::state::{
     BackendView, FrontendLive, Health, Operation, Reception, RedisView, ServerLive, Snapshot, Unselectable,
 };
@@ -204,6 +205,12 @@ impl<'a> BackendRow<'a> {
 }
 
 impl ServerRow<'_> {
+    /// Its role check fails only because it says that it is a replica: it is well, and not what is asked for.
+    pub fn stands_by(&self) -> bool {
+        let says_replica = self.redis.report.as_ref().is_some_and(|report| report.role == Role::Replica);
+        says_replica && self.health.other_role && self.standing == Standing::Down
+    }
+
     /// Its state in a word.
     pub fn word(&self) -> String {
         match &self.config.track {

@@ -15,6 +15,7 @@ mod dns;
 mod examples;
 mod failover;
 mod hold;
+mod partition;
 mod pause;
 mod probes;
 mod reload;

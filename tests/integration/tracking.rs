@@ -3,8 +3,9 @@
 use std::io::Read;
 use std::time::Duration;
 
-use crate::harness::rolecall::{csv_field, redis_config, stats_section};
-use crate::harness::{Client, Redis, Rolecall, eventually, free_port};
+use crate::harness::rolecall::{csv_field, redis_config, stats_section, wait_for_sentinels};
+use crate::harness::writers::lost;
+use crate::harness::{Client, Redis, Rolecall, Sentinels, Writers, eventually, free_port};
 
 fn second_way(port: u16, servers: &[(u16, &str)]) -> String {
     let mut text = format!("listen second\n    bind 127.0.0.1:{port}\n    balance roundrobin\n");
@@ -45,6 +46,34 @@ fn who_tracks_a_replica_gets_no_clients_and_who_tracks_a_demoted_master_loses_th
         reached(second).filter(|found| *found == replica.port)
     });
     assert!(rolecall.output().contains("Server second/s1 is DOWN via redis_backend/redis1."));
+}
+
+/// The freeze that keeps a planned failover from losing writes is one of the server, by whichever way clients came.
+#[test]
+fn a_planned_failover_loses_no_write_of_those_who_came_by_the_second_way() {
+    let master = Redis::master();
+    let replica = Redis::replica_of(&master);
+    let sentinels = Sentinels::watching(&master, 1, 3, Duration::from_secs(5));
+    let (port, second) = (free_port(), free_port());
+    let tracking = [(master.port, "redis_backend/redis1"), (replica.port, "redis_backend/redis2")];
+    let config = redis_config(port, &[master.port, replica.port], "") + &second_way(second, &tracking);
+    let rolecall = Rolecall::start(&config, port);
+    let soon = Duration::from_secs(20);
+    wait_for_sentinels(&rolecall, 3);
+    eventually("the master, by the second way", soon, || {
+        reached(second).filter(|found| *found == master.port)
+    });
+    let writers = Writers::start(second, 4, None);
+    writers.write(100, soon);
+    sentinels.fail_over();
+    rolecall.wait_for_output_within(" took over from redis1: ", soon);
+    // The old master stays one for ten more seconds.
+    writers.write(300, soon);
+    let written = writers.stop();
+    assert_eq!(lost(&written, replica.port, None), 0, "acknowledged writes are lost: {}", rolecall.output());
+    for writer in &written {
+        assert_eq!((&writer.refused[..], writer.ended.len()), (&[][..], 1), "{}", rolecall.output());
+    }
 }
 
 /// Each reload turns the chain round: no moment may see a chain that closes.

@@ -16,6 +16,9 @@ use crate::time::Tick;
 /// How often a Sentinel may answer without naming a server of the backend: the run ids of the servers may not be
 /// known yet.
 pub(super) const STRANGE_ANSWERS: u32 = 5;
+/// So many rounds in a row without an answer are a loss. One alone may be a fork for its config's sake, a stop of the
+/// machine, a lost packet; were it a loss, a leader's failover would thaw in its midst for it.
+const MISSED_ROUNDS: u32 = 2;
 /// A Sentinel of no section that has not answered for so long is forgotten.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(600);
 
@@ -38,6 +41,9 @@ impl Registry {
     fn failed(&mut self, at: usize, trouble: Trouble, now: Tick) -> Vec<Effect> {
         let entry = &mut self.entries[at];
         entry.failures = entry.failures.saturating_add(1);
+        if entry.is_known() && entry.answers && trouble.may_be_slowness() && entry.failures < MISSED_ROUNDS {
+            return Vec::new();
+        }
         let (id, was_answering) = (entry.id, std::mem::replace(&mut entry.answers, false));
         if was_answering {
             entry.silent_since = now;

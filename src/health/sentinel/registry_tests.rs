@@ -158,6 +158,14 @@ fn a_configured_sentinel_counts_once_it_answers() {
     // A repetition is a sign of life.
     let again = [SentinelWord::Names { master: server(0), config_epoch: 3 }];
     assert_eq!(words(&test.poll(1, Ok(answers(ID[0])))), again);
+    // One round without an answer may be a fork, two are a loss, and whoever refuses is lost at once.
+    for slow in [Trouble::Silent, Trouble::ConnectTimeout] {
+        assert_eq!(short(&test.poll(1, Err(slow))), Vec::<String>::new());
+        assert_eq!(words(&test.poll(1, Ok(answers(ID[0])))), again);
+    }
+    assert_eq!(words(&test.poll(1, Err(Trouble::Connect("refused".to_owned())))), [SentinelWord::Lost]);
+    assert_eq!(words(&test.poll(1, Ok(answers(ID[0])))), [&[SentinelWord::Census(3)], &again[..]].concat());
+    assert_eq!(short(&test.poll(1, Err(Trouble::Silent))), Vec::<String>::new());
     assert_eq!(
         short(&test.poll(1, Err(Trouble::Silent))),
         ["1 says Lost", "Warning: Sentinel s0 (10.0.0.9:26379) does not answer in time"]
@@ -439,7 +447,7 @@ fn a_sentinel_that_tells_the_addresses_is_known_before_any_server_has_one() {
     test.poll(1, Ok(fewer));
     let told = roster(&test.registry.entries, (BackendKey(1), "group"), test.now).expect("a roster");
     assert_eq!((told.nodes.len(), told.coverage), (2, Coverage::Whole));
-    test.poll(1, Err(Trouble::Silent));
+    test.poll(1, Err(Trouble::Closed));
     assert_eq!(roster(&test.registry.entries, (BackendKey(1), "group"), test.now), None);
 }
 

@@ -54,6 +54,11 @@ impl Trouble {
         Trouble::Refused(text)
     }
 
+    /// Whether the peer may be well and only slow: it did not answer, and did not hang up or refuse either.
+    pub(super) fn may_be_slowness(&self) -> bool {
+        matches!(self, Trouble::Silent | Trouble::ConnectTimeout)
+    }
+
     /// Whether the peer has shown that it is not who was announced.
     pub(super) fn is_final(&self) -> bool {
         matches!(

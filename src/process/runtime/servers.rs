@@ -296,7 +296,7 @@ impl<'a> Subject<'a> {
     /// Active and backup servers that HAProxy counts as usable.
     fn usable(self) -> (usize, usize) {
         let pairs = self.backend.servers.iter().zip(&self.view.servers);
-        let usable = pairs.filter(|(_, live)| live.weight() > 0 && live.unselectable(false).is_none());
+        let usable = pairs.filter(|(_, live)| live.counts_as_usable());
         let (backup, active): (Vec<_>, Vec<_>) = usable.partition(|(server, _)| server.backup);
         (active.len(), backup.len())
     }

@@ -191,6 +191,8 @@ impl Session {
             (true, _) => {
                 let pause = pool.backend().timeout_connect.map_or(PAUSE, |time| time.min(PAUSE));
                 self.stage = Stage::Pausing { until: context.now + pause };
+                // It may have been given up while the attempt was on its way.
+                self.reconsider_pause(context, ops);
             }
             (false, true) => self.assign(context, ops),
             (false, false) => self.attempt(context, ops),

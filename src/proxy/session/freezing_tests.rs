@@ -231,3 +231,27 @@ fn a_guard_that_a_reload_took_away_leaves_nobody_frozen() {
     world.load(model::config(2), Guarding::None);
     assert_eq!(last(&world, id, 1), [Op::Resume(Side::Client)]);
 }
+
+/// The dead master's refusals make clients pause. From the freeze on they stand in line by their arrival, before those
+/// that come after them; and so does whoever is refused only then.
+#[test]
+fn who_paused_before_the_freeze_is_served_before_those_who_came_after_it() {
+    let mut world = guarded(|_| {});
+    let paused = world.open().unwrap();
+    let connecting = world.open().unwrap();
+    world.refuse(paused);
+    freeze(&mut world);
+    world.feed(paused, Event::Reconsider);
+    world.refuse(connecting);
+    let late = world.open().unwrap();
+    for id in [paused, connecting, late] {
+        assert!(world.connections[&id].session().is_waiting(), "{id}");
+    }
+    let queue = &world.snapshot.backends[0].live.queue;
+    let mut order = Vec::new();
+    queue.serve(|waiter| {
+        order.push(waiter.arrival);
+        crate::state::Turn::Pass
+    });
+    assert!(order.len() == 3 && order.is_sorted(), "{order:?}");
+}

@@ -15,7 +15,7 @@
 //! | connecting | `Connected` | `Relay` | relaying; `DropServer` and assigned anew if the server lost its role, or was frozen, meanwhile |
 //! | connecting | `ConnectFailed`, `Timer` | `DropServer`, `Connect` | the rule of [`connecting`]: same server at once or after a pause, another one, or over |
 //! | connecting, pausing | `Cut` | `DropServer` | assigned anew: it waits for the new master |
-//! | pausing | `Reconsider`, roles being checked | `DropServer` | assigned anew, once the server that refused is given up |
+//! | pausing | `Reconsider`, roles being checked | `DropServer` | assigned anew, once the server that refused is given up or frozen |
 //! | relaying | `Received` | none: two additions and a time stamp | |
 //! | relaying | `Eof` of one side | `Shutdown` of the other | relaying; over when both have come |
 //! | relaying | `Failed(Client)` | `Close(Server, Reset)`, `End` | over: `CD` |

@@ -6,9 +6,8 @@ use std::fmt::Write as _;
 use super::Page;
 use super::escape::{Escaped, bytes, grouped, span};
 use crate::config::model::Mode;
-use crate::redis::Role;
+use crate::state::Unselectable;
 use crate::state::counters::Traffic;
-use crate::state::{Operation, Unselectable};
 use crate::stats::field::{algorithm_name, written_address};
 use crate::stats::rows::{BackendRow, Details, FrontendRow, Row, ServerRow};
 use crate::stats::status::Standing;
@@ -282,7 +281,7 @@ fn push_errors(cells: &mut Cells<'_>, traffic: &Traffic) {
 
 /// HAProxy's class; a replica that stands by is no failure, and not coloured as one.
 fn class(row: &ServerRow<'_>) -> &'static str {
-    if stands_by(row) { "active_replica" } else { row.standing.class(row.config.backup) }
+    if row.stands_by() { "active_replica" } else { row.standing.class(row.config.backup) }
 }
 
 fn status(row: &ServerRow<'_>) -> String {
@@ -294,7 +293,7 @@ fn status(row: &ServerRow<'_>) -> String {
 
 /// HAProxy's word, or ours where its would mislead.
 fn state(row: &ServerRow<'_>) -> String {
-    if stands_by(row) {
+    if row.stands_by() {
         return "replica".to_owned();
     }
     match row.excluded {
@@ -307,12 +306,6 @@ fn state(row: &ServerRow<'_>) -> String {
 
 fn held<'a>(row: &'a ServerRow<'_>) -> &'a str {
     row.redis.held.as_deref().unwrap_or_default()
-}
-
-/// A role check failed because the server said that it is a replica.
-fn stands_by(row: &ServerRow<'_>) -> bool {
-    let says_replica = row.redis.report.as_ref().is_some_and(|report| report.role == Role::Replica);
-    says_replica && row.live.operation() == Operation::Stopped && row.standing == Standing::Down
 }
 
 /// `L7OK/0 in 0ms`

@@ -18,7 +18,11 @@ impl Client {
 
     /// Connects; every later read and write gives up after `limit`.
     pub fn connect_within(port: u16, limit: Duration) -> io::Result<Client> {
-        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        Client::connect_at(SocketAddr::from(([127, 0, 0, 1], port)), limit)
+    }
+
+    /// The same to any address.
+    pub fn connect_at(address: SocketAddr, limit: Duration) -> io::Result<Client> {
         let stream = TcpStream::connect_timeout(&address, limit)?;
         stream.set_read_timeout(Some(limit))?;
         stream.set_write_timeout(Some(limit))?;

@@ -3,6 +3,7 @@
 
 pub mod client;
 pub mod dns;
+pub mod network;
 mod ports;
 pub mod process;
 pub mod redis;
@@ -13,6 +14,7 @@ use std::time::{Duration, Instant};
 
 pub use client::Client;
 pub use dns::{FakeDns, Say};
+pub use network::Network;
 pub use ports::free_port;
 pub use redis::{Redis, Sentinels};
 pub use rolecall::Rolecall;
