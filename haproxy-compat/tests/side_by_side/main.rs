@@ -8,6 +8,7 @@
 
 mod addresses;
 mod commands;
+mod dns;
 mod effects;
 mod hashing;
 mod health;
