@@ -47,10 +47,7 @@ fn complaints_are_haproxys() {
             "be/r1 set server <b>/<s> addr requires an address and optionally a port.\n",
         ),
         ("set server be/r1 fqdn", "be/r1 set server <b>/<s> fqdn requires a FQDN.\n"),
-        (
-            "set server be/r1 fqdn a.b",
-            "be/r1 set server <b>/<s> fqdn failed because no resolution is configured.\n",
-        ),
+        ("set server be/r1 fqdn a.b", "be/r1 Fqdn(\"a.b\")"),
         ("set server be/r1 check-port x", "be/r1 provided port is not an integer"),
         ("disable frontend", "A frontend name is expected.\n"),
         ("shutdown session", "Session pointer expected (use 'show sess').\n"),

@@ -72,7 +72,7 @@ impl Slots {
         }
         let list = names.into_iter().collect::<Vec<_>>().join(", ");
         let why = match homeless.is_empty() {
-            true => "slots take IP addresses, and this is a host name",
+            true => "the host name has no address",
             false => "there are too few slots; 'server-template' makes more",
         };
         let text = format!("no server stands for {list} of sentinels '{}': {why}", roster.section);

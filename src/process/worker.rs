@@ -30,6 +30,7 @@ use super::settings::{Settings, Verbosity};
 use super::slots::Slots;
 use crate::config::{self, Config};
 use crate::dns::Resolving;
+use crate::dns::hosts::Hosts;
 use crate::guard::actor::{Ears, Guards, run as run_guards};
 use crate::health::sentinel::{AskSentinels, SentinelSinks, Watchers};
 use crate::health::{Checks, Emitted, Sinks as CheckSinks};
@@ -151,7 +152,9 @@ async fn run(start: Start, config: Config, parts: Parts) -> Result<u8, StartErro
     tokio::spawn(run_guards(guards, ears));
     // One a change of what a backend's Sentinels know.
     let (rosters, came) = unbounded_channel();
-    let sentinel_sinks = SentinelSinks { words, events: events.clone(), rosters };
+    let (names, news) = Resolving::start();
+    let hosts = Hosts::new(names.board().clone());
+    let sentinel_sinks = SentinelSinks { words, events: events.clone(), rosters, hosts };
     let sinks = CheckSinks { reports, events, workers: workers.clone(), published: Arc::clone(&published) };
     let facts = ProcessFacts {
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -171,7 +174,6 @@ async fn run(start: Start, config: Config, parts: Parts) -> Result<u8, StartErro
         startup_logs,
     };
     let (desk, asks) = Desk::new(known, hints);
-    let (names, news) = Resolving::start();
     let mut control = Control {
         published: Arc::clone(&published),
         workers: workers.clone(),

@@ -24,7 +24,7 @@ pub struct Roster {
     pub master: Option<SocketAddr>,
     /// The master among them.
     pub nodes: BTreeSet<SocketAddr>,
-    /// Host names (`sentinel announce-hostnames`), which are not looked up.
+    /// Host names (`sentinel announce-hostnames`) whose addresses are not known.
     pub names: BTreeSet<String>,
     pub coverage: Coverage,
 }
@@ -243,6 +243,7 @@ mod tests {
                 .map(|port| SentinelNode {
                     id: format!("s{port}"),
                     address: node(*port),
+                    host: None,
                     written_address: String::new(),
                 })
                 .collect(),

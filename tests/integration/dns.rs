@@ -308,3 +308,30 @@ fn the_operator_names_another_host() {
     dns.addresses("b.test", &["127.0.0.4"]);
     stand.wait_for_addresses("redis", &["127.0.0.4:6379", "-:0", "127.0.0.9:1"]);
 }
+
+#[test]
+fn the_example_of_a_headless_service_follows_its_pods() {
+    let (dns, port, redis) = (FakeDns::start(), free_port(), free_port());
+    let _first = Far::start("127.0.0.2", redis, &[]);
+    let name = "redis-headless.default.svc.cluster.local";
+    let example = include_str!("../../examples/headless-service.cfg")
+        .replace("127.0.0.1:53\n", &format!("127.0.0.1:{}\n", dns.port))
+        .replace("127.0.0.1:6390", &format!("127.0.0.1:{port}"))
+        .replace("local:6379", &format!("local:{redis}"))
+        .replace("hold obsolete 5s", "hold obsolete 100ms");
+    let stand = Stand::start(&example.replace("maxconn 4096", "stats socket SOCKET"), port);
+    let empty = format!("-:{redis}");
+    stand.wait_for_addresses("masters", &[&empty; 5]);
+    // The first pod, a replica beside it, and then only that, promoted.
+    dns.addresses(name, &["127.0.0.2"]);
+    wait_until_served_by(port, "127.0.0.2");
+    let second = Far::start("127.0.0.3", redis, &["--replicaof", "127.0.0.2", &redis.to_string()]);
+    dns.addresses(name, &["127.0.0.2", "127.0.0.3"]);
+    let places = ["127.0.0.2", "127.0.0.3"].map(|ip| format!("{ip}:{redis}"));
+    stand.wait_for_addresses("masters", &[&places[0], &places[1], &empty, &empty, &empty]);
+    wait_until_served_by(port, "127.0.0.2");
+    second.call("REPLICAOF NO ONE").expect("an answer");
+    dns.addresses(name, &["127.0.0.3"]);
+    stand.wait_for_addresses("masters", &[&empty, &places[1], &empty, &empty, &empty]);
+    wait_until_served_by(port, "127.0.0.3");
+}

@@ -225,3 +225,26 @@ fn sentinel_flags(port: u16) -> String {
     lines.find(|line| *line == "flags");
     lines.next().unwrap_or_default().to_owned()
 }
+
+#[test]
+fn a_node_that_is_announced_by_its_host_name_gets_a_slot() {
+    let master = Redis::master();
+    let port = master.port.to_string();
+    let replica = Redis::with(&["--replicaof", "127.0.0.1", &port, "--replica-announce-ip", "localhost"]);
+    let names = "sentinel resolve-hostnames yes\nsentinel announce-hostnames yes\n";
+    let sentinels = Sentinels::watching_with(&master, (1, 1), Duration::from_secs(5), names);
+    let replicas = Client::connect(sentinels.ports[0])
+        .and_then(|mut client| client.call(&["SENTINEL", "replicas", "mymaster"]))
+        .expect("Sentinel answers");
+    assert!(replicas.lines().any(|line| line == "localhost"), "it announces an address: {replicas}");
+    let (writes, reads) = (free_port(), free_port());
+    // The Sentinel itself is named too.
+    let config =
+        unlisted(writes, reads, &sentinels.ports).replace("sentinel s0 127.0.0.1:", "sentinel s0 localhost:");
+    let rolecall = Rolecall::start(&config, writes);
+    wait_for(&rolecall, 1, &[&format!("server r1 is 127.0.0.1:{} now", replica.port)]);
+    let served = || Client::connect(reads).ok()?.server_port().ok();
+    eventually("a client of the replica", Duration::from_secs(30), || {
+        (served()? == replica.port).then_some(())
+    });
+}

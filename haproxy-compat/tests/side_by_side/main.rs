@@ -9,6 +9,7 @@
 mod addresses;
 mod announced;
 mod commands;
+mod dns;
 mod effects;
 mod hashing;
 mod health;

@@ -57,7 +57,7 @@ fn the_status_follows_the_rule() {
         (Scope::Backend, "use-server", "honoured"),
         (Scope::Frontend, "acl", "honoured"),
         (Scope::Frontend, "use_backend", "honoured"),
-        (Scope::File, "resolvers", "accepted"),
+        (Scope::File, "resolvers", "honoured"),
         (Scope::File, "program", "rejected"),
         (Scope::File, "peers", "accepted"),
         (Scope::Server, "cookie", "accepted"),
@@ -80,7 +80,6 @@ fn messages_name_keyword_place_and_reason() {
     insta::assert_debug_snapshot!(
         [
             message(Scope::Bind, &["ssl"]),
-            message(Scope::Server, &["resolvers"]),
             message(Scope::Defaults, &["option", "forwardfor"]),
             message(Scope::Listen, &["clitimeout"]),
             message(Scope::Backend, &["force-persist"]),
@@ -90,9 +89,6 @@ fn messages_name_keyword_place_and_reason() {
     [
         Some(
             "'ssl' on a bind line is not supported in this version of rolecall, which does not speak TLS",
-        ),
-        Some(
-            "'resolvers' on a server line is not supported in this version of rolecall, which resolves names only when it starts or reloads",
         ),
         Some(
             "'option forwardfor' has no effect: a layer 4 proxy does not see HTTP",

@@ -87,6 +87,8 @@ pub struct SentinelGroup {
 pub struct SentinelNode {
     pub id: String,
     pub address: SocketAddr,
+    /// The name behind the address: it is looked up again when the Sentinel is connected to.
+    pub host: Option<String>,
     /// As written, for pages and errors.
     pub written_address: String,
 }

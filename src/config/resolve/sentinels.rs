@@ -140,6 +140,7 @@ impl Resolver<'_, '_> {
         Some(SentinelNode {
             id: line.id.value.clone(),
             address: SocketAddr::new(ip, *port),
+            host: Some(host.name().to_owned()).filter(|name| !name.is_empty()),
             written_address: line.written_address.clone(),
         })
     }

@@ -41,6 +41,9 @@ const LINES: &[&str] = &[
     "bind sentinel@group",
     "server-template a 60000 10.0.0.1:1",
     "server-template a 2 10.0.0.1:1 resolvers dns",
+    "server a localhost:1 resolvers",
+    "server a localhost:1 resolve-opts dup-ip resolve-prefer ipv5 resolve-net local",
+    "server a localhost:1 resolvers dns2 resolve-opts ignore-weight\n    resolvers dns\n    nameserver n 10.0.0.53:53",
     "server a 10.0.0.1:1 init-addr system",
     "server a _redis._tcp.local:1",
     "hash-type",
@@ -170,7 +173,13 @@ const TEXTS: &[(&str, &str)] = &[
     ("a connect that is not first", "backend b\n option tcp-check\n tcp-check send x\n tcp-check connect\n"),
     (
         "sections of other issues",
-        "resolvers r\n nameserver a 10.0.0.1:53\npeers p\n peer a 10.0.0.1:1\nmailers m\nuserlist u\nprogram p\n command x\nsentinels s\n",
+        "peers p\n peer a 10.0.0.1:1\nmailers m\nuserlist u\nprogram p\n command x\nsentinels s\n",
+    ),
+    (
+        "resolvers",
+        "resolvers\nresolvers a/b\nresolvers r\n nameserver n 10.0.0.1\n nameserver n\n nameserver n /run/x\n nameserver n nowhere.invalid:53\n \
+         nameserver n 10.0.0.1:53\n nameserver n 10.0.0.2:53\n hold nx 1.5s\n hold never 1s\n hold valid\n timeout retry x\n timeout query 1s\n \
+         resolve_retries\n accepted_payload_size 11\n parse-resolv-conf\n nameservr n 10.0.0.1:53\nresolvers r\nresolvers empty\n",
     ),
     ("an unknown section", "globl\n daemon\n"),
     ("users that are not there", "global\n user ghost\n group ghost\n"),

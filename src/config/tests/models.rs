@@ -465,6 +465,53 @@ fn the_first_method_of_init_addr_that_knows_an_address_counts() {
 }
 
 #[test]
+fn resolvers_and_the_servers_that_ask_them() {
+    use crate::config::model::{Duplicates, IpFamily, RecordWeights, Transport};
+    let text = "resolvers dns\n nameserver a 10.0.0.53:53\n nameserver b tcp@[::1]:5353\n nameserver c udp@localhost:53\n \
+                parse-resolv-conf\n hold valid 2s\n hold obsolete 3000\n timeout resolve 4s\n timeout retry 500\n resolve_retries 0\n \
+                accepted_payload_size 8192\n";
+    let servers = "backend b\n timeout connect 1s\n timeout server 1s\n default-server init-addr none resolvers dns\n \
+                   server a redis.test:6379\n server b ipv4@redis.test resolve-opts allow-dup-ip,ignore-weight resolvers default\n \
+                   server c _r._tcp.test:1 check resolve-prefer ipv4 resolve-net 10.0.0.0/8,fd00::/8\n server d 10.0.0.1:1\n";
+    let bundle = crate::config::Bundle {
+        resolv_conf: Some(b"nameserver 10.0.0.53\nnameserver 10.0.0.54\n".to_vec()),
+        ..bundle(&format!("{servers}{text}"))
+    };
+    let config = load(&bundle).config.expect("it is right");
+    let [dns, default] = config.resolvers.as_slice() else { panic!("{:?}", config.resolvers) };
+    let shown = |section: &crate::config::model::Resolvers| {
+        section
+            .nameservers
+            .iter()
+            .map(|server| format!("{}={}", server.id, server.address))
+            .collect::<Vec<_>>()
+    };
+    // One that is named already is not asked twice.
+    assert_eq!(shown(dns), ["a=10.0.0.53:53", "b=[::1]:5353", "c=127.0.0.1:53", "10.0.0.54=10.0.0.54:53"]);
+    assert_eq!(dns.nameservers[1].transport, Transport::Tcp);
+    assert_eq!((default.name.as_str(), shown(default).len()), ("default", 2));
+    let seconds = [dns.hold.valid, dns.hold.nx, dns.hold.obsolete, dns.resolve].map(|time| time.as_secs());
+    assert_eq!(seconds, [2, 30, 3, 4]);
+    assert_eq!((dns.retry.as_millis(), dns.retries, dns.payload_size), (500, 1, 8192));
+    let [a, b, c, d] = &config.backends[0].servers[..] else { panic!("four servers") };
+    assert_eq!((a.fqdn.as_deref(), &a.address), (Some("redis.test"), &None));
+    let lookup = a.lookup.as_ref().expect("it asks");
+    assert_eq!(
+        (lookup.prefer, lookup.duplicates, lookup.port),
+        (IpFamily::V6, Duplicates::Prevented, ServerPort::Fixed(6379))
+    );
+    let lookup = b.lookup.as_ref().expect("it asks");
+    assert_eq!(
+        (lookup.prefer, lookup.duplicates, lookup.weights),
+        (IpFamily::V4, Duplicates::Allowed, RecordWeights::Ignored)
+    );
+    let lookup = c.lookup.as_ref().expect("it asks");
+    assert_eq!((c.fqdn.as_deref(), lookup.service.as_deref()), (None, Some("_r._tcp.test")));
+    assert_eq!((lookup.prefer, lookup.networks.len()), (IpFamily::V4, 2));
+    assert_eq!((d.lookup.as_ref(), d.fqdn.as_deref()), (None, None));
+}
+
+#[test]
 fn what_a_hash_is_may_stand_before_or_after_balance() {
     use crate::config::model::{HashMethod, Hashing};
     let ring =

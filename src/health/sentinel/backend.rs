@@ -40,6 +40,7 @@ pub(super) async fn run(
     let Some(plan) = plans.recv().await else { return };
     let (facts, mut told) = channel(QUEUE);
     let (hints, mut hinted) = channel(QUEUE);
+    let mut names = sinks.hosts.changes();
     let mut backend = Backend::new(plan, Outlets { sinks, homes, facts, hints });
     loop {
         let due = backend.next_wake().map_or(Duration::MAX, |due| due.since(Tick::now()));
@@ -51,6 +52,8 @@ pub(super) async fn run(
             },
             () = bell.notified() => backend.execute(backend.registry.hurry()),
             Some(fact) = told.recv() => backend.fact(fact),
+            // Whoever was a stranger may be a server now.
+            Ok(()) = names.changed() => backend.execute(backend.registry.hurry()),
             hint = next_hint(&mut hinted) => backend.hint(&hint),
             () = sleep(due) => backend.wake(),
         }
@@ -166,7 +169,14 @@ impl Backend {
     }
 
     fn fact(&mut self, fact: Fact) {
-        let (world, now) = (self.world(), Tick::now());
+        let now = Tick::now();
+        if let Fact::Polled { result: Ok(answers), .. } = &fact {
+            // Asks for those that are not known yet.
+            for host in answers.hosts() {
+                let _ = self.outlets.sinks.hosts.ip(host, now);
+            }
+        }
+        let world = self.world();
         let effects = match fact {
             Fact::Polled { slot, asked, result } => self.registry.polled((slot, asked), result, &world, now),
             Fact::Published { slot, event } => self.registry.published(slot, &event, &world, now),
@@ -183,7 +193,10 @@ impl Backend {
     /// What the Sentinels of a section know, if it is news.
     fn tell_rosters(&mut self, now: Tick) {
         for section in &self.plan.slots_of {
-            let Some(roster) = roster(&self.registry.entries, (self.plan.backend, section), now) else {
+            let hosts = &self.outlets.sinks.hosts;
+            let lookup = |host: &str| hosts.ip(host, now);
+            let Some(roster) = roster(&self.registry.entries, (self.plan.backend, section), &lookup, now)
+            else {
                 continue;
             };
             if self.rosters.contains(&roster) {
@@ -219,6 +232,10 @@ impl Backend {
             name: seat.live.name.clone(),
             address: seat.address,
             written: seat.written.clone(),
+            known_as: seat
+                .address
+                .map(|address| self.outlets.sinks.hosts.names_of(address.ip()))
+                .unwrap_or_default(),
             run_id: seat.live.redis().report.and_then(|report| report.run_id),
         };
         World {
@@ -265,13 +282,15 @@ impl Backend {
 
     fn ask(&mut self, job: SentinelJob) {
         let (slot, hurry) = (job.slot, Arc::new(Notify::new()));
-        let task = query::run(Arc::new(job), Arc::clone(&hurry), self.outlets.facts.clone());
+        let job = (Arc::new(job), self.outlets.sinks.hosts.clone());
+        let task = query::run(job, Arc::clone(&hurry), self.outlets.facts.clone());
         self.sentinels.insert(slot, Tasks { hurry, _asking: Aborted(tokio::spawn(task)), _following: None });
     }
 
     fn follow(&mut self, job: SentinelJob, my_id: Option<String>) {
         let Some(tasks) = self.sentinels.get_mut(&job.slot) else { return };
-        let task = events::run(Arc::new(job), my_id, Arc::clone(&tasks.hurry), self.outlets.facts.clone());
+        let job = (Arc::new(job), self.outlets.sinks.hosts.clone());
+        let task = events::run(job, my_id, Arc::clone(&tasks.hurry), self.outlets.facts.clone());
         tasks._following = Some(Aborted(tokio::spawn(task)));
     }
 

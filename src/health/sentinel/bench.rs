@@ -64,6 +64,7 @@ pub(super) fn section(addresses: &[SocketAddr]) -> SentinelGroup {
     let node = |(at, address): (usize, &SocketAddr)| SentinelNode {
         id: format!("s{at}"),
         address: *address,
+        host: None,
         written_address: address.to_string(),
     };
     SentinelGroup {
@@ -81,7 +82,7 @@ impl Bench {
         let ((words_in, words), (events_in, events)) = (unbounded_channel(), unbounded_channel());
         let asking = AskSentinels::default();
         let (rosters, _) = unbounded_channel();
-        let sinks = SentinelSinks { words: words_in, events: events_in, rosters };
+        let sinks = SentinelSinks { words: words_in, events: events_in, rosters, hosts: Default::default() };
         let watchers = Watchers::new(sinks, asking.clone());
         let mut bench = Bench { watchers, asking, snapshot: Snapshot::empty(1), words, events };
         bench.load(backend, sentinels);

@@ -14,6 +14,7 @@ use super::facts::{Fact, SentinelJob};
 use super::link::{Link, Pauses};
 use super::query;
 use super::trouble::Trouble;
+use crate::dns::hosts::Hosts;
 use crate::redis::reply::{Reply, command};
 use crate::redis::sentinel;
 
@@ -22,14 +23,14 @@ const QUIET: Duration = Duration::from_secs(1);
 
 /// Listens until it is aborted, or nobody listens to it any more.
 pub(super) async fn run(
-    job: Arc<SentinelJob>,
+    (job, hosts): (Arc<SentinelJob>, Hosts),
     my_id: Option<String>,
     hurry: Arc<Notify>,
     facts: Sender<Fact>,
 ) {
     let mut pauses = Pauses::new(job.longest_pause, u64::from(job.slot.0) + 101);
     loop {
-        let (link, trouble) = match subscribe(&job, my_id.as_deref()).await {
+        let (link, trouble) = match subscribe((&job, &hosts), my_id.as_deref()).await {
             Ok(link) => (Some(link), None),
             Err(trouble) => (None, Some(trouble)),
         };
@@ -58,8 +59,8 @@ enum Next {
     Stop,
 }
 
-async fn subscribe(job: &SentinelJob, my_id: Option<&str>) -> Result<Link, Trouble> {
-    let (mut link, id) = query::connect(job).await?;
+async fn subscribe((job, hosts): (&SentinelJob, &Hosts), my_id: Option<&str>) -> Result<Link, Trouble> {
+    let (mut link, id) = query::connect(job, hosts).await?;
     if id.as_deref() != my_id {
         return Err(Trouble::OtherId);
     }

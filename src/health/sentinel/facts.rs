@@ -1,10 +1,11 @@
 //! The words that pass between the tasks of one backend.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::trouble::Trouble;
 use crate::config::model::Secret;
+use crate::dns::hosts::Hosts;
 use crate::redis::sentinel::{Event, Hello, MasterView, Node, PeerView, ReplicaView};
 use crate::time::Tick;
 
@@ -18,11 +19,21 @@ pub(super) struct Slot(pub(super) u32);
 pub(super) struct SentinelJob {
     pub(super) slot: Slot,
     pub(super) address: SocketAddr,
+    /// The name behind the address, if the config has one.
+    pub(super) host: Option<String>,
     pub(super) master_name: String,
     pub(super) auth: Option<Auth>,
     pub(super) timeout: Duration,
     /// The longest pause between attempts.
     pub(super) longest_pause: Duration,
+}
+
+impl SentinelJob {
+    /// Where it is now: a name may have another address than when the config was read.
+    pub(super) fn dialled(&self, hosts: &Hosts, now: Tick) -> SocketAddr {
+        let ip = self.host.as_ref().and_then(|host| hosts.ip(host, now));
+        ip.map_or(self.address, |ip| SocketAddr::new(ip, self.address.port()))
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +55,15 @@ pub(super) struct Answers {
     pub(super) tilt: Option<bool>,
     /// A question that was refused without making the others worthless.
     pub(super) complaint: Option<Trouble>,
+}
+
+impl Answers {
+    /// The host names in them.
+    pub(super) fn hosts(&self) -> impl Iterator<Item = &str> {
+        let nodes =
+            self.replicas.iter().map(|replica| &replica.node).chain([&self.master.node]).chain(&self.current);
+        nodes.map(|node| node.host.as_str()).filter(|host| host.parse::<IpAddr>().is_err())
+    }
 }
 
 /// What a task has to say.

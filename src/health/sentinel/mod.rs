@@ -42,6 +42,7 @@ use tokio::task::JoinHandle;
 
 use self::plan::{Plan, plans};
 use super::Emitted;
+use crate::dns::hosts::Hosts;
 use crate::state::slots::Roster;
 use crate::state::{BackendKey, SentinelReport, Snapshot, lock};
 
@@ -54,6 +55,8 @@ pub struct SentinelSinks {
     pub events: UnboundedSender<Emitted>,
     /// To whoever puts addresses into slots: whenever one differs from the last, and after every change of the config.
     pub rosters: UnboundedSender<Roster>,
+    /// Whom to ask for the addresses of host names.
+    pub hosts: Hosts,
 }
 
 /// Has the Sentinels of a backend asked at once. Cheap to clone.

@@ -16,6 +16,8 @@ pub(super) struct Seen {
     pub(super) address: Option<SocketAddr>,
     /// As written: `redis1.local:6379`.
     pub(super) written: String,
+    /// Names that Sentinels use for its address.
+    pub(super) known_as: Vec<String>,
     /// Of its last check.
     pub(super) run_id: Option<String>,
 }
@@ -53,9 +55,14 @@ impl Resolver {
 fn is_at(server: &Seen, node: &Node) -> bool {
     match node.host.parse::<IpAddr>() {
         Ok(ip) => server.address == Some(SocketAddr::new(ip, node.port)),
-        Err(_) => server.written.rsplit_once(':').is_some_and(|(host, port)| {
-            host.eq_ignore_ascii_case(&node.host) && port.parse() == Ok(node.port)
-        }),
+        Err(_) => {
+            let is_known = server.known_as.iter().any(|name| name.eq_ignore_ascii_case(&node.host));
+            let has_port = server.address.is_some_and(|address| address.port() == node.port);
+            let is_written = server.written.rsplit_once(':').is_some_and(|(host, port)| {
+                host.eq_ignore_ascii_case(&node.host) && port.parse() == Ok(node.port)
+            });
+            is_written || (is_known && has_port)
+        }
     }
 }
 
@@ -74,6 +81,7 @@ mod tests {
             name: format!("redis{key}"),
             address: written.parse().ok(),
             written: written.to_owned(),
+            known_as: Vec::new(),
             run_id: run_id.map(str::to_owned),
         }
     }
@@ -119,6 +127,16 @@ mod tests {
         for (node, expected) in table {
             assert_eq!(inside.name(&node, &servers), expected);
         }
+    }
+
+    #[test]
+    fn a_server_is_found_by_a_name_that_its_address_is_known_by() {
+        let mut servers = [server(1, "10.0.0.1:6379", None), server(2, "10.0.0.2:6379", None)];
+        servers[1].known_as = vec!["redis-1.redis.svc".to_owned()];
+        let found = |host, port| resolver(&[]).name(&node(host, port), &servers);
+        assert_eq!(found("Redis-1.redis.svc", 6379), Named::Server(ServerKey(2)));
+        assert_eq!(found("redis-1.redis.svc", 6380), Named::Stranger("redis-1.redis.svc:6380".to_owned()));
+        assert_eq!(found("redis-0.redis.svc", 6379), Named::Stranger("redis-0.redis.svc:6379".to_owned()));
     }
 
     #[test]

@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::facts::{Answers, Fact, SentinelJob};
 use super::link::{Link, Pauses};
 use super::trouble::Trouble;
+use crate::dns::hosts::Hosts;
 use crate::redis::reply::{Reply, command};
 use crate::redis::sentinel;
 use crate::time::Tick;
@@ -29,12 +30,12 @@ struct Session {
 }
 
 /// Asks until it is aborted, or nobody listens any more.
-pub(super) async fn run(job: Arc<SentinelJob>, hurry: Arc<Notify>, facts: Sender<Fact>) {
+pub(super) async fn run((job, hosts): (Arc<SentinelJob>, Hosts), hurry: Arc<Notify>, facts: Sender<Fact>) {
     let mut pauses = Pauses::new(job.longest_pause, u64::from(job.slot.0) + 1);
     let mut session = None;
     loop {
         let asked = Tick::now();
-        let result = round(&job, &mut session).await;
+        let result = round((&job, &hosts), &mut session).await;
         let pause = if result.is_ok() {
             pauses.reset();
             PERIOD
@@ -53,7 +54,10 @@ pub(super) async fn run(job: Arc<SentinelJob>, hurry: Arc<Notify>, facts: Sender
 }
 
 /// One round, on the kept connection if there is one that still works.
-async fn round(job: &SentinelJob, session: &mut Option<Session>) -> Result<Answers, Trouble> {
+async fn round(
+    (job, hosts): (&SentinelJob, &Hosts),
+    session: &mut Option<Session>,
+) -> Result<Answers, Trouble> {
     if let Some(mut kept) = session.take() {
         match ask(job, &mut kept).await {
             Ok(answers) => {
@@ -64,7 +68,7 @@ async fn round(job: &SentinelJob, session: &mut Option<Session>) -> Result<Answe
             Err(trouble) => return Err(trouble),
         }
     }
-    let (link, my_id) = connect(job).await?;
+    let (link, my_id) = connect(job, hosts).await?;
     let mut fresh = Session { link, my_id };
     let answers = ask(job, &mut fresh).await?;
     *session = Some(fresh);
@@ -72,8 +76,8 @@ async fn round(job: &SentinelJob, session: &mut Option<Session>) -> Result<Answe
 }
 
 /// Opens a connection to a Sentinel, logs in and asks who it is.
-pub(super) async fn connect(job: &SentinelJob) -> Result<(Link, Option<String>), Trouble> {
-    let mut link = Link::to(job.address, job.timeout).await?;
+pub(super) async fn connect(job: &SentinelJob, hosts: &Hosts) -> Result<(Link, Option<String>), Trouble> {
+    let mut link = Link::to(job.dialled(hosts, Tick::now()), job.timeout).await?;
     let deadline = Instant::now() + job.timeout;
     let mut request = Vec::new();
     if let Some(auth) = &job.auth {

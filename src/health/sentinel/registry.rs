@@ -195,6 +195,7 @@ impl Registry {
         let job = SentinelJob {
             slot: Slot(0),
             address,
+            host: None,
             master_name: master_name.to_owned(),
             auth: None,
             timeout: TIMEOUT,
@@ -313,6 +314,7 @@ fn configured(group: &SentinelGroup, node: &SentinelNode) -> (Source, SentinelJo
     let job = SentinelJob {
         slot: Slot(0),
         address: node.address,
+        host: node.host.clone(),
         master_name: group.master.clone(),
         auth,
         timeout: group.timeout,

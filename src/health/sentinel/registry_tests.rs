@@ -34,6 +34,7 @@ fn world() -> World {
         name: format!("redis{at}"),
         address: format!("10.0.0.1:{}", 7100 + at).parse().ok(),
         written: format!("10.0.0.1:{}", 7100 + at),
+        known_as: Vec::new(),
         run_id: None,
     };
     World { servers: (0..3).map(seen).collect(), ..World::default() }
@@ -43,6 +44,7 @@ fn group(sentinels: u16) -> SentinelGroup {
     let node = |at: u16| SentinelNode {
         id: format!("s{at}"),
         address: ([10, 0, 0, 9], 26379 + at).into(),
+        host: None,
         written_address: String::new(),
     };
     SentinelGroup {
@@ -432,7 +434,8 @@ fn a_sentinel_that_tells_the_addresses_is_known_before_any_server_has_one() {
     let servers = std::mem::take(&mut test.world.servers);
     // Nobody is called a stranger whom this very answer makes a server.
     assert_eq!(test.poll(1, Ok(answers(ID[0]))), []);
-    let told = roster(&test.registry.entries, (BackendKey(1), "group"), test.now).expect("a roster");
+    let told = roster(&test.registry.entries, (BackendKey(1), "group"), &|host| host.parse().ok(), test.now)
+        .expect("a roster");
     assert_eq!((told.nodes.len(), told.coverage), (3, Coverage::Partial));
     assert_eq!(told.master, "10.0.0.1:7100".parse().ok());
     test.world.servers = servers;
@@ -445,10 +448,14 @@ fn a_sentinel_that_tells_the_addresses_is_known_before_any_server_has_one() {
     let mut fewer = answers(ID[0]);
     fewer.replicas.truncate(1);
     test.poll(1, Ok(fewer));
-    let told = roster(&test.registry.entries, (BackendKey(1), "group"), test.now).expect("a roster");
+    let told = roster(&test.registry.entries, (BackendKey(1), "group"), &|host| host.parse().ok(), test.now)
+        .expect("a roster");
     assert_eq!((told.nodes.len(), told.coverage), (2, Coverage::Whole));
     test.poll(1, Err(Trouble::Closed));
-    assert_eq!(roster(&test.registry.entries, (BackendKey(1), "group"), test.now), None);
+    assert_eq!(
+        roster(&test.registry.entries, (BackendKey(1), "group"), &|host| host.parse().ok(), test.now),
+        None
+    );
 }
 
 #[derive(Debug, Clone)]

@@ -1,5 +1,7 @@
 //! Whom the Sentinels of a section know, all of them together: entries of the registry in, a [`Roster`] out.
 //!
+//! Host names count as what they are known to be.
+//!
 //! Only Sentinels that the section names are asked: an address that others have told of is no server's. One that
 //! is silent still vouches for the nodes it knew, for a while, lest its restart should cost them their slots.
 
@@ -17,7 +19,13 @@ use crate::time::Tick;
 const VOUCHES: Duration = Duration::from_secs(600);
 
 /// The roster of a section; `None` while none of its Sentinels answers.
-pub(super) fn roster(entries: &[Entry], (backend, section): (BackendKey, &str), now: Tick) -> Option<Roster> {
+pub(super) fn roster(
+    entries: &[Entry],
+    (backend, section): (BackendKey, &str),
+    lookup: &dyn Fn(&str) -> Option<IpAddr>,
+    now: Tick,
+) -> Option<Roster> {
+    let address = |node: &Node| Some(SocketAddr::new(lookup(&node.host)?, node.port));
     let here =
         || entries.iter().filter(|entry| entry.is_configured() && entry.group.as_deref() == Some(section));
     let answering = || here().filter(|entry| entry.answers).filter_map(|entry| entry.knows.as_ref());
@@ -38,8 +46,4 @@ pub(super) fn roster(entries: &[Entry], (backend, section): (BackendKey, &str), 
 /// From the promotion on, it may name a master that is none of the others yet.
 fn all(known: &Known) -> impl Iterator<Item = &Node> {
     known.nodes.iter().chain([&known.master])
-}
-
-fn address(node: &Node) -> Option<SocketAddr> {
-    Some(SocketAddr::new(node.host.parse::<IpAddr>().ok()?, node.port))
 }
