@@ -23,6 +23,7 @@
 //! | [`config`] | texts and what the machine knows (names, users), as a bundle | a [`config::Config`], or all that is wrong with it |
 //! | [`redis`] | bytes of replies and commands | where a reply ends, what it says of a role |
 //! | [`sys`] | sockets, processes, limits; the only `unsafe` | safe functions |
+//! | [`tls`] | sockets that speak TLS | plain ones for the workers, and what the handshake told |
 //! | [`balance`] | what each server could take | whom the algorithm picks |
 //! | [`rules`] | a condition, and what is true now | whether it holds |
 //! | [`state`] | a config; what health, guard and workers find | the published snapshot, the live objects, queues, letter boxes |
@@ -77,6 +78,8 @@ pub mod config;
 pub mod redis;
 
 pub mod sys;
+
+pub mod tls;
 
 pub mod balance;
 

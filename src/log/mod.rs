@@ -29,6 +29,7 @@ use crate::config::Config;
 use crate::config::model::{Backend, FrontendId, LogAddress, LogTarget};
 use crate::state::SessionRecord;
 use crate::state::event::ServerEvent;
+use crate::tls::HandshakeError;
 
 pub use clock::Clock;
 pub use event::Sentence;
@@ -64,6 +65,17 @@ pub struct ConnectRecord {
     pub client: Option<SocketAddr>,
     /// The address that the client came to.
     pub local: Option<SocketAddr>,
+    /// It speaks no TLS, or not the one that is wanted here.
+    pub refusal: Option<Refusal>,
+}
+
+/// A client with whom there was no handshake.
+#[derive(Debug, Clone)]
+pub struct Refusal {
+    /// Name or number.
+    pub listener: String,
+    pub accepted: SystemTime,
+    pub error: HandshakeError,
 }
 
 #[derive(Debug)]
@@ -151,7 +163,11 @@ impl Logger {
 
     /// Logs an accepted connection if its frontend logs connects.
     pub fn connect(&self, record: ConnectRecord) {
-        if policy::connect(&record.config, record.frontend).is_some() {
+        let wanted = match &record.refusal {
+            Some(refusal) => policy::refusal(&record.config, record.frontend, refusal.error),
+            None => policy::connect(&record.config, record.frontend),
+        };
+        if wanted.is_some() {
             self.push(Message::Connect(Box::new(record)));
         }
     }
@@ -223,8 +239,11 @@ impl Writer {
                 self.send(&log.targets, Line { tag, level, text: &text, at });
             }
             Message::Connect(record) => {
-                let Some(frontend) = policy::connect(&record.config, record.frontend) else { return };
-                let text = tcplog::connect_line(frontend, record.client, record.local);
+                let Some(frontend) = record.config.frontends.get(record.frontend.0) else { return };
+                let text = match &record.refusal {
+                    Some(refusal) => tcplog::refusal_line(frontend, record.client, refusal, &self.clock),
+                    None => tcplog::connect_line(frontend, record.client, record.local),
+                };
                 let log = &frontend.log;
                 let (tag, at) = (log.tag.as_deref(), SystemTime::now());
                 self.send(&log.targets, Line { tag, level: Level::Info, text: &text, at });

@@ -5,6 +5,7 @@ use super::Level;
 use crate::config::Config;
 use crate::config::model::{Frontend, FrontendId, LogFormat, SessionLog};
 use crate::state::{Cause, SessionRecord};
+use crate::tls::HandshakeError;
 
 /// The settings and the level under which a session is logged; `None` if it is not.
 pub fn session(record: &SessionRecord) -> Option<(&SessionLog, Level)> {
@@ -28,6 +29,14 @@ pub fn connect(config: &Config, frontend: FrontendId) -> Option<&Frontend> {
     let frontend = config.frontends.get(frontend.0)?;
     let wanted = frontend.log.format == LogFormat::Connect && !frontend.log.targets.is_empty();
     wanted.then_some(frontend)
+}
+
+/// The frontend, if it logs clients that shake no hands. With `option dontlognull` those that said nothing are
+/// not worth a line.
+pub fn refusal(config: &Config, frontend: FrontendId, error: HandshakeError) -> Option<&Frontend> {
+    let frontend = config.frontends.get(frontend.0)?;
+    let null = frontend.log.skip_null && error == HandshakeError::Closed;
+    (!frontend.log.targets.is_empty() && !null).then_some(frontend)
 }
 
 /// Timeouts, retries, redispatches and errors; what the proxy itself served went well.

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::Clock;
+use super::{Clock, Refusal};
 use crate::config::model::{Frontend, Mode};
 use crate::state::SessionRecord;
 
@@ -18,7 +18,9 @@ pub fn line(record: &SessionRecord, service: Option<&str>, clock: &Clock) -> Str
     let server = service.or(server).unwrap_or("<NOSRV>");
     let mut text = String::with_capacity(160);
     push_address(&mut text, record.client);
-    let _ = write!(text, " [{}] {frontend} {backend}/{server} ", clock.tcplog(record.accepted));
+    // `%ft`
+    let secured = if record.tls.is_some() { "~" } else { "" };
+    let _ = write!(text, " [{}] {frontend}{secured} {backend}/{server} ", clock.tcplog(record.accepted));
     push_tail(&mut text, record);
     text
 }
@@ -34,6 +36,20 @@ pub fn connect_line(frontend: &Frontend, client: Option<SocketAddr>, local: Opti
     text.push_str(" to ");
     push_address(&mut text, local);
     let _ = write!(text, " ({}/{mode})", frontend.name);
+    text
+}
+
+/// `CLIENT [TIME] FRONTEND/LISTENER: REASON`, for a client with whom there was no handshake.
+pub fn refusal_line(
+    frontend: &Frontend,
+    client: Option<SocketAddr>,
+    refusal: &Refusal,
+    clock: &Clock,
+) -> String {
+    let mut text = String::new();
+    push_address(&mut text, client);
+    let (at, listener, reason) = (clock.tcplog(refusal.accepted), &refusal.listener, refusal.error);
+    let _ = write!(text, " [{at}] {}/{listener}: {reason}", frontend.name);
     text
 }
 

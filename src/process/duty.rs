@@ -287,7 +287,7 @@ impl Duty {
     fn heed_parent(&mut self, frame: Frame) {
         match FromParent::from_frame(frame) {
             Ok(FromParent::Handover(handover)) => {
-                let answer = self.take(handover).map_or_else(Answer::Refused, |()| Answer::Applied);
+                let answer = self.take(*handover).map_or_else(Answer::Refused, |()| Answer::Applied);
                 if let Answer::Refused(reason) = &answer {
                     self.say_failed(reason);
                 }

@@ -44,7 +44,7 @@ pub enum MessageError {
 /// What a parent sends.
 #[derive(Debug)]
 pub enum FromParent {
-    Handover(Handover),
+    Handover(Box<Handover>),
     /// The parent could not read the new config; for the worker's log.
     ReloadFailed(String),
     /// A client of the master socket with commands for the worker, and what it may do.
@@ -112,7 +112,7 @@ impl FromParent {
     /// From a frame.
     pub fn from_frame(frame: Frame) -> Result<FromParent, MessageError> {
         match serde_json::from_slice(&frame.text)? {
-            Letter::Handover(head) => Ok(FromParent::Handover(Handover::from_parts(*head, frame)?)),
+            Letter::Handover(head) => Ok(FromParent::Handover(Box::new(Handover::from_parts(*head, frame)?))),
             Letter::ReloadFailed(reason) => Ok(FromParent::ReloadFailed(reason)),
             Letter::Client(level) => {
                 let level = Level::named(&level).ok_or(MessageError::Level)?;
@@ -168,7 +168,7 @@ mod tests {
 
     fn taken(frame: Frame) -> Result<Handover, MessageError> {
         match FromParent::from_frame(frame)? {
-            FromParent::Handover(handover) => Ok(handover),
+            FromParent::Handover(handover) => Ok(*handover),
             other => panic!("{other:?}"),
         }
     }

@@ -46,6 +46,7 @@ pub mod master_socket;
 pub mod message;
 pub mod notify;
 pub mod parent;
+mod pems;
 pub mod prepare;
 pub mod reload;
 pub mod report;

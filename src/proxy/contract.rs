@@ -18,9 +18,10 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::model::Keepalive;
+use crate::config::model::{Keepalive, ServerTls};
 use crate::state::{CutReason, ServerKey};
 
 /// One end of a session.
@@ -48,6 +49,16 @@ pub struct ConnectSpec {
     pub source: Option<std::net::IpAddr>,
     pub keepalive: Option<Keepalive>,
     pub user_timeout: Option<Duration>,
+    /// `ssl`
+    pub secured: Option<SecuredSpec>,
+}
+
+/// How a server is spoken to in TLS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecuredSpec {
+    pub settings: Arc<ServerTls>,
+    /// The host name to ask for.
+    pub sni: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,6 +11,7 @@
 //! * [`contract`]: what a session and its driver say to each other. No socket, no clock, no future crosses it.
 //! * [`session`], [`assign`]: the decisions, sans-IO.
 //! * [`worker`], `listener`, `sessions`, [`timers`]: what every engine shares: one thread's sessions.
+//! * `securing`: clients and servers that speak TLS.
 //! * [`driver`]: the engines that wait, receive and send.
 //! * [`service`]: clients that get a page instead of a server.
 
@@ -18,6 +19,7 @@ pub mod assign;
 pub mod contract;
 pub mod driver;
 mod listener;
+mod securing;
 pub mod service;
 pub mod session;
 mod sessions;

@@ -23,5 +23,6 @@ mod rules;
 mod seeds;
 mod sentinel;
 mod socket;
+mod tls;
 mod tracking;
 mod trouble;

@@ -13,6 +13,7 @@ mod hashing;
 mod health;
 mod program;
 mod rules;
+mod tls;
 mod tracking;
 mod traffic;
 mod verdicts;

@@ -6,6 +6,7 @@
 
 mod check;
 mod rule;
+mod tls;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -23,6 +24,7 @@ use super::source::Span;
 
 pub use check::{Check, CheckKind, HttpCheck, HttpRequest, HttpRule, MysqlLogin};
 pub use rule::{Acl, Action, Choice, Condition, Rule, Rules, Sample, Step, Stick, Table, Term, Test};
+pub use tls::{BindTls, ServerTls, ServerVerify, Speaks, TlsDefaults, TlsVersion, VersionRange};
 
 /// A value and the place where it was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,6 +101,7 @@ pub struct Global {
     pub grace: Option<Duration>,
     pub bufsize: Option<usize>,
     pub relay: Relay,
+    pub tls: TlsDefaults,
 }
 
 /// `user`/`group` give a name, `uid`/`gid` a number.
@@ -339,6 +342,7 @@ pub struct BindOptions {
     pub user: Option<Spanned<Account>>,
     pub group: Option<Spanned<Account>>,
     pub level: Option<Level>,
+    pub tls: BindTls,
 }
 
 /// A `server` line.
@@ -383,6 +387,7 @@ pub struct ServerSettings {
     pub track: Option<Spanned<String>>,
     /// `init-addr`, in the order in which they are tried; empty is as `last,libc`.
     pub init_addr: Vec<InitAddr>,
+    pub tls: ServerTls,
 }
 
 /// Where the address of a server with a host name may come from when the config is loaded.

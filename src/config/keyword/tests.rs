@@ -61,11 +61,11 @@ fn the_status_follows_the_rule() {
         (Scope::File, "program", "rejected"),
         (Scope::File, "peers", "accepted"),
         (Scope::Server, "cookie", "accepted"),
-        (Scope::Server, "ssl", "rejected"),
+        (Scope::Server, "ssl", "honoured"),
         (Scope::Server, "send-proxy", "rejected"),
         (Scope::Bind, "accept-proxy", "rejected"),
         (Scope::Bind, "transparent", "honoured"),
-        (Scope::CheckConnect, "ssl", "rejected"),
+        (Scope::CheckConnect, "ssl", "honoured"),
         (Scope::CheckExpect, "rbinary", "honoured"),
     ];
     for (scope, name, expected) in cases {
@@ -79,7 +79,7 @@ fn messages_name_keyword_place_and_reason() {
     let message = |scope, words: &[&str]| find(scope, words).unwrap().message(scope);
     insta::assert_debug_snapshot!(
         [
-            message(Scope::Bind, &["ssl"]),
+            message(Scope::Bind, &["force-tlsv10"]),
             message(Scope::Server, &["resolvers"]),
             message(Scope::Defaults, &["option", "forwardfor"]),
             message(Scope::Listen, &["clitimeout"]),
@@ -89,7 +89,7 @@ fn messages_name_keyword_place_and_reason() {
         @r#"
     [
         Some(
-            "'ssl' on a bind line is not supported in this version of rolecall, which does not speak TLS",
+            "'force-tlsv10' on a bind line is not supported: rolecall speaks TLS 1.2 and 1.3 only",
         ),
         Some(
             "'resolvers' on a server line is not supported in this version of rolecall, which resolves names only when it starts or reloads",

@@ -63,6 +63,18 @@ pub struct CheckConnect {
     pub port: Option<u16>,
     pub addr: Option<IpAddr>,
     pub linger: bool,
+    pub transport: Transport,
+}
+
+/// What a check speaks on a connection of its script.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Transport {
+    #[default]
+    Plain,
+    /// As the server line says: `default`, and the connection of a script that opens none itself.
+    AsServer,
+    /// `ssl`, by the settings of the server line but for these.
+    Tls { sni: Option<String>, alpn: Option<Vec<Vec<u8>>> },
 }
 
 #[derive(Debug, Clone, PartialEq)]

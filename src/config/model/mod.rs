@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -19,11 +20,13 @@ mod log;
 mod rule;
 mod server;
 mod stats;
+mod tls;
 
 pub use super::secret::Secret;
 pub use balance::{Balance, HashMethod, Hashing};
 pub use check::{
     ApplicationExpect, CheckAction, CheckConnect, CheckExpect, CheckMethod, CheckRule, ExpectPattern,
+    Transport,
 };
 pub use command::{CommandSocket, FileAccess, Level};
 pub use http_check::{Expression, HeaderParts, HeaderWanted, HttpExpect, HttpWanted, OnNotFound, TextWanted};
@@ -31,13 +34,17 @@ pub use log::{LogAddress, LogFormat, LogFraming, LogTarget, SessionLog};
 pub use rule::{
     Action, Arithmetic, BackendFact, Condition, Converter, Counter, Fetch, FrontendFact, HttpFact,
     IntegerRange, KeyKind, Matcher, Network, PayloadFact, ProcessFact, Rule, Rules, Sample, ServerFact,
-    SessionFact, Stick, StickTable, Stored, TableId, Term, Test, TextMatch, Texts, Tracked, Value,
+    SessionFact, Stick, StickTable, Stored, TableId, Term, Test, TextMatch, Texts, TlsFact, Tracked, Value,
     VariableId,
 };
 pub use server::{
-    DISPATCH, OnError, SentinelSlot, Server, ServerAddress, ServerCheck, ServerPort, SlotTakes, Track,
+    CheckTls, DISPATCH, OnError, SentinelSlot, Server, ServerAddress, ServerCheck, ServerPort, SlotTakes,
+    TlsChecks, Track,
 };
 pub use stats::{StatsPage, StatsUser};
+pub use tls::{
+    Authorities, BindTls, ClientVerify, Identity, Made, PROVIDER, ServerSni, ServerTls, Tickets, Versions,
+};
 
 /// Position of a frontend in [`Config::frontends`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -399,6 +406,8 @@ pub struct Bind {
     /// Bytes; `mss`.
     pub mss: Option<u32>,
     pub tcp_ut: Option<Duration>,
+    /// `ssl`
+    pub tls: Option<Arc<BindTls>>,
     /// Where the line stands, for errors at bind time: (file, line).
     pub origin: (String, u32),
 }
@@ -420,6 +429,7 @@ impl Bind {
             interface: None,
             mss: None,
             tcp_ut: None,
+            tls: None,
             origin: (String::new(), 0),
         }
     }

@@ -2,9 +2,11 @@
 
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::BackendId;
+use super::tls::ServerTls;
 
 /// The name of the one server that `dispatch` stands for. No server line can have it: it is what HAProxy logs
 /// where a session has no server, and pages do not show it.
@@ -43,6 +45,8 @@ pub struct Server {
     pub slowstart: Duration,
     pub source: Option<IpAddr>,
     pub tcp_ut: Option<Duration>,
+    /// `ssl`
+    pub tls: Option<Arc<ServerTls>>,
     pub cookie: Option<String>,
 }
 
@@ -70,6 +74,7 @@ impl Default for Server {
             slowstart: Duration::ZERO,
             source: None,
             tcp_ut: None,
+            tls: None,
             cookie: None,
         }
     }
@@ -154,6 +159,27 @@ pub struct ServerCheck {
     pub fall: u32,
     pub addr: Option<IpAddr>,
     pub port: Option<u16>,
+    pub tls: Option<CheckTls>,
+}
+
+/// What checks of a server speak TLS with, those that do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckTls {
+    pub settings: Arc<ServerTls>,
+    /// Which connections.
+    pub when: TlsChecks,
+    pub sni: Option<String>,
+    /// `check-alpn`, in place of what traffic announces.
+    pub alpn: Option<Vec<Vec<u8>>>,
+}
+
+/// Which connections of checks speak TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TlsChecks {
+    /// Those that are opened as the server line says, and those of `connect ssl`.
+    AsServer,
+    /// Those of `connect ssl` only.
+    Scripted,
 }
 
 impl Default for ServerCheck {
@@ -166,6 +192,7 @@ impl Default for ServerCheck {
             fall: 3,
             addr: None,
             port: None,
+            tls: None,
         }
     }
 }

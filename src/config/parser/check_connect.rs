@@ -3,10 +3,11 @@
 use super::admit::{self, Verdict};
 use super::context::Context;
 use super::statement::Statement;
+use super::tls;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::keyword::Scope;
 use crate::config::lexer::expand_unquoted;
-use crate::config::model::{CheckAction, CheckConnect, CheckRule};
+use crate::config::model::{CheckAction, CheckConnect, CheckRule, Transport};
 use crate::config::parser::address::{self, Address, Host, Ports};
 use crate::config::source::Span;
 
@@ -29,11 +30,23 @@ pub(super) fn read(context: &mut Context<'_>, line: &Statement<'_>) -> Option<Ch
     let subject = format!("'{} connect'", line.text(0));
     let mut rule = CheckConnect::default();
     let mut comment = None;
+    let (mut as_server, mut ssl, mut sni, mut alpn) = (false, false, None, None);
     let mut at = 2;
     while let Some(word) = line.argument(at) {
         let name = word.str();
         match &*name {
-            "default" => {}
+            "default" => as_server = true,
+            "ssl" => ssl = true,
+            "sni" | "alpn" => {
+                let expected = format!("{subject} : '{name}' expects a string as argument.");
+                let text = line.string(context, at + 1, &expected)?;
+                if name == "sni" {
+                    sni = Some(text);
+                } else {
+                    alpn = Some(protocols(context, line, at + 1, &text)?);
+                }
+                at += 1;
+            }
             "linger" => rule.linger = true,
             "comment" => {
                 let expected = format!("{subject} : 'comment' expects a string as argument.");
@@ -51,18 +64,36 @@ pub(super) fn read(context: &mut Context<'_>, line: &Statement<'_>) -> Option<Ch
             other => match admit::option(context, Scope::CheckConnect, other, &subject, word.span) {
                 Verdict::Unknown => {
                     let message = format!(
-                        "{subject} : expects 'comment', 'port', 'addr', 'linger' or 'default' but got '{other}' as argument."
+                        "{subject} : expects 'comment', 'port', 'addr', 'ssl', 'sni', 'alpn', 'linger' or 'default' but got '{other}' as argument."
                     );
                     context.error(word.span, message);
                     return None;
                 }
                 Verdict::Refused => return None,
-                Verdict::Taken => at += usize::from(matches!(other, "sni" | "alpn" | "proto")),
+                Verdict::Taken => at += usize::from(other == "proto"),
             },
         }
         at += 1;
     }
+    rule.transport = match (ssl, as_server) {
+        (true, _) => Transport::Tls { sni, alpn },
+        (false, true) => Transport::AsServer,
+        (false, false) => Transport::Plain,
+    };
     Some(CheckRule { action: CheckAction::Connect(rule), comment })
+}
+
+fn protocols(
+    context: &mut Context<'_>,
+    line: &Statement<'_>,
+    index: usize,
+    text: &str,
+) -> Option<Vec<Vec<u8>>> {
+    let list = tls::alpn(text);
+    list.map_err(|message| {
+        context.error(line.span_of(index), format!("'{} connect' : 'alpn' : {message}", line.text(0)));
+    })
+    .ok()
 }
 
 fn port(context: &mut Context<'_>, line: &Statement<'_>, index: usize) -> Option<u16> {

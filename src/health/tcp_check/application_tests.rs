@@ -21,6 +21,7 @@ fn method(lines: &str) -> CheckMethod {
         hosts: BTreeMap::new(),
         users: BTreeMap::new(),
         groups: BTreeMap::new(),
+        pems: Default::default(),
         patterns: BTreeMap::new(),
         hostname: String::new(),
         ignore_unresolved: false,

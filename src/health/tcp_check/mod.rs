@@ -40,6 +40,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 
+use crate::config::model::Transport;
 use crate::redis::RoleReport;
 use crate::state::CheckStatus;
 
@@ -57,6 +58,8 @@ pub enum Step<'a> {
         addr: Option<IpAddr>,
         /// Close this connection cleanly instead of by RST.
         linger: bool,
+        /// Whether to shake hands on it; then answer with `on_secured` or `on_handshake_failed`.
+        transport: &'a Transport,
     },
     /// Write all of it; answer with `on_sent` or `on_io_error`. May hold a password.
     Send(Cow<'a, [u8]>),
@@ -70,7 +73,9 @@ pub enum Step<'a> {
 impl fmt::Debug for Step<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Step::Connect { port, addr, linger } => write!(f, "Connect({port:?}, {addr:?}, linger {linger})"),
+            Step::Connect { port, addr, linger, .. } => {
+                write!(f, "Connect({port:?}, {addr:?}, linger {linger})")
+            }
             Step::Send(bytes) => write!(f, "Send({} bytes)", bytes.len()),
             Step::Wait => f.write_str("Wait"),
             Step::Done(outcome) => f.debug_tuple("Done").field(outcome).finish(),

@@ -40,7 +40,8 @@ impl Scene {
         engine.open(SLOT, 9, accepted.into()).unwrap();
         let target = Target::Tcp(listener.local_addr().unwrap());
         let server = ServerKey(0);
-        let spec = ConnectSpec { server, target, source: None, keepalive: None, user_timeout: None };
+        let spec =
+            ConnectSpec { server, target, source: None, keepalive: None, user_timeout: None, secured: None };
         engine.connect(SLOT, &spec);
         let (server, _) = listener.accept().unwrap();
         for stream in [&client, &server] {
