@@ -47,6 +47,7 @@
 //! |---|---|---|
 //! | control (tokio, current thread) | the published snapshot; checks, guards, stats page, runtime socket, signals, reload | tokio |
 //! | worker N | its sessions and their sockets; nobody else touches their descriptors | its engine's one wait |
+//! | tls (as many as workers, once needed) | sockets that speak TLS, and one end of a socket pair to each | tokio |
 //! | log | the log sockets; words, frames and sends | its queue, and a moment for a slow receiver |
 //! | messages | standard error, once clients are served | its queue, and whoever reads standard error |
 //! | gather, resolve (short-lived) | reading files and looking up names for one reload | the file system, DNS |
