@@ -25,6 +25,7 @@
 //! | [`proxy_protocol`] | a connection's first bytes, or two addresses | whom a PROXY header names, or the header |
 //! | [`sys`] | sockets, processes, limits; the only `unsafe` | safe functions |
 //! | [`dns`] | names of servers, answers of name servers | which server gets which address |
+//! | [`tls`] | sockets that speak TLS | plain ones for the workers, and what the handshake told |
 //! | [`balance`] | what each server could take | whom the algorithm picks |
 //! | [`rules`] | a condition, and what is true now | whether it holds |
 //! | [`state`] | a config; what health, guard and workers find | the published snapshot, the live objects, queues, letter boxes |
@@ -48,6 +49,7 @@
 //! |---|---|---|
 //! | control (tokio, current thread) | the published snapshot; checks, guards, stats page, runtime socket, signals, reload | tokio |
 //! | worker N | its sessions and their sockets; nobody else touches their descriptors | its engine's one wait |
+//! | tls (as many as workers, once needed) | sockets that speak TLS, and one end of a socket pair to each | tokio |
 //! | log | the log sockets; words, frames and sends | its queue, and a moment for a slow receiver |
 //! | messages | standard error, once clients are served | its queue, and whoever reads standard error |
 //! | gather, resolve (short-lived) | reading files and looking up names for one reload | the file system, DNS |
@@ -83,6 +85,7 @@ pub mod proxy_protocol;
 pub mod sys;
 
 pub mod dns;
+pub mod tls;
 
 pub mod balance;
 

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use rolecall::config::{Bundle, Severity, load};
+use rolecall::config::{Bundle, Sealed, Severity, Stored, load};
 
 /// What `quickstart.sh` fills in.
 const PLACES: [&str; 6] = ["PORT", "STATS", "LOG", "REDIS1", "REDIS2", "REDIS3"];
@@ -25,17 +25,28 @@ fn every_example_loads() {
         }
         let placeless = text.lines().filter(|line| !line.trim_start().starts_with('#'));
         assert!(!placeless.clone().any(|line| line.contains('@')), "a place is left in {}", path.display());
-        let bundle = Bundle {
+        let mut bundle = Bundle {
             files: vec![(path.display().to_string(), text.into_bytes())],
             users: [("nobody".to_owned(), Some(65534))].into(),
             groups: [("nobody".to_owned(), Some(65534))].into(),
             ..Bundle::default()
         };
-        let loaded = load(&bundle);
+        let mut loaded = load(&bundle);
+        if !loaded.wanted.pems.is_empty() {
+            let stored = Stored::File(Sealed::new(certificates().into_bytes()));
+            bundle.pems = loaded.wanted.pems.iter().map(|name| (name.clone(), stored.clone())).collect();
+            loaded = load(&bundle);
+        }
         let faults: Vec<_> =
             loaded.diagnostics.iter().filter(|found| found.severity != Severity::Notice).collect();
         assert!(faults.is_empty(), "{}: {faults:?}", path.display());
         assert!(loaded.config.is_some(), "{}: {:?}", path.display(), loaded.wanted);
     }
     assert!(seen > 0, "there is no example");
+}
+
+/// A certificate with its key, which serves as an authority as well.
+fn certificates() -> String {
+    let made = rcgen::generate_simple_self_signed(vec!["redis.example".to_owned()]).expect("a certificate");
+    format!("{}{}", made.cert.pem(), made.signing_key.serialize_pem())
 }

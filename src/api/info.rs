@@ -67,7 +67,7 @@ const fn zero(position: u32, name: &'static str, tags: &'static str, help: &'sta
     field(position, name, tags, |_| Value::U32(0), help)
 }
 
-const NO_TLS: &str = "always 0: no TLS";
+const NO_TLS: &str = "always 0: TLS is not counted";
 const NO_POOLS: &str = "always 0: no pool can fail or has a limit";
 const NO_PIPES: &str = "always 0: nothing goes through a pipe";
 const NO_COMPRESSION: &str = "always 0: nothing is compressed";

@@ -17,6 +17,7 @@
 
 pub mod ast;
 pub mod bundle;
+pub mod certificate;
 pub mod condition;
 pub mod diagnostic;
 pub mod keyword;
@@ -35,7 +36,7 @@ mod tests;
 
 use self::parser::context::Context;
 
-pub use bundle::{Bundle, Wanted};
+pub use bundle::{Bundle, Sealed, Stored, Wanted};
 pub use diagnostic::{Diagnostic, Heading, Severity, Stage};
 pub use model::Config;
 pub use source::{Source, SourceId, Sources, Span};

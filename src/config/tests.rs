@@ -8,12 +8,20 @@ mod seeds;
 
 use std::net::IpAddr;
 
-use super::{Bundle, Config, Diagnostic, Loaded, Severity, load};
+use super::{Bundle, Config, Diagnostic, Loaded, Sealed, Severity, Stored, load};
 
 /// A machine as Debian has it: no group `nobody`.
 fn bundle(text: &str) -> Bundle {
     let ip = |text: &str| text.parse::<IpAddr>().unwrap();
     Bundle {
+        pems: [
+            ("/none.pem", Stored::Unreadable("No such file or directory".to_owned())),
+            ("/bad.pem", Stored::File(Sealed::new(b"garbage".to_vec()))),
+            ("/empty", Stored::Directory(Vec::new())),
+            ("/list", Stored::File(Sealed::new(b"# of names\n/none.pem a\n/b.pem [alpn h2] b\n".to_vec()))),
+        ]
+        .map(|(name, stored)| (name.to_owned(), stored))
+        .into(),
         patterns: Default::default(),
         files: vec![("test.cfg".to_owned(), text.as_bytes().to_vec())],
         environment: [("PW", "hunter2"), ("HOST", "10.0.0.9"), ("PORT", "6380")]

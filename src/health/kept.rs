@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep_until};
 use super::probe::{Line, Run, Target};
 use super::tcp_check::{Bystander, CheckOutcome, Engine, Mode, Settled};
 use super::timing::Patience;
+use crate::config::model::CheckTls;
 
 /// How waiting for the next check ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +39,11 @@ impl<'a> Probe<'a> {
     pub fn new(engine: Engine<'a>, target: &'a Target, patience: Patience) -> Probe<'a> {
         let mode = engine.mode();
         Probe { engine, mode, line: Line::new(target, patience), opened: Instant::now() }
+    }
+
+    /// The same, of a server whose checks speak TLS.
+    pub fn securing(self, tls: Option<&'a CheckTls>) -> Probe<'a> {
+        Probe { line: self.line.securing(tls), ..self }
     }
 
     /// What the next check may mention of its server.

@@ -18,11 +18,18 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpSocket, TcpStream, UnixStream};
 use tokio::time::{Instant, timeout_at};
+use tokio_rustls::client::TlsStream;
 
 use super::tcp_check::{CheckOutcome, Engine, Step};
 use super::timing::Patience;
-use crate::config::model::{CheckConnect, CheckHeader, SendProxy, Server, ServerAddress, ServerPort};
+use crate::config::model::{
+    CheckConnect, CheckHeader, CheckTls, CheckTransport, SendProxy, Server, ServerAddress, ServerPort,
+    ServerTls, TlsChecks,
+};
 use crate::proxy_protocol::{self, Addresses};
+use crate::tls::HandshakeError;
+use crate::tls::bridge::handshake;
+use crate::tls::connector::connector;
 
 /// Bytes taken from the socket at a time; on the stack, and only while they are handed over.
 const READ: usize = 4096;
@@ -120,6 +127,34 @@ impl Target {
 pub(super) enum Connection {
     Tcp(TcpStream),
     Unix(UnixStream),
+    SecuredTcp(Box<TlsStream<TcpStream>>),
+    SecuredUnix(Box<TlsStream<UnixStream>>),
+}
+
+/// How a connection is to speak TLS.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Securing<'a> {
+    settings: &'a ServerTls,
+    sni: Option<&'a str>,
+    alpn: Option<&'a [Vec<u8>]>,
+}
+
+impl<'a> Securing<'a> {
+    /// What a step asks for, with what the server line says of TLS in checks.
+    pub(super) fn of(transport: &'a CheckTransport, line: Option<&'a CheckTls>) -> Option<Securing<'a>> {
+        let line = line?;
+        match transport {
+            CheckTransport::Plain => None,
+            CheckTransport::AsServer => (line.when == TlsChecks::AsServer).then(|| Securing {
+                settings: &line.settings,
+                sni: line.sni.as_deref(),
+                alpn: line.alpn.as_deref(),
+            }),
+            CheckTransport::Tls { sni, alpn } => {
+                Some(Securing { settings: &line.settings, sni: sni.as_deref(), alpn: alpn.as_deref() })
+            }
+        }
+    }
 }
 
 /// How one run of the engine ended.
@@ -140,6 +175,8 @@ pub async fn check_once(engine: &mut Engine<'_>, target: &Target, patience: Pati
 #[derive(Debug)]
 pub(super) struct Line<'a> {
     target: &'a Target,
+    /// What the server line says of TLS in checks.
+    tls: Option<&'a CheckTls>,
     patience: Patience,
     connection: Option<Connection>,
     /// When the present phase of the run has to be over.
@@ -150,7 +187,12 @@ pub(super) struct Line<'a> {
 
 impl<'a> Line<'a> {
     pub(super) fn new(target: &'a Target, patience: Patience) -> Line<'a> {
-        Line { target, patience, connection: None, deadline: Instant::now(), lost: false }
+        Line { target, tls: None, patience, connection: None, deadline: Instant::now(), lost: false }
+    }
+
+    /// The same, by a line that speaks TLS in checks.
+    pub(super) fn securing(self, tls: Option<&'a CheckTls>) -> Line<'a> {
+        Line { tls, ..self }
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -173,10 +215,10 @@ impl<'a> Line<'a> {
                     outcome.duration_ms = Some(started.elapsed().as_millis() as u64);
                     return Run { outcome, lost: self.lost };
                 }
-                Step::Connect { port, addr, linger, header } => {
+                Step::Connect(how) => {
                     self.connection = None;
-                    let how = CheckConnect { port, addr, linger, header };
-                    self.connect(engine, open(self.target, how)).await
+                    let securing = Securing::of(&how.transport, self.tls);
+                    self.connect(engine, open(self.target, how), securing).await
                 }
                 Step::Send(bytes) => self.send(engine, &bytes).await,
                 Step::Wait => self.receive(engine).await,
@@ -188,6 +230,7 @@ impl<'a> Line<'a> {
         &mut self,
         engine: &mut Engine<'s>,
         opening: impl Future<Output = Result<Connection, ProbeError>>,
+        securing: Option<Securing<'_>>,
     ) -> Step<'s> {
         let until = match self.patience.answer {
             Some(_) => Instant::now() + self.patience.connect,
@@ -199,12 +242,22 @@ impl<'a> Line<'a> {
             Ok(Err(ProbeError::Socket(error))) => engine.on_socket_error(&words(&error)),
             Ok(Err(error)) => engine.on_socket_error(&error.to_string()),
             Ok(Ok(opened)) => {
-                self.connection = Some(opened);
                 self.lost = false;
                 if let Some(answer) = self.patience.answer {
                     self.deadline = Instant::now() + answer;
                 }
-                engine.on_connected()
+                let Some(securing) = securing else {
+                    self.connection = Some(opened);
+                    return engine.on_connected();
+                };
+                match timeout_at(self.deadline, opened.secured(securing)).await {
+                    Err(_) => engine.on_handshake_timeout(),
+                    Ok(Err(error)) => engine.on_handshake_failed(&error.to_string()),
+                    Ok(Ok(secured)) => {
+                        self.connection = Some(secured);
+                        engine.on_secured()
+                    }
+                }
             }
         }
     }
@@ -263,8 +316,8 @@ impl<'a> Line<'a> {
 }
 
 /// Opens a connection, and begins it with a PROXY header if it has to.
-pub(super) async fn open(target: &Target, how: CheckConnect) -> Result<Connection, ProbeError> {
-    let mut connection = open_bare(target, &how).await?;
+pub(super) async fn open(target: &Target, how: &CheckConnect) -> Result<Connection, ProbeError> {
+    let mut connection = open_bare(target, how).await?;
     if let Some(form) = target.greeting().form(how.header) {
         let header = proxy_protocol::encode(form, connection.ends().filter(|_| form == SendProxy::V1));
         connection.write_all(&header).await.map_err(ProbeError::Connect)?;
@@ -308,6 +361,30 @@ impl Connection {
         match self {
             Connection::Tcp(stream) => stream.write_all(bytes).await,
             Connection::Unix(stream) => stream.write_all(bytes).await,
+            Connection::SecuredTcp(stream) => {
+                stream.write_all(bytes).await?;
+                stream.flush().await
+            }
+            Connection::SecuredUnix(stream) => {
+                stream.write_all(bytes).await?;
+                stream.flush().await
+            }
+        }
+    }
+
+    /// Shakes hands.
+    pub(super) async fn secured(self, how: Securing<'_>) -> Result<Connection, HandshakeError> {
+        let config = connector(how.settings, how.alpn).map_err(|_| HandshakeError::Refused)?;
+        match self {
+            Connection::Tcp(stream) => {
+                let stream = handshake(stream, config, how.sni).await?;
+                Ok(Connection::SecuredTcp(Box::new(stream)))
+            }
+            Connection::Unix(stream) => {
+                let stream = handshake(stream, config, how.sni).await?;
+                Ok(Connection::SecuredUnix(Box::new(stream)))
+            }
+            secured => Ok(secured),
         }
     }
 
@@ -319,7 +396,17 @@ impl Connection {
         match self {
             Connection::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
             Connection::Unix(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Connection::SecuredTcp(stream) => end_is_end(Pin::new(stream).poll_read(cx, buffer)),
+            Connection::SecuredUnix(stream) => end_is_end(Pin::new(stream).poll_read(cx, buffer)),
         }
+    }
+}
+
+/// A FIN without `close_notify` is an end like any other: many servers leave that out.
+fn end_is_end(read: Poll<io::Result<()>>) -> Poll<io::Result<()>> {
+    match read {
+        Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => Poll::Ready(Ok(())),
+        other => other,
     }
 }
 

@@ -113,7 +113,7 @@ async fn check_server(
 ) {
     let mut dice = Dice::new(u64::from(job.server.0) + 1);
     let mut said = Said::before(&live);
-    let mut probe = Probe::new(job.engine(), &job.target, job.patience);
+    let mut probe = Probe::new(job.engine(), &job.target, job.patience).securing(job.check.tls.as_ref());
     // A peer that hangs up every time is asked again at once only once an interval.
     let mut asked_again = false;
     sleep(delay).await;

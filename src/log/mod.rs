@@ -30,6 +30,7 @@ use crate::config::model::{Backend, FrontendId, LogAddress, LogTarget};
 use crate::proxy_protocol::HeaderError;
 use crate::state::SessionRecord;
 use crate::state::event::ServerEvent;
+use crate::tls::HandshakeError;
 
 pub use clock::Clock;
 pub use event::Sentence;
@@ -69,13 +70,34 @@ pub struct ConnectRecord {
     pub refused: Option<Refused>,
 }
 
-/// A connection that did not begin with the PROXY header that it owes.
+/// A connection that never became a session.
 #[derive(Debug, Clone)]
 pub struct Refused {
     /// The name of the `bind` line, or its number.
     pub listener: String,
     pub at: SystemTime,
-    pub error: HeaderError,
+    pub error: RefusedBy,
+}
+
+/// Why it did not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RefusedBy {
+    /// It did not begin with the PROXY header that it owes.
+    #[error(transparent)]
+    Header(#[from] HeaderError),
+    /// It speaks no TLS, or not the one that is wanted here.
+    #[error(transparent)]
+    Handshake(#[from] HandshakeError),
+}
+
+impl RefusedBy {
+    /// Whether it ended without a word: `option dontlognull` is about those.
+    fn is_null(self) -> bool {
+        match self {
+            RefusedBy::Header(error) => error.is_null(),
+            RefusedBy::Handshake(error) => error == HandshakeError::Closed,
+        }
+    }
 }
 
 #[derive(Debug)]

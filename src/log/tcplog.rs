@@ -18,7 +18,9 @@ pub fn line(record: &SessionRecord, service: Option<&str>, clock: &Clock) -> Str
     let server = service.or(server).unwrap_or("<NOSRV>");
     let mut text = String::with_capacity(160);
     push_address(&mut text, record.client);
-    let _ = write!(text, " [{}] {frontend} {backend}/{server} ", clock.tcplog(record.accepted));
+    // `%ft`
+    let secured = if record.tls.is_some() { "~" } else { "" };
+    let _ = write!(text, " [{}] {frontend}{secured} {backend}/{server} ", clock.tcplog(record.accepted));
     push_tail(&mut text, record);
     text
 }

@@ -14,6 +14,7 @@ pub(in crate::log) fn record() -> SessionRecord {
         backend: Some(Arc::new(BackendLive::new(BackendKey(1), "be", Tick(0)))),
         server: None,
         client: Some("127.0.0.1:54600".parse().unwrap()),
+        tls: None,
         accepted: SystemTime::UNIX_EPOCH + Duration::from_millis(1_795_236_237_378),
         wait: Some(Duration::from_millis(1)),
         connect: Some(Duration::ZERO),

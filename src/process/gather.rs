@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use nix::unistd::{Group, User};
 
+use super::pems;
 use super::settings::{Master, Settings};
 use crate::config::{self, Bundle, Loaded};
 use crate::guard::classify::advice;
@@ -180,6 +181,9 @@ fn look_up(bundle: &mut Bundle, wanted: &config::Wanted, lookup: Lookup) {
     for name in &wanted.groups {
         let group = Group::from_name(name).ok().flatten();
         bundle.groups.insert(name.clone(), group.map(|group| group.gid.as_raw()));
+    }
+    for name in &wanted.pems {
+        bundle.pems.insert(name.clone(), pems::read(name));
     }
     let mut room = MOST_BYTES;
     for name in &wanted.patterns {

@@ -47,6 +47,7 @@ pub mod message;
 mod names;
 pub mod notify;
 pub mod parent;
+mod pems;
 pub mod prepare;
 pub mod reload;
 pub mod report;

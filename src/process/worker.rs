@@ -44,6 +44,7 @@ use crate::stats::ProcessFacts;
 use crate::stats::http::{Limits as PageLimits, Service, serve_loop};
 use crate::sys::{affinity, process};
 use crate::time::Tick;
+use crate::tls::Bridge;
 
 /// What the start depends on.
 #[derive(Debug)]
@@ -210,7 +211,9 @@ async fn run(start: Start, config: Config, parts: Parts) -> Result<u8, StartErro
     let records = Arc::new(move |record| logger.session(record));
     let duty =
         Duty::begin((control, desk, (Slots::new(came), Names::new(news))), settings, place, default_maxconn)?;
-    let handles = start_workers(choice.run, &Shared { published, workers, records, connects, services })?;
+    let tls = Bridge::new(workers.count());
+    let shared = Shared { published, workers, records, connects, services, tls };
+    let handles = start_workers(choice.run, &shared)?;
     Ok(duty.run(handles).await)
 }
 

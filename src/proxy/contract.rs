@@ -18,9 +18,10 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::model::{Keepalive, SendProxy};
+use crate::config::model::{Keepalive, SendProxy, ServerTls};
 use crate::proxy_protocol::{self, Addresses};
 use crate::state::{CutReason, ServerKey};
 
@@ -51,6 +52,8 @@ pub struct ConnectSpec {
     pub user_timeout: Option<Duration>,
     /// Goes out as soon as the connection stands, before everything else, TLS included.
     pub announce: Option<Announce>,
+    /// `ssl`
+    pub secured: Option<SecuredSpec>,
 }
 
 /// Whom a server is to be told of by a PROXY header (`send-proxy`).
@@ -69,6 +72,14 @@ impl Announce {
         let addresses = addresses.map(|(source, destination)| Addresses { source, destination });
         proxy_protocol::encode(self.form, addresses)
     }
+}
+
+/// How a server is spoken to in TLS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecuredSpec {
+    pub settings: Arc<ServerTls>,
+    /// The host name to ask for.
+    pub sni: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -66,7 +66,7 @@ impl Shared {
             refused: Some(Refused {
                 listener: listener.unwrap_or_default(),
                 at: refusal.accepted_at,
-                error: refusal.error,
+                error: refusal.error.into(),
             }),
         });
     }

@@ -177,7 +177,17 @@ impl Worker {
                     let (frontend, bind, port) = (gate.frontend, gate.bind, gate.listener.port());
                     admission.count(&self.snapshot.config.frontends[frontend.0], self.now);
                     let snapshot = Arc::clone(&self.snapshot);
-                    return Ok(Accepted { socket, client, frontend, snapshot, bind, port, admission });
+                    let arrival = None;
+                    return Ok(Accepted {
+                        socket,
+                        client,
+                        frontend,
+                        snapshot,
+                        bind,
+                        port,
+                        admission,
+                        arrival,
+                    });
                 }
                 Err(AcceptError::Gone) => {}
                 Err(AcceptError::Later) => return Err(Stop::Nobody),
@@ -235,7 +245,9 @@ impl Worker {
         if let Some(gauge) = load.get(chosen) {
             gauge.enter();
         }
-        if chosen == self.index {
+        if let Some(tls) = self.securing(&accepted) {
+            self.secure(accepted, chosen, &tls);
+        } else if chosen == self.index {
             self.adopt(accepted, engine);
         } else {
             self.shared.workers.post(chosen, Command::Adopt(accepted));

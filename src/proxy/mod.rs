@@ -12,6 +12,7 @@
 //! * [`session`], [`assign`]: the decisions, sans-IO.
 //! * [`worker`], `listener`, `sessions`, [`timers`]: what every engine shares: one thread's sessions.
 //! * `greeted`: PROXY headers, off a client's stream and into a server's, and in the log.
+//! * `securing`: clients and servers that speak TLS.
 //! * [`driver`]: the engines that wait, receive and send.
 //! * [`service`]: clients that get a page instead of a server.
 
@@ -20,6 +21,7 @@ pub mod contract;
 pub mod driver;
 mod greeted;
 mod listener;
+mod securing;
 pub mod service;
 pub mod session;
 mod sessions;

@@ -5,6 +5,7 @@
 //! everything ([`Op::ReportQuiet`]). It is asked after 1, 2, 4 … 64 ms, and up to 1024 ms once it takes nothing
 //! any more, while a session is being cut or its server's RST must not overtake the last reply.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -12,6 +13,7 @@ use slab::Slab;
 
 use super::contract::{Event, Op, Side};
 use super::driver::{Engine, Release, Report, Slot};
+use super::securing::{Dialling, gives_up};
 use super::service::{Place, Served};
 use super::session::{Context, Session, SessionOrigin};
 use super::timers::Timers;
@@ -61,6 +63,10 @@ struct Occupant {
     /// Of an ended session: how much was on its way at the last look.
     leftover: usize,
     drain: Option<Box<Drain>>,
+    /// A connection to a server that speaks TLS is being made.
+    dialling: Option<Box<Dialling>>,
+    /// How many of those there were.
+    dials: u32,
 }
 
 /// `Op::ReportQuiet`
@@ -117,6 +123,26 @@ impl Sessions {
         [self.timers.next(), flush].into_iter().flatten().min()
     }
 
+    /// Names a new dial of a session.
+    pub(super) fn next_dial(&mut self, slot: Slot, worker: usize) -> Option<(SessionToken, u32)> {
+        let occupant = self.places.get_mut(slot as usize)?;
+        occupant.dials = occupant.dials.wrapping_add(1);
+        Some((SessionToken { worker, slot, turn: occupant.turn }, occupant.dials))
+    }
+
+    /// Keeps a dial until it is over or given up.
+    pub(super) fn dials(&mut self, slot: Slot, dialling: Dialling) {
+        if let Some(occupant) = self.places.get_mut(slot as usize) {
+            occupant.dialling = Some(Box::new(dialling));
+        }
+    }
+
+    /// Whether that dial is still waited for; it is not any more.
+    pub(super) fn ends_dial(&mut self, slot: Slot, number: u32) -> bool {
+        let Some(occupant) = self.places.get_mut(slot as usize) else { return false };
+        occupant.dialling.take_if(|dialling| dialling.is(number)).is_some()
+    }
+
     fn arm(&mut self, slot: Slot, due: Tick) {
         let Some(occupant) = self.places.get_mut(slot as usize) else { return };
         if due < occupant.armed {
@@ -142,8 +168,7 @@ impl Worker {
         }
         let birth = Arc::clone(&accepted.snapshot);
         let rules = &birth.config.frontends[accepted.frontend.0].rules;
-        let destination =
-            if rules.wants_destination { socket::local_address(&accepted.socket) } else { None };
+        let destination = if rules.wants_destination { local(&accepted) } else { None };
         let connect = connect_record(&accepted);
         let slot = self.sessions.places.vacant_key() as Slot;
         let turn = self.sessions.next_turn;
@@ -153,6 +178,7 @@ impl Worker {
             self.leave_load();
             return;
         }
+        let arrival = accepted.arrival;
         let origin = SessionOrigin {
             token: SessionToken { worker: self.index, slot, turn },
             frontend: accepted.frontend,
@@ -160,8 +186,9 @@ impl Worker {
             destination,
             port: accepted.port,
             client: accepted.client,
-            accepted: self.now,
-            accepted_at: SystemTime::now(),
+            accepted: arrival.as_ref().map_or(self.now, |arrival| arrival.accepted),
+            accepted_at: arrival.as_ref().map_or_else(SystemTime::now, |arrival| arrival.accepted_at),
+            tls: arrival.map(|arrival| arrival.facts),
         };
         if self.sessions.places.is_empty() {
             self.sessions.flush_at = self.now + FLUSH;
@@ -179,6 +206,8 @@ impl Worker {
             server_gone: false,
             leftover: 0,
             drain: None,
+            dialling: None,
+            dials: 0,
         };
         self.sessions.places.insert(occupant);
         self.perform(slot, engine);
@@ -257,10 +286,15 @@ impl Worker {
         let mut ops = std::mem::take(&mut self.sessions.ops);
         let mut peeks = false;
         for op in ops.drain(..) {
+            if gives_up(&op)
+                && let Some(occupant) = self.sessions.places.get_mut(slot as usize)
+            {
+                occupant.dialling = None;
+            }
             match op {
                 Op::Connect(mut spec) => {
                     self.complete(slot, &mut spec, engine);
-                    engine.connect(slot, &spec);
+                    self.connect(slot, &spec, engine);
                 }
                 Op::ReportQuiet(silence) => self.await_quiet(slot, silence),
                 Op::Log => self.log(slot),
@@ -441,4 +475,12 @@ fn connect_record(accepted: &Accepted) -> Option<ConnectRecord> {
         local: socket::local_address(&accepted.socket),
         refused: None,
     })
+}
+
+/// Where a client came to.
+fn local(accepted: &Accepted) -> Option<SocketAddr> {
+    match &accepted.arrival {
+        Some(arrival) => arrival.local,
+        None => socket::local_address(&accepted.socket),
+    }
 }

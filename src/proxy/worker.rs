@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
@@ -32,6 +33,7 @@ use crate::log::ConnectRecord;
 use crate::state::{Command, Mailbox, Published, ServerKey, SessionRecord, Snapshot, Workers};
 use crate::sys::{affinity, limits};
 use crate::time::Tick;
+use crate::tls::Bridge;
 
 /// Where session records go; must not block.
 pub type RecordSink = Arc<dyn Fn(SessionRecord) + Send + Sync>;
@@ -47,6 +49,7 @@ pub struct Shared {
     pub records: RecordSink,
     pub connects: ConnectSink,
     pub services: ServiceSink,
+    pub tls: Bridge,
 }
 
 impl std::fmt::Debug for Shared {
@@ -89,6 +92,9 @@ impl WorkerHandles {
     }
 }
 
+/// How long the end of a worker waits for what TLS has still to send.
+const SETTLE: Duration = Duration::from_secs(1);
+
 /// An engine's loop.
 pub type EngineLoop = fn(Worker) -> io::Result<()>;
 
@@ -120,8 +126,11 @@ pub fn start_with(engine: EngineLoop, shared: &Shared) -> io::Result<WorkerHandl
 
 fn run(engine: EngineLoop, worker: Worker, ended: &UnboundedSender<WorkerEnd>) {
     let index = worker.index;
+    let tls = worker.shared.tls.clone();
     let result =
         limits::block_signals().and_then(|()| worker.keep_to_its_cores()).and_then(|()| engine(worker));
+    // What its sessions had to say may still be on its way out.
+    tls.settle(SETTLE);
     // Nobody may wait for it any more.
     let _ = ended.send(WorkerEnd { worker: index, result });
 }
@@ -229,11 +238,17 @@ impl Worker {
             Life::Serving | Life::Paused => false,
             Life::Leaving => {
                 self.sessions.is_empty()
+                    && self.comes_nobody()
                     && self.accepting_workers.load(Ordering::Acquire) == 0
                     && self.mailbox.is_empty()
             }
             Life::Stopped => true,
         }
+    }
+
+    /// Whether no client of it is still in its handshake.
+    fn comes_nobody(&self) -> bool {
+        self.snapshot.process.load.get(self.index).is_none_or(|load| load.now() == 0)
     }
 
     /// Does what the mailbox says.
@@ -283,6 +298,7 @@ impl Worker {
             }
             Command::Survey(survey) => survey.answer(self.sessions.describe(self.now)),
             Command::Adopt(accepted) => self.adopt(accepted, engine),
+            Command::Dialed(dialed) => self.dialed(dialed, engine),
             Command::Admit => self.look_for_clients(engine),
             Command::Pause => self.pause(engine),
             Command::Resume => self.resume(engine),

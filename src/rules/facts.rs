@@ -7,6 +7,7 @@ use crate::config::model::{
     BackendFact, BackendId, Counter, FrontendFact, FrontendId, ServerFact, TableId, Tracked, Value,
     VariableId,
 };
+use crate::tls;
 
 /// What a client has said so far.
 #[derive(Debug, Clone, Copy)]
@@ -51,6 +52,8 @@ pub trait Facts {
     fn variable(&self, id: VariableId) -> Option<Value>;
     fn payload(&self) -> Option<Payload<'_>>;
     fn request(&self) -> Option<Request<'_>>;
+    /// What the client's handshake told; `None` if it speaks no TLS to rolecall.
+    fn tls(&self) -> Option<&tls::Facts>;
 
     /// Whether the address is one of this machine's.
     fn is_local(&self, address: IpAddr) -> bool;

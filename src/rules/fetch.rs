@@ -6,7 +6,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::facts::{Facts, Payload, Request};
 use super::tls;
-use crate::config::model::{Fetch, HttpFact, PayloadFact, ProcessFact, ServerFact, SessionFact, Value};
+use crate::config::model::{
+    Fetch, HttpFact, PayloadFact, ProcessFact, ServerFact, SessionFact, TlsFact, Value,
+};
+use crate::tls::Facts as Handshake;
+use crate::tls::facts;
 
 /// What came of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,6 +79,23 @@ fn session(fact: SessionFact, facts: &impl Facts) -> Option<Value> {
         }
         SessionFact::BackendId => backend().map(|backend| Value::Integer(backend.proxy_id.into())),
         SessionFact::BackendName => backend().map(|backend| text(&backend.name)),
+        SessionFact::Tls(fact) => handshake(fact, facts.tls()),
+    }
+}
+
+/// Of a client that speaks plainly only that is known.
+fn handshake(fact: TlsFact, told: Option<&Handshake>) -> Option<Value> {
+    let text = |text: &str| Value::Text(text.as_bytes().to_vec());
+    let Some(told) = told else { return (fact == TlsFact::Spoken).then_some(Value::Bool(false)) };
+    match fact {
+        TlsFact::Spoken => Some(Value::Bool(true)),
+        TlsFact::ServerName => told.sni.as_deref().map(text),
+        TlsFact::HasServerName => Some(Value::Bool(told.sni.is_some())),
+        TlsFact::Protocol => Some(text(told.protocol)),
+        TlsFact::Cipher => Some(text(told.cipher)),
+        TlsFact::Alpn => told.alpn.clone().map(Value::Text),
+        TlsFact::HasCertificate => Some(Value::Bool(told.certificate == facts::Certificate::Shown)),
+        TlsFact::Resumed => Some(Value::Bool(told.handshake == facts::Handshake::Resumed)),
     }
 }
 

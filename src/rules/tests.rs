@@ -84,6 +84,10 @@ impl Facts for World<'_> {
         self.request
     }
 
+    fn tls(&self) -> Option<&crate::tls::Facts> {
+        None
+    }
+
     fn is_local(&self, address: std::net::IpAddr) -> bool {
         address.is_loopback()
     }

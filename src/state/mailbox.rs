@@ -4,6 +4,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
 
 use super::admission::Admission;
 use super::backend::BackendKey;
@@ -14,6 +15,8 @@ use super::snapshot::Snapshot;
 use super::survey::Survey;
 use crate::config::model::{BindAddress, FrontendId};
 use crate::sys::wake::Wake;
+use crate::time::Tick;
+use crate::tls::{DialError, Facts};
 
 /// Names a session for the life of its worker: slot and turn, so that a late message finds nobody.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -59,6 +62,27 @@ pub struct Accepted {
     /// The port it came to, 0 for unix sockets.
     pub port: u16,
     pub admission: Admission,
+    /// Of a client that speaks TLS: its handshake is over, and `socket` is what comes out of it.
+    pub arrival: Option<Box<Arrival>>,
+}
+
+/// What a client was before its handshake, and what that told.
+#[derive(Debug)]
+pub struct Arrival {
+    pub facts: Arc<Facts>,
+    /// Where it came to.
+    pub local: Option<std::net::SocketAddr>,
+    pub accepted: Tick,
+    pub accepted_at: SystemTime,
+}
+
+/// How a connection to a server that speaks TLS went.
+#[derive(Debug)]
+pub struct Dialed {
+    pub token: SessionToken,
+    /// Which of the session's attempts.
+    pub number: u32,
+    pub result: Result<OwnedFd, DialError>,
 }
 
 /// A listening socket that every worker accepts from. Closed when the last worker has let go of it.
@@ -116,6 +140,8 @@ pub enum Command {
     /// Describe all sessions.
     Survey(Survey),
     Adopt(Accepted),
+    /// To the session that dialed.
+    Dialed(Dialed),
     /// A place became free outside of the workers: try to accept.
     Admit,
     /// Stop accepting for a while (SIGTTOU), and go on (SIGTTIN).

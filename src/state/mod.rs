@@ -32,7 +32,9 @@ pub use failover::{Failover, FailoverHistory};
 pub use frontend::{FrontendLive, Reception};
 pub use history::{MasterChange, MasterHistory};
 pub use hold::hold_ends;
-pub use mailbox::{Accepted, Command, CutReason, Listener, Mailbox, NamedServer, SessionToken, Workers};
+pub use mailbox::{
+    Accepted, Arrival, Command, CutReason, Dialed, Listener, Mailbox, NamedServer, SessionToken, Workers,
+};
 pub use master::{Master, MasterWord};
 pub use queue::{Queue, Turn, Waiter};
 pub use record::{Cause, Concurrency, Phase, SessionRecord, Termination};

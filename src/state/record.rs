@@ -13,6 +13,7 @@ use super::frontend::FrontendLive;
 use super::server::ServerLive;
 use crate::config::Config;
 use crate::config::model::FrontendId;
+use crate::tls::Facts;
 
 /// One session, as a log line needs it (manual section 8.2.2).
 #[derive(Debug, Clone)]
@@ -28,6 +29,8 @@ pub struct SessionRecord {
     pub server: Option<Arc<ServerLive>>,
     /// `None` for unix sockets.
     pub client: Option<SocketAddr>,
+    /// What its handshake told, if it speaks TLS.
+    pub tls: Option<Arc<Facts>>,
     pub accepted: SystemTime,
     /// `%Tw`: until the last server was assigned, earlier attempts elsewhere included; `None` (-1) if it
     /// never waited nor got one. The true value: HAProxy 2.6 prints one millisecond more in TCP mode.

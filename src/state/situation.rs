@@ -16,6 +16,7 @@ use crate::rules::stick::Table;
 use crate::rules::{Facts, Payload, Request};
 use crate::sys::socket;
 use crate::time::Tick;
+use crate::tls;
 
 /// See the module.
 #[derive(Debug, Clone)]
@@ -34,6 +35,8 @@ pub struct Situation<'a> {
     pub request: Option<Request<'a>>,
     pub variables: &'a [(VariableId, Value)],
     pub tracked: &'a [Option<TrackedEntry>],
+    /// What the client's handshake told.
+    pub tls: Option<&'a tls::Facts>,
 }
 
 /// An entry that a session tracks, for as long as this lives.
@@ -83,6 +86,7 @@ impl<'a> Situation<'a> {
             request: None,
             variables: &[],
             tracked: &[],
+            tls: None,
         }
     }
 
@@ -206,6 +210,10 @@ impl Facts for Situation<'_> {
 
     fn request(&self) -> Option<Request<'_>> {
         self.request
+    }
+
+    fn tls(&self) -> Option<&tls::Facts> {
+        self.tls
     }
 
     fn is_local(&self, address: IpAddr) -> bool {

@@ -194,6 +194,7 @@ impl Visit {
             backend: backend.and_then(|BackendId(at)| Some(Arc::clone(&snapshot.backends.get(at)?.live))),
             server: None,
             client: self.client,
+            tls: None,
             accepted,
             wait: timer,
             connect: timer,

@@ -25,5 +25,6 @@ mod rules;
 mod seeds;
 mod sentinel;
 mod socket;
+mod tls;
 mod tracking;
 mod trouble;

@@ -129,6 +129,7 @@ impl Balancer {
             records: Arc::new(move |record| sink.lock().unwrap().push(record)),
             connects: Arc::new(|_| ()),
             services,
+            tls: rolecall::tls::Bridge::new(1),
         };
         let handles = Some(start_with(engine, &shared).unwrap());
         Balancer { address, published, workers, records, services: served, handles }

@@ -119,6 +119,7 @@ pub(crate) fn an_engine_that_does_not_come_up_is_told_to_the_starter(engine: Eng
         records: Arc::new(|_| ()),
         connects: Arc::new(|_| ()),
         services,
+        tls: rolecall::tls::Bridge::new(1),
     };
     let error = start_with(|_| Err(std::io::Error::other("no ring")), &shared).unwrap_err();
     assert_eq!(error.to_string(), "no ring");

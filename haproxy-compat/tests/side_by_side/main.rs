@@ -17,6 +17,7 @@ mod program;
 mod rules;
 mod sockets;
 mod times;
+mod tls;
 mod tracking;
 mod traffic;
 mod verdicts;

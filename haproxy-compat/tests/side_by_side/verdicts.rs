@@ -269,7 +269,13 @@ const OTHERWISE: &[(&str, i32, i32, &str)] = &[
     ),
     ("listen l\n bind :1\n tcp-response content reject if { res.len 5 }\n", 0, 1, "without reading it"),
     ("listen l\n bind :1\n acl a env(HOME) -m reg (?=x)\n", 0, 1, "is invalid"),
-    ("listen l\n bind :1\n server s 127.0.0.1:1 ssl verify none\n", 0, 1, "'ssl' is not supported"),
+    ("listen l\n bind :1 ssl crt a.pem force-tlsv10\n", 1, 1, "'force-tlsv10' is not supported"),
+    (
+        "listen l\n bind :1\n server s 127.0.0.1:1 ssl verify none sni src\n",
+        0,
+        1,
+        "'src' is not supported there",
+    ),
     ("listen l\n bind :1\n option spop-check\n", 0, 1, "'option spop-check' is not supported"),
     ("listen l\n bind :1\n option httpchk\n http-check send uri-lf /\n", 0, 1, "'uri-lf' is not supported"),
     (

@@ -6,6 +6,7 @@
 
 mod check;
 mod rule;
+mod tls;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -23,6 +24,7 @@ use super::source::Span;
 
 pub use check::{Check, CheckKind, HttpCheck, HttpRequest, HttpRule, MysqlLogin};
 pub use rule::{Acl, Action, Choice, Condition, Rule, Rules, Sample, Step, Stick, Table, Term, Test};
+pub use tls::{BindTls, ServerTls, ServerVerify, Speaks, TlsDefaults, TlsVersion, VersionRange};
 
 /// A value and the place where it was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,6 +128,7 @@ pub struct Global {
     pub maxpipes: Option<u32>,
     pub pipesize: Option<usize>,
     pub nosplice: bool,
+    pub tls: TlsDefaults,
 }
 
 /// `user`/`group` give a name, `uid`/`gid` a number.
@@ -369,6 +372,7 @@ pub struct BindOptions {
     pub user: Option<Spanned<Account>>,
     pub group: Option<Spanned<Account>>,
     pub level: Option<Level>,
+    pub tls: BindTls,
 }
 
 /// A `server` line.
@@ -420,6 +424,7 @@ pub struct ServerSettings {
     pub resolve_net: Vec<Network>,
     pub send_proxy: ProxyFlags,
     pub check_send_proxy: bool,
+    pub tls: ServerTls,
 }
 
 /// `send-proxy` and its forms: each may be set and undone.

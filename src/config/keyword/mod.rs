@@ -121,8 +121,14 @@ const fn rejected(
 /// Predicates that many rows share.
 pub(in crate::config) mod because {
     pub(super) const HTTP: &str = "has no effect: a layer 4 proxy does not see HTTP";
-    pub(super) const NO_TLS_SETTING: &str = "has no effect: this version of rolecall has no TLS to set up";
-    pub(super) const TLS: &str = "is not supported in this version of rolecall, which does not speak TLS";
+    pub(super) const NO_TLS_SETTING: &str =
+        "has no effect in this version of rolecall, whose TLS has no such setting";
+    pub(super) const CIPHERS: &str = "has no effect: rolecall speaks TLS 1.3, and TLS 1.2 with ECDHE and AES-GCM or ChaCha20, whatever is listed";
+    pub(super) const OLD_TLS: &str = "is not supported: rolecall speaks TLS 1.2 and 1.3 only";
+    pub(super) const REVOCATION: &str =
+        "is not supported in this version of rolecall, which reads no lists of revoked certificates";
+    pub(super) const TLS: &str =
+        "is not supported in this version of rolecall, whose runtime socket speaks no TLS";
     pub(super) const CONDITION: &str =
         "is not supported: rolecall always sends clients where they belong now";
     pub(super) const OTHER_PROTOCOL: &str = "is not supported: rolecall speaks TCP only";

@@ -61,11 +61,11 @@ fn the_status_follows_the_rule() {
         (Scope::File, "program", "rejected"),
         (Scope::File, "peers", "accepted"),
         (Scope::Server, "cookie", "accepted"),
-        (Scope::Server, "ssl", "rejected"),
         (Scope::Server, "send-proxy", "honoured"),
         (Scope::Bind, "accept-proxy", "honoured"),
+        (Scope::Server, "ssl", "honoured"),
         (Scope::Bind, "transparent", "honoured"),
-        (Scope::CheckConnect, "ssl", "rejected"),
+        (Scope::CheckConnect, "ssl", "honoured"),
         (Scope::CheckExpect, "rbinary", "honoured"),
     ];
     for (scope, name, expected) in cases {
@@ -79,7 +79,7 @@ fn messages_name_keyword_place_and_reason() {
     let message = |scope, words: &[&str]| find(scope, words).unwrap().message(scope);
     insta::assert_debug_snapshot!(
         [
-            message(Scope::Bind, &["ssl"]),
+            message(Scope::Bind, &["force-tlsv10"]),
             message(Scope::Defaults, &["option", "forwardfor"]),
             message(Scope::Listen, &["clitimeout"]),
             message(Scope::Backend, &["force-persist"]),
@@ -88,7 +88,7 @@ fn messages_name_keyword_place_and_reason() {
         @r#"
     [
         Some(
-            "'ssl' on a bind line is not supported in this version of rolecall, which does not speak TLS",
+            "'force-tlsv10' on a bind line is not supported: rolecall speaks TLS 1.2 and 1.3 only",
         ),
         Some(
             "'option forwardfor' has no effect: a layer 4 proxy does not see HTTP",

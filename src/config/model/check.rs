@@ -58,12 +58,13 @@ pub enum CheckAction {
     Expect(CheckExpect),
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CheckConnect {
     pub port: Option<u16>,
     pub addr: Option<IpAddr>,
     pub linger: bool,
     pub header: CheckHeader,
+    pub transport: CheckTransport,
 }
 
 /// Whether a check's connection begins with a PROXY header.
@@ -77,11 +78,33 @@ pub enum CheckHeader {
     Always,
 }
 
+impl CheckConnect {
+    /// The connection of a script that opens none itself: all of it is as the server line says.
+    pub const IMPLICIT: CheckConnect = CheckConnect {
+        port: None,
+        addr: None,
+        linger: false,
+        header: CheckHeader::AsServer,
+        transport: CheckTransport::AsServer,
+    };
+}
+
 impl CheckHeader {
     /// This, if it says anything.
     pub fn or(self, other: CheckHeader) -> CheckHeader {
         if self == CheckHeader::Never { other } else { self }
     }
+}
+
+/// What a check speaks on a connection of its script.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum CheckTransport {
+    #[default]
+    Plain,
+    /// As the server line says: `default`, and the connection of a script that opens none itself.
+    AsServer,
+    /// `ssl`, by the settings of the server line but for these.
+    Tls { sni: Option<String>, alpn: Option<Vec<Vec<u8>>> },
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -21,12 +22,13 @@ mod rule;
 mod server;
 mod splice;
 mod stats;
+mod tls;
 
 pub use super::secret::Secret;
 pub use balance::{Balance, HashMethod, Hashing};
 pub use check::{
     ApplicationExpect, CheckAction, CheckConnect, CheckExpect, CheckHeader, CheckMethod, CheckRule,
-    ExpectPattern,
+    CheckTransport, ExpectPattern,
 };
 pub use command::{CommandSocket, FileAccess, Level};
 pub use http_check::{Expression, HeaderParts, HeaderWanted, HttpExpect, HttpWanted, OnNotFound, TextWanted};
@@ -37,15 +39,18 @@ pub use resolvers::{
 pub use rule::{
     Action, Arithmetic, BackendFact, Condition, Converter, Counter, Fetch, FrontendFact, HttpFact,
     IntegerRange, KeyKind, Matcher, Network, PayloadFact, ProcessFact, Rule, Rules, Sample, ServerFact,
-    SessionFact, Stick, StickTable, Stored, TableId, Term, Test, TextMatch, Texts, Tracked, Value,
+    SessionFact, Stick, StickTable, Stored, TableId, Term, Test, TextMatch, Texts, TlsFact, Tracked, Value,
     VariableId,
 };
 pub use server::{
-    DISPATCH, OnError, SendProxy, SentinelSlot, Server, ServerAddress, ServerCheck, ServerPort, SlotTakes,
-    Track,
+    CheckTls, DISPATCH, OnError, SendProxy, SentinelSlot, Server, ServerAddress, ServerCheck, ServerPort,
+    SlotTakes, TlsChecks, Track,
 };
 pub use splice::Splice;
 pub use stats::{StatsPage, StatsUser};
+pub use tls::{
+    Authorities, BindTls, ClientVerify, Identity, Made, PROVIDER, ServerSni, ServerTls, Tickets, Versions,
+};
 
 /// Position of a frontend in [`Config::frontends`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -422,6 +427,8 @@ pub struct Bind {
     pub tcp_ut: Option<Duration>,
     /// `accept-proxy`: clients begin with a PROXY header.
     pub accept_proxy: bool,
+    /// `ssl`
+    pub tls: Option<Arc<BindTls>>,
     /// Where the line stands, for errors at bind time: (file, line).
     pub origin: (String, u32),
 }
@@ -444,6 +451,7 @@ impl Bind {
             mss: None,
             tcp_ut: None,
             accept_proxy: false,
+            tls: None,
             origin: (String::new(), 0),
         }
     }

@@ -92,6 +92,21 @@ pub enum SessionFact {
     FrontendDefault,
     BackendId,
     BackendName,
+    Tls(TlsFact),
+}
+
+/// What the client's handshake with rolecall told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TlsFact {
+    Spoken,
+    ServerName,
+    HasServerName,
+    Protocol,
+    Cipher,
+    Alpn,
+    /// The client showed a certificate.
+    HasCertificate,
+    Resumed,
 }
 
 /// What is known of the process and of the moment.

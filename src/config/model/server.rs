@@ -2,8 +2,10 @@
 
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::tls::ServerTls;
 use super::{BackendId, Lookup};
 
 /// The name of the one server that `dispatch` stands for. No server line can have it: it is what HAProxy logs
@@ -47,6 +49,8 @@ pub struct Server {
     pub slowstart: Duration,
     pub source: Option<IpAddr>,
     pub tcp_ut: Option<Duration>,
+    /// `ssl`
+    pub tls: Option<Arc<ServerTls>>,
     pub cookie: Option<String>,
     /// The first bytes that the server gets say who the client is.
     pub send_proxy: Option<SendProxy>,
@@ -87,6 +91,7 @@ impl Default for Server {
             slowstart: Duration::ZERO,
             source: None,
             tcp_ut: None,
+            tls: None,
             cookie: None,
             send_proxy: None,
         }
@@ -174,6 +179,27 @@ pub struct ServerCheck {
     pub port: Option<u16>,
     /// What a connect of the server's own begins with.
     pub send_proxy: Option<SendProxy>,
+    pub tls: Option<CheckTls>,
+}
+
+/// What checks of a server speak TLS with, those that do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckTls {
+    pub settings: Arc<ServerTls>,
+    /// Which connections.
+    pub when: TlsChecks,
+    pub sni: Option<String>,
+    /// `check-alpn`, in place of what traffic announces.
+    pub alpn: Option<Vec<Vec<u8>>>,
+}
+
+/// Which connections of checks speak TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TlsChecks {
+    /// Those that are opened as the server line says, and those of `connect ssl`.
+    AsServer,
+    /// Those of `connect ssl` only.
+    Scripted,
 }
 
 impl Default for ServerCheck {
@@ -187,6 +213,7 @@ impl Default for ServerCheck {
             addr: None,
             port: None,
             send_proxy: None,
+            tls: None,
         }
     }
 }

@@ -4,6 +4,7 @@ use super::address::{self, Address, Ports};
 use super::context::Context;
 use super::options::{Options, Taken};
 use super::statement::{Statement, UNBOUNDED};
+use super::tls;
 use super::value::TimeUnit;
 use crate::config::ast::{Account, Bind, BindOptions, Global, Proxy, Spanned};
 use crate::config::diagnostic::Diagnostic;
@@ -110,7 +111,8 @@ pub(super) fn line(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statemen
     let subject = format!("'bind {}' in section '{}'", word.str(), proxy.kind.keyword());
     let mut options = Options::new(Scope::Bind, line, 2, subject);
     let mut bind = BindOptions::default();
-    if options.read_all(context, READERS, &mut bind) {
+    bind.tls.address = word.str().into_owned();
+    if options.read_all(context, &[READERS, tls::BIND], &mut bind) {
         proxy.binds.push(Bind { addresses, options: bind, origin: origin(line) });
     }
 }
@@ -129,7 +131,7 @@ pub(super) fn stats_socket(context: &mut Context<'_>, global: &mut Global, line:
     let subject = format!("'stats socket' in section 'global', on '{}'", word.str());
     let mut options = Options::new(Scope::StatsSocket, line, 3, subject);
     let mut bind = BindOptions::default();
-    if options.read_all(context, READERS, &mut bind) {
+    if options.read_all(context, &[READERS], &mut bind) {
         global.stats_sockets.push(Bind { addresses, options: bind, origin: origin(line) });
     }
 }

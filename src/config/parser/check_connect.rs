@@ -3,10 +3,11 @@
 use super::admit::{self, Verdict};
 use super::context::Context;
 use super::statement::Statement;
+use super::tls;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::keyword::Scope;
 use crate::config::lexer::expand_unquoted;
-use crate::config::model::{CheckAction, CheckConnect, CheckHeader, CheckRule};
+use crate::config::model::{CheckAction, CheckConnect, CheckHeader, CheckRule, CheckTransport};
 use crate::config::parser::address::{self, Address, Host, Ports};
 use crate::config::source::Span;
 
@@ -29,12 +30,27 @@ pub(super) fn read(context: &mut Context<'_>, line: &Statement<'_>) -> Option<Ch
     let subject = format!("'{} connect'", line.text(0));
     let mut rule = CheckConnect::default();
     let mut comment = None;
+    let (mut as_server, mut ssl, mut sni, mut alpn) = (false, false, None, None);
     let mut at = 2;
     while let Some(word) = line.argument(at) {
         let name = word.str();
         match &*name {
-            "default" => rule.header = rule.header.or(CheckHeader::AsServer),
+            "default" => {
+                as_server = true;
+                rule.header = rule.header.or(CheckHeader::AsServer);
+            }
             "send-proxy" => rule.header = CheckHeader::Always,
+            "ssl" => ssl = true,
+            "sni" | "alpn" => {
+                let expected = format!("{subject} : '{name}' expects a string as argument.");
+                let text = line.string(context, at + 1, &expected)?;
+                if name == "sni" {
+                    sni = Some(text);
+                } else {
+                    alpn = Some(protocols(context, line, at + 1, &text)?);
+                }
+                at += 1;
+            }
             "linger" => rule.linger = true,
             "comment" => {
                 let expected = format!("{subject} : 'comment' expects a string as argument.");
@@ -52,18 +68,36 @@ pub(super) fn read(context: &mut Context<'_>, line: &Statement<'_>) -> Option<Ch
             other => match admit::option(context, Scope::CheckConnect, other, &subject, word.span) {
                 Verdict::Unknown => {
                     let message = format!(
-                        "{subject} : expects 'comment', 'port', 'addr', 'send-proxy', 'linger' or 'default' but got '{other}' as argument."
+                        "{subject} : expects 'comment', 'port', 'addr', 'send-proxy', 'ssl', 'sni', 'alpn', 'linger' or 'default' but got '{other}' as argument."
                     );
                     context.error(word.span, message);
                     return None;
                 }
                 Verdict::Refused => return None,
-                Verdict::Taken => at += usize::from(matches!(other, "sni" | "alpn" | "proto")),
+                Verdict::Taken => at += usize::from(other == "proto"),
             },
         }
         at += 1;
     }
+    rule.transport = match (ssl, as_server) {
+        (true, _) => CheckTransport::Tls { sni, alpn },
+        (false, true) => CheckTransport::AsServer,
+        (false, false) => CheckTransport::Plain,
+    };
     Some(CheckRule { action: CheckAction::Connect(rule), comment })
+}
+
+fn protocols(
+    context: &mut Context<'_>,
+    line: &Statement<'_>,
+    index: usize,
+    text: &str,
+) -> Option<Vec<Vec<u8>>> {
+    let list = tls::alpn(text);
+    list.map_err(|message| {
+        context.error(line.span_of(index), format!("'{} connect' : 'alpn' : {message}", line.text(0)));
+    })
+    .ok()
 }
 
 fn port(context: &mut Context<'_>, line: &Statement<'_>, index: usize) -> Option<u16> {

@@ -7,6 +7,7 @@ use super::context::Context;
 use super::cpu_map;
 use super::log;
 use super::statement::{Statement, UNBOUNDED};
+use super::tls;
 use super::value::{self, TimeUnit};
 use crate::config::ast::{Account, Global, Spanned};
 use crate::config::diagnostic::Diagnostic;
@@ -18,8 +19,10 @@ pub(super) type Reader = fn(&mut Context<'_>, &mut Global, &Statement<'_>);
 
 /// Every keyword that has an effect here.
 pub(super) const READERS: &[(&str, Reader)] = &[
+    ("ca-base", |context, global, line| tls::base(context, &mut global.tls.ca_base, line)),
     ("chroot", chroot),
     ("cpu-map", cpu_map::line),
+    ("crt-base", |context, global, line| tls::base(context, &mut global.tls.crt_base, line)),
     ("daemon", |context, global, line| global.daemon |= line.no_more(context, "daemon", 1)),
     ("description", description),
     ("gid", |context, global, line| account_id(context, &mut global.group, line)),
@@ -70,6 +73,9 @@ pub(super) const READERS: &[(&str, Reader)] = &[
     ("tune.pipesize", pipesize),
     ("tune.relay", relay),
     ("uid", |context, global, line| account_id(context, &mut global.user, line)),
+    ("ssl-default-bind-options", tls::bind_presets),
+    ("ssl-default-server-options", tls::server_presets),
+    ("ssl-server-verify", tls::verify_by_default),
     ("stats maxconn", |context, global, line| {
         global.has_commands = true;
         global.stats_maxconn =

@@ -38,6 +38,7 @@ mod switching;
 mod tcp_check;
 #[cfg(test)]
 mod tests;
+mod tls;
 pub mod value;
 
 use self::context::Context;

@@ -57,7 +57,7 @@ impl<'a> Options<'a> {
     pub(super) fn read_all<T>(
         &mut self,
         context: &mut Context<'_>,
-        readers: &Readers<T>,
+        readers: &[&Readers<T>],
         target: &mut T,
     ) -> bool {
         let mut right = true;
@@ -65,7 +65,7 @@ impl<'a> Options<'a> {
             self.at += 1;
             self.name = word.str().into_owned();
             self.place = word.span;
-            let reader = readers.iter().find(|(name, _)| *name == self.name);
+            let reader = readers.iter().copied().flatten().find(|(name, _)| *name == self.name);
             match admit::option(context, self.scope, &self.name, &self.subject, word.span) {
                 Verdict::Unknown if reader.is_none() => {
                     self.unknown(context);
@@ -82,6 +82,13 @@ impl<'a> Options<'a> {
             }
         }
         right
+    }
+
+    /// Goes on to the next word as an option's name.
+    pub(super) fn next_name(&mut self) -> Option<&'a Word> {
+        let word = self.word()?;
+        self.name = word.str().into_owned();
+        Some(word)
     }
 
     /// Where the word stands that was read last.

@@ -9,6 +9,7 @@ use super::context::Context;
 use super::options::{Options, Taken};
 use super::resolvers;
 use super::statement::{Statement, UNBOUNDED};
+use super::tls;
 use super::value::{TimeUnit, stray_name_character};
 use crate::config::ast::{InitAddr, Proxy, Server, ServerSettings, Spanned};
 use crate::config::diagnostic::{Diagnostic, Heading};
@@ -226,7 +227,7 @@ fn server(
         return None;
     }
     let mut settings = proxy.settings.default_server.clone();
-    options.read_all(context, READERS, &mut settings);
+    options.read_all(context, &[READERS, tls::SERVER], &mut settings);
     if let Some(track) = settings.track.as_ref().filter(|_| settings.check) {
         let message =
             format!("{} : unable to enable checks and tracking at the same time!", options.subject());
@@ -247,7 +248,7 @@ pub(super) fn default_line(context: &mut Context<'_>, proxy: &mut Proxy, line: &
         return context.error(line.span(), "'default-server' expects at least one option");
     }
     let mut options = Options::new(Scope::Server, line, 1, "'default-server'".to_owned());
-    options.read_all(context, READERS, settings);
+    options.read_all(context, &[READERS, tls::SERVER], settings);
     settings.weight_in_bytes += line.words.iter().map(|word| word.text.len()).sum::<usize>();
 }
 

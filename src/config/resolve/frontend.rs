@@ -81,10 +81,11 @@ impl Resolver<'_, '_> {
     fn binds(&mut self, proxy: &Proxy) -> Vec<Bind> {
         let mut binds = Vec::new();
         for line in &proxy.binds {
+            let tls = self.bind_tls(proxy, line);
             for address in &line.addresses {
                 for address in self.bind_addresses(address) {
                     let id = binds.len() as u32 + 1;
-                    binds.push(bind(line, id, address));
+                    binds.push(Bind { tls: tls.clone(), ..bind(line, id, address) });
                 }
             }
         }
@@ -138,6 +139,7 @@ pub(super) fn bind(line: &ast::Bind, id: u32, address: BindAddress) -> Bind {
         mss: options.mss,
         tcp_ut: options.tcp_ut,
         accept_proxy: options.accept_proxy,
+        tls: None,
         origin: line.origin.clone(),
     }
 }

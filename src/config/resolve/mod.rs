@@ -18,13 +18,14 @@ mod rules;
 mod sentinels;
 mod server;
 mod stats;
+mod tls;
 mod track;
 
 use std::collections::{BTreeSet, HashMap};
 
 use self::names::Names;
 use self::rules::Scene;
-use super::ast::{Proxy, Tree};
+use super::ast::{Proxy, TlsDefaults, Tree};
 use super::bundle::{Bundle, Wanted};
 use super::model::{Config, Global, LogTarget, VariableId};
 use super::parser::context::Context;
@@ -42,6 +43,9 @@ struct Resolver<'a, 'b> {
     hosts: BTreeSet<String>,
     users: BTreeSet<String>,
     groups: BTreeSet<String>,
+    pems: BTreeSet<String>,
+    /// The global section's.
+    tls: TlsDefaults,
     variables: HashMap<String, VariableId>,
     /// Set by every sample that asks where the client came to.
     wants_destination: bool,
@@ -69,6 +73,8 @@ pub fn resolve(tree: &Tree, sources: &Sources, context: &mut Context<'_>) -> (Co
         hosts: BTreeSet::new(),
         users: BTreeSet::new(),
         groups: BTreeSet::new(),
+        pems: BTreeSet::new(),
+        tls: tree.global.tls.clone(),
         variables: HashMap::new(),
         wants_destination: false,
         reads_payload: false,
@@ -89,6 +95,7 @@ pub fn resolve(tree: &Tree, sources: &Sources, context: &mut Context<'_>) -> (Co
         users: resolver.users.into_iter().collect(),
         groups: resolver.groups.into_iter().collect(),
         patterns: early.patterns.into_iter().collect::<BTreeSet<_>>().into_iter().collect(),
+        pems: resolver.pems.into_iter().collect(),
     };
     (config, wanted)
 }

@@ -73,6 +73,7 @@ impl Resolver<'_, '_> {
         let (settings, defaults) = (&server.settings, Server::default());
         let source = settings.source.as_ref().or(proxy.settings.source.as_ref());
         let source = source.and_then(|source| self.ip(source, proxy, server));
+        let tls = self.server_tls(proxy, server, check);
         Server {
             name: server.name.value.clone(),
             id,
@@ -84,7 +85,9 @@ impl Resolver<'_, '_> {
             },
             fqdn: fqdn(server),
             lookup: lookup(server),
-            check: settings.check.then(|| self.server_check(proxy, server, check)),
+            check: settings
+                .check
+                .then(|| ServerCheck { tls: tls.checks, ..self.server_check(proxy, server, check) }),
             track: None,
             weight: settings.weight.unwrap_or(defaults.weight),
             backup: settings.backup,
@@ -100,6 +103,7 @@ impl Resolver<'_, '_> {
             slowstart: settings.slowstart,
             source: source.filter(|ip| !ip.is_unspecified()),
             tcp_ut: settings.tcp_ut,
+            tls: tls.traffic,
             cookie: settings.cookie.clone(),
             send_proxy: send_proxy(settings.send_proxy),
         }
@@ -216,6 +220,7 @@ impl Resolver<'_, '_> {
             addr: settings.check_addr.as_ref().and_then(|address| self.ip(address, proxy, server)),
             port: settings.check_port,
             send_proxy: check_header(settings),
+            tls: None,
         }
     }
 

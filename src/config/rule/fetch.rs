@@ -3,6 +3,7 @@
 use super::place::Seen;
 use crate::config::model::{
     BackendFact, Counter, Fetch, FrontendFact, HttpFact, PayloadFact, ProcessFact, ServerFact, SessionFact,
+    TlsFact,
 };
 
 /// One row.
@@ -83,6 +84,10 @@ const fn row(name: &'static str, takes: Takes, kind: Kind, seen: Seen, help: &'s
 }
 
 const fn session(name: &'static str, fact: &'static Fetch, kind: Kind, help: &'static str) -> FetchRow {
+    row(name, Takes::Nothing(fact), kind, Seen::Always, help)
+}
+
+const fn tls(name: &'static str, fact: &'static Fetch, kind: Kind, help: &'static str) -> FetchRow {
     row(name, Takes::Nothing(fact), kind, Seen::Always, help)
 }
 
@@ -219,7 +224,57 @@ static FETCHES: &[FetchRow] = &[
     of_server("srv_weight", ServerFact::Weight, "a server's weight in force"),
     of_server("srv_uweight", ServerFact::UserWeight, "a server's weight as set"),
     of_server("srv_iweight", ServerFact::InitialWeight, "a server's weight in the config"),
-    session("ssl_fc", &FALSE, Bool, "whether the client speaks TLS to rolecall"),
+    tls(
+        "ssl_fc",
+        &Fetch::Session(SessionFact::Tls(TlsFact::Spoken)),
+        Bool,
+        "whether the client speaks TLS to rolecall",
+    ),
+    tls("ssl_fc_sni", &SNI, Text, "the host name that the client asked rolecall for"),
+    FetchRow { method: Some("end"), ..tls("ssl_fc_sni_end", &SNI, Text, "how that host name ends") },
+    FetchRow { method: Some("reg"), ..tls("ssl_fc_sni_reg", &SNI, Text, "that host name by an expression") },
+    tls(
+        "ssl_fc_has_sni",
+        &Fetch::Session(SessionFact::Tls(TlsFact::HasServerName)),
+        Bool,
+        "whether the client asked for a host name",
+    ),
+    tls(
+        "ssl_fc_protocol",
+        &Fetch::Session(SessionFact::Tls(TlsFact::Protocol)),
+        Text,
+        "the version of TLS: 'TLSv1.3'",
+    ),
+    tls(
+        "ssl_fc_cipher",
+        &Fetch::Session(SessionFact::Tls(TlsFact::Cipher)),
+        Text,
+        "the cipher, by OpenSSL's name",
+    ),
+    tls(
+        "ssl_fc_alpn",
+        &Fetch::Session(SessionFact::Tls(TlsFact::Alpn)),
+        Text,
+        "the protocol that was agreed on",
+    ),
+    tls(
+        "ssl_fc_has_crt",
+        &Fetch::Session(SessionFact::Tls(TlsFact::HasCertificate)),
+        Bool,
+        "whether the client showed a certificate",
+    ),
+    tls(
+        "ssl_c_used",
+        &Fetch::Session(SessionFact::Tls(TlsFact::HasCertificate)),
+        Bool,
+        "whether the client showed a certificate",
+    ),
+    tls(
+        "ssl_fc_is_resumed",
+        &Fetch::Session(SessionFact::Tls(TlsFact::Resumed)),
+        Bool,
+        "whether the client resumed an earlier TLS session",
+    ),
     payload("req.len", &LENGTH, Integer, None, "bytes the client has sent"),
     payload("req_len", &LENGTH, Integer, None, "bytes the client has sent"),
     row("req.payload", Takes::Bytes, Binary, Seen::Request, "some of the client's first bytes"),
@@ -274,6 +329,7 @@ static FETCHES: &[FetchRow] = &[
 static TRUE: Fetch = Fetch::Constant(crate::config::model::Value::Bool(true));
 static FALSE: Fetch = Fetch::Constant(crate::config::model::Value::Bool(false));
 static ONE: Fetch = Fetch::Constant(crate::config::model::Value::Integer(1));
+static SNI: Fetch = Fetch::Session(SessionFact::Tls(TlsFact::ServerName));
 static LENGTH: Fetch = Fetch::Payload(PayloadFact::Length);
 static TLS_NAME: Fetch = Fetch::Payload(PayloadFact::TlsServerName);
 static TLS_HELLO: Fetch = Fetch::Payload(PayloadFact::TlsHelloType);
@@ -373,17 +429,17 @@ static OTHERS: &[&str] = &[
     "ssl_bc_session_id", "ssl_bc_session_key", "ssl_bc_unique_id", "ssl_bc_use_keysize", "ssl_c_ca_err",
     "ssl_c_ca_err_depth", "ssl_c_chain_der", "ssl_c_der", "ssl_c_err", "ssl_c_i_dn", "ssl_c_key_alg",
     "ssl_c_notafter", "ssl_c_notbefore", "ssl_c_s_dn", "ssl_c_serial", "ssl_c_sha1", "ssl_c_sig_alg",
-    "ssl_c_used", "ssl_c_verify", "ssl_c_version", "ssl_f_der", "ssl_f_i_dn", "ssl_f_key_alg",
+    "ssl_c_verify", "ssl_c_version", "ssl_f_der", "ssl_f_i_dn", "ssl_f_key_alg",
     "ssl_f_notafter", "ssl_f_notbefore", "ssl_f_s_dn", "ssl_f_serial", "ssl_f_sha1", "ssl_f_sig_alg",
-    "ssl_f_version", "ssl_fc_alg_keysize", "ssl_fc_alpn", "ssl_fc_cipher", "ssl_fc_cipherlist_bin",
+    "ssl_f_version", "ssl_fc_alg_keysize", "ssl_fc_cipherlist_bin",
     "ssl_fc_cipherlist_hex", "ssl_fc_cipherlist_str", "ssl_fc_cipherlist_xxh",
     "ssl_fc_client_early_traffic_secret", "ssl_fc_client_handshake_traffic_secret", "ssl_fc_client_random",
     "ssl_fc_client_traffic_secret_0", "ssl_fc_early_exporter_secret", "ssl_fc_ecformats_bin",
     "ssl_fc_eclist_bin", "ssl_fc_err", "ssl_fc_err_str", "ssl_fc_exporter_secret", "ssl_fc_extlist_bin",
-    "ssl_fc_has_crt", "ssl_fc_has_early", "ssl_fc_has_sni", "ssl_fc_is_resumed", "ssl_fc_npn",
-    "ssl_fc_protocol", "ssl_fc_protocol_hello_id", "ssl_fc_server_handshake_traffic_secret",
+    "ssl_fc_has_early", "ssl_fc_npn",
+    "ssl_fc_protocol_hello_id", "ssl_fc_server_handshake_traffic_secret",
     "ssl_fc_server_random", "ssl_fc_server_traffic_secret_0", "ssl_fc_session_id", "ssl_fc_session_key",
-    "ssl_fc_sni", "ssl_fc_sni_end", "ssl_fc_sni_reg", "ssl_fc_unique_id", "ssl_fc_use_keysize",
+    "ssl_fc_unique_id", "ssl_fc_use_keysize",
     "ssl_s_chain_der", "ssl_s_der", "ssl_s_i_dn", "ssl_s_key_alg", "ssl_s_notafter", "ssl_s_notbefore",
     "ssl_s_s_dn", "ssl_s_serial", "ssl_s_sha1", "ssl_s_sig_alg", "ssl_s_version", "status", "table_avl",
     "table_cnt", "thread", "unique-id", "url32", "url32+src", "url_dir", "url_dom", "url_ip", "url_len",

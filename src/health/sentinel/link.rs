@@ -10,8 +10,8 @@ use tokio::io::ReadBuf;
 use tokio::time::{Instant, timeout_at};
 
 use super::trouble::Trouble;
-use crate::config::model::CheckConnect;
-use crate::health::probe::{self, Connection, Greeting, ProbeError, Target};
+use crate::config::model::{CheckConnect, CheckTls};
+use crate::health::probe::{self, Connection, Greeting, ProbeError, Securing, Target};
 use crate::health::timing::Dice;
 use crate::redis::reply::Inbox;
 
@@ -34,19 +34,34 @@ impl Link {
             source: None,
             greeting: Greeting::NONE,
         };
-        Link::open(&target, CheckConnect::default(), timeout).await
+        Link::open(&target, &CheckConnect::default(), None, timeout).await
     }
 
-    /// To a server, by its check's address; `over` is what the script's own connect says.
-    pub(super) async fn open(target: &Target, how: CheckConnect, timeout: Duration) -> Result<Link, Trouble> {
-        match timeout_at(Instant::now() + timeout, probe::open(target, how)).await {
-            Err(_) => Err(Trouble::ConnectTimeout),
-            Ok(Ok(connection)) => Ok(Link { connection, inbox: Inbox::default() }),
+    /// To a server, by its check's address; `how` is what the script's own connect says, `tls` what the server
+    /// line says of TLS in checks.
+    pub(super) async fn open(
+        target: &Target,
+        how: &CheckConnect,
+        tls: Option<&CheckTls>,
+        timeout: Duration,
+    ) -> Result<Link, Trouble> {
+        let deadline = Instant::now() + timeout;
+        let connection = match timeout_at(deadline, probe::open(target, how)).await {
+            Err(_) => return Err(Trouble::ConnectTimeout),
+            Ok(Ok(connection)) => connection,
             Ok(Err(ProbeError::Connect(error) | ProbeError::Socket(error))) => {
-                Err(Trouble::Connect(probe::words(&error)))
+                return Err(Trouble::Connect(probe::words(&error)));
             }
-            Ok(Err(error)) => Err(Trouble::Connect(error.to_string())),
-        }
+            Ok(Err(error)) => return Err(Trouble::Connect(error.to_string())),
+        };
+        let connection = match Securing::of(&how.transport, tls) {
+            None => connection,
+            Some(securing) => match timeout_at(deadline, connection.secured(securing)).await {
+                Err(_) => return Err(Trouble::ConnectTimeout),
+                Ok(secured) => secured.map_err(|error| Trouble::Connect(error.to_string()))?,
+            },
+        };
+        Ok(Link { connection, inbox: Inbox::default() })
     }
 
     pub(super) async fn send(&mut self, bytes: &[u8], deadline: Instant) -> Result<(), Trouble> {

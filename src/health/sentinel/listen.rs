@@ -68,7 +68,7 @@ pub(super) async fn run(job: ListenJob, hints: Sender<Hint>, facts: Sender<Fact>
 }
 
 async fn subscribe(job: &ListenJob) -> Result<Link, Deaf> {
-    let mut link = Link::open(&job.target, job.connect, job.timeout).await?;
+    let mut link = Link::open(&job.target, &job.connect, job.tls.as_ref(), job.timeout).await?;
     let deadline = Instant::now() + job.timeout;
     let request = [job.login.expose(), &command(&[b"SUBSCRIBE", HELLO_CHANNEL.as_bytes()])].concat();
     link.send(&request, deadline).await?;

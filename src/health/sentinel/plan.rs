@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::model::{
-    Backend, CheckAction, CheckConnect, CheckHeader, CheckMethod, SentinelGroup, Server, ServerAddress,
+    Backend, CheckAction, CheckConnect, CheckMethod, CheckTls, SentinelGroup, Server, ServerAddress,
     ServerPort, SlotTakes,
 };
 use crate::health::probe::Target;
@@ -48,6 +48,8 @@ pub(super) struct ListenJob {
     pub(super) target: Target,
     /// The script's own `tcp-check connect`, or what is done without one.
     pub(super) connect: CheckConnect,
+    /// What the server line says of TLS in checks: a login must not go out in the clear where they speak it.
+    pub(super) tls: Option<CheckTls>,
     pub(super) login: Login,
     pub(super) timeout: Duration,
 }
@@ -78,6 +80,7 @@ impl ListenJob {
         self.server.key == other.server.key
             && self.target == other.target
             && self.connect == other.connect
+            && self.tls == other.tls
             && self.login == other.login
             && self.timeout == other.timeout
     }
@@ -131,15 +134,14 @@ fn listener(backend: &Backend, server: &Server, live: &Arc<ServerLive>) -> Liste
     let replies = command::count(&bytes).map_or(0, |commands| commands.complete);
     let rules: &[_] = if let CheckMethod::TcpCheck(rules) = &backend.check { rules } else { &[] };
     let connect = rules.iter().find_map(|rule| match &rule.action {
-        CheckAction::Connect(connect) => Some(CheckConnect { linger: false, ..*connect }),
+        CheckAction::Connect(connect) => Some(CheckConnect { linger: false, ..connect.clone() }),
         _ => None,
     });
-    let implicit = CheckConnect { header: CheckHeader::AsServer, ..CheckConnect::default() };
-    let connect = connect.unwrap_or(implicit);
     ListenJob {
         server: Arc::clone(live),
         target: Target::of(server),
-        connect,
+        connect: connect.unwrap_or(CheckConnect::IMPLICIT),
+        tls: server.check.as_ref().and_then(|check| check.tls.clone()),
         login: Login { bytes, replies },
         timeout: backend.timeout_connect.unwrap_or(TIMEOUT).max(TIMEOUT),
     }

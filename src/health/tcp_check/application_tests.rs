@@ -21,6 +21,7 @@ fn method(lines: &str) -> CheckMethod {
         hosts: BTreeMap::new(),
         users: BTreeMap::new(),
         groups: BTreeMap::new(),
+        pems: Default::default(),
         patterns: BTreeMap::new(),
         hostname: String::new(),
         resolv_conf: None,
@@ -271,7 +272,7 @@ fn mail_directory_and_handshake() {
         let mut step = engine.begin();
         loop {
             step = match step {
-                Step::Connect { .. } => engine.on_connected(),
+                Step::Connect(_) => engine.on_connected(),
                 Step::Send(bytes) => {
                     sent.push(String::from_utf8_lossy(&bytes).into_owned());
                     engine.on_sent()

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use super::engine::{Asks, Engine, Mode, Phase};
+use super::engine::{Asks, Engine, Layer, Mode, Phase};
 use super::expect::{self, Miss, Words};
 use super::format::Material;
 use super::http::{self, Reading};
@@ -31,13 +31,20 @@ impl<'a> Engine<'a> {
                 let info = expect.on_success.as_deref().map(|format| self.render(expect, format));
                 (status_or(expect.ok_status, CheckStatus::L7Ok), info.unwrap_or_else(|| self.plain_info()))
             }
-            Some(CheckAction::Connect(_)) => (CheckStatus::L4Ok, self.plain_info()),
+            Some(CheckAction::Connect(_)) => (self.connected_status(), self.plain_info()),
             Some(_) => (CheckStatus::L7Ok, self.plain_info()),
-            None => (CheckStatus::L4Ok, String::new()),
+            None => (self.connected_status(), String::new()),
         };
         let settled = if status.passed() { Settled::Pass } else { Settled::Failure };
         let outcome = self.outcome(status, settled, info);
         self.conclude(outcome)
+    }
+
+    fn connected_status(&self) -> CheckStatus {
+        match self.passed_layer {
+            Layer::Connected => CheckStatus::L4Ok,
+            Layer::Secured => CheckStatus::L6Ok,
+        }
     }
 
     /// What a pass says where no rule does.

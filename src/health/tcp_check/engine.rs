@@ -8,7 +8,7 @@ use super::expect::{self, Verdict, Words};
 use super::replies::Replies;
 use super::script::{self, Part, REDIS_CHECK};
 use super::{Bystander, CheckOutcome, Step};
-use crate::config::model::{CheckAction, CheckConnect, CheckExpect, CheckHeader, CheckMethod, CheckRule};
+use crate::config::model::{CheckAction, CheckConnect, CheckExpect, CheckMethod, CheckRule};
 use crate::redis::role::Findings;
 use crate::state::CheckStatus;
 
@@ -27,6 +27,13 @@ pub enum Asks {
     Script,
     /// After a script that passes, INFO replication is asked unless its replies have told all of that.
     Role,
+}
+
+/// What a connection has come to before its first byte.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Layer {
+    Connected,
+    Secured,
 }
 
 #[derive(Debug)]
@@ -61,6 +68,7 @@ pub struct Engine<'a> {
     pub(super) last: Option<usize>,
     pub(super) phase: Phase,
     pub(super) ended: bool,
+    pub(super) passed_layer: Layer,
     pub(super) replies: Replies,
     /// What the answers of this check have said themselves: the last code, the last words.
     pub(super) said: Words,
@@ -92,6 +100,7 @@ impl<'a> Engine<'a> {
             last: None,
             phase: Phase::Idle,
             ended: false,
+            passed_layer: Layer::Connected,
             replies: Replies::new(bufsize),
             said: Words::default(),
             bystander: Bystander::default(),
@@ -111,12 +120,13 @@ impl<'a> Engine<'a> {
         // What an earlier connection brought says nothing about a server that now cannot be reached.
         self.replies.connected();
         (self.identity, self.identity_age) = (None, Duration::ZERO);
+        self.passed_layer = Layer::Connected;
         let first = self.rules.iter().find(|rule| rule.action != CheckAction::Comment);
         if matches!(first.map(|rule| &rule.action), Some(CheckAction::Connect(_))) {
             return self.run();
         }
         self.phase = Phase::ConnectingImplicitly;
-        Step::Connect { port: None, addr: None, linger: false, header: CheckHeader::AsServer }
+        Step::Connect(&CheckConnect::IMPLICIT)
     }
 
     /// Starts a check on the connection of the last one, opened `age` ago; only after [`Engine::reusable`].
@@ -163,6 +173,24 @@ impl<'a> Engine<'a> {
             self.at += 1;
         }
         self.run()
+    }
+
+    /// The connection stands, and speaks TLS.
+    pub fn on_secured(&mut self) -> Step<'a> {
+        self.passed_layer = Layer::Secured;
+        self.on_connected()
+    }
+
+    /// The connection stands, and there was no handshake; `error` in HAProxy's words.
+    pub fn on_handshake_failed(&mut self, error: &str) -> Step<'a> {
+        let info = format!("{error}{}", self.place());
+        self.fail(CheckStatus::L6Response, info)
+    }
+
+    /// The same, for want of time.
+    pub fn on_handshake_timeout(&mut self) -> Step<'a> {
+        let place = self.place();
+        self.fail(CheckStatus::L6Timeout, place)
     }
 
     /// Everything was written.
@@ -267,8 +295,7 @@ impl<'a> Engine<'a> {
                 }
                 CheckAction::Connect(connect) => {
                     self.phase = Phase::Connecting;
-                    let CheckConnect { port, addr, linger, header } = *connect;
-                    return Step::Connect { port, addr, linger, header };
+                    return Step::Connect(connect);
                 }
                 CheckAction::Send(bytes) | CheckAction::SendBinary(bytes) => {
                     self.replies.send(bytes.expose());

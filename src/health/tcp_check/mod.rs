@@ -38,9 +38,8 @@ mod application_tests;
 
 use std::borrow::Cow;
 use std::fmt;
-use std::net::IpAddr;
 
-use crate::config::model::CheckHeader;
+use crate::config::model::CheckConnect;
 use crate::redis::RoleReport;
 use crate::state::CheckStatus;
 
@@ -51,15 +50,8 @@ use crate::state::CheckStatus;
 )]
 pub enum Step<'a> {
     /// Open a connection, after closing the present one; answer with `on_connected` or `on_connect_failed`.
-    Connect {
-        /// `None`: the server's check port.
-        port: Option<u16>,
-        /// `None`: the server's check address.
-        addr: Option<IpAddr>,
-        /// Close this connection cleanly instead of by RST.
-        linger: bool,
-        header: CheckHeader,
-    },
+    /// If it speaks TLS, answer with `on_secured` or `on_handshake_failed` instead.
+    Connect(&'a CheckConnect),
     /// Write all of it; answer with `on_sent` or `on_io_error`. May hold a password.
     Send(Cow<'a, [u8]>),
     /// Answer with `on_bytes`, `on_eof`, `on_io_error` or `on_timeout`.
@@ -72,9 +64,7 @@ pub enum Step<'a> {
 impl fmt::Debug for Step<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Step::Connect { port, addr, linger, header } => {
-                write!(f, "Connect({port:?}, {addr:?}, linger {linger}, header {header:?})")
-            }
+            Step::Connect(how) => f.debug_tuple("Connect").field(how).finish(),
             Step::Send(bytes) => write!(f, "Send({} bytes)", bytes.len()),
             Step::Wait => f.write_str("Wait"),
             Step::Done(outcome) => f.debug_tuple("Done").field(outcome).finish(),

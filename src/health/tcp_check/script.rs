@@ -104,7 +104,7 @@ pub fn rehearse(
     loop {
         step = match step {
             Step::Done(outcome) => return outcome,
-            Step::Connect { .. } => {
+            Step::Connect(_) => {
                 pending.clear();
                 engine.on_connected()
             }

@@ -65,7 +65,7 @@ pub(super) fn play(method: &CheckMethod, bytes: &[u8], piece: usize, end: End) -
     loop {
         step = match step {
             Step::Done(outcome) => return outcome,
-            Step::Connect { .. } => engine.on_connected(),
+            Step::Connect(_) => engine.on_connected(),
             Step::Send(_) => engine.on_sent(),
             Step::Wait => match (pieces.next(), end) {
                 (Some(piece), _) => engine.on_bytes(piece),
@@ -85,7 +85,7 @@ fn asked(method: &CheckMethod, mode: Mode, answers: &[&str]) -> (Vec<String>, Ch
     loop {
         step = match step {
             Step::Done(outcome) => return (sent, outcome),
-            Step::Connect { .. } => engine.on_connected(),
+            Step::Connect(_) => engine.on_connected(),
             Step::Send(bytes) => {
                 sent.push(String::from_utf8_lossy(&bytes).into_owned());
                 engine.on_sent()
@@ -351,7 +351,7 @@ fn connect_failures_name_the_step_only_in_scripts() {
         .iter()
         .map(|method| {
             let mut engine = Engine::new(method, 16384, Mode::Once);
-            assert!(matches!(engine.begin(), Step::Connect { .. }));
+            assert!(matches!(engine.begin(), Step::Connect(_)));
             let Step::Done(outcome) = engine.on_connect_failed("Connection refused") else {
                 panic!("not done")
             };
@@ -620,7 +620,7 @@ fn a_kept_probe_repeats_all_but_login_and_quit() {
         let outcome = loop {
             step = match step {
                 Step::Done(outcome) => break outcome,
-                Step::Connect { .. } => engine.on_connected(),
+                Step::Connect(_) => engine.on_connected(),
                 Step::Send(bytes) => {
                     sent.push(String::from_utf8_lossy(&bytes).trim_end().to_owned());
                     replies = if bytes.starts_with(b"INFO server") {

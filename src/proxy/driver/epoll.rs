@@ -248,6 +248,17 @@ impl Engine for Readiness {
         self.pump.reports.push_back((slot, Report::Event(Event::ConnectFailed(error))));
     }
 
+    fn attach(&mut self, slot: Slot, server: OwnedFd) -> io::Result<()> {
+        let Some(link) = self.links.get_mut(slot as usize).and_then(Option::as_mut) else { return Ok(()) };
+        link.attempt = link.attempt.wrapping_add(1);
+        let token = Token::Socket { slot, stamp: stamp(link), side: Side::Server };
+        self.register(&server, token)?;
+        if let Some(link) = self.links[slot as usize].as_mut() {
+            link.server = End::of(server, Flags::default());
+        }
+        Ok(())
+    }
+
     fn perform(&mut self, slot: Slot, op: &Op) {
         let Some(link) = self.links.get_mut(slot as usize).and_then(Option::as_mut) else { return };
         match op {

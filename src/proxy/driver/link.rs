@@ -171,7 +171,7 @@ pub(super) fn failure(errno: Errno) -> Failure {
 }
 
 /// What an error while connecting means.
-pub(super) fn connect_error(errno: Errno) -> ConnectError {
+pub(in crate::proxy) fn connect_error(errno: Errno) -> ConnectError {
     match errno {
         Errno::ECONNREFUSED | Errno::ENOENT | Errno::ECONNRESET => ConnectError::Refused,
         Errno::EHOSTUNREACH | Errno::ENETUNREACH | Errno::ETIMEDOUT | Errno::ENETDOWN | Errno::EHOSTDOWN => {

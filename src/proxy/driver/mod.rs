@@ -44,6 +44,8 @@ use crate::state::Listener;
 use crate::sys::connect::{self, Outgoing};
 use crate::sys::unix;
 
+pub(super) use link::connect_error;
+
 /// Where a session stands in its worker, and in its engine.
 pub type Slot = u32;
 
@@ -63,6 +65,9 @@ pub trait Engine {
 
     /// Begins a connection to a server; it ends as `Connected` or `ConnectFailed`.
     fn connect(&mut self, slot: Slot, spec: &ConnectSpec);
+
+    /// Takes in a connection to a server that stands already; nothing is reported of that.
+    fn attach(&mut self, slot: Slot, server: OwnedFd) -> io::Result<()>;
 
     /// Executes an operation that concerns sockets: all but `Connect`, `ReportQuiet`, `Peek`, `Take`, `Serve`,
     /// `Log`, `End`.
@@ -101,7 +106,7 @@ pub enum Release {
 }
 
 /// Begins a connection to a server.
-fn begin_connect(spec: &ConnectSpec) -> io::Result<OwnedFd> {
+pub(super) fn begin_connect(spec: &ConnectSpec) -> io::Result<OwnedFd> {
     match &spec.target {
         Target::Tcp(address) => {
             let how =

@@ -15,15 +15,17 @@
 //! A server that refused because it is no longer master or no longer proven costs no retry: that is found out
 //! after the connect and before the first byte (see `state::master`).
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use super::super::assign::{Pool, Seat};
-use super::super::contract::{ConnectError, ConnectSpec, Op, Target};
+use super::super::contract::{ConnectError, ConnectSpec, Op, SecuredSpec, Target};
 use super::timers::after;
 use super::{Context, NONE, Session, Stage, millis};
-use crate::config::model::{Backend, Balance, Redispatch, Server, ServerAddress, ServerPort};
+use crate::config::model::{Backend, Balance, Redispatch, Server, ServerAddress, ServerPort, ServerTls};
 use crate::state::{Cause, Operation, Phase, Termination};
+use crate::tls::connector;
 
 /// Longest pause before a server that refused is tried again.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -103,6 +105,7 @@ impl Session {
                 keepalive: pool.backend().keepalive,
                 user_timeout: server.tcp_ut,
                 announce: server.send_proxy.map(|form| self.announce(form)),
+                secured: server.tls.as_ref().map(|tls| self.secured_spec(tls)),
             })
         });
         // Removed by a reload while this session paused, or without an address for now.
@@ -117,6 +120,11 @@ impl Session {
         backend.last_session.store(last, Relaxed);
         self.stage = Stage::Connecting { until: after(context.now, pool.backend().timeout_connect) };
         ops.push(Op::Connect(Box::new(spec)));
+    }
+
+    fn secured_spec(&self, tls: &Arc<ServerTls>) -> SecuredSpec {
+        let client = self.tls.as_ref().and_then(|facts| facts.sni.as_deref());
+        SecuredSpec { settings: Arc::clone(tls), sni: connector::asked(tls, client).map(str::to_owned) }
     }
 
     /// The connection stands; the last look before bytes may go there.

@@ -74,6 +74,7 @@ impl Session {
             backend: member.cloned(),
             server: self.server.clone(),
             client: self.client,
+            tls: self.tls.clone(),
             accepted: self.accepted_at,
             wait: time(self.wait),
             connect: time(self.connect),

@@ -68,6 +68,7 @@ use crate::state::{
     Admission, BackendLive, FrontendLive, ServerKey, ServerLive, SessionToken, Snapshot, Termination, Workers,
 };
 use crate::time::Tick;
+use crate::tls::Facts;
 pub use greeting::Refusal;
 use membership::Membership;
 use ruling::Ruling;
@@ -89,6 +90,8 @@ pub struct SessionOrigin {
     pub accepted: Tick,
     /// The same moment on the wall clock, for the log.
     pub accepted_at: SystemTime,
+    /// What its handshake told, if it speaks TLS.
+    pub tls: Option<Arc<Facts>>,
 }
 
 /// What is true while a session handles an event.
@@ -168,6 +171,7 @@ pub struct Session {
     client: Option<SocketAddr>,
     accepted: Tick,
     accepted_at: SystemTime,
+    tls: Option<Arc<Facts>>,
     admission: Admission,
     backend: Option<Membership>,
     seat: Option<Seat>,
@@ -220,6 +224,7 @@ impl Session {
             client: origin.client,
             accepted: origin.accepted,
             accepted_at: origin.accepted_at,
+            tls: origin.tls,
             admission,
             backend: None,
             seat: None,

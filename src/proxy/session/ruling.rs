@@ -304,6 +304,7 @@ impl Session {
             client: self.client,
             destination: ruling.and_then(|ruling| ruling.destination),
             bind: ruling.map(|ruling| ruling.bind),
+            tls: self.tls.as_deref(),
             payload: ruling
                 .filter(|ruling| ruling.waits)
                 .map(|ruling| Payload { bytes: &ruling.said, complete: ruling.complete }),

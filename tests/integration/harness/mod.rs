@@ -1,6 +1,7 @@
 //! What the integration tests stand on: real processes in private directories on free loopback ports, all
 //! of them killed by their id when their handle goes out of scope; deadlines instead of sleeps.
 
+pub mod certificates;
 pub mod client;
 pub mod dns;
 pub mod network;

@@ -323,6 +323,13 @@ impl Engine for Completions {
         self.pump.tell(slot, Event::ConnectFailed(error));
     }
 
+    fn attach(&mut self, slot: Slot, server: OwnedFd) -> io::Result<()> {
+        let Some(link) = find(&mut self.links, slot) else { return Ok(()) };
+        link.attempt = link.attempt.wrapping_add(1);
+        link.server = End::of(Some(self.pump.ring.adopt(server)), Flags::default());
+        Ok(())
+    }
+
     fn perform(&mut self, slot: Slot, op: &Op) {
         let Some(link) = find(&mut self.links, slot) else { return };
         match op {

@@ -40,8 +40,9 @@ impl Scene {
         engine.open(SLOT, 9, accepted.into()).unwrap();
         let target = Target::Tcp(listener.local_addr().unwrap());
         let server = ServerKey(0);
-        let (source, keepalive, user_timeout, announce) = (None, None, None, None);
-        let spec = ConnectSpec { server, target, source, keepalive, user_timeout, announce };
+        let (source, keepalive, user_timeout) = (None, None, None);
+        let spec =
+            ConnectSpec { server, target, source, keepalive, user_timeout, announce: None, secured: None };
         engine.connect(SLOT, &spec);
         let (server, _) = listener.accept().unwrap();
         for stream in [&client, &server] {
@@ -264,6 +265,7 @@ fn join(engine: &mut Completions, slot: Slot) -> (TcpStream, TcpStream) {
         keepalive: None,
         user_timeout: None,
         announce: None,
+        secured: None,
     };
     engine.connect(slot, &spec);
     let (server, _) = listener.accept().unwrap();
