@@ -179,7 +179,7 @@ fn receive(link: &UnixStream) -> io::Result<Handover> {
     let frame = incoming.read(link).map_err(io::Error::other)?;
     let frame = frame.ok_or(io::ErrorKind::WouldBlock)?;
     match FromParent::from_frame(frame).map_err(io::Error::other)? {
-        FromParent::Handover(handover) => Ok(handover),
+        FromParent::Handover(handover) => Ok(*handover),
         FromParent::ReloadFailed(reason) => Err(io::Error::other(reason)),
         FromParent::Client(..) => Err(io::Error::other("a client came before the config")),
     }

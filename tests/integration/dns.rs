@@ -321,7 +321,7 @@ fn the_example_of_a_headless_service_follows_its_pods() {
         .replace("hold obsolete 5s", "hold obsolete 100ms");
     let stand = Stand::start(&example.replace("maxconn 4096", "stats socket SOCKET"), port);
     let empty = format!("-:{redis}");
-    stand.wait_for_addresses("masters", &[&empty; 5]);
+    stand.wait_for_addresses("masters", &[empty.as_str(); 5]);
     // The first pod, a replica beside it, and then only that, promoted.
     dns.addresses(name, &["127.0.0.2"]);
     wait_until_served_by(port, "127.0.0.2");
