@@ -34,6 +34,9 @@ impl Stand {
     fn start(config: &str, port: u16) -> Stand {
         let socket = tempfile::TempDir::new().expect("a private directory");
         let rolecall = Rolecall::start(&Stand::completed(config, &socket), port);
+        // It is bound after the port.
+        let path = socket.path().join("s");
+        eventually("a runtime socket", LONG, || std::os::unix::net::UnixStream::connect(&path).ok());
         Stand { rolecall, socket }
     }
 
