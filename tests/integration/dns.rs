@@ -34,6 +34,9 @@ impl Stand {
     fn start(config: &str, port: u16) -> Stand {
         let socket = tempfile::TempDir::new().expect("a private directory");
         let rolecall = Rolecall::start(&Stand::completed(config, &socket), port);
+        // It is bound after the port.
+        let path = socket.path().join("s");
+        eventually("a runtime socket", LONG, || std::os::unix::net::UnixStream::connect(&path).ok());
         Stand { rolecall, socket }
     }
 
@@ -321,7 +324,7 @@ fn the_example_of_a_headless_service_follows_its_pods() {
         .replace("hold obsolete 5s", "hold obsolete 100ms");
     let stand = Stand::start(&example.replace("maxconn 4096", "stats socket SOCKET"), port);
     let empty = format!("-:{redis}");
-    stand.wait_for_addresses("masters", &[&empty; 5]);
+    stand.wait_for_addresses("masters", &[empty.as_str(); 5]);
     // The first pod, a replica beside it, and then only that, promoted.
     dns.addresses(name, &["127.0.0.2"]);
     wait_until_served_by(port, "127.0.0.2");
