@@ -204,6 +204,7 @@ async fn run(start: Start, config: Config, parts: Parts) -> Result<u8, StartErro
     let records = Arc::new(move |record| logger.session(record));
     let duty = Duty::begin((control, desk, Slots::new(came)), settings, place, default_maxconn)?;
     let handles = start_workers(choice.run, &Shared { published, workers, records, connects, services })?;
+    duty.tell_fallbacks(handles.fallbacks());
     Ok(duty.run(handles).await)
 }
 

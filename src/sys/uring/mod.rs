@@ -48,7 +48,7 @@ use slab::Slab;
 pub use self::pool::{Chunk, Shape};
 use self::pool::{GROUP, Pool};
 pub use self::terms::{Done, FlightKey, Notice, Outcome, Parcel, Reception, Sent, Socket};
-pub use self::trial::trial;
+pub use self::trial::{reason, trial};
 
 /// What a caller knows an operation by: 61 bits of its own.
 pub type Tag = u64;
