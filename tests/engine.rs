@@ -48,6 +48,10 @@ impl Program {
     }
 
     fn start_with(relay: &str, option: &str) -> Program {
+        Program::start_as(relay, option, &[])
+    }
+
+    fn start_as(relay: &str, option: &str, flags: &[&str]) -> Program {
         let (directory, port, server) = (TempDir::new().unwrap(), free_port(), echo());
         let config = format!(
             "global\n nbthread 2\n maxconn 500\n tune.relay {relay}\n\
@@ -57,7 +61,7 @@ impl Program {
         std::fs::write(directory.path().join("c.cfg"), config).unwrap();
         let errors = std::fs::File::create(directory.path().join("errors")).unwrap();
         let mut command = Command::new(PROGRAM);
-        command.args(["-db", "-f", "c.cfg"]).current_dir(directory.path());
+        command.args(["-db", "-f", "c.cfg"]).args(flags).current_dir(directory.path());
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors).spawn().unwrap();
         Program { child, directory, port }
     }
@@ -129,6 +133,29 @@ fn the_engine_is_the_one_asked_for() {
     let shown = Command::new(PROGRAM).arg("-vv").output().unwrap();
     let shown = String::from_utf8(shown.stdout).unwrap();
     assert!(shown.contains(&format!("will use {}.", either.engine())), "{shown}");
+}
+
+/// A pipe that has served is kept, so that it can be counted.
+#[test]
+fn pipes_are_there_only_where_they_are_asked_for() {
+    for relay in ["uring", "epoll"] {
+        let ways: [(&str, &str, &[&str]); 5] = [
+            ("", "", &[]),
+            ("", "option splice-auto", &[]),
+            ("", "option splice-request", &[]),
+            ("\n nosplice", "option splice-request", &[]),
+            ("", "option splice-response", &["-dS"]),
+        ];
+        let pipes = ways.map(|(global, option, flags)| {
+            let program = Program::start_as(&format!("{relay}{global}"), option, flags);
+            let mut client = program.connect();
+            ping(&mut client);
+            ping(&mut client);
+            program.descriptors().1
+        });
+        let [none, auto, request, forbidden, switched_off] = pipes;
+        assert_eq!([auto, request, forbidden, switched_off], [none, none + 2, none, none], "{relay}");
+    }
 }
 
 #[test]
