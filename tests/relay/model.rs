@@ -21,7 +21,7 @@ use rolecall::proxy::worker::EngineLoop;
 use rolecall::state::Command;
 use rolecall::sys::socket::{reset_on_close, unacknowledged};
 
-use super::harness::{Balancer, DEADLINE, Splicing, Wish, eventually, pattern, spliced};
+use super::harness::{Balancer, DEADLINE, Splicing, Wish, eventually, pattern, prepared, spliced};
 
 const CASES: u32 = 24;
 
@@ -243,8 +243,11 @@ fn shifts(freezes: &Freezes) -> Vec<(u64, Shift)> {
 fn play(engine: EngineLoop, case: &Case) -> Result<(), TestCaseError> {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let balancer = Balancer::start(engine, Wish::of(&[listener.local_addr().unwrap()]));
-    let client = balancer.connect();
-    let (server, _) = listener.accept().unwrap();
+    let mut client = balancer.connect();
+    let mut server = prepared(listener.accept().unwrap().0);
+    // One that is reset before the balancer has seen it come up counts as a connect that failed.
+    client.write_all(b"x").unwrap();
+    server.read_exact(&mut [0]).unwrap();
     let mut client = Actor::new(client, &case.client, (1, 2));
     let mut server = Actor::new(server, &case.server, (2, 1));
     let (begun, key) = (Instant::now(), balancer.server_key(0));
