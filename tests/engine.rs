@@ -44,16 +44,24 @@ struct Program {
 
 impl Program {
     fn start(relay: &str) -> Program {
+        Program::start_with(relay, "")
+    }
+
+    fn start_with(relay: &str, option: &str) -> Program {
+        Program::start_as(relay, option, &[])
+    }
+
+    fn start_as(relay: &str, option: &str, flags: &[&str]) -> Program {
         let (directory, port, server) = (TempDir::new().unwrap(), free_port(), echo());
         let config = format!(
             "global\n nbthread 2\n maxconn 500\n tune.relay {relay}\n\
-             defaults\n mode tcp\n timeout connect 5s\n timeout client 60s\n timeout server 60s\n\
+             defaults\n mode tcp\n timeout connect 5s\n timeout client 60s\n timeout server 60s\n {option}\n\
              listen front\n bind 127.0.0.1:{port}\n server s 127.0.0.1:{server}\n"
         );
         std::fs::write(directory.path().join("c.cfg"), config).unwrap();
         let errors = std::fs::File::create(directory.path().join("errors")).unwrap();
         let mut command = Command::new(PROGRAM);
-        command.args(["-db", "-f", "c.cfg"]).current_dir(directory.path());
+        command.args(["-db", "-f", "c.cfg"]).args(flags).current_dir(directory.path());
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors).spawn().unwrap();
         Program { child, directory, port }
     }
@@ -74,8 +82,14 @@ impl Program {
         }
     }
 
-    fn descriptors(&self) -> usize {
-        std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().count()
+    /// Descriptors but for pipes, and pipes.
+    fn descriptors(&self) -> (usize, usize) {
+        let links = std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap();
+        // One that is closed meanwhile has no name.
+        let names = links.filter_map(|link| std::fs::read_link(link.ok()?.path()).ok());
+        let (pipes, others): (Vec<_>, Vec<_>) =
+            names.partition(|name| name.to_string_lossy().starts_with("pipe:"));
+        (others.len(), pipes.len())
     }
 
     /// What it says of the engine when it is asked.
@@ -121,6 +135,29 @@ fn the_engine_is_the_one_asked_for() {
     assert!(shown.contains(&format!("will use {}.", either.engine())), "{shown}");
 }
 
+/// A pipe that has served is kept, so that it can be counted.
+#[test]
+fn pipes_are_there_only_where_they_are_asked_for() {
+    for relay in ["uring", "epoll"] {
+        let ways: [(&str, &str, &[&str]); 5] = [
+            ("", "", &[]),
+            ("", "option splice-auto", &[]),
+            ("", "option splice-request", &[]),
+            ("\n nosplice", "option splice-request", &[]),
+            ("", "option splice-response", &["-dS"]),
+        ];
+        let pipes = ways.map(|(global, option, flags)| {
+            let program = Program::start_as(&format!("{relay}{global}"), option, flags);
+            let mut client = program.connect();
+            ping(&mut client);
+            ping(&mut client);
+            program.descriptors().1
+        });
+        let [none, auto, request, forbidden, switched_off] = pipes;
+        assert_eq!([auto, request, forbidden, switched_off], [none, none + 2, none, none], "{relay}");
+    }
+}
+
 #[test]
 fn another_word_is_an_error_with_its_place() {
     let mut program = Program::start("poll");
@@ -129,58 +166,71 @@ fn another_word_is_an_error_with_its_place() {
     assert!(errors.contains("'tune.relay' expects 'auto', 'uring' or 'epoll', found 'poll'"), "{errors}");
 }
 
-/// As many descriptors after thousands of sessions as before, whichever side ended them and how.
+/// Pipes that a worker keeps for the next session, two descriptors each.
+const IDLE_PIPES: usize = 2 * 16;
+const WORKERS: usize = 2;
+
+/// Until nothing has changed for a second, or until all but pipes are as they were `before`.
+fn settled(program: &Program, before: Option<usize>) -> (usize, usize) {
+    let begun = Instant::now();
+    let mut last = (usize::MAX, 0);
+    loop {
+        let now = program.descriptors();
+        match before {
+            Some(before) if now.0 == before => return now,
+            None if now == last && begun.elapsed() > Duration::from_secs(1) => return now,
+            _ => last = now,
+        }
+        assert!(begun.elapsed() < PATIENCE, "{now:?} descriptors and pipes, {before:?} before");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// One session, ended by either side in one of several ways.
+fn session(program: &Program, way: usize) {
+    let mut stream = program.connect();
+    match way % 8 {
+        0 => {}
+        1 | 3 | 5 => ping(&mut stream),
+        2 | 6 => {
+            ping(&mut stream);
+            socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
+        }
+        // Leaves in the middle of what it is sent.
+        4 => stream.write_all(&[b'x'; 100_000]).unwrap(),
+        _ => {
+            stream.write_all(&[b'x'; 100_000]).unwrap();
+            stream.shutdown(std::net::Shutdown::Write).unwrap();
+            let mut all = Vec::new();
+            stream.read_to_end(&mut all).unwrap();
+            assert_eq!(all.len(), 100_000);
+        }
+    }
+}
+
+/// As many descriptors after ten thousand sessions as before, whichever side ended them and how, and no more pipes
+/// than are kept for the next ones.
 #[test]
-fn thousands_of_sessions_leave_no_descriptor() {
-    for relay in ["uring", "epoll"] {
-        let program = Program::start(relay);
+fn ten_thousand_sessions_leave_no_descriptor() {
+    for (relay, option) in
+        [("uring", ""), ("epoll", ""), ("uring", "option splice-auto"), ("epoll", "option splice-request")]
+    {
+        let program = Program::start_with(relay, option);
         // Both workers have served somebody.
         let mut warm: Vec<_> = (0..8).map(|_| program.connect()).collect();
         warm.iter_mut().for_each(ping);
         drop(warm);
-        let settled = |wanted: Option<usize>| {
-            let begun = Instant::now();
-            let mut last = usize::MAX;
-            loop {
-                let now = program.descriptors();
-                if wanted == Some(now)
-                    || (wanted.is_none() && now == last && begun.elapsed() > Duration::from_secs(1))
-                {
-                    return now;
-                }
-                last = now;
-                assert!(begun.elapsed() < PATIENCE, "{relay}: {now} descriptors, {wanted:?} before");
-                std::thread::sleep(Duration::from_millis(50));
-            }
-        };
-        let before = settled(None);
+        let (before, pipes) = settled(&program, None);
         std::thread::scope(|scope| {
             for at in 0..4 {
                 let program = &program;
-                scope.spawn(move || {
-                    for round in 0..750 {
-                        let mut stream = program.connect();
-                        match (at + round) % 4 {
-                            0 => {}
-                            1 => ping(&mut stream),
-                            2 => {
-                                ping(&mut stream);
-                                let now = Some(Duration::ZERO);
-                                socket2::SockRef::from(&stream).set_linger(now).unwrap();
-                            }
-                            _ => {
-                                stream.write_all(&[b'x'; 100_000]).unwrap();
-                                stream.shutdown(std::net::Shutdown::Write).unwrap();
-                                let mut all = Vec::new();
-                                stream.read_to_end(&mut all).unwrap();
-                                assert_eq!(all.len(), 100_000);
-                            }
-                        }
-                    }
-                });
+                scope.spawn(move || (0..625).for_each(|round| session(program, at + round)));
             }
         });
-        assert_eq!(settled(Some(before)), before);
+        let (after, pipes_after) = settled(&program, Some(before));
+        assert_eq!(after, before, "{relay} {option}");
+        let most = if option.is_empty() { 0 } else { WORKERS * IDLE_PIPES };
+        assert!(pipes_after <= pipes + most, "{relay} {option}: {pipes_after} pipes, {pipes} before");
         ping(&mut program.connect());
     }
 }

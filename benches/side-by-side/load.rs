@@ -3,14 +3,7 @@
 use std::process::Command;
 
 use crate::subject::Running;
-
-/// A bar: the median of the ratios to haproxy has to be on this side of it.
-#[derive(Debug, Clone, Copy)]
-pub enum Bar {
-    AtLeast(f64),
-    AtMost(f64),
-    None,
-}
+use crate::verdict::Bar;
 
 /// One load.
 #[derive(Debug)]
@@ -22,6 +15,8 @@ pub struct Load {
     /// For uring and for epoll: requests a second, processor time a request, the slowest hundredth.
     pub uring: [Bar; 3],
     pub epoll: [Bar; 3],
+    /// For uring: requests a second against no balancer at all.
+    pub direct: Bar,
     /// Whether the better of haproxy with and without splicing is the measure.
     pub against_best: bool,
 }
@@ -36,6 +31,7 @@ pub const LOADS: &[Load] = &[
         requests: 100_000,
         uring: [AtLeast(1.45), AtMost(0.55), AtMost(0.85)],
         epoll: [AtLeast(1.0), AtMost(0.95), None],
+        direct: AtLeast(0.80),
         against_best: false,
     },
     Load {
@@ -45,6 +41,7 @@ pub const LOADS: &[Load] = &[
         requests: 100_000,
         uring: [AtLeast(1.35), AtMost(0.60), None],
         epoll: [None, None, None],
+        direct: None,
         against_best: false,
     },
     Load {
@@ -54,6 +51,7 @@ pub const LOADS: &[Load] = &[
         requests: 1_000_000,
         uring: [AtLeast(1.1), None, None],
         epoll: [None, None, None],
+        direct: None,
         against_best: false,
     },
     Load {
@@ -63,6 +61,7 @@ pub const LOADS: &[Load] = &[
         requests: 50_000,
         uring: [AtLeast(1.2), AtMost(0.50), None],
         epoll: [None, None, None],
+        direct: None,
         against_best: true,
     },
     Load {
@@ -72,6 +71,17 @@ pub const LOADS: &[Load] = &[
         requests: 15_000,
         uring: [AtLeast(1.25), AtMost(0.75), None],
         epoll: [None, None, None],
+        direct: None,
+        against_best: true,
+    },
+    Load {
+        name: "1m",
+        what: "GET and SET of 1 MiB, 20 clients",
+        options: &["-t", "set,get", "-d", "1048576", "-c", "20"],
+        requests: 1_500,
+        uring: [None, None, None],
+        epoll: [None, None, None],
+        direct: None,
         against_best: true,
     },
     Load {
@@ -81,6 +91,7 @@ pub const LOADS: &[Load] = &[
         requests: 20_000,
         uring: [AtLeast(1.0), None, None],
         epoll: [None, None, None],
+        direct: None,
         against_best: false,
     },
     Load {
@@ -90,6 +101,7 @@ pub const LOADS: &[Load] = &[
         requests: 15_000,
         uring: [AtLeast(1.1), AtMost(0.80), None],
         epoll: [None, None, None],
+        direct: None,
         against_best: false,
     },
 ];

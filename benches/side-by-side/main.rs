@@ -15,6 +15,7 @@ mod footprint;
 mod load;
 mod subject;
 mod table;
+mod verdict;
 
 #[allow(dead_code, unused_imports, reason = "what the tests stand on; a bench uses a part of it")]
 #[path = "../../tests/integration/harness/mod.rs"]
@@ -39,7 +40,7 @@ struct Arguments {
     /// How often each load is run on each subject.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
-    /// Only these loads; `footprint` is the one that is none.
+    /// Only these cases: loads, and `idle`, `maxconn`, `checks`, `reload`, `parse`, `leak`.
     #[arg(long = "case")]
     cases: Vec<String>,
     /// Only these subjects; haproxy always runs, as the measure.
@@ -75,10 +76,13 @@ fn main() {
         }
         table.print(load, &running);
     }
-    if wanted(&arguments.cases, "footprint") {
-        drop(running);
-        footprint::print(redis, &Subject::present().into_iter().filter(chosen).collect::<Vec<_>>());
+    drop(running);
+    let others: Vec<Subject> = Subject::present().into_iter().filter(chosen).collect();
+    for (name, case) in footprint::CASES.iter().filter(|(name, _)| wanted(&arguments.cases, name)) {
+        eprintln!("{name}");
+        case(redis, &others, &mut table.verdicts);
     }
+    verdict::print(&table.verdicts);
     if let Some(path) = arguments.json
         && let Err(error) = std::fs::write(&path, table.json())
     {

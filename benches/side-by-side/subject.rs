@@ -76,8 +76,18 @@ impl Subject {
         self.start_with(redis, room() / 2, "    server redis 127.0.0.1:REDIS check\n")
     }
 
+    /// The same with a `maxconn` for which there are not enough descriptors.
+    pub fn start_limited(self, redis: u16, maxconn: u32, servers: &str) -> Running {
+        let limit = 2 * room();
+        self.start_as(redis, &format!("maxconn {maxconn}\n    ulimit-n {limit}"), maxconn, servers)
+    }
+
     /// Starts it with these servers, in which `REDIS` stands for the port, and this `maxconn`.
     pub fn start_with(self, redis: u16, maxconn: u32, servers: &str) -> Running {
+        self.start_as(redis, &format!("maxconn {maxconn}"), maxconn, servers)
+    }
+
+    fn start_as(self, redis: u16, global: &str, maxconn: u32, servers: &str) -> Running {
         let directory = TempDir::new().expect("a private directory");
         if self == Subject::Direct {
             return Running { subject: self, port: redis, process: None, directory };
@@ -85,7 +95,7 @@ impl Subject {
         let (port, path) = (free_port(), directory.path().join("config"));
         let text = match self {
             Subject::Nginx => nginx(port, redis, directory.path()),
-            _ => haproxy(self, port, maxconn, &servers.replace("REDIS", &redis.to_string())),
+            _ => haproxy(self, port, (global, maxconn), &servers.replace("REDIS", &redis.to_string())),
         };
         std::fs::write(&path, text).expect("a config file");
         let output = std::fs::File::create(directory.path().join("output")).expect("an output file");
@@ -114,6 +124,12 @@ impl Running {
         let times = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("schedstat")).ok());
         let times = times.filter_map(|text| text.split_whitespace().next()?.parse::<f64>().ok());
         times.sum::<f64>() / 1000.0
+    }
+
+    /// Open descriptors.
+    pub fn descriptors(&self) -> usize {
+        let Some(process) = &self.process else { return 0 };
+        std::fs::read_dir(format!("/proc/{}/fd", process.id())).map_or(0, Iterator::count)
     }
 
     /// Memory of the process itself, in KiB: what it does not share with others.
@@ -145,7 +161,7 @@ pub fn room() -> u32 {
     u32::try_from(limit.saturating_sub(500) / 2).unwrap_or(u32::MAX).min(1_000_000)
 }
 
-fn haproxy(subject: Subject, port: u16, maxconn: u32, servers: &str) -> String {
+fn haproxy(subject: Subject, port: u16, (global, maxconn): (&str, u32), servers: &str) -> String {
     let (relay, splice) = match subject {
         Subject::Uring => ("    tune.relay uring\n", ""),
         Subject::Epoll => ("    tune.relay epoll\n", ""),
@@ -153,7 +169,7 @@ fn haproxy(subject: Subject, port: u16, maxconn: u32, servers: &str) -> String {
         _ => ("", ""),
     };
     format!(
-        "global\n    nbthread 1\n    maxconn {maxconn}\n{relay}\
+        "global\n    nbthread 1\n    {global}\n{relay}\
          defaults\n    mode tcp\n    timeout connect 5s\n    timeout client 1h\n    timeout server 1h\n{splice}\
          frontend redis\n    bind 127.0.0.1:{port}\n    maxconn {maxconn}\n    default_backend servers\n\
          backend servers\n{servers}"

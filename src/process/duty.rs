@@ -136,6 +136,17 @@ impl Duty {
         })
     }
 
+    /// Why workers are not carried by io_uring though the first trial of it went well: in one line.
+    pub fn tell_fallbacks(&self, reasons: &[String]) {
+        let Some(reason) = reasons.first() else { return };
+        let text = format!(
+            "io_uring is not used by {} of the workers, whose sessions are carried by epoll: {reason}.",
+            reasons.len()
+        );
+        self.control.voice.notice(&text);
+        self.control.log_global(Level::Notice, &text);
+    }
+
     /// Until the end; the exit code.
     pub async fn run(mut self, mut workers: WorkerHandles) -> u8 {
         self.started();

@@ -214,6 +214,7 @@ async fn run(start: Start, config: Config, parts: Parts) -> Result<u8, StartErro
     let tls = Bridge::new(workers.count());
     let shared = Shared { published, workers, records, connects, services, tls };
     let handles = start_workers(choice.run, &shared)?;
+    duty.tell_fallbacks(handles.fallbacks());
     Ok(duty.run(handles).await)
 }
 

@@ -62,6 +62,7 @@ impl std::fmt::Debug for Shared {
 #[derive(Debug)]
 pub struct WorkerHandles {
     threads: Vec<JoinHandle<()>>,
+    fallbacks: Vec<String>,
     ends: UnboundedReceiver<WorkerEnd>,
 }
 
@@ -77,6 +78,11 @@ impl WorkerHandles {
     /// The next worker that has ended; `None` when all have.
     pub async fn ended(&mut self) -> Option<WorkerEnd> {
         self.ends.recv().await
+    }
+
+    /// Why some of them have another engine than the one that was chosen: one reason each.
+    pub fn fallbacks(&self) -> &[String] {
+        &self.fallbacks
     }
 
     /// Waits for all of them.
@@ -115,8 +121,10 @@ pub fn start_with(engine: EngineLoop, shared: &Shared) -> io::Result<WorkerHandl
         threads.push(std::thread::Builder::new().name(format!("worker {index}")).spawn(body)?);
     }
     drop(ready);
-    let handles = WorkerHandles { threads, ends };
-    if all_ready.iter().take(handles.threads.len()).count() == handles.threads.len() {
+    let came_up: Vec<Option<String>> = all_ready.iter().take(threads.len()).collect();
+    let all = came_up.len() == threads.len();
+    let handles = WorkerHandles { threads, ends, fallbacks: came_up.into_iter().flatten().collect() };
+    if all {
         return Ok(handles);
     }
     shared.workers.broadcast(|| Command::Stop);
@@ -177,14 +185,15 @@ pub struct Worker {
     letters: Vec<Command>,
     /// `None` from the soft stop on.
     accepting: Option<Accepting>,
-    /// `None` once the engine has come up.
-    ready: Option<Sender<()>>,
+    /// `None` once the engine has come up. Carries why it is another one than was chosen.
+    ready: Option<Sender<Option<String>>>,
+    fallback: Option<String>,
     accepting_workers: Arc<AtomicUsize>,
 }
 
 impl Worker {
     /// A worker that has not begun yet; to be made in its own thread.
-    fn new(index: usize, shared: Shared, accepting: Accepting, ready: Sender<()>) -> Worker {
+    fn new(index: usize, shared: Shared, accepting: Accepting, ready: Sender<Option<String>>) -> Worker {
         let now = Tick::now();
         Worker {
             index,
@@ -199,6 +208,7 @@ impl Worker {
             accepting_workers: Arc::clone(&accepting.count),
             accepting: Some(accepting),
             ready: Some(ready),
+            fallback: None,
         }
     }
 
@@ -212,7 +222,12 @@ impl Worker {
         self.take_listeners(engine);
         self.deliver(engine);
         // Whoever started it may have given up.
-        let _ = self.ready.take().map(|ready| ready.send(()));
+        let _ = self.ready.take().map(|ready| ready.send(self.fallback.take()));
+    }
+
+    /// Before it begins: it has to do with another engine, for this reason.
+    pub fn fall_back(&mut self, reason: String) {
+        self.fallback = Some(reason);
     }
 
     /// After a wait: what time it is.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rolecall::config::model::{BindAddress, Mode};
+use rolecall::proxy::driver::choice::serve_with;
 use rolecall::proxy::worker::{EngineLoop, Shared, start_with};
 use rolecall::state::{Command, Guarding, Listener, Snapshot, Workers};
 use rolecall::sys;
@@ -123,6 +124,29 @@ pub(crate) fn an_engine_that_does_not_come_up_is_told_to_the_starter(engine: Eng
     };
     let error = start_with(|_| Err(std::io::Error::other("no ring")), &shared).unwrap_err();
     assert_eq!(error.to_string(), "no ring");
+}
+
+pub(crate) fn a_worker_without_a_ring_serves_and_says_why(engine: EngineLoop) {
+    let server = Fake::echo(1);
+    let balancer = Balancer::start(engine, Wish::of(&[server.address]));
+    let (services, _served) = tokio::sync::mpsc::unbounded_channel();
+    let shared = Shared {
+        published: Arc::clone(&balancer.published),
+        workers: Workers::new(2).unwrap(),
+        records: Arc::new(|_| ()),
+        connects: Arc::new(|_| ()),
+        services,
+    };
+    let refuse =
+        |worker| serve_with(worker, Err(std::io::Error::from_raw_os_error(nix::errno::Errno::ENOMEM as i32)));
+    let handles = start_with(refuse, &shared).unwrap();
+    assert_eq!(handles.fallbacks().len(), 2);
+    assert!(handles.fallbacks()[0].contains("locked memory"), "{:?}", handles.fallbacks());
+    echoes(&mut balancer.connect());
+    shared.workers.broadcast(|| Command::Stop);
+    handles.join().unwrap();
+    drop(balancer);
+    server.join();
 }
 
 pub(crate) fn a_pause_keeps_clients_waiting(engine: EngineLoop) {

@@ -83,6 +83,7 @@ suite!({
         a_soft_stop_ends_with_its_last_session
         a_stop_ends_sessions
         an_engine_that_does_not_come_up_is_told_to_the_starter
+        a_worker_without_a_ring_serves_and_says_why
         a_pause_keeps_clients_waiting
         an_http_proxy_hands_its_client_over
         a_connection_passed_on_during_a_reload_lives

@@ -21,7 +21,7 @@ use rolecall::proxy::worker::EngineLoop;
 use rolecall::state::Command;
 use rolecall::sys::socket::{reset_on_close, unacknowledged};
 
-use super::harness::{Balancer, DEADLINE, Splicing, Wish, eventually, pattern, spliced};
+use super::harness::{Balancer, DEADLINE, Splicing, Wish, eventually, pattern, prepared, spliced};
 
 const CASES: u32 = 24;
 
@@ -224,29 +224,44 @@ impl Actor {
     }
 }
 
+#[derive(Debug, Clone, Copy)]
+enum Shift {
+    Freeze,
+    Thaw,
+}
+
+/// Freezes and thaws in order; the last one thaws.
+fn shifts(freezes: &Freezes) -> Vec<(u64, Shift)> {
+    let pair = |(at, length): &(u64, u64)| [(*at, Shift::Freeze), (at + length, Shift::Thaw)];
+    let mut shifts: Vec<_> = freezes.iter().flat_map(pair).collect();
+    shifts.sort_by_key(|(at, _)| *at);
+    shifts.extend(shifts.last().map(|(at, _)| (*at, Shift::Thaw)));
+    shifts
+}
+
 /// Plays a case; what the client and the server have got.
 fn play(engine: EngineLoop, case: &Case) -> Result<(), TestCaseError> {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let balancer = Balancer::start(engine, Wish::of(&[listener.local_addr().unwrap()]));
-    let client = balancer.connect();
-    let (server, _) = listener.accept().unwrap();
+    let mut client = balancer.connect();
+    let mut server = prepared(listener.accept().unwrap().0);
+    // One that is reset before the balancer has seen it come up counts as a connect that failed.
+    let stands = client.write_all(b"x").and_then(|()| server.read_exact(&mut [0]));
+    if stands.is_err() {
+        return Err(TestCaseError::reject("the connection did not stand"));
+    }
     let mut client = Actor::new(client, &case.client, (1, 2));
     let mut server = Actor::new(server, &case.server, (2, 1));
     let (begun, key) = (Instant::now(), balancer.server_key(0));
-    let mut commands: Vec<(u64, fn(rolecall::state::ServerKey) -> Command)> = Vec::new();
-    for (at, length) in &case.freezes {
-        commands.push((*at, Command::Freeze));
-        commands.push((at + length, Command::Thaw));
-    }
-    // The last of them thaws.
-    commands.sort_by_key(|(at, _)| *at);
-    commands.extend(commands.last().map(|(at, _)| (*at, Command::Thaw as fn(_) -> _)));
-    let mut commands = VecDeque::from(commands);
+    let mut shifts: VecDeque<(u64, Shift)> = shifts(&case.freezes).into();
     while !(client.is_done() && server.is_done()) {
         prop_assert!(begun.elapsed() < DEADLINE, "the client got {}, the server {}", client.got, server.got);
-        while commands.front().is_some_and(|(at, _)| begun.elapsed().as_micros() as u64 >= *at) {
-            let Some((_, command)) = commands.pop_front() else { break };
-            balancer.workers.broadcast(|| command(key));
+        while shifts.front().is_some_and(|(at, _)| begun.elapsed().as_micros() as u64 >= *at) {
+            let Some((_, shift)) = shifts.pop_front() else { break };
+            balancer.workers.broadcast(|| match shift {
+                Shift::Freeze => Command::Freeze(key),
+                Shift::Thaw => Command::Thaw(key),
+            });
         }
         client.step();
         server.step();

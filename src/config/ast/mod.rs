@@ -125,7 +125,7 @@ pub struct Global {
     pub grace: Option<Duration>,
     pub bufsize: Option<usize>,
     pub relay: Relay,
-    pub maxpipes: Option<u32>,
+    pub maxpipes: Option<Spanned<u32>>,
     pub pipesize: Option<usize>,
     pub nosplice: bool,
     pub tls: TlsDefaults,

@@ -50,9 +50,7 @@ pub(super) const READERS: &[(&str, Reader)] = &[
         global.max_spread_checks = time.or(global.max_spread_checks);
     }),
     ("maxconn", maxconn),
-    ("maxpipes", |context, global, line| {
-        global.maxpipes = line.number(context, 1, "maxpipes", 0..=UNBOUNDED).or(global.maxpipes);
-    }),
+    ("maxpipes", maxpipes),
     ("nbthread", |context, global, line| {
         global.nbthread = line.number(context, 1, "nbthread", 1..=64).or(global.nbthread);
     }),
@@ -174,14 +172,26 @@ fn bufsize(context: &mut Context<'_>, global: &mut Global, line: &Statement<'_>)
 /// A check's reply buffer may grow to `tune.bufsize`; HAProxy's own limit is 2^31, which nothing needs.
 const MOST_BUFSIZE: u64 = 16 << 20;
 
-/// The kernel rounds it up to a power of two of pages, and has a limit of its own.
-const MOST_PIPESIZE: u64 = 1 << 30;
+/// HAProxy takes any number, and those under 1 for its default.
+fn maxpipes(context: &mut Context<'_>, global: &mut Global, line: &Statement<'_>) {
+    if let Some(first) = &global.maxpipes {
+        return repeated(context, line, first.span);
+    }
+    let number = line.number(context, 1, "maxpipes", i64::MIN..=UNBOUNDED);
+    global.maxpipes = number.map(|number: i64| {
+        let most = u32::try_from(number.max(0)).unwrap_or(u32::MAX);
+        Spanned::new(most, line.span())
+    });
+    line.no_more(context, "maxpipes", 2);
+}
 
+/// The kernel rounds it up to a power of two of pages, and has a limit of its own. HAProxy knows bare numbers only,
+/// so that `64k` would be 64 bytes.
 fn pipesize(context: &mut Context<'_>, global: &mut Global, line: &Statement<'_>) {
-    let Some(size) = value::size(&line.text(1)).filter(|size| *size <= MOST_PIPESIZE) else {
-        return context.error(line.span_of(1), "'tune.pipesize' expects a size in bytes.");
-    };
-    global.pipesize = Some(size as usize).filter(|size| *size > 0);
+    let number = value::size(&line.text(1)).and_then(|size| usize::try_from(size).ok());
+    let number = number.or_else(|| line.number(context, 1, "tune.pipesize", 0..=UNBOUNDED));
+    global.pipesize = number.filter(|size| *size > 0);
+    line.no_more(context, "tune.pipesize", 2);
 }
 
 /// A keyword of ours.

@@ -33,7 +33,7 @@ impl Resolver<'_, '_> {
             grace: global.grace.unwrap_or(defaults.grace),
             bufsize: global.bufsize.unwrap_or(defaults.bufsize),
             relay: global.relay,
-            maxpipes: if global.nosplice { Some(0) } else { global.maxpipes.filter(|most| *most > 0) },
+            maxpipes: pipes(global),
             pipesize: global.pipesize.unwrap_or(defaults.pipesize),
             stats_sockets: self.command_sockets(&global.stats_sockets),
             stats_timeout: global.stats_timeout.unwrap_or(defaults.stats_timeout),
@@ -59,4 +59,10 @@ impl Resolver<'_, '_> {
         }
         sockets
     }
+}
+
+/// None at all, or as many as were asked for; `maxpipes 0` asks for the default.
+fn pipes(global: &ast::Global) -> Option<u32> {
+    let asked = global.maxpipes.as_ref().map(|most| most.value).filter(|most| *most > 0);
+    if global.nosplice { Some(0) } else { asked }
 }

@@ -569,3 +569,23 @@ fn addresses_that_sentinels_tell_make_slots() {
     );
     assert_eq!(made("server-template m 1 sentinel@g check"), ["m1=sentinel@g"]);
 }
+
+#[test]
+fn splicing_is_asked_for_by_proxies_and_bounded_by_the_process() {
+    let asked = |lines: &str| {
+        let splice = frontend(lines).splice;
+        (splice.auto, splice.request, splice.response)
+    };
+    assert_eq!(asked("option splice-auto"), (true, false, false));
+    assert_eq!(asked("option splice-request\n option splice-response"), (false, true, true));
+    assert_eq!(asked("option splice-auto\n no option splice-auto"), (false, false, false));
+    assert!(backend("option splice-response").splice.response);
+    let pipes = |global: &str, option: &str| {
+        config(&format!("global\n maxconn 400\n {global}\n{DEFAULTS}listen l\n bind :1\n {option}\n")).pipes()
+    };
+    assert_eq!(pipes("", "option splice-auto"), 100);
+    assert_eq!(pipes("maxpipes 7", "option splice-auto"), 7);
+    assert_eq!(pipes("maxpipes 7\n nosplice", "option splice-auto"), 0);
+    assert_eq!(pipes("maxpipes 7", ""), 0);
+    assert_eq!(config("global\n tune.pipesize 1m\n").global.pipesize, 1 << 20);
+}

@@ -8,7 +8,7 @@ use std::io;
 use super::super::worker::{EngineLoop, Worker};
 use super::{epoll, uring};
 use crate::config::model::Relay;
-use crate::sys::uring::{Ring, Size, trial};
+use crate::sys::uring::{Ring, Size, reason, trial};
 
 /// An engine for all workers.
 #[derive(Debug, Clone)]
@@ -41,11 +41,19 @@ fn decide(relay: Relay, trial: impl FnOnce() -> io::Result<()>) -> io::Result<Ch
     }
 }
 
-/// A limit may leave no ring for a later worker though the trial had one; that worker serves all the same.
 fn uring_or_epoll(worker: Worker) -> io::Result<()> {
-    match Ring::new(Size::default()) {
+    serve_with(worker, Ring::new(Size::default()))
+}
+
+/// A limit may leave no ring for a later worker though the trial had one; that worker serves all the same, and its
+/// starter is told why ([`super::super::worker::WorkerHandles::fallbacks`]).
+pub fn serve_with(mut worker: Worker, ring: io::Result<Ring>) -> io::Result<()> {
+    match ring {
         Ok(ring) => uring::serve(worker, ring),
-        Err(_) => epoll::run(worker),
+        Err(error) => {
+            worker.fall_back(reason(&error));
+            epoll::run(worker)
+        }
     }
 }
 

@@ -48,7 +48,7 @@ use slab::Slab;
 pub use self::pool::{Chunk, Shape};
 use self::pool::{GROUP, Pool};
 pub use self::terms::{Done, FlightKey, Notice, Outcome, Parcel, Reception, Sent, Socket};
-pub use self::trial::trial;
+pub use self::trial::{reason, trial};
 
 /// What a caller knows an operation by: 61 bits of its own.
 pub type Tag = u64;
@@ -75,7 +75,9 @@ impl Default for Size {
         Size {
             submissions: 256,
             completions: 1024,
-            buffers: Shape { count: 8, size: 64 * 1024 },
+            // As much memory as eight of half the size, and a twentieth less processor time for bulk (0.95 at 100 KiB,
+            // 0.92 at 1 MiB; 0.96 for 3 bytes, which is noise): fewer messages end at a buffer's end.
+            buffers: Shape { count: 4, size: 128 * 1024 },
             plain: Shape { count: 128, size: 4 * 1024 },
         }
     }

@@ -27,8 +27,8 @@ pub fn trial() -> io::Result<()> {
         .map_err(|error| io::Error::other(format!("io_uring does not work as expected ({error})")))
 }
 
-/// What the refusal of a ring means.
-fn reason(error: &io::Error) -> String {
+/// What the refusal of a ring means, in words.
+pub fn reason(error: &io::Error) -> String {
     let why = match error.raw_os_error().map(Errno::from_raw) {
         Some(Errno::ENOSYS) => "the kernel has no io_uring",
         Some(Errno::EPERM | Errno::EACCES) => {

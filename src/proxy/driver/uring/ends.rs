@@ -10,7 +10,7 @@ use nix::errno::Errno;
 use super::super::super::contract::{Close, Event, Op, Side};
 use super::super::Slot;
 use super::super::link::Stage;
-use super::link::{End, Flags, Link, Queue, Waiting};
+use super::link::{End, Flags, Link, Queue};
 use super::pump::Pump;
 use super::tag::Kind;
 use crate::sys::socket::{self, Moved};
@@ -79,8 +79,8 @@ impl Pump {
                 end.flags.set(Flags::CLOSE_AFTER);
                 // What is not on its way is held by a pause of the other side, which nobody will end.
                 let goes = !source.flags.has(Flags::PAUSED);
-                let stays = |w: &Box<Waiting>| w.flight.is_some() || (goes && w.pipe.is_some());
-                end.waiting = end.waiting.take().filter(stays);
+                let waiting = end.waiting.take();
+                end.waiting = waiting.filter(|w| w.flight.is_some() || (goes && w.pipe.is_some()));
                 if !link.end(*side).is_open() {
                     return self.close(slot, link, *side);
                 }

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::Instant;
 
-use super::super::super::contract::{Failure, Target};
+use super::super::super::contract::{Failure, Splicing, Target};
 use super::*;
 use crate::state::ServerKey;
 use crate::sys::socket::reset_on_close;
@@ -49,6 +49,35 @@ impl Scene {
             stream.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
         }
         Scene { engine, client, server, told: Vec::new() }
+    }
+
+    /// One whose bytes all go through pipes.
+    fn spliced() -> Scene {
+        let mut scene = Scene::connecting();
+        scene.until("it is connected", |scene| scene.told.contains(&Event::Connected));
+        for side in [Side::Client, Side::Server] {
+            scene.engine.perform(SLOT, &Op::Splice(side, Splicing::Always));
+        }
+        scene.engine.perform(SLOT, &Op::Relay);
+        scene.turn();
+        scene
+    }
+
+    /// The client writes until its server takes no more; how many bytes it wrote.
+    fn block_server(&mut self) -> usize {
+        self.client.set_nonblocking(true).unwrap();
+        let (mut sent, begun) = (0, Instant::now());
+        while !self.told.contains(&Event::Blocked(Side::Server)) && begun.elapsed() < PATIENCE {
+            sent += (&self.client).write(&[7; 65536]).unwrap_or(0);
+            self.turn();
+        }
+        assert!(self.told.contains(&Event::Blocked(Side::Server)));
+        sent
+    }
+
+    /// Pipes that are open, and those of them that are empty and free.
+    fn pipes(&self) -> (usize, usize) {
+        (self.engine.pump.pipes.open(), self.engine.pump.pipes.idle())
     }
 
     /// One round of the loop.
@@ -97,6 +126,7 @@ impl Scene {
         self.engine.abandon(SLOT);
         self.turns();
         assert_eq!(self.engine.pump.ring.holdings(), (4, 0));
+        assert_eq!(self.pipes().0, self.pipes().1, "a pipe was kept");
         self.engine.leave().unwrap();
     }
 }
@@ -314,4 +344,96 @@ fn those_who_find_no_buffer_come_before_those_who_had_some() {
     (0..=FLOODS).for_each(|slot| engine.abandon(slot));
     (0..6).for_each(|_| round(&mut engine));
     engine.leave().unwrap();
+}
+
+#[test]
+fn a_spliced_session_keeps_no_pipe_while_nothing_waits() {
+    let mut scene = Scene::spliced();
+    assert_eq!(scene.pipes(), (0, 0));
+    for _ in 0..3 {
+        scene.client.write_all(b"there").unwrap();
+        assert_eq!(scene.server_gets(5), b"there");
+        assert_eq!(scene.pipes(), (1, 1));
+    }
+    scene.client.shutdown(std::net::Shutdown::Write).unwrap();
+    scene.until("the FIN", |scene| scene.told.contains(&Event::Eof(Side::Client)));
+    scene.end();
+}
+
+#[test]
+fn what_waits_in_a_pipe_is_held_by_a_pause_and_goes_on_where_it_stopped() {
+    let mut scene = Scene::spliced();
+    let sent = scene.block_server();
+    scene.engine.perform(SLOT, &Op::Pause(Side::Client));
+    scene.turns();
+    let held = scene.engine.links[SLOT as usize].as_ref().unwrap().server.waiting.as_ref().unwrap().length();
+    assert!(held > 0 && scene.pipes() == (1, 0));
+    assert!(scene.engine.outstanding(SLOT, Side::Server) >= held);
+    let mut block = vec![0; 1 << 20];
+    let (mut before, mut silent) = (0, 0);
+    while silent < 3 {
+        scene.turn();
+        match scene.server.read(&mut block) {
+            Ok(count) => before += count,
+            Err(_) => silent += 1,
+        }
+    }
+    assert!(before + held <= sent, "of {sent} bytes {before} went across");
+    assert_eq!(scene.pipes(), (1, 0), "the pipe still holds its bytes");
+    scene.engine.perform(SLOT, &Op::Resume(Side::Client));
+    assert_eq!(scene.server_gets(sent - before), vec![7; sent - before]);
+    scene.until("all has gone", |scene| {
+        scene.told.last() == Some(&Event::Flowing(Side::Server)) || scene.pipes().1 > 0
+    });
+    scene.end();
+}
+
+#[test]
+fn what_is_discarded_in_a_pipe_is_closed_with_it() {
+    let mut scene = Scene::spliced();
+    scene.block_server();
+    scene.turns();
+    assert_eq!(scene.pipes(), (1, 0));
+    scene.engine.perform(SLOT, &Op::Discard(Side::Client));
+    assert_eq!(scene.pipes(), (0, 0), "with bytes in it, it must not be used again");
+    scene.turns();
+    scene.end();
+}
+
+#[test]
+fn without_a_pipe_bytes_are_copied() {
+    let mut scene = Scene::spliced();
+    scene.turns();
+    let all: Vec<_> = std::iter::from_fn(|| scene.engine.pump.pipes.take()).collect();
+    assert_eq!(all.len(), 4);
+    scene.client.write_all(b"copied").unwrap();
+    assert_eq!(scene.server_gets(6), b"copied");
+    drop(all);
+    scene.end();
+}
+
+#[test]
+fn bulk_leaves_the_buffers_and_messages_come_back_to_them() {
+    let mut scene = Scene::connecting();
+    scene.until("it is connected", |scene| scene.told.contains(&Event::Connected));
+    scene.engine.perform(SLOT, &Op::Splice(Side::Client, Splicing::Bulk));
+    scene.engine.perform(SLOT, &Op::Relay);
+    let block = vec![7; 500_000];
+    for _ in 0..3 {
+        let mut writing = scene.client.try_clone().unwrap();
+        let whole = block.clone();
+        let writer = std::thread::spawn(move || writing.write_all(&whole).unwrap());
+        assert_eq!(scene.server_gets(block.len()), block);
+        writer.join().unwrap();
+    }
+    // Its four buffers of 4 KiB bring 16 KiB a round at most.
+    assert!(scene.pipes().0 > 0, "nothing was spliced");
+    for _ in 0..3 {
+        scene.client.write_all(b"small").unwrap();
+        assert_eq!(scene.server_gets(5), b"small");
+        scene.turns();
+    }
+    let flags = scene.engine.links[SLOT as usize].as_ref().unwrap().client.flags;
+    assert!(flags.has(Flags::RECEIVING) && !flags.has(Flags::FILLING), "{flags:?}");
+    scene.end();
 }
