@@ -38,7 +38,7 @@ fn lines_are_left_out_as_haproxys_are() {
         ("option dontlog-normal", ["me too", ""], &["cD"]),
     ] {
         let config = format!(
-            "{DEFAULTS}listen l\n bind @BIND@\n timeout client 200ms\n {lines}\n server s 127.0.0.1:{port}\n"
+            "{DEFAULTS}listen l\n bind @BIND@\n timeout client 2s\n {lines}\n server s 127.0.0.1:{port}\n"
         );
         for which in BOTH {
             let program = Running::start(which, &config);

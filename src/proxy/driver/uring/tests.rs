@@ -11,7 +11,7 @@ use crate::sys::socket::reset_on_close;
 use crate::sys::uring::Shape;
 
 const SLOT: Slot = 3;
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One session that relays, and both of its ends.
 struct Scene {
