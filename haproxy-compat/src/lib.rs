@@ -5,9 +5,10 @@
 //! the real haproxy lie beside the case as `NAME.recorded`. What rolecall is meant to do otherwise stands in
 //! the case, with the reason; any other difference is a failure ([`compare`]).
 //!
-//! [`keywords`] renders `KEYWORDS.md`.
+//! [`fuzz`] splices texts from them that no program has seen. [`keywords`] renders `KEYWORDS.md`.
 
 pub mod case;
 pub mod compare;
+pub mod fuzz;
 pub mod keywords;
 pub mod runner;

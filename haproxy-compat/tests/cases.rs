@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use haproxy_compat::case;
+use haproxy_compat::fuzz::{self, Until};
 use haproxy_compat::runner::suite::{self, Suite};
 use rolecall::config::keyword::{self, Status};
 
@@ -28,6 +29,12 @@ fn the_cases_cover_the_keyword_table() {
     };
     let missing: Vec<&str> = names.iter().copied().filter(|name| !used(name)).collect();
     assert!(missing.len() * 20 <= names.len(), "no case has {missing:?}");
+}
+
+#[test]
+fn random_configs_are_read() {
+    let read = fuzz::run(1, Until::Count(3_000));
+    assert_eq!(read, Ok(3_000));
 }
 
 fn texts(directory: &Path) -> Vec<String> {
