@@ -4,8 +4,8 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use rolecall::cli::{self, Action, Arguments};
-use rolecall::config::condition;
-use rolecall::config::lexer::Environment;
+use rolecall::config::lexer::{self, Environment, LineContext};
+use rolecall::config::{SourceId, condition};
 use rolecall::process;
 use rolecall::process::settings::{End, Ground, Master, Predecessors, Settings, Splicing, Task, Verbosity};
 
@@ -86,7 +86,13 @@ fn check_condition(condition: &str) -> u8 {
     for (name, value) in std::env::vars_os() {
         environment.set(name.into_encoded_bytes(), value.into_encoded_bytes());
     }
-    match condition::evaluate(condition, &environment) {
+    // Quotes and variables mean what they mean on a line of a config.
+    let words = lexer::split(SourceId(0), 0, condition.as_bytes(), &environment, &LineContext::default());
+    let result = words.map_err(|fault| fault.message).and_then(|words| {
+        let texts: Vec<String> = words.iter().map(|word| word.str().into_owned()).collect();
+        condition::evaluate(&texts.join(" "), &environment).map_err(|fault| fault.to_string())
+    });
+    match result {
         Ok(holds) => u8::from(!holds),
         Err(fault) => {
             // The exit code says it too.

@@ -168,17 +168,25 @@ impl Control {
     /// SIGTTOU: new clients are refused until [`Control::resume`].
     pub fn pause(&self) {
         self.workers.broadcast(|| Command::Pause);
+        self.turn(Reception::Open, Reception::Suspended);
         self.sockets.pause(&self.published.load().config, |_| true);
         self.tell_frontends(event::paused);
     }
 
     /// SIGTTIN.
     pub fn resume(&self) {
+        self.turn(Reception::Suspended, Reception::Open);
         let snapshot = self.published.load();
         let is_open = |at: usize| snapshot.frontends[at].reception() == Reception::Open;
         self.sockets.resume(&snapshot.config, is_open);
         self.workers.broadcast(|| Command::Resume);
         self.tell_frontends(event::resumed);
+    }
+
+    fn turn(&self, from: Reception, to: Reception) {
+        let snapshot = self.published.load();
+        let concerned = snapshot.frontends.iter().filter(|live| live.reception() == from);
+        concerned.for_each(|live| live.set_reception(to));
     }
 
     fn tell_frontends(&self, say: fn(ProxyKind, &str) -> Sentence) {

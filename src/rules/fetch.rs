@@ -129,6 +129,12 @@ fn random() -> u32 {
     })
 }
 
+/// Whether more bytes may give it another value, so that a `no` of now is none yet.
+pub(super) fn may_grow(fetch: &Fetch, facts: &impl Facts) -> bool {
+    let growing = matches!(fetch, Fetch::Payload(PayloadFact::Length | PayloadFact::Bytes { length: 0, .. }));
+    growing && facts.payload().is_some_and(|said| !said.complete)
+}
+
 fn payload(fact: &PayloadFact, said: Payload<'_>) -> Sampled {
     let missing = || if said.complete { Sampled::Missing } else { Sampled::Early };
     let cut = |from: usize, length: usize| -> Sampled {

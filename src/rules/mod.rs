@@ -109,7 +109,10 @@ fn term_holds(term: &Term, facts: &impl Facts) -> Truth {
 
 fn test_holds(test: &Test, facts: &impl Facts) -> Truth {
     match sampled(&test.sample, facts) {
-        Sampled::Value(value) => Truth::of(matching::matches(&test.matcher, &value)),
+        Sampled::Value(value) => match matching::matches(&test.matcher, &value) {
+            false if fetch::may_grow(&test.sample.fetch, facts) => Truth::Early,
+            holds => Truth::of(holds),
+        },
         Sampled::Missing => Truth::No,
         Sampled::Early => Truth::Early,
     }

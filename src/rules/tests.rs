@@ -186,6 +186,9 @@ fn bytes_that_are_still_to_come_are_told_from_those_that_never_will() {
     assert_eq!(told(ping, b"PI", true), Truth::No);
     assert_eq!(told("!{ req.len gt 3 }", b"", false), Truth::Early);
     assert_eq!(told("{ req.len gt 3 }", b"PING", false), Truth::Yes);
+    assert_eq!(told("{ req.len gt 3 }", b"PI", false), Truth::Early, "it may grow");
+    assert_eq!(told("{ req.len gt 3 }", b"PI", true), Truth::No);
+    assert_eq!(told("{ req.payload(0,2) -m str QU }", b"PI", false), Truth::No, "it will not change");
     assert_eq!(told("WAIT_END", b"", false), Truth::Early);
     assert_eq!(told("WAIT_END", b"", true), Truth::Yes);
     assert_eq!(told("{ req.payload_lv(0,1) -m bin 6162 }", b"\x02abc", false), Truth::Yes);

@@ -14,6 +14,8 @@ pub enum Reception {
     Paused = 1,
     /// `shutdown frontend`: until a reload.
     Stopped = 2,
+    /// SIGTTOU, with all the others: until SIGTTIN.
+    Suspended = 3,
 }
 
 /// One frontend, for as long as the config has it.
@@ -63,6 +65,7 @@ impl FrontendLive {
         match self.reception.load(Relaxed) {
             1 => Reception::Paused,
             2 => Reception::Stopped,
+            3 => Reception::Suspended,
             _ => Reception::Open,
         }
     }

@@ -79,7 +79,9 @@ pub fn answer(
     let Some(front) = config.frontends.get(frontend.0) else { return no_server() };
     let target = super::request::origin_form(request.target);
     let situation = situation(world, frontend, request);
-    if front.monitor_uri.as_deref() == Some(target) && request.method == Method::Read {
+    let monitored = front.monitor_uri.as_deref();
+    // It may be written as a proxy's client writes it, with scheme and host.
+    if (monitored == Some(target) || monitored == Some(request.target)) && request.method == Method::Read {
         let fails = front.monitor_fail.iter().any(|condition| rules::holds(Some(condition), &situation));
         return if fails { monitor_failed() } else { monitor() };
     }

@@ -152,7 +152,7 @@ impl FrontendRow<'_> {
     /// HAProxy's word.
     pub fn status(&self) -> &'static str {
         match self.live.reception() {
-            Reception::Paused => "PAUSED",
+            Reception::Paused | Reception::Suspended => "PAUSED",
             Reception::Open if self.open => "OPEN",
             Reception::Open | Reception::Stopped => "STOP",
         }

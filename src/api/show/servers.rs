@@ -81,7 +81,7 @@ fn result(status: CheckStatus) -> u8 {
 /// HAProxy's bits: running 1, configured 2, enabled 4, paused by maintenance 8.
 fn check_state(row: &ServerRow<'_>) -> u8 {
     if row.config.check.is_none() {
-        return 0;
+        return if row.standing.is_maintenance() { 8 } else { 0 };
     }
     let paused = if row.is_checked() { 0 } else { 8 };
     let enabled = if row.live.checks_off() { 0 } else { 4 };

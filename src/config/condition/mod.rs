@@ -20,6 +20,9 @@ const DEEPEST: usize = 64;
 const FEATURES: [&str; 8] =
     ["ACCEPT4", "EPOLL", "GETADDRINFO", "LINUX_TPROXY", "SYSTEMD", "TFO", "THREAD", "TPROXY"];
 
+/// Build options that `enabled()` affirms, and that could be switched off in HAProxy.
+const SWITCHES: [&str; 3] = ["EPOLL", "GETADDRINFO", "POLL"];
+
 /// Why a condition has no value; worded as HAProxy words it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConditionFault {
@@ -140,7 +143,8 @@ impl Reader<'_> {
             "feature" => FEATURES.iter().any(|feature| feature.as_bytes() == one(0)),
             "version_atleast" => VERSION >= version(one(0)),
             "version_before" => VERSION < version(one(0)),
-            // There is no TLS library, and no build option that can be switched while running.
+            "enabled" => SWITCHES.iter().any(|switch| switch.as_bytes() == one(0)),
+            // There is no TLS library.
             _ => false,
         })
     }
@@ -199,6 +203,7 @@ mod tests {
             "version_atleast(2.6-dev1)",
             "version_atleast(x)",
             "strstr(abc,b)",
+            "enabled(EPOLL)",
             "defined(ROLECALL)",
             "!defined(NOPE) && !(0 || 0)",
         ];

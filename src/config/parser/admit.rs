@@ -86,8 +86,8 @@ pub(super) fn proxy_statement(context: &mut Context<'_>, proxy: &mut Proxy, line
         }
         return unknown(context, scope, line);
     };
-    // What has no effect is not missed when it is switched off.
-    let switched_off = line.polarity != Polarity::Normal && matches!(row.status, Status::Accepted(_));
+    // What has no effect, or is not to be had, is not missed when it is switched off.
+    let switched_off = line.polarity != Polarity::Normal && row.status != Status::Honoured;
     if (switched_off || keyword(context, row, scope, line.span()) == Verdict::Taken)
         && let Some(read) = reader(proxy::READERS, row.name)
     {
@@ -167,7 +167,7 @@ fn misplaced(context: &mut Context<'_>, proxy: &Proxy, line: &Statement<'_>) {
     let missing = if proxy.kind == ProxyKind::Frontend { "backend" } else { "frontend" };
     let because =
         format!("because {} '{}' has no {missing} capability.", proxy.kind.noun(), proxy.name.value);
-    if matches!(&*keyword, "server" | "server-template") {
+    if matches!(&*keyword, "server" | "server-template" | "default-server") {
         return context.report(
             Diagnostic::error(span, format!("'{keyword}' not allowed {because}"))
                 .heading(Heading::Place)

@@ -39,7 +39,7 @@ pub(super) const READERS: &[(&str, Reader)] = &[
     }),
     ("level", level),
     ("maxconn", |context, bind, options| {
-        bind.maxconn = Some(options.number(context, 1..=UNBOUNDED)?);
+        bind.maxconn = Some(options.number(context, 0..=UNBOUNDED)?).filter(|most| *most > 0);
         Some(())
     }),
     ("mode", mode),

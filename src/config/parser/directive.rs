@@ -5,11 +5,20 @@ use super::statement::Statement;
 use crate::config::diagnostic::{Diagnostic, Heading};
 use crate::config::suggest;
 
-const NAMES: [&str; 7] = [".if", ".elif", ".else", ".endif", ".notice", ".warning", ".alert"];
+/// The last four take one word.
+const NAMES: [&str; 8] = [".if", ".elif", ".else", ".endif", ".notice", ".warning", ".alert", ".diag"];
 
 /// Reads one directive.
 pub(super) fn read(context: &mut Context<'_>, line: &Statement<'_>) {
     let span = line.span();
+    if let Some(surplus) = line.argument(2).filter(|_| NAMES[4..].contains(&&*line.text(0))) {
+        let message = format!(
+            "Unexpected argument '{}' for '{}'. Use quotes if the message should contain spaces.",
+            surplus.str(),
+            line.text(0)
+        );
+        return context.report(Diagnostic::error(surplus.span, message).heading(Heading::Line));
+    }
     let said = format!("'{}'.", line.text(1));
     let diagnostic = match &*line.text(0) {
         ".notice" => Diagnostic::notice(span, said),

@@ -10,7 +10,7 @@ use super::statement::{Statement, UNBOUNDED};
 use super::tls;
 use super::value::{self, TimeUnit};
 use crate::config::ast::{Account, Global, Spanned};
-use crate::config::diagnostic::Diagnostic;
+use crate::config::diagnostic::{Diagnostic, Heading};
 use crate::config::model::Relay;
 use crate::config::source::Span;
 
@@ -53,6 +53,7 @@ pub(super) const READERS: &[(&str, Reader)] = &[
     ("maxpipes", maxpipes),
     ("nbthread", |context, global, line| {
         global.nbthread = line.number(context, 1, "nbthread", 1..=64).or(global.nbthread);
+        line.no_more(context, "nbthread", 2);
     }),
     ("node", node),
     ("nosplice", |context, global, line| {
@@ -60,7 +61,10 @@ pub(super) const READERS: &[(&str, Reader)] = &[
     }),
     ("pidfile", pidfile),
     ("presetenv", |context, _, line| set_variable(context, line, Existing::Kept)),
-    ("quiet", |_, global, _| global.quiet = true),
+    ("quiet", |context, global, line| {
+        global.quiet = true;
+        line.no_more(context, "quiet", 1);
+    }),
     ("resetenv", reset_environment),
     ("setenv", |context, _, line| set_variable(context, line, Existing::Replaced)),
     ("spread-checks", |context, global, line| {
@@ -159,6 +163,7 @@ fn node(context: &mut Context<'_>, global: &mut Global, line: &Statement<'_>) {
         return context.error(line.span_of(1), message);
     }
     global.node = Some(text.into_owned());
+    line.no_more(context, "node", 2);
 }
 
 fn bufsize(context: &mut Context<'_>, global: &mut Global, line: &Statement<'_>) {
@@ -249,8 +254,18 @@ fn set_variable(context: &mut Context<'_>, line: &Statement<'_>, existing: Exist
     let (Some(name), Some(value)) = (line.argument(1), line.argument(2)) else {
         return context.error(line.span(), format!("'{keyword}' expects a name and a value."));
     };
-    // The surplus may be the rest of a password that should have been quoted: it is not shown.
-    if let Some(surplus) = line.argument(3) {
+    if !is_variable(context, line, 1) {
+        return;
+    }
+    // The surplus may be the rest of a password that should have been quoted: it is not shown. HAProxy lets one
+    // word more pass, and does nothing with it.
+    if let (Some(surplus), None) = (line.argument(3), line.argument(4)) {
+        let message = format!("'{keyword}' takes one value: the word after it is left out, as HAProxy does");
+        context.report(
+            Diagnostic::warning(surplus.span, message)
+                .help("quote a value that has blanks: setenv NAME \"a b\""),
+        );
+    } else if let Some(surplus) = line.argument(3) {
         let message = format!("'{keyword}' cannot handle unexpected arguments after the value");
         return context.report(
             Diagnostic::error(surplus.span, message)
@@ -266,9 +281,22 @@ fn unset_variables(context: &mut Context<'_>, _: &mut Global, line: &Statement<'
     if line.argument(1).is_none() {
         return context.error(line.span(), "'unsetenv' expects at least one variable name.");
     }
-    for word in line.rest(1) {
-        context.environment.unset(&word.text);
+    for (at, word) in line.rest(1).iter().enumerate() {
+        if is_variable(context, line, at + 1) {
+            context.environment.unset(&word.text);
+        }
     }
+}
+
+/// Whether the word may name a variable; reported if not.
+fn is_variable(context: &mut Context<'_>, line: &Statement<'_>, at: usize) -> bool {
+    let name = line.text(at);
+    let fine = !name.is_empty() && !name.contains('=');
+    if !fine {
+        let message = format!("'{}' failed on variable '{name}' : Invalid argument.", line.text(0));
+        context.report(Diagnostic::error(line.span_of(at), message).heading(Heading::Line));
+    }
+    fine
 }
 
 fn reset_environment(context: &mut Context<'_>, _: &mut Global, line: &Statement<'_>) {

@@ -21,6 +21,7 @@ mod global;
 mod http_check;
 mod http_expect;
 mod http_send;
+mod inheritance;
 mod log;
 mod option;
 mod options;

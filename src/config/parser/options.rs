@@ -112,7 +112,11 @@ impl<'a> Options<'a> {
         range: RangeInclusive<i64>,
     ) -> Option<T> {
         let name = self.name.clone();
-        let text = self.string(context, &format!("'{name}' expects an integer argument."))?;
+        // An empty word is what becomes of a variable that is not set: HAProxy reads it as 0.
+        let text = match self.empty_word() {
+            true => String::new(),
+            false => self.string(context, &format!("'{name}' expects an integer argument."))?,
+        };
         match read_number(&text, &name, range) {
             Ok((number, stray)) => {
                 if let Some(stray) = stray {
@@ -157,6 +161,16 @@ impl<'a> Options<'a> {
         self.at += 1;
         self.place = word.span;
         Some(word)
+    }
+
+    /// Takes the next word if it is there and empty.
+    fn empty_word(&mut self) -> bool {
+        let empty = self.words.get(self.at).filter(|word| word.text.is_empty());
+        if let Some(word) = empty {
+            self.at += 1;
+            self.place = word.span;
+        }
+        empty.is_some()
     }
 
     /// What the messages begin with.

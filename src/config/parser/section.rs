@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use super::admit;
 use super::bind;
 use super::context::Context;
+use super::inheritance::{Heirs, Way};
 use super::resolvers;
 use super::sentinels;
 use super::statement::Statement;
@@ -46,6 +47,7 @@ pub(super) struct Sections {
     /// Every `defaults` that is complete.
     defaults: Vec<Proxy>,
     named: HashMap<String, Vec<usize>>,
+    heirs: Heirs,
 }
 
 impl Sections {
@@ -140,7 +142,7 @@ impl Sections {
         }
     }
 
-    fn start(&self, context: &mut Context<'_>, line: &Statement<'_>, kind: ProxyKind) -> Option<Proxy> {
+    fn start(&mut self, context: &mut Context<'_>, line: &Statement<'_>, kind: ProxyKind) -> Option<Proxy> {
         let keyword = kind.keyword();
         let anonymous = kind == ProxyKind::Defaults && matches!(&*line.text(1), "" | "from");
         if line.argument(1).is_none() && !anonymous {
@@ -188,21 +190,23 @@ impl Sections {
 
     /// The settings of the `defaults` in force, or of the one that `from` names at word `at`.
     fn inherited(
-        &self,
+        &mut self,
         context: &mut Context<'_>,
         line: &Statement<'_>,
         kind: ProxyKind,
         at: usize,
     ) -> Option<Settings> {
-        let (source, used) = if line.text(at) == "from" {
-            (self.named_defaults(context, line, at + 1), at + 2)
+        let (place, used, way) = if line.text(at) == "from" {
+            (self.named_defaults(context, line, at + 1), at + 2, Way::Named)
         } else if kind == ProxyKind::Defaults {
-            (None, at)
+            (None, at, Way::Preceding)
         } else {
-            (self.defaults.last(), at)
+            (self.defaults.len().checked_sub(1), at, Way::Preceding)
         };
         line.no_more(context, kind.keyword(), used);
-        let Some(source) = source else { return Some(Settings::default()) };
+        let source = place.and_then(|place| Some((place, self.defaults.get(place)?)));
+        let Some((place, source)) = source else { return Some(Settings::default()) };
+        self.heirs.add(context, (line, kind), (place, source), way);
         if !context.inherit(source.settings.weight_in_bytes, line.span()) {
             return None;
         }
@@ -215,7 +219,7 @@ impl Sections {
         Some(settings)
     }
 
-    fn named_defaults(&self, context: &mut Context<'_>, line: &Statement<'_>, at: usize) -> Option<&Proxy> {
+    fn named_defaults(&self, context: &mut Context<'_>, line: &Statement<'_>, at: usize) -> Option<usize> {
         let user = line.text(1);
         let Some(name) = line.argument(at) else {
             context.error(line.span(), "'from' expects the name of a 'defaults' section");
@@ -232,7 +236,7 @@ impl Sections {
                 );
                 None
             }
-            [one] => self.defaults.get(*one),
+            [one] => Some(*one),
             [first, .., last] => {
                 let message =
                     format!("ambiguous defaults section name '{text}' referenced by proxy '{user}'");

@@ -244,9 +244,6 @@ fn server(
 /// `default-server` in any proxy section.
 pub(super) fn default_line(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) {
     let settings = &mut proxy.settings.default_server;
-    if line.argument(1).is_none() {
-        return context.error(line.span(), "'default-server' expects at least one option");
-    }
     let mut options = Options::new(Scope::Server, line, 1, "'default-server'".to_owned());
     options.read_all(context, &[READERS, tls::SERVER], settings);
     settings.weight_in_bytes += line.words.iter().map(|word| word.text.len()).sum::<usize>();

@@ -27,7 +27,9 @@ pub(super) fn order(control: &mut Control, name: &str, order: FrontendOrder) -> 
         (Reception::Stopped, FrontendOrder::Shutdown) => {
             return Reply::say("Frontend was already shut down.\n");
         }
-        (Reception::Open, FrontendOrder::Enable) => return Reply::say("All sockets are already enabled.\n"),
+        (Reception::Open | Reception::Suspended, FrontendOrder::Enable) => {
+            return Reply::say("All sockets are already enabled.\n");
+        }
         (Reception::Paused, FrontendOrder::Disable) => {
             return Reply::say("All sockets are already disabled.\n");
         }
@@ -38,7 +40,7 @@ pub(super) fn order(control: &mut Control, name: &str, order: FrontendOrder) -> 
     live.set_reception(wanted);
     match wanted {
         Reception::Open => control.sockets.resume(&snapshot.config, |frontend| frontend == at),
-        Reception::Paused | Reception::Stopped => {
+        Reception::Paused | Reception::Suspended | Reception::Stopped => {
             control.sockets.pause(&snapshot.config, |frontend| frontend == at);
         }
     }
@@ -66,7 +68,7 @@ fn tell(control: &Control, snapshot: &Snapshot, at: usize, reception: Reception)
     let kind = if frontend.is_listen { ProxyKind::Proxy } else { ProxyKind::Frontend };
     let said = match reception {
         Reception::Open => event::resumed(kind, &frontend.name),
-        Reception::Paused => event::paused(kind, &frontend.name),
+        Reception::Paused | Reception::Suspended => event::paused(kind, &frontend.name),
         Reception::Stopped => {
             let total =
                 |id: crate::config::model::BackendId| snapshot.backends[id.0].live.traffic.total.sum();

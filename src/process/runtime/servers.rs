@@ -218,7 +218,8 @@ impl<'a> Subject<'a> {
             let key = self.live.key;
             control.workers.broadcast(|| Command::Cut(key, CutReason::MarkedDown));
         }
-        self.changed(control, before);
+        // The next check comes when it is due: asked at once, it would undo what the operator wants.
+        self.stands_otherwise(control, before);
     }
 
     fn set_weight(self, control: &Control, weight: Weight) -> Result<(), Fault> {
@@ -274,6 +275,11 @@ impl<'a> Subject<'a> {
 
     /// What follows from every change of a state: the backend's own, the guard, the checks, those who wait.
     fn changed(self, control: &Control, before: (usize, usize)) {
+        self.stands_otherwise(control, before);
+        control.checks.ask_now(self.live.key);
+    }
+
+    fn stands_otherwise(self, control: &Control, before: (usize, usize)) {
         let after = self.usable();
         let live = &self.view.live;
         if (before == (0, 0)) != (after == (0, 0)) {
@@ -289,7 +295,6 @@ impl<'a> Subject<'a> {
         if self.view.guarding.is_guarded() {
             control.tell_guards();
         }
-        control.checks.ask_now(self.live.key);
         control.workers.broadcast(|| Command::Reconsider);
     }
 

@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, IntoRawFd, OwnedFd};
 use io_uring::squeue::Flags;
 use io_uring::{opcode, types::Fd};
 
+use super::super::socket;
 use super::pool::{Chunk, GROUP};
 use super::{Departure, Flight, FlightKey, Notice, Parcel, Reception, Ring, Socket, Tag, kind, number, word};
 
@@ -23,9 +24,13 @@ impl Ring {
 
     /// Gives a socket out. Operations on it that wait in the kernel hold it open until they are cancelled.
     pub fn release(&mut self, socket: Socket) -> OwnedFd {
-        // Those that still name it by number are handed over first. An error comes back at the next enter.
-        while self.queued > 0 && self.call_submit().is_ok() {}
+        self.submit_all();
         ManuallyDrop::into_inner(socket.0)
+    }
+
+    /// Hands over what names sockets by number. An error comes back at the next enter.
+    fn submit_all(&mut self) {
+        while self.queued > 0 && self.call_submit().is_ok() {}
     }
 
     /// Closes a socket behind the operations before. Those that wait in the kernel hold it open: cancel them first.
@@ -36,10 +41,13 @@ impl Ring {
         self.push(&close.user_data(word(kind::QUIET, 0)).flags(Flags::SKIP_SUCCESS));
     }
 
-    /// Sends a FIN.
+    /// Sends a FIN, behind what is queued before it.
+    ///
+    /// Not an operation: the kernel runs that one on a thread of its own, which looks the number up when it comes to
+    /// it. Behind a close the number may be another client's by then, and that one would get the FIN.
     pub fn shutdown_write(&mut self, socket: &Socket) {
-        let shutdown = opcode::Shutdown::new(Fd(number(socket)), libc::SHUT_WR).build();
-        self.push(&shutdown.user_data(word(kind::QUIET, 0)).flags(Flags::SKIP_SUCCESS));
+        self.submit_all();
+        socket::shutdown_write(socket);
     }
 
     /// Tells once when a descriptor is ready for one of `events` (poll(2), and EPOLLEXCLUSIVE) or has failed.
