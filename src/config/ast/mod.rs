@@ -22,7 +22,9 @@ use super::parser::address::Address;
 use super::source::Span;
 
 pub use check::{Check, CheckKind, HttpCheck, HttpRequest, HttpRule, MysqlLogin};
-pub use rule::{Acl, Action, Choice, Condition, Rule, Rules, Sample, Step, Stick, Table, Term, Test};
+pub use rule::{
+    Acl, Action, Choice, Condition, MadeName, Rule, Rules, Sample, Step, Stick, Table, Term, Test,
+};
 
 /// A value and the place where it was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
