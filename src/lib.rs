@@ -35,6 +35,7 @@
 //! | [`proxy`] | connections | bytes across, counters, records |
 //! | [`stats`] | a snapshot, an HTTP request | rows, and the page, CSV and JSON made of them |
 //! | [`api`] | lines of the runtime socket and of the master socket | requests as values, and the text of answers |
+//! | [`explain`] | a loaded config with its texts | what it will do, in plain words |
 //! | [`process`] | settings | the running program: start, privileges, reload, signals, end |
 //! | [`cli`] | `argv` | settings |
 //!
@@ -104,6 +105,8 @@ pub mod proxy;
 pub mod stats;
 
 pub mod api;
+
+pub mod explain;
 
 pub mod process;
 

@@ -41,7 +41,11 @@ fn settings(arguments: Arguments) -> Settings {
         program,
         version: cli::COMPATIBLE_VERSION.to_owned(),
         release_date: cli::COMPATIBLE_DATE.to_owned(),
-        task: if arguments.check { Task::Check } else { Task::Serve },
+        task: match (arguments.explain, arguments.check) {
+            (true, _) => Task::Explain,
+            (false, true) => Task::Check,
+            (false, false) => Task::Serve,
+        },
         ground: match (foreground, arguments.daemon) {
             (true, _) => Ground::Foreground,
             (false, true) => Ground::Background,

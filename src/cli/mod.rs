@@ -49,6 +49,9 @@ pub struct Arguments {
     /// Check the config and end: 0 is good, 1 has errors, 2 would listen nowhere (-c)
     #[arg(long, help_heading = "Config")]
     pub check: bool,
+    /// Say in plain words what the config will do, and end; the exit status is that of -c (rolecall explain FILE)
+    #[arg(long, help_heading = "Config")]
+    pub explain: bool,
     /// Evaluate a condition as after '.if' and end: 0 it holds, 1 it does not, 2 it makes no sense (-cc)
     #[arg(long = "check-condition", value_name = "CONDITION", help_heading = "Config")]
     pub check_condition: Option<String>,
@@ -142,7 +145,8 @@ impl UsageError {
 
 /// Reads the command line; the first word is the program's name.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Action, UsageError> {
-    let translated = translate::translate(arguments).map_err(|fault| UsageError::new(&fault.to_string()))?;
+    let translated =
+        translate::translate(command(arguments)).map_err(|fault| UsageError::new(&fault.to_string()))?;
     let matches = Arguments::command().try_get_matches_from(translated).map_err(first_line)?;
     let arguments = Arguments::from_arg_matches(&matches).map_err(first_line)?;
     if arguments.help {
@@ -160,6 +164,15 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Action, Us
         return Err(UsageError::new(""));
     }
     Ok(Action::Run(Box::new(arguments)))
+}
+
+/// `explain FILE...` is `--explain -- FILE...`; HAProxy has no word in that place.
+fn command(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let mut arguments: Vec<OsString> = arguments.into_iter().collect();
+    if arguments.get(1).is_some_and(|word| word == "explain") {
+        arguments.splice(1..2, ["--explain", "--"].map(OsString::from));
+    }
+    arguments
 }
 
 /// The text of `--help`.

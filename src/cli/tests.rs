@@ -36,6 +36,10 @@ fn service_files_and_scripts_are_understood() {
     let check = run("-c -q -V -d -dW -dr -f a -- b -c");
     assert!(check.check && check.quiet && check.verbose && check.debug && check.warnings_fatal);
     assert!(check.ignore_unresolved);
+
+    let explain = run("explain a.cfg -b");
+    assert!(explain.explain && !check.explain);
+    assert_eq!(explain.files, files(&["a.cfg", "-b"]));
     assert_eq!(check.files, files(&["a", "b", "-c"]));
 }
 

@@ -69,6 +69,8 @@ use self::report::Voice;
 use self::separate::{Separation, separate};
 use self::settings::{End, Settings, Task, Verbosity};
 use self::worker::{Place, Start, serve};
+use crate::config::render;
+use crate::explain;
 use crate::sys::{limits, process};
 
 /// What must not kill a process that is about to serve: it waits until somebody listens for it.
@@ -106,8 +108,10 @@ fn start(settings: Arc<Settings>, voice: &Voice) -> Result<u8, String> {
         })?;
     }
     let gathered = gather(&settings, Lookup::Here);
-    if settings.task == Task::Check {
-        return Ok(check(gathered, &settings, voice));
+    match settings.task {
+        Task::Serve => {}
+        Task::Check => return Ok(check(gathered, &settings, voice)),
+        Task::Explain => return Ok(explained(gathered, voice)),
     }
     let default_maxconn = descriptors::default_maxconn(limits::descriptors().ok());
     let running = Running { global: None, sockets: &[], settings: &settings, default_maxconn };
@@ -157,6 +161,24 @@ fn check(gathered: Gathered, settings: &Settings, voice: &Voice) -> u8 {
         return 1;
     }
     verdict::check(voice, &loaded, loaded.config.as_ref())
+}
+
+/// `explain`: the exit code is that of `-c`. What is wrong with a config is all that is said of one that has errors.
+fn explained(gathered: Gathered, voice: &Voice) -> u8 {
+    let loaded = match gathered {
+        Ok((_, loaded)) => loaded,
+        Err(error) => {
+            voice.alert(&format!("config : {error}"));
+            return 1;
+        }
+    };
+    let Some(text) = explain::explain(&loaded) else {
+        voice.diagnostics(&loaded);
+        return 1;
+    };
+    // Nobody reads: nothing to do.
+    let _ = std::io::Write::write_all(&mut std::io::stdout(), text.as_bytes());
+    render::verdict(&loaded.diagnostics, loaded.config.as_ref().is_some_and(verdict::listens)).status
 }
 
 /// `-sf`, `-st`: clients are served here now.

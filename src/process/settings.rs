@@ -43,6 +43,8 @@ pub enum Task {
     Serve,
     /// `-c`.
     Check,
+    /// `explain`: say on standard output what the config will do.
+    Explain,
 }
 
 /// Whether the process leaves its terminal.

@@ -15,6 +15,16 @@ const SERIES: &[(&str, usize)] = &[
         2,
     ),
     (
+        "frontend f\n bind @BIND@\n use_backend x if FALSE\n use_backend b_%[nbsrv(a)] if TRUE\n use_backend x\n\
+         backend a\n server s @A@\nbackend b_1\n server s @B@\nbackend b_2\n server s @A@\nbackend x\n server s @C@\n",
+        2,
+    ),
+    (
+        "frontend f\n bind @BIND@\n use_backend b_%[dst_port] if TRUE\n use_backend a if TRUE\n default_backend b\n\
+         backend a\n server s @A@\nbackend b\n server s @B@\nbackend b_1\n server s @C@\n",
+        2,
+    ),
+    (
         "frontend f\n bind @BIND@\n acl here src 10.0.0.1\n acl here src 127.0.0.1\n use_backend b unless !here\n \
       default_backend a\nbackend a\n server s @A@\nbackend b\n server s @B@\n",
         1,

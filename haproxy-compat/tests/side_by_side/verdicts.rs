@@ -261,12 +261,7 @@ const OTHERWISE: &[(&str, i32, i32, &str)] = &[
         1,
         "this rule would never refuse anything",
     ),
-    (
-        "frontend f\n bind :1\n use_backend %[src] if TRUE\nbackend b\n",
-        0,
-        1,
-        "'use_backend' with '%[' is not supported",
-    ),
+    ("frontend f\n bind :1\n use_backend %[src]%[dst] if TRUE\nbackend b\n", 0, 1, "one '%[...]' is taken"),
     ("listen l\n bind :1\n tcp-response content reject if { res.len 5 }\n", 0, 1, "without reading it"),
     ("listen l\n bind :1\n acl a env(HOME) -m reg (?=x)\n", 0, 1, "is invalid"),
     ("listen l\n bind :1 ssl crt a.pem force-tlsv10\n", 1, 1, "'force-tlsv10' is not supported"),

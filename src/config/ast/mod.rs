@@ -23,7 +23,9 @@ use super::parser::address::Address;
 use super::source::Span;
 
 pub use check::{Check, CheckKind, HttpCheck, HttpRequest, HttpRule, MysqlLogin};
-pub use rule::{Acl, Action, Choice, Condition, Rule, Rules, Sample, Step, Stick, Table, Term, Test};
+pub use rule::{
+    Acl, Action, Choice, Condition, MadeName, Rule, Rules, Sample, Step, Stick, Table, Term, Test,
+};
 pub use tls::{BindTls, ServerTls, ServerVerify, Speaks, TlsDefaults, TlsVersion, VersionRange};
 
 /// A value and the place where it was written.

@@ -64,7 +64,17 @@ pub struct Term {
 #[derive(Debug, Clone)]
 pub struct Choice {
     pub name: Spanned<String>,
+    /// The name is made for each client.
+    pub made: Option<MadeName>,
     pub condition: Option<Condition>,
+}
+
+/// `BEFORE%[SAMPLE]AFTER`
+#[derive(Debug, Clone)]
+pub struct MadeName {
+    pub before: String,
+    pub sample: Sample,
+    pub after: String,
 }
 
 /// What stands in rules, by the list that it belongs to.

@@ -4,9 +4,11 @@
 use super::condition::{self, Begins};
 use super::context::Context;
 use super::rule::warn_of_order;
+use super::sample::{self, Fault};
 use super::statement::Statement;
-use crate::config::ast::{Choice, Proxy, Spanned};
+use crate::config::ast::{Choice, MadeName, Proxy, Spanned};
 use crate::config::diagnostic::Diagnostic;
+use crate::config::lexer::Word;
 
 /// Without a condition it always decides.
 pub(super) fn use_backend(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) {
@@ -24,11 +26,33 @@ pub(super) fn use_backend(context: &mut Context<'_>, proxy: &mut Proxy, line: &S
             return context.error(line.span_of(2), message);
         }
     };
-    if name.contains("%[") {
-        let message = "'use_backend' with '%[' is not supported: rolecall takes names of backends only";
-        return context.error(line.span_of(1), message);
+    let made = match made_name(&name, line) {
+        Ok(made) => made,
+        Err(fault) => {
+            let mut diagnostic = Diagnostic::error(fault.span, format!("'use_backend' : {}", fault.message));
+            diagnostic.help = fault.help;
+            return context.report(diagnostic);
+        }
+    };
+    if made.is_some() && condition.as_ref().is_some_and(|condition| condition.unless) {
+        let message = "'use_backend' with '%[' takes no 'unless' here";
+        return context.report(Diagnostic::error(line.span_of(2), message).help("write 'if !...' instead"));
     }
-    proxy.use_backends.push(Choice { name: Spanned::new(name, line.span_of(1)), condition });
+    proxy.use_backends.push(Choice { name: Spanned::new(name, line.span_of(1)), made, condition });
+}
+
+/// `BEFORE%[SAMPLE]AFTER`; `None` for a plain name.
+fn made_name(name: &str, line: &Statement<'_>) -> Result<Option<MadeName>, Fault> {
+    let Some((before, rest)) = name.split_once("%[") else { return Ok(None) };
+    let span = line.span_of(1);
+    let Some((inner, after)) = rest.rsplit_once(']') else {
+        return Err(Fault::new(span, "missing ']' after '%['"));
+    };
+    if inner.contains("%[") || after.contains('%') || before.contains('%') {
+        return Err(Fault::new(span, "one '%[...]' is taken, and no other '%'"));
+    }
+    let sample = sample::read(&Word { text: inner.as_bytes().to_vec(), span })?;
+    Ok(Some(MadeName { before: before.to_owned(), sample, after: after.to_owned() }))
 }
 
 /// Only with a condition.
@@ -46,7 +70,7 @@ pub(super) fn use_server(context: &mut Context<'_>, proxy: &mut Proxy, line: &St
         let message = "'use-server' with '%[' is not supported: rolecall takes names of servers only";
         return context.error(line.span_of(1), message);
     }
-    proxy.use_servers.push(Choice { name: Spanned::new(name, line.span_of(1)), condition });
+    proxy.use_servers.push(Choice { name: Spanned::new(name, line.span_of(1)), made: None, condition });
 }
 
 /// `monitor fail if ...`

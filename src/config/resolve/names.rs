@@ -82,6 +82,11 @@ impl Names {
         Names { targets, backends: backends.iter().filter_map(known).collect(), frontends: by_name }
     }
 
+    /// Every backend.
+    pub(super) fn all_backends(&self) -> impl Iterator<Item = (&str, Target)> {
+        self.backends.iter().map(|(name, target)| (name.as_str(), *target))
+    }
+
     /// The backend of that name.
     pub(super) fn backend(&self, name: &str) -> Option<Target> {
         self.backends.get(name).copied()
@@ -108,7 +113,8 @@ struct Reference<'a> {
 
 /// In the order in which they decide.
 fn references(proxy: &Proxy) -> impl Iterator<Item = Reference<'_>> {
-    let rules = proxy.use_backends.iter().map(|choice| Reference {
+    let named = proxy.use_backends.iter().filter(|choice| choice.made.is_none());
+    let rules = named.map(|choice| Reference {
         keyword: "use_backend",
         name: &choice.name,
         always: choice.condition.is_none(),

@@ -8,11 +8,14 @@ use super::names::Names;
 use crate::config::ast::{self, Proxy, ProxyKind, Step};
 use crate::config::diagnostic::{Diagnostic, Heading};
 use crate::config::model::{
-    Action, BackendId, Condition, Config, Converter, Fetch, HttpFact, Mode, Rule, Rules, Sample, SessionFact,
-    Stick, StickTable, TableId, Term, Test, Value, VariableId,
+    Action, BackendId, Condition, Config, Converter, Fetch, HttpFact, Matcher, Mode, Rule, Rules, Sample,
+    SessionFact, Stick, StickTable, TableId, Term, Test, TextMatch, Texts, Value, VariableId,
 };
 use crate::config::rule::place::{Place, Seen};
 use crate::config::source::Span;
+
+/// How many backends one made name may come to.
+const MOST_TARGETS: usize = 1000;
 
 /// Whose rules are resolved, and which.
 #[derive(Clone, Copy)]
@@ -121,6 +124,13 @@ impl Resolver<'_, '_> {
         let scene = scene.at(Place::UseBackend);
         let mut backends = Vec::new();
         for choice in &scene.proxy.use_backends {
+            if let Some(made) = &choice.made {
+                self.made_backends(made, choice.condition.as_ref(), scene, &mut backends);
+                if choice.condition.is_none() {
+                    break;
+                }
+                continue;
+            }
             // What follows a choice without a condition is never asked for.
             let Some(condition) = &choice.condition else { break };
             let condition = self.condition(condition, scene);
@@ -129,6 +139,50 @@ impl Resolver<'_, '_> {
             }
         }
         backends
+    }
+
+    /// `use_backend BEFORE%[SAMPLE]AFTER`: one choice for each backend whose name it can come to. As in HAProxy
+    /// what comes to no backend goes to the default one, whatever choices follow.
+    fn made_backends(
+        &mut self,
+        made: &ast::MadeName,
+        condition: Option<&ast::Condition>,
+        scene: Scene<'_>,
+        backends: &mut Vec<(BackendId, Condition)>,
+    ) {
+        let condition = match condition {
+            Some(condition) => self.condition(condition, scene),
+            None => Condition { unless: false, any: vec![Vec::new()] },
+        };
+        let Some(sample) = self.sample(&made.sample, scene) else { return };
+        let own = scene.proxy.name.value.as_str();
+        let mut targets: Vec<(BackendId, &str)> = scene
+            .names
+            .all_backends()
+            .filter(|(name, _)| *name != own)
+            .filter_map(|(name, target)| {
+                let middle = name.strip_prefix(made.before.as_str())?.strip_suffix(made.after.as_str())?;
+                Some((target.id, middle))
+            })
+            .collect();
+        targets.sort_unstable();
+        if targets.len() > MOST_TARGETS {
+            let message = format!("'use_backend' : more than {MOST_TARGETS} backends have such a name");
+            return self.context.error(made.sample.span, message);
+        }
+        for (id, middle) in targets {
+            let patterns = [middle.as_bytes().to_vec()].into();
+            let matcher = Matcher::Text(TextMatch::Whole, Texts { patterns, ignore_case: false });
+            let test = Test { sample: sample.clone(), matcher: Arc::new(matcher) };
+            let mut condition = condition.clone();
+            let named = Term { negated: false, tests: Arc::from([test]) };
+            condition.any.iter_mut().for_each(|all| all.push(named.clone()));
+            backends.push((id, condition));
+        }
+        let default = scene.proxy.settings.default_backend.as_ref();
+        if let Some(default) = default.and_then(|name| scene.names.backend(&name.value)) {
+            backends.push((default.id, condition));
+        }
     }
 
     fn use_servers(&mut self, scene: Scene<'_>) -> Vec<(usize, Condition)> {

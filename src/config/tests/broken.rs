@@ -120,7 +120,7 @@ const LINES: &[&str] = &[
     "use_backend b if { always_true }",
     "use_backend",
     "use_backend b c",
-    "use_backend %[src]",
+    "use_backend %[src",
     "use_backend nowhere",
     "use_backend l",
     "stick-table type ip size 1",
