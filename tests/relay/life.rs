@@ -136,6 +136,7 @@ pub(crate) fn a_worker_without_a_ring_serves_and_says_why(engine: EngineLoop) {
         records: Arc::new(|_| ()),
         connects: Arc::new(|_| ()),
         services,
+        tls: rolecall::tls::Bridge::new(1),
     };
     let refuse =
         |worker| serve_with(worker, Err(std::io::Error::from_raw_os_error(nix::errno::Errno::ENOMEM as i32)));
