@@ -5,6 +5,8 @@ use std::io;
 use nix::errno::Errno;
 use rustls::{CertificateError, Error};
 
+use crate::proxy_protocol::HeaderError;
+
 /// See the module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum HandshakeError {
@@ -25,6 +27,16 @@ pub enum HandshakeError {
     /// No descriptors, or no threads.
     #[error("out of resources for SSL")]
     Resources,
+}
+
+/// Why a client is not let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AcceptError {
+    /// The PROXY header that it has to begin with.
+    #[error(transparent)]
+    Header(#[from] HeaderError),
+    #[error(transparent)]
+    Handshake(#[from] HandshakeError),
 }
 
 /// Why a server cannot be spoken to.
