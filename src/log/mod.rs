@@ -94,7 +94,7 @@ impl From<AcceptError> for RefusedBy {
     fn from(error: AcceptError) -> RefusedBy {
         match error {
             AcceptError::Header(error) => error.into(),
-            AcceptError::Handshake(error) => error.into(),
+            AcceptError::Handshake { error, .. } => error.into(),
         }
     }
 }

@@ -63,6 +63,7 @@ impl Worker {
                 let config = Arc::clone(&snapshot.config);
                 let line = &config.frontends[frontend.0].binds[bind];
                 let listener = line.name.clone().unwrap_or_else(|| line.id.to_string());
+                let client = error.client().or(client);
                 let refused = Some(Refused { listener, at: began_at, error: error.into() });
                 (shared.connects)(ConnectRecord { config, frontend, client, local, refused });
                 drop(admission);

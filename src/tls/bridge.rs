@@ -202,12 +202,15 @@ async fn welcome(client: Client) -> Result<(ServerStream<Stream>, Option<Announc
         Some(room) => Some(announced(&stream, room, until).await?),
         None => None,
     };
-    let shaking = TlsAcceptor::from(client.config).accept(stream);
+    let shaking = async {
+        let accepted = TlsAcceptor::from(client.config).accept(stream).await;
+        accepted.map_err(|error| HandshakeError::of(&error, Asked::Nothing))
+    };
     let shaken = match until {
-        Some(until) => timeout_at(until, shaking).await.map_err(|_| HandshakeError::TimedOut)?,
+        Some(until) => timeout_at(until, shaking).await.unwrap_or(Err(HandshakeError::TimedOut)),
         None => shaking.await,
     };
-    let stream = shaken.map_err(|error| HandshakeError::of(&error, Asked::Nothing))?;
+    let stream = shaken.map_err(|error| AcceptError::Handshake { error, announced })?;
     Ok((stream, announced))
 }
 

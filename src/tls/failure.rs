@@ -1,11 +1,12 @@
 //! Why there was no handshake, in HAProxy's words.
 
 use std::io;
+use std::net::SocketAddr;
 
 use nix::errno::Errno;
 use rustls::{CertificateError, Error};
 
-use crate::proxy_protocol::HeaderError;
+use crate::proxy_protocol::{Announced, HeaderError};
 
 /// See the module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -35,8 +36,27 @@ pub enum AcceptError {
     /// The PROXY header that it has to begin with.
     #[error(transparent)]
     Header(#[from] HeaderError),
-    #[error(transparent)]
-    Handshake(#[from] HandshakeError),
+    /// The handshake of whom a header announced, if one did.
+    #[error("{error}")]
+    Handshake { error: HandshakeError, announced: Option<Announced> },
+}
+
+impl AcceptError {
+    /// Whom the log names: a header that was taken tells it.
+    pub fn client(&self) -> Option<SocketAddr> {
+        match self {
+            AcceptError::Handshake { announced: Some(Announced(addresses)), .. } => {
+                addresses.map(|addresses| addresses.source)
+            }
+            AcceptError::Handshake { announced: None, .. } | AcceptError::Header(_) => None,
+        }
+    }
+}
+
+impl From<HandshakeError> for AcceptError {
+    fn from(error: HandshakeError) -> AcceptError {
+        AcceptError::Handshake { error, announced: None }
+    }
 }
 
 /// Why a server cannot be spoken to.
