@@ -151,6 +151,7 @@ impl World {
             client: Some(([127, 0, 0, 1], 40_000).into()),
             accepted: Tick(5),
             accepted_at: SystemTime::UNIX_EPOCH,
+            announced: None,
             tls: None,
         };
         let mut session = Session::new(origin, admission, &self.context());

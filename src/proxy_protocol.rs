@@ -31,6 +31,10 @@ pub struct Addresses {
     pub destination: SocketAddr,
 }
 
+/// A header that was taken off: whom it names, if anybody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Announced(pub Option<Addresses>);
+
 /// What the first bytes of a connection are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decoded {

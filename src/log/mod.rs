@@ -30,7 +30,7 @@ use crate::config::model::{Backend, FrontendId, LogAddress, LogTarget};
 use crate::proxy_protocol::HeaderError;
 use crate::state::SessionRecord;
 use crate::state::event::ServerEvent;
-use crate::tls::HandshakeError;
+use crate::tls::{AcceptError, HandshakeError};
 
 pub use clock::Clock;
 pub use event::Sentence;
@@ -88,6 +88,15 @@ pub enum RefusedBy {
     /// It speaks no TLS, or not the one that is wanted here.
     #[error(transparent)]
     Handshake(#[from] HandshakeError),
+}
+
+impl From<AcceptError> for RefusedBy {
+    fn from(error: AcceptError) -> RefusedBy {
+        match error {
+            AcceptError::Header(error) => error.into(),
+            AcceptError::Handshake { error, .. } => error.into(),
+        }
+    }
 }
 
 impl RefusedBy {

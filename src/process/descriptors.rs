@@ -10,10 +10,21 @@ use crate::sys::limits::{self, Descriptors};
 /// Descriptors beside those of connections: logs, pages, probes, eventfds.
 const SPARE: u64 = 128;
 
+/// What a connection takes: the client's socket and the server's.
+const PLAIN: u64 = 2;
+/// What each side that speaks TLS takes more: a socket pair.
+const SECURED: u64 = 2;
+
 /// What HAProxy derives from the limit on descriptors: two a connection.
 pub fn default_maxconn(limit: Option<Descriptors>) -> u32 {
     let room = limit.map_or(1024, |limit| limit.soft.max(limit.hard));
-    connections_in(room, SPARE).clamp(16, 1_000_000)
+    connections_in(room, SPARE, PLAIN).clamp(16, 1_000_000)
+}
+
+/// That, with less for what TLS takes more.
+pub fn derived_maxconn(config: &Config, plain: u32) -> u32 {
+    let fitting = u64::from(plain) * PLAIN / each(config);
+    u32::try_from(fitting).unwrap_or(plain).max(plain.min(16))
 }
 
 /// Makes room at the start, while there may be the right to.
@@ -53,7 +64,7 @@ pub fn fit_at_reload(config: &mut Config) -> Option<String> {
     // To the hard limit everybody may go; if not even that is granted, the soft one counts.
     let room = limits::set_descriptors(limit.hard).map_or(limit.soft, |()| limit.hard);
     let asked = config.global.maxconn?;
-    let fitting = connections_in(room, fixed(config));
+    let fitting = connections_in(room, fixed(config), each(config));
     if fitting >= asked {
         return None;
     }
@@ -68,10 +79,19 @@ fn wanted(config: &Config, hard: u64) -> u64 {
     let connections = u64::from(config.global.maxconn.unwrap_or_default());
     match config.global.ulimit_n {
         Some(configured) => configured,
-        // A maxconn that was derived from the limit fits but for what is fixed.
-        None if connections * 2 <= hard => (connections * 2 + fixed(config)).min(hard),
-        None => connections * 2 + fixed(config),
+        // A maxconn that was derived from the limit fits but for what is fixed. One that HAProxy has room for is
+        // no reason to refuse a config, though all of its connections could not speak TLS at once.
+        None if connections * PLAIN <= hard => (connections * each(config) + fixed(config)).min(hard),
+        None => connections * each(config) + fixed(config),
     }
+}
+
+/// What a connection takes at most: as if it came to a line that speaks TLS, and went to one.
+fn each(config: &Config) -> u64 {
+    let mut binds = config.frontends.iter().flat_map(|frontend| &frontend.binds);
+    let mut servers = config.backends.iter().flat_map(|backend| &backend.servers);
+    let sides = [binds.any(|bind| bind.tls.is_some()), servers.any(|server| server.tls.is_some())];
+    PLAIN + SECURED * sides.into_iter().filter(|secured| *secured).count() as u64
 }
 
 fn fixed(config: &Config) -> u64 {
@@ -80,8 +100,8 @@ fn fixed(config: &Config) -> u64 {
     (binds + 2 * servers) as u64 + 2 * u64::from(config.pipes()) + SPARE
 }
 
-fn connections_in(room: u64, fixed: u64) -> u32 {
-    u32::try_from(room.saturating_sub(fixed) / 2).unwrap_or(u32::MAX)
+fn connections_in(room: u64, fixed: u64, each: u64) -> u32 {
+    u32::try_from(room.saturating_sub(fixed) / each).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
@@ -105,5 +125,22 @@ mod tests {
         assert_eq!(wanted(&config, 4096), 6128);
         config.global.ulimit_n = Some(7000);
         assert_eq!(wanted(&config, 4096), 7000);
+    }
+
+    #[test]
+    fn a_side_that_speaks_tls_takes_two_more() {
+        let of = |text: &str| {
+            let files = vec![("test.cfg".to_owned(), text.as_bytes().to_vec())];
+            let loaded = crate::config::load(&crate::config::Bundle { files, ..Default::default() });
+            loaded.config.unwrap_or_else(|| unreachable!("{:?}", loaded.diagnostics))
+        };
+        let plain = of("listen l\n bind :1\n server s 127.0.0.1:1\n");
+        let mut secured = of("listen l\n bind :1\n server s 127.0.0.1:1 ssl verify none\n");
+        assert_eq!(derived_maxconn(&plain, 1000), 1000);
+        assert_eq!(derived_maxconn(&secured, 1000), 500);
+        assert_eq!(derived_maxconn(&secured, 16), 16);
+        secured.global.maxconn = Some(1000);
+        assert_eq!(wanted(&secured, 100_000), 4000 + fixed(&secured));
+        assert_eq!(wanted(&secured, 3000), 3000);
     }
 }

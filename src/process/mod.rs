@@ -122,8 +122,9 @@ fn start(settings: Arc<Settings>, voice: &Voice) -> Result<u8, String> {
         _ => String::new(),
     })?;
     descriptors::raise_at_start(&prepared.config, &settings.program)?;
-    if settings.verbosity == Verbosity::Verbose && prepared.config.global.maxconn == Some(default_maxconn) {
-        voice.raw(format!("Note: setting global.maxconn to {default_maxconn}.\n"));
+    let derived = descriptors::derived_maxconn(&prepared.config, default_maxconn);
+    if settings.verbosity == Verbosity::Verbose && prepared.config.global.maxconn == Some(derived) {
+        voice.raw(format!("Note: setting global.maxconn to {derived}.\n"));
     }
     let separation = Separation::of(&prepared.config.global, &settings);
     match separation {

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::descriptors;
 use super::settings::{Settings, Splicing};
 use crate::config::Config;
 use crate::config::model::{Bind, BindAddress, CommandSocket, Global};
@@ -112,6 +113,7 @@ pub fn plan(config: &Config, have: &[SocketName]) -> Plan {
 
 /// Puts the command line's word over the config's.
 pub fn override_config(config: &mut Config, settings: &Settings, default_maxconn: u32) {
+    let default_maxconn = descriptors::derived_maxconn(config, default_maxconn);
     let global = &mut config.global;
     global.maxconn = settings.maxconn.or(global.maxconn).or(Some(default_maxconn));
     if settings.splicing == Splicing::Off {

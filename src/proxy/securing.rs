@@ -2,7 +2,7 @@
 //! as a plain socket and with what the handshake told; a connection to a server stands when that handshake is over.
 //!
 //! ```text
-//! accept -> Bridge::accept -> (timeout client) -> Command::Adopt -> session
+//! accept -> Bridge::accept -> (PROXY header, handshake: timeout client) -> Command::Adopt -> session
 //! Op::Connect -> Bridge::dial -> Command::Dialed -> Engine::attach -> Connected | ConnectFailed
 //! ```
 //!
@@ -21,7 +21,7 @@ use crate::state::{Accepted, Arrival, Command, Dialed};
 use crate::sys::socket;
 use crate::tls::acceptor::acceptor;
 use crate::tls::connector::connector;
-use crate::tls::{Dial, DialError, Dialing, HandshakeError};
+use crate::tls::{AcceptError, Client, Dial, DialError, Dialing, HandshakeError, Secured};
 
 /// A dial of a session.
 #[derive(Debug)]
@@ -43,13 +43,14 @@ impl Worker {
         let Accepted { socket, client, frontend, snapshot, bind, port, admission, .. } = accepted;
         let (began, began_at) = (self.now, SystemTime::now());
         let local = socket::local_address(&socket);
-        let patience = snapshot.config.frontends[frontend.0].timeout_client;
+        let proxy = &snapshot.config.frontends[frontend.0];
+        let patience = proxy.timeout_client;
+        let header = proxy.binds[bind].accept_proxy.then_some(snapshot.config.global.bufsize);
         let shared = self.shared.clone();
-        let done = move |shaken: Result<crate::tls::Secured, HandshakeError>| match shaken {
-            Ok(secured) => {
-                let arrival =
-                    Arrival { facts: Arc::new(secured.facts), local, accepted: began, accepted_at: began_at };
-                let socket = secured.socket;
+        let done = move |shaken: Result<Secured, AcceptError>| match shaken {
+            Ok(Secured { socket, facts, announced }) => {
+                let facts = Arc::new(facts);
+                let arrival = Arrival { facts, announced, local, accepted: began, accepted_at: began_at };
                 let arrival = Some(Box::new(arrival));
                 let accepted =
                     Accepted { socket, client, frontend, snapshot, bind, port, admission, arrival };
@@ -62,6 +63,7 @@ impl Worker {
                 let config = Arc::clone(&snapshot.config);
                 let line = &config.frontends[frontend.0].binds[bind];
                 let listener = line.name.clone().unwrap_or_else(|| line.id.to_string());
+                let client = error.client().or(client);
                 let refused = Some(Refused { listener, at: began_at, error: error.into() });
                 (shared.connects)(ConnectRecord { config, frontend, client, local, refused });
                 drop(admission);
@@ -70,8 +72,8 @@ impl Worker {
             }
         };
         match acceptor(tls) {
-            Ok(config) => self.shared.tls.accept(socket, config, patience, done),
-            Err(_) => done(Err(HandshakeError::Refused)),
+            Ok(config) => self.shared.tls.accept(Client { socket, config, patience, header }, done),
+            Err(_) => done(Err(HandshakeError::Refused.into())),
         }
     }
 

@@ -168,7 +168,9 @@ impl Worker {
         }
         let birth = Arc::clone(&accepted.snapshot);
         let rules = &birth.config.frontends[accepted.frontend.0].rules;
-        let destination = if rules.wants_destination { local(&accepted) } else { None };
+        // Behind a handshake the kernel cannot be asked later.
+        let wanted = rules.wants_destination || accepted.arrival.is_some();
+        let destination = if wanted { local(&accepted) } else { None };
         let connect = connect_record(&accepted);
         let slot = self.sessions.places.vacant_key() as Slot;
         let turn = self.sessions.next_turn;
@@ -188,6 +190,7 @@ impl Worker {
             client: accepted.client,
             accepted: arrival.as_ref().map_or(self.now, |arrival| arrival.accepted),
             accepted_at: arrival.as_ref().map_or_else(SystemTime::now, |arrival| arrival.accepted_at),
+            announced: arrival.as_ref().and_then(|arrival| arrival.announced),
             tls: arrival.map(|arrival| arrival.facts),
         };
         if self.sessions.places.is_empty() {
@@ -197,7 +200,8 @@ impl Worker {
         let mut session = Session::new(origin, accepted.admission, &context);
         session.start(&context, &mut self.sessions.ops);
         if let Some(connect) = connect.filter(|_| !session.was_turned_away() && !session.is_greeting()) {
-            (self.shared.connects)(connect);
+            let local = session.destination().or(connect.local);
+            (self.shared.connects)(ConnectRecord { client: session.client(), local, ..connect });
         }
         let occupant = Occupant {
             session: Some(session),
@@ -472,7 +476,7 @@ fn connect_record(accepted: &Accepted) -> Option<ConnectRecord> {
         config: Arc::clone(config),
         frontend: accepted.frontend,
         client: accepted.client,
-        local: socket::local_address(&accepted.socket),
+        local: local(accepted),
         refused: None,
     })
 }

@@ -14,6 +14,7 @@ use super::server::ServerKey;
 use super::snapshot::Snapshot;
 use super::survey::Survey;
 use crate::config::model::{BindAddress, FrontendId};
+use crate::proxy_protocol::Announced;
 use crate::sys::wake::Wake;
 use crate::time::Tick;
 use crate::tls::{DialError, Facts};
@@ -70,6 +71,8 @@ pub struct Accepted {
 #[derive(Debug)]
 pub struct Arrival {
     pub facts: Arc<Facts>,
+    /// The PROXY header that came before it, if one had to.
+    pub announced: Option<Announced>,
     /// Where it came to.
     pub local: Option<std::net::SocketAddr>,
     pub accepted: Tick,

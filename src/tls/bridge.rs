@@ -15,14 +15,17 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
+use tokio_rustls::server::TlsStream as ServerStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
+use super::announced::announced;
 use super::connector;
 use super::facts::Facts;
-use super::failure::{Asked, DialError, HandshakeError};
+use super::failure::{AcceptError, Asked, DialError, HandshakeError};
 use super::relay::relay;
 use super::stream::Stream;
+use crate::proxy_protocol::Announced;
 
 /// See the module. Clones share the threads.
 #[derive(Debug, Clone)]
@@ -47,12 +50,25 @@ struct Legs {
 #[derive(Debug)]
 struct Leg(Arc<Legs>);
 
+/// A client, and what it has to do.
+#[derive(Debug)]
+pub struct Client {
+    pub socket: OwnedFd,
+    pub config: Arc<ServerConfig>,
+    /// How long all of it may take; `None`: for ever.
+    pub patience: Option<Duration>,
+    /// A PROXY header comes before the handshake, of so many bytes at most.
+    pub header: Option<usize>,
+}
+
 /// What became of a client.
 #[derive(Debug)]
 pub struct Secured {
     /// What it says, decrypted.
     pub socket: OwnedFd,
     pub facts: Facts,
+    /// Its header, where one had to come.
+    pub announced: Option<Announced>,
 }
 
 /// A connection to a server that was begun, and how to go on with it.
@@ -78,32 +94,19 @@ impl Bridge {
         Bridge(Arc::new(Inner { threads: threads.max(1), runtime: OnceLock::new(), legs: Arc::default() }))
     }
 
-    /// Shakes hands with a client, within `patience` if there is one. What it says goes to `done`'s socket then.
-    pub fn accept(
-        &self,
-        client: OwnedFd,
-        config: Arc<ServerConfig>,
-        patience: Option<Duration>,
-        done: impl FnOnce(Result<Secured, HandshakeError>) + Send + 'static,
-    ) {
-        let Some(runtime) = self.runtime() else { return done(Err(HandshakeError::Resources)) };
+    /// Shakes hands with a client. What it says goes to `done`'s socket then.
+    pub fn accept(&self, client: Client, done: impl FnOnce(Result<Secured, AcceptError>) + Send + 'static) {
+        let Some(runtime) = self.runtime() else { return done(Err(HandshakeError::Resources.into())) };
         let leg = Leg::new(&self.0.legs);
         runtime.spawn(async move {
             let _leg = leg;
-            let shaking = async {
-                let stream = Stream::new(client).map_err(|_| HandshakeError::Resources)?;
-                let accepted = TlsAcceptor::from(config).accept(stream).await;
-                accepted.map_err(|error| HandshakeError::of(&error, Asked::Nothing))
-            };
-            let shaken = match patience {
-                Some(patience) => timeout(patience, shaking).await.unwrap_or(Err(HandshakeError::TimedOut)),
-                None => shaking.await,
-            };
-            match shaken.and_then(|stream| Ok((stream, pair().map_err(|_| HandshakeError::Resources)?))) {
+            let welcomed = welcome(client).await;
+            let paired = welcomed.and_then(|come| Ok((come, pair().map_err(|_| HandshakeError::Resources)?)));
+            match paired {
                 Err(error) => done(Err(error)),
-                Ok((stream, (plain, socket))) => {
+                Ok(((stream, announced), (plain, socket))) => {
                     let facts = Facts::of(stream.get_ref().1);
-                    done(Ok(Secured { socket, facts }));
+                    done(Ok(Secured { socket, facts, announced }));
                     relay(stream, &plain).await;
                 }
             }
@@ -189,6 +192,26 @@ impl Drop for Leg {
             self.0.none_left.notify_all();
         }
     }
+}
+
+/// The header if there has to be one, then the handshake.
+async fn welcome(client: Client) -> Result<(ServerStream<Stream>, Option<Announced>), AcceptError> {
+    let until = client.patience.map(|patience| Instant::now() + patience);
+    let stream = Stream::new(client.socket).map_err(|_| HandshakeError::Resources)?;
+    let announced = match client.header {
+        Some(room) => Some(announced(&stream, room, until).await?),
+        None => None,
+    };
+    let shaking = async {
+        let accepted = TlsAcceptor::from(client.config).accept(stream).await;
+        accepted.map_err(|error| HandshakeError::of(&error, Asked::Nothing))
+    };
+    let shaken = match until {
+        Some(until) => timeout_at(until, shaking).await.unwrap_or(Err(HandshakeError::TimedOut)),
+        None => shaking.await,
+    };
+    let stream = shaken.map_err(|error| AcceptError::Handshake { error, announced })?;
+    Ok((stream, announced))
 }
 
 async fn shake(dial: Dial) -> Result<tokio_rustls::client::TlsStream<Stream>, DialError> {

@@ -1,9 +1,12 @@
 //! Why there was no handshake, in HAProxy's words.
 
 use std::io;
+use std::net::SocketAddr;
 
 use nix::errno::Errno;
 use rustls::{CertificateError, Error};
+
+use crate::proxy_protocol::{Announced, HeaderError};
 
 /// See the module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -25,6 +28,35 @@ pub enum HandshakeError {
     /// No descriptors, or no threads.
     #[error("out of resources for SSL")]
     Resources,
+}
+
+/// Why a client is not let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AcceptError {
+    /// The PROXY header that it has to begin with.
+    #[error(transparent)]
+    Header(#[from] HeaderError),
+    /// The handshake of whom a header announced, if one did.
+    #[error("{error}")]
+    Handshake { error: HandshakeError, announced: Option<Announced> },
+}
+
+impl AcceptError {
+    /// Whom the log names: a header that was taken tells it.
+    pub fn client(&self) -> Option<SocketAddr> {
+        match self {
+            AcceptError::Handshake { announced: Some(Announced(addresses)), .. } => {
+                addresses.map(|addresses| addresses.source)
+            }
+            AcceptError::Handshake { announced: None, .. } | AcceptError::Header(_) => None,
+        }
+    }
+}
+
+impl From<HandshakeError> for AcceptError {
+    fn from(error: HandshakeError) -> AcceptError {
+        AcceptError::Handshake { error, announced: None }
+    }
 }
 
 /// Why a server cannot be spoken to.

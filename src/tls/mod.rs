@@ -5,7 +5,8 @@
 //! ```
 //!
 //! * [`acceptor`] and [`connector`] turn what a line says into rustls's settings, `verify` judges certificates.
-//! * [`bridge`] owns the threads that shake hands and encrypt; `relay` moves a leg's bytes.
+//! * [`bridge`] owns the threads that shake hands and encrypt; `relay` moves a leg's bytes;
+//!   `announced` takes off what PROXY header comes before.
 //! * [`facts`] is what a handshake tells rules and logs; [`failure`] is why there was none, in HAProxy's words.
 //!
 //! A leg is a bridge and not a step inside the engines: so one session and both engines stay as they are, for TLS
@@ -18,6 +19,7 @@
 //! leave the first one out. A session's RST goes out as an end without more bytes, for a socket pair knows none.
 
 pub mod acceptor;
+mod announced;
 pub mod bridge;
 pub mod connector;
 pub mod facts;
@@ -28,9 +30,9 @@ mod stream;
 mod tests;
 mod verify;
 
-pub use bridge::{Bridge, Dial, Dialing, Secured};
+pub use bridge::{Bridge, Client, Dial, Dialing, Secured};
 pub use facts::Facts;
-pub use failure::{DialError, HandshakeError};
+pub use failure::{AcceptError, DialError, HandshakeError};
 
 use rustls::SupportedProtocolVersion;
 use rustls::version::{TLS12, TLS13};

@@ -1,12 +1,12 @@
 //! A socket of either kind on tokio.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use nix::errno::Errno;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
 use crate::sys::socket;
@@ -39,6 +39,32 @@ impl Stream {
             Stream::Unix(stream) => socket::take_error(&stream.as_fd()),
         };
         error.map_or(Ok(()), Err)
+    }
+
+    /// Waits until there is something to read; whether the end is, too.
+    pub(super) async fn ready_to_read(&self) -> io::Result<bool> {
+        let ready = match self {
+            Stream::Tcp(stream) => stream.ready(Interest::READABLE).await,
+            Stream::Unix(stream) => stream.ready(Interest::READABLE).await,
+        };
+        Ok(ready?.is_read_closed())
+    }
+
+    /// Reads in its own way; if that says `WouldBlock`, [`Stream::ready_to_read`] waits for what comes next.
+    pub(super) fn try_read_by<T>(&self, read: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+        match self {
+            Stream::Tcp(stream) => stream.try_io(Interest::READABLE, read),
+            Stream::Unix(stream) => stream.try_io(Interest::READABLE, read),
+        }
+    }
+}
+
+impl AsFd for Stream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Stream::Tcp(stream) => stream.as_fd(),
+            Stream::Unix(stream) => stream.as_fd(),
+        }
     }
 }
 

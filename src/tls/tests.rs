@@ -11,9 +11,10 @@ use std::time::Duration;
 use super::acceptor::acceptor;
 use super::connector::{asked, connector};
 use super::facts::{Certificate, Facts};
-use super::{Bridge, Dial, DialError, HandshakeError, Secured};
+use super::{AcceptError, Bridge, Client, Dial, DialError, HandshakeError, Secured};
 use crate::config::model::{BindTls, ServerTls};
 use crate::config::{Bundle, Sealed, Stored, load};
+use crate::proxy_protocol::HeaderError;
 
 #[expect(unreachable_pub, reason = "the integration tests have it, too")]
 #[path = "../../tests/integration/harness/certificates.rs"]
@@ -65,7 +66,7 @@ fn itself() -> String {
 /// The plain ends of a handshake, or why there was none.
 struct Shaken {
     client: Result<UnixStream, DialError>,
-    server: Result<(UnixStream, Facts), HandshakeError>,
+    server: Result<(UnixStream, Facts), AcceptError>,
 }
 
 fn shake(bridge: &Bridge, (bind, server): &(Arc<BindTls>, Arc<ServerTls>)) -> Shaken {
@@ -77,7 +78,7 @@ fn shake(bridge: &Bridge, (bind, server): &(Arc<BindTls>, Arc<ServerTls>)) -> Sh
     let done = move |shaken: Result<Secured, _>| {
         accepted.send(shaken.map(|secured| (plain(secured.socket), secured.facts))).unwrap();
     };
-    bridge.accept(far.into(), acceptor(bind).unwrap(), Some(DEADLINE), done);
+    bridge.accept(coming(far, bind), done);
     let sni = asked(server, None).map(str::to_owned);
     let outgoing =
         Dial { socket: near.into(), config: connector(server, None).unwrap(), sni, preface: Vec::new() };
@@ -85,6 +86,11 @@ fn shake(bridge: &Bridge, (bind, server): &(Arc<BindTls>, Arc<ServerTls>)) -> Sh
     let shaken = Shaken { client: told(&dial), server: told(&accept) };
     drop(dialing);
     shaken
+}
+
+fn coming(socket: UnixStream, bind: &BindTls) -> Client {
+    let config = acceptor(bind).unwrap();
+    Client { socket: socket.into(), config, patience: Some(DEADLINE), header: None }
 }
 
 fn told<T>(channel: &Receiver<T>) -> T {
@@ -196,11 +202,11 @@ fn a_client_has_to_show_a_certificate_where_one_is_required() {
         let shaken = shake(&bridge, &files.lines(&format!("crt a {bind}"), &format!("verify none {server}")));
         shaken.server.map(|(_, facts)| facts.certificate)
     };
-    assert_eq!(outcome("ca-file ca verify required", ""), Err(HandshakeError::Refused));
-    assert_eq!(outcome("ca-file ca verify required", "crt stranger"), Err(HandshakeError::Refused));
+    assert_eq!(outcome("ca-file ca verify required", ""), Err(HandshakeError::Refused.into()));
+    assert_eq!(outcome("ca-file ca verify required", "crt stranger"), Err(HandshakeError::Refused.into()));
     assert_eq!(outcome("ca-file ca verify required", "crt b"), Ok(Certificate::Shown));
     assert_eq!(outcome("ca-file ca verify optional", ""), Ok(Certificate::NotShown));
-    assert_eq!(outcome("ca-file ca verify optional", "crt stranger"), Err(HandshakeError::Refused));
+    assert_eq!(outcome("ca-file ca verify optional", "crt stranger"), Err(HandshakeError::Refused.into()));
     assert_eq!(outcome("ca-file ca", "crt stranger"), Ok(Certificate::NotShown));
 }
 
@@ -210,7 +216,7 @@ fn versions_that_do_not_meet_shake_no_hands() {
     let lines = files.lines("crt a ssl-min-ver TLSv1.3", "verify none ssl-max-ver TLSv1.2");
     let shaken = shake(&Bridge::new(1), &lines);
     assert_eq!(shaken.client.map(drop), Err(HandshakeError::Refused.into()));
-    assert_eq!(shaken.server.map(drop), Err(HandshakeError::Refused));
+    assert_eq!(shaken.server.map(drop), Err(HandshakeError::Refused.into()));
 }
 
 #[test]
@@ -218,23 +224,24 @@ fn a_client_that_says_nothing_or_something_else_is_told_apart() {
     let (bind, _) = Files::new().lines("crt a", "verify none");
     let bridge = Bridge::new(1);
     let outcome = |patience: Duration, act: fn(UnixStream) -> Option<UnixStream>| {
+        let patience = Some(patience);
         let (near, far) = UnixStream::pair().unwrap();
         far.set_nonblocking(true).unwrap();
         let (sender, receiver) = channel();
         let done = move |shaken: Result<Secured, _>| sender.send(shaken.map(drop)).unwrap();
-        bridge.accept(far.into(), acceptor(&bind).unwrap(), Some(patience), done);
+        bridge.accept(Client { patience, ..coming(far, &bind) }, done);
         let kept = act(near);
         let outcome = told(&receiver);
         drop(kept);
         outcome
     };
-    assert_eq!(outcome(Duration::from_millis(10), Some), Err(HandshakeError::TimedOut));
-    assert_eq!(outcome(DEADLINE, |_| None), Err(HandshakeError::Closed));
+    assert_eq!(outcome(Duration::from_millis(10), Some), Err(HandshakeError::TimedOut.into()));
+    assert_eq!(outcome(DEADLINE, |_| None), Err(HandshakeError::Closed.into()));
     let speaks = |mut client: UnixStream| {
         client.write_all(b"*1\r\n$4\r\nPING\r\n").unwrap();
         Some(client)
     };
-    assert_eq!(outcome(DEADLINE, speaks), Err(HandshakeError::Refused));
+    assert_eq!(outcome(DEADLINE, speaks), Err(HandshakeError::Refused.into()));
 }
 
 #[test]
@@ -254,4 +261,63 @@ fn a_dial_that_is_given_up_ends() {
     drop(dialing);
     bridge.settle(DEADLINE);
     assert_eq!(bridge.legs(), 0);
+}
+
+#[test]
+fn a_header_comes_before_the_handshake_however_it_comes() {
+    let (bind, server) = Files::new().lines("crt a", "verify none");
+    let bridge = Bridge::new(1);
+    for pieces in [1, 5, usize::MAX] {
+        let (near, far) = UnixStream::pair().unwrap();
+        near.set_nonblocking(true).unwrap();
+        far.set_nonblocking(true).unwrap();
+        let ((accepted, accept), (dialed, dial)) = (channel(), channel());
+        let done = move |shaken: Result<Secured, AcceptError>| accepted.send(shaken).unwrap();
+        bridge.accept(Client { header: Some(1000), ..coming(far, &bind) }, done);
+        let (first, last) = LINE.split_at(LINE.len().saturating_sub(pieces));
+        for piece in first.chunks(4) {
+            (&near).write_all(piece).unwrap();
+        }
+        let config = connector(&server, None).unwrap();
+        // The ClientHello comes right behind what is left of it.
+        let outgoing = Dial { socket: near.into(), config, sni: None, preface: last.to_vec() };
+        let _dialing = bridge.dial(outgoing, move |socket| dialed.send(socket.map(plain)).unwrap());
+        let mut client = told(&dial).unwrap();
+        let Secured { socket, announced, .. } = told(&accept).unwrap();
+        let source = announced.unwrap().0.unwrap().source;
+        assert_eq!(source, "1.2.3.4:1111".parse().unwrap());
+        client.write_all(b"PING\r\n").unwrap();
+        let mut heard = [0; 6];
+        plain(socket).read_exact(&mut heard).unwrap();
+        assert_eq!(&heard, b"PING\r\n");
+    }
+}
+
+const LINE: &[u8] = b"PROXY TCP4 1.2.3.4 5.6.7.8 1111 2222\r\n";
+
+#[test]
+fn a_header_that_is_none_is_refused_before_any_handshake() {
+    let (bind, _) = Files::new().lines("crt a", "verify none");
+    let bridge = Bridge::new(1);
+    let outcome = |patience: Duration, said: &[u8], stays: bool| {
+        let (mut near, far) = UnixStream::pair().unwrap();
+        far.set_nonblocking(true).unwrap();
+        near.write_all(said).unwrap();
+        let kept = stays.then_some(near);
+        let (sender, receiver) = channel();
+        let done = move |shaken: Result<Secured, _>| sender.send(shaken.map(drop)).unwrap();
+        let patience = Some(patience);
+        bridge.accept(Client { patience, header: Some(1000), ..coming(far, &bind) }, done);
+        let outcome = told(&receiver);
+        drop(kept);
+        outcome
+    };
+    let refused = |error: HeaderError| Err(error.into());
+    let short = Duration::from_millis(20);
+    assert_eq!(outcome(DEADLINE, b"\x16\x03\x01\x00\x05hello", true), refused(HeaderError::Foreign));
+    assert_eq!(outcome(DEADLINE, b"PROXY TCP5 1.2.3.4\r\n", true), refused(HeaderError::Protocol));
+    assert_eq!(outcome(DEADLINE, b"PROXY TCP4", false), refused(HeaderError::Truncated));
+    assert_eq!(outcome(DEADLINE, b"", false), refused(HeaderError::Closed));
+    assert_eq!(outcome(short, b"PROXY TCP4", true), refused(HeaderError::Truncated));
+    assert_eq!(outcome(short, b"", true), refused(HeaderError::TimedOut));
 }

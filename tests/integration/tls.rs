@@ -13,8 +13,9 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use tempfile::TempDir;
 
 use crate::harness::certificates::{Authority, Leaf};
-use crate::harness::rolecall::{csv_field, http, stats_section};
-use crate::harness::{Redis, Rolecall, eventually, free_port};
+use crate::harness::process::Process;
+use crate::harness::rolecall::{check, csv_field, http, stats_section};
+use crate::harness::{Redis, Rolecall, Sentinels, eventually, free_port};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const ENGINES: [&str; 2] = ["epoll", "uring"];
@@ -354,4 +355,220 @@ fn a_page_is_served_over_tls() {
 
 fn http_speaks(port: u16) -> bool {
     http(port, "/;csv", "").contains("# pxname")
+}
+
+impl Files {
+    /// A haproxy with these lines, and the file that it prints to.
+    fn haproxy(&self, lines: &str) -> (Process, PathBuf) {
+        let text = self.config("auto", lines).replace(" tune.relay auto\n", "");
+        let [config, printed] = ["haproxy.cfg", "haproxy.out"].map(|name| self.path().join(name));
+        std::fs::write(&config, text).expect("a file");
+        let output = std::fs::File::create(&printed).expect("a file");
+        let errors = output.try_clone().expect("a second handle");
+        let mut command = Command::new("haproxy");
+        (Process::start(command.arg("-db").arg("-f").arg(config).stdout(output).stderr(errors)), printed)
+    }
+}
+
+/// Asks in plain words and says by which port.
+fn plain_ping(port: u16) -> u16 {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("a connection");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a time limit");
+    stream.write_all(b"PING\r\n").expect("it is sent");
+    let mut answer = [0; 7];
+    stream.read_exact(&mut answer).unwrap_or_else(|error| panic!("no answer by {port}: {error}"));
+    assert_eq!(&answer, b"+PONG\r\n");
+    stream.local_addr().expect("an address").port()
+}
+
+#[test]
+fn a_header_goes_before_the_handshake_both_to_and_from_haproxy() {
+    let files = Files::new();
+    files.leaf("front", &["front.example"]);
+    let redis = Redis::master();
+    for engine in ENGINES {
+        let [to_ours, to_theirs, ours, from_theirs, theirs] = [0; 5].map(|_| free_port());
+        let door = "ssl crt @/front.pem accept-proxy";
+        let secured = "ssl ca-file @/ca.pem verifyhost front.example";
+        let (_haproxy, printed) = files.haproxy(&format!(
+            "listen theirs\n bind 127.0.0.1:{theirs} {door}\n server s 127.0.0.1:{redis}\n\
+             listen from_theirs\n bind 127.0.0.1:{from_theirs}\n\
+             \x20server s 127.0.0.1:{ours} {secured} send-proxy-v2\n",
+            redis = redis.port
+        ));
+        let config = files.config(
+            engine,
+            &format!(
+                "listen to_ours\n bind 127.0.0.1:{to_ours}\n server s 127.0.0.1:{ours} {secured} send-proxy\n\
+                 listen to_theirs\n bind 127.0.0.1:{to_theirs}\n\
+                 \x20server s 127.0.0.1:{theirs} {secured} send-proxy-v2\n\
+                 listen ours\n bind 127.0.0.1:{ours} {door}\n server s 127.0.0.1:{}\n",
+                redis.port
+            ),
+        );
+        let rolecall = Rolecall::spawn(&config, &["-db"]);
+        for port in [to_ours, to_theirs, ours, from_theirs, theirs] {
+            eventually("a listener", PATIENCE, || listens(port).then_some(()));
+        }
+        // Whoever is behind the header names the client, not the one who connected to it.
+        for port in [to_ours, from_theirs] {
+            let client = plain_ping(port);
+            eventually("the client's name", PATIENCE, || {
+                let output = rolecall.output();
+                let named = format!("127.0.0.1:{client} [");
+                output.lines().any(|line| line.contains(&named) && line.contains(" ours~ ")).then_some(())
+            });
+        }
+        let client = plain_ping(to_theirs);
+        eventually("the client's name", PATIENCE, || {
+            let output = std::fs::read_to_string(&printed).expect("what haproxy printed");
+            let named = format!("127.0.0.1:{client} [");
+            output.lines().any(|line| line.contains(&named) && line.contains(" theirs~ ")).then_some(())
+        });
+        // A handshake without a header, and a header without a handshake.
+        assert!(!files.ping(ours, &[]).contains("PONG"));
+        rolecall.wait_for_output_within(" ours/1: Received something which does not look like", PATIENCE);
+        let mut stranger = TcpStream::connect(("127.0.0.1", ours)).expect("a connection");
+        stranger.write_all(b"PROXY TCP4 1.2.3.4 5.6.7.8 1111 2222\r\nPING\r\n").expect("it is sent");
+        // Named as haproxy names it.
+        eventually("a refusal", PATIENCE, || {
+            let output = rolecall.output();
+            let refused = |line: &str| {
+                line.contains("1.2.3.4:1111 [") && line.contains(" ours/1: SSL handshake failure")
+            };
+            output.lines().any(refused).then_some(())
+        });
+    }
+}
+
+#[test]
+fn a_client_that_speaks_tls_is_named_to_a_plain_server() {
+    let files = Files::new();
+    files.leaf("front", &["front.example"]);
+    let server = TcpListener::bind("127.0.0.1:0").expect("a listener");
+    let port = free_port();
+    let lines = format!(
+        "listen l\n bind 127.0.0.1:{port} ssl crt @/front.pem\n server s {} send-proxy\n",
+        server.local_addr().expect("an address")
+    );
+    let _rolecall = Rolecall::spawn(&files.config("auto", &lines), &["-db"]);
+    eventually("the listener", PATIENCE, || listens(port).then_some(()));
+    let mut client = files.client(port, "front.example");
+    client.write_all(b"PING\r\n").expect("it is sent");
+    let from = client.sock.local_addr().expect("an address").port();
+    let (mut stream, _) = server.accept().expect("a connection");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a time limit");
+    let expected = format!("PROXY TCP4 127.0.0.1 127.0.0.1 {from} {port}\r\nPING\r\n");
+    let mut heard = vec![0; expected.len()];
+    stream.read_exact(&mut heard).expect("a header and a command");
+    assert_eq!(String::from_utf8_lossy(&heard), expected);
+}
+
+#[test]
+fn checks_send_their_header_before_their_handshake() {
+    let files = Files::new();
+    files.leaf("front", &["front.example"]);
+    let redis = Redis::master();
+    let [theirs, ours, page] = [0; 3].map(|_| free_port());
+    let door = |name: &str, port: u16| {
+        format!(
+            "listen {name}\n no log\n bind 127.0.0.1:{port} ssl crt @/front.pem accept-proxy\n server s 127.0.0.1:{}\n",
+            redis.port
+        )
+    };
+    let (_haproxy, _) = files.haproxy(&door("theirs", theirs));
+    let lines = format!(
+        "{}{}backend checked\n option redis-check\n\
+         \x20default-server inter 100ms check check-ssl ca-file @/ca.pem verifyhost front.example\n\
+         \x20server theirs 127.0.0.1:{theirs} check-send-proxy\n server ours 127.0.0.1:{ours} check-send-proxy\n\
+         \x20server without 127.0.0.1:{theirs}\n",
+        stats_section(page).replace("listen stats\n", "listen stats\n no log\n"),
+        door("ours", ours)
+    );
+    let _rolecall = Rolecall::start(&files.config("auto", &lines), page);
+    let told = |server: &str, field: &str, wanted: &str| {
+        eventually(server, PATIENCE, || {
+            let value = csv_field(page, "checked", server, field)?;
+            (value.trim_start_matches("* ") == wanted).then_some(())
+        });
+    };
+    told("theirs", "check_status", "L7OK");
+    told("ours", "check_status", "L7OK");
+    told("without", "status", "DOWN");
+}
+
+#[test]
+fn a_rule_cannot_expect_a_header_behind_a_handshake() {
+    let files = Files::new();
+    let pem = files.leaf("front", &["front.example"]);
+    let lines = format!(
+        "listen l\n bind :1 ssl crt {}\n tcp-request connection expect-proxy layer4\n server s 127.0.0.1:1\n",
+        pem.display()
+    );
+    let (code, text) = check(files.config("auto", &lines));
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("write 'accept-proxy' on the 'bind' line"), "{text}");
+}
+
+const SCRIPT: &str = " option tcp-check\n tcp-check send AUTH\\ my-redis-password\\r\\n\n\
+     \x20tcp-check expect string +OK\n tcp-check send PING\\r\\n\n tcp-check expect string +PONG\n\
+     \x20tcp-check send INFO\\ REPLICATION\\r\\n\n tcp-check expect string role:master\n";
+
+#[test]
+fn no_login_goes_out_in_clear_text_where_checks_speak_tls() {
+    let files = Files::new();
+    let server = TcpListener::bind("127.0.0.1:0").expect("a listener");
+    let lines = format!(
+        "backend b\n{SCRIPT} server s {} check inter 60s check-ssl verify none\n",
+        server.local_addr().expect("an address")
+    );
+    let page = free_port();
+    let _rolecall = Rolecall::start(&files.config("auto", &format!("{}{lines}", stats_section(page))), page);
+    // The first check, and who listens for Sentinels and tries again sooner than a check.
+    for _ in 0..4 {
+        let (mut stream, _) = server.accept().expect("a connection");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a time limit");
+        let mut said = [0; 512];
+        let count = stream.read(&mut said).expect("the first bytes");
+        // A TLS record that begins a handshake (RFC 8446 section 5.1).
+        assert_eq!(said[..count.min(2)], [22, 3], "{}", String::from_utf8_lossy(&said[..count]));
+    }
+}
+
+#[test]
+fn sentinels_are_heard_over_tls() {
+    let files = Files::new();
+    files.leaf("redis", &["redis.example"]);
+    let password = "my-redis-password";
+    let port = free_port();
+    let file = |end: &str| files.path().join(end).display().to_string();
+    let redis = Redis::with(&[
+        "--requirepass",
+        password,
+        "--tls-port",
+        &port.to_string(),
+        "--tls-cert-file",
+        &file("redis.crt"),
+        "--tls-key-file",
+        &file("redis.key"),
+        "--tls-ca-cert-file",
+        &file("ca.pem"),
+        "--tls-auth-clients",
+        "no",
+    ]);
+    let sentinels = Sentinels::watching_with(
+        &redis,
+        (0, 1),
+        Duration::from_secs(5),
+        &format!("sentinel auth-pass mymaster {password}\n"),
+    );
+    let page = free_port();
+    let lines = format!(
+        "{}backend b\n{SCRIPT} server s 127.0.0.1:{port} check inter 100ms check-ssl ca-file @/ca.pem\n",
+        stats_section(page)
+    );
+    let rolecall = Rolecall::start(&files.config("auto", &lines), page);
+    let heard = format!("Sentinel 127.0.0.1:{}", sentinels.ports[0]);
+    rolecall.wait_for_output_within(&heard, PATIENCE * 2);
+    assert!(!rolecall.output().contains(password));
 }

@@ -219,11 +219,27 @@ impl Resolver<'_, '_> {
             if matches!(rule.action, ast::Action::Reject) && Seen::Request.is_known_at(scene.place) {
                 self.refuse_http(rule, scene);
             }
+            if matches!(rule.action, ast::Action::ExpectProxy) {
+                self.refuse_late_header(rule, scene);
+            }
             if let Some(action) = self.action(&rule.action, scene, rule.span) {
                 rules.push(Rule { action, condition });
             }
         }
         rules
+    }
+
+    /// Rules for connections come after a handshake, and the header before it.
+    fn refuse_late_header(&mut self, rule: &ast::Rule, scene: Scene<'_>) {
+        let binds = &scene.proxy.binds;
+        let Some(secured) = binds.iter().find_map(|bind| bind.options.tls.ssl) else { return };
+        let message =
+            "a rule cannot expect a PROXY header where clients speak TLS: it comes before the handshake";
+        self.context.report(
+            Diagnostic::error(rule.span, message)
+                .label(secured, "TLS is spoken here")
+                .help("write 'accept-proxy' on the 'bind' line"),
+        );
     }
 
     /// What must not get in must not get in because nobody can tell.

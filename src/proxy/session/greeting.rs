@@ -27,11 +27,12 @@ pub struct Refusal {
 }
 
 impl Session {
-    /// Whether it has to begin with a header.
+    /// Whether it has to begin with a header. Behind a handshake there is none: it comes before that.
     pub(super) fn owes_header(&self, frontend: &Frontend) -> bool {
-        self.ruling.as_ref().is_some_and(|ruling| {
-            ruling.expects_header || frontend.binds.get(ruling.bind).is_some_and(|bind| bind.accept_proxy)
-        })
+        self.tls.is_none()
+            && self.ruling.as_ref().is_some_and(|ruling| {
+                ruling.expects_header || frontend.binds.get(ruling.bind).is_some_and(|bind| bind.accept_proxy)
+            })
     }
 
     pub(super) fn await_header(&mut self, context: &Context<'_>, ops: &mut Vec<Op>) {
@@ -101,18 +102,22 @@ impl Session {
         self.stage = Stage::New;
         // The driver tells the FIN again once the relay begins.
         self.eof[0] = false;
-        if let Some(Addresses { source, destination }) = addresses {
-            self.client = Some(source);
-            self.port = destination.port();
-            if let Some(ruling) = &mut self.ruling {
-                ruling.destination = Some(destination);
-            }
-        }
+        self.is_announced(addresses);
         let Some(frontend) = self.frontend(context) else {
             return self.refuse_header(HeaderError::Closed, ops);
         };
         if self.let_session_in(frontend, context, ops) {
             self.choose_backend(context, ops);
+        }
+    }
+
+    /// From here on it is whom its header names.
+    pub(super) fn is_announced(&mut self, addresses: Option<Addresses>) {
+        let Some(Addresses { source, destination }) = addresses else { return };
+        self.client = Some(source);
+        self.port = destination.port();
+        if let Some(ruling) = &mut self.ruling {
+            ruling.destination = Some(destination);
         }
     }
 

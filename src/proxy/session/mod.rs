@@ -64,6 +64,7 @@ use std::time::SystemTime;
 use super::assign::{self, Pool, Seat};
 use super::contract::{Event, Op, Side};
 use crate::config::model::{BackendId, Frontend, FrontendId};
+use crate::proxy_protocol::Announced;
 use crate::state::{
     Admission, BackendLive, FrontendLive, ServerKey, ServerLive, SessionToken, Snapshot, Termination, Workers,
 };
@@ -90,6 +91,8 @@ pub struct SessionOrigin {
     pub accepted: Tick,
     /// The same moment on the wall clock, for the log.
     pub accepted_at: SystemTime,
+    /// Its PROXY header, if that has been taken off already.
+    pub announced: Option<Announced>,
     /// What its handshake told, if it speaks TLS.
     pub tls: Option<Arc<Facts>>,
 }
@@ -177,7 +180,7 @@ pub struct Session {
     seat: Option<Seat>,
     /// The server tried last, or waited for; for names and counters.
     server: Option<Arc<ServerLive>>,
-    /// `None` where no rule has to be evaluated.
+    /// `None` where no rule has to be evaluated, and the socket itself knows where the client came to.
     ruling: Option<Box<Ruling>>,
     /// Generation of the snapshot in which the positions hold.
     generation: u64,
@@ -218,7 +221,8 @@ impl Session {
     /// A session that has just been accepted (or adopted); [`Session::start`] comes next.
     pub fn new(origin: SessionOrigin, admission: Admission, context: &Context<'_>) -> Session {
         let frontend = context.snapshot.config.frontends.get(origin.frontend.0);
-        let ruled = frontend.is_some_and(|frontend| frontend.rules.needed);
+        let ruled = frontend.is_some_and(|frontend| frontend.rules.needed) || origin.tls.is_some();
+        let ruling = ruled.then(|| Ruling::new(&origin));
         Session {
             token: origin.token,
             client: origin.client,
@@ -229,7 +233,7 @@ impl Session {
             backend: None,
             seat: None,
             server: None,
-            ruling: ruled.then(|| Ruling::new(origin.destination, origin.bind)),
+            ruling,
             generation: context.snapshot.generation,
             frontend_at: origin.frontend.0 as u32,
             backend_at: GONE,

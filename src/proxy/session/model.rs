@@ -114,6 +114,7 @@ impl World {
             client: Some(([127, 0, 0, 1], 40000).into()),
             accepted: self.now,
             accepted_at: SystemTime::UNIX_EPOCH,
+            announced: None,
             tls: None,
         };
         let mut session = Session::new(origin, admission, &self.context());

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use super::super::assign::{Choice, Pool};
 use super::super::contract::{Close, Op, Side};
-use super::{Context, GONE, Session, Stage};
+use super::{Context, GONE, Session, SessionOrigin, Stage};
 use crate::config::model::{
     Action, BackendId, Counter, Frontend, FrontendId, Rule, Rules, Stick, Value, VariableId,
 };
-use crate::proxy_protocol::HeaderError;
+use crate::proxy_protocol::{Announced, HeaderError};
 use crate::rules::stick::Table;
 use crate::rules::{self, Payload, Truth};
 use crate::state::{Cause, Phase, Situation, Termination, TrackedEntry, lock};
@@ -33,6 +33,8 @@ pub(super) struct Ruling {
     complete: bool,
     /// The content rule that is next.
     next: usize,
+    /// A header that was taken off before.
+    pub(super) announced: Option<Announced>,
     /// `expect-proxy`
     pub(super) expects_header: bool,
     /// It was refused for that.
@@ -56,9 +58,10 @@ const LONGEST_PAUSE: u16 = 64;
 const REFUSED: Termination = Termination::new(Cause::Proxy, Phase::Request);
 
 impl Ruling {
-    /// For a session of a frontend that has rules.
-    pub(super) fn new(destination: Option<SocketAddr>, bind: usize) -> Box<Ruling> {
-        Box::new(Ruling { destination, bind, ..Ruling::default() })
+    /// For a session of a frontend that has rules, or one that speaks TLS.
+    pub(super) fn new(origin: &SessionOrigin) -> Box<Ruling> {
+        let SessionOrigin { destination, bind, announced, .. } = *origin;
+        Box::new(Ruling { destination, bind, announced, ..Ruling::default() })
     }
 
     /// Does what a rule says with the value of its sample.
@@ -131,7 +134,9 @@ impl Session {
             self.turn_away(ops);
             return false;
         }
-        if self.owes_header(frontend) {
+        if let Some(Announced(addresses)) = self.ruling.as_ref().and_then(|ruling| ruling.announced) {
+            self.is_announced(addresses);
+        } else if self.owes_header(frontend) {
             self.await_header(context, ops);
             return false;
         }
