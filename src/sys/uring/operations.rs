@@ -28,9 +28,16 @@ impl Ring {
         ManuallyDrop::into_inner(socket.0)
     }
 
-    /// Hands over what names sockets by number. An error comes back at the next enter.
+    /// Hands over what names sockets by number: all of it, or a FIN would overtake bytes. An error that does not pass
+    /// comes back at the next enter.
     fn submit_all(&mut self) {
-        while self.queued > 0 && self.call_submit().is_ok() {}
+        while self.queued > 0 {
+            let Err(error) = self.call_submit() else { continue };
+            if !matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EBUSY | libc::EINTR)) {
+                return;
+            }
+            std::thread::yield_now();
+        }
     }
 
     /// Closes a socket behind the operations before. Those that wait in the kernel hold it open: cancel them first.

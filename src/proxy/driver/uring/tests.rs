@@ -113,10 +113,13 @@ impl Scene {
         let mut got = vec![0; length];
         let mut filled = 0;
         let begun = Instant::now();
+        // The engine's rounds must not wait for this end: one that found no buffer brings nothing to read.
+        self.server.set_nonblocking(true).unwrap();
         while filled < length && begun.elapsed() < PATIENCE {
             self.turn();
             filled += self.server.read(&mut got[filled..]).unwrap_or(0);
         }
+        self.server.set_nonblocking(false).unwrap();
         got.truncate(filled);
         got
     }
