@@ -10,6 +10,7 @@ mod fetch;
 mod frontend;
 mod global;
 mod hosts;
+mod ids;
 mod log;
 mod mode;
 mod names;
@@ -105,8 +106,8 @@ impl Resolver<'_, '_> {
         let names = Names::new(self, proxies);
         let modes = self.modes(proxies, &names);
         let mut config = Config { tables: self.tables(proxies), ..Config::default() };
-        for (index, (proxy, mode)) in proxies.iter().zip(modes).enumerate() {
-            let id = first_id + index as u32;
+        let ids = self.proxy_ids(proxies, first_id);
+        for (index, ((proxy, mode), id)) in proxies.iter().zip(modes).zip(ids).enumerate() {
             self.check_timeouts(proxy, mode);
             let scene = Scene { proxy, proxies, names: &names, mode, place: Place::UseBackend };
             self.check_acls(scene);
