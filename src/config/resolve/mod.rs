@@ -113,6 +113,7 @@ impl Resolver<'_, '_> {
             self.check_acls(scene);
             if proxy.kind.has_frontend() {
                 let mut frontend = self.frontend(proxy, id, mode, names.default_backend(index));
+                frontend.order = index;
                 frontend.rules = self.front_rules(scene);
                 frontend.monitor_fail = self.monitor_fail(scene);
                 frontend.exporter = self.exporter(scene);
@@ -120,6 +121,7 @@ impl Resolver<'_, '_> {
             }
             if proxy.kind.has_backend() {
                 let mut backend = self.backend(proxy, id, mode);
+                backend.order = index;
                 backend.rules = self.back_rules(scene);
                 backend.exporter = self.exporter(scene);
                 config.backends.push(backend);

@@ -314,6 +314,7 @@ fn sections_may_ask_for_their_ids() {
         let sections: String = wanted.iter().enumerate().map(section).collect();
         let loaded = load(&bundle(&format!("global\n stats socket /run/x\n{DEFAULTS}{sections}")));
         let backends = loaded.config.unwrap().backends;
+        assert!(backends.iter().map(|backend| backend.order).eq(0..wanted.len()));
         backends.iter().map(|backend| backend.proxy_id).collect::<Vec<_>>()
     };
     assert_eq!(numbered(&[None, Some(5), None, None, None, None]), [2, 5, 4, 6, 7, 8]);
