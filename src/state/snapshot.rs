@@ -12,7 +12,7 @@ use super::mailbox::Listener;
 use super::server::{Health, Operation, ServerKey, ServerLive, admin};
 use super::track::linked;
 use crate::config::Config;
-use crate::config::model::{Backend, BackendId, Frontend, FrontendId, Server, StickTable};
+use crate::config::model::{Backend, BackendId, Frontend, FrontendId, RiseFall, Server, StickTable};
 use crate::rules::stick::Table;
 use crate::time::Tick;
 
@@ -213,12 +213,16 @@ fn adjust(live: &ServerLive, old: &Server, new: &Server) {
     if new.check.is_none() && new.address.is_some() && (new.track.is_none() || new.slowstart.is_zero()) {
         live.set_operation(Operation::Running);
     }
-    let check = new.check.clone().unwrap_or_default();
+    let RiseFall { rise, fall } = new.rise_fall();
     live.update_health(|health| {
         let up = health.counter >= health.rise;
-        if (health.rise, health.fall) != (check.rise, check.fall) {
-            health.counter = if up { check.rise + check.fall - 1 } else { 0 };
-            (health.rise, health.fall) = (check.rise, check.fall);
+        if (health.rise, health.fall) != (rise, fall) {
+            health.counter = match (up, &new.check) {
+                (true, Some(_)) => rise + fall - 1,
+                (true, None) => rise,
+                (false, _) => 0,
+            };
+            (health.rise, health.fall) = (rise, fall);
         }
     });
 }
@@ -250,11 +254,11 @@ fn moved(live: &ServerLive, (old, new): (&Server, &Server), now: Tick) -> Server
 }
 
 fn fresh_server(server: &Server, now: Tick) -> Arc<ServerLive> {
-    let check = server.check.clone().unwrap_or_default();
+    let RiseFall { rise, fall } = server.rise_fall();
     let health = Health {
-        counter: check.rise,
-        rise: check.rise,
-        fall: check.fall,
+        counter: rise,
+        rise,
+        fall,
         status: if server.check.is_some() {
             super::CheckStatus::Initializing
         } else {

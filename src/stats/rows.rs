@@ -314,18 +314,18 @@ pub fn part<'a>(
     (rows, None)
 }
 
-/// The shown halves of proxies, by proxy id, the frontend first.
+/// The shown halves of proxies, in the order of the files, the frontend first.
 pub fn halves(snapshot: &Snapshot, selection: &Selection) -> Vec<Half> {
     let config = &snapshot.config;
     let shown = |name: &str, disabled: bool| !disabled && selection.takes(name);
     let fronts = config.frontends.iter().enumerate().filter(|(_, proxy)| shown(&proxy.name, proxy.disabled));
     let backs = config.backends.iter().enumerate().filter(|(_, proxy)| shown(&proxy.name, proxy.disabled));
-    let mut halves: Vec<(u32, Half)> = fronts
-        .map(|(at, proxy)| (proxy.proxy_id, Half::Front(FrontendId(at))))
-        .chain(backs.map(|(at, proxy)| (proxy.proxy_id, Half::Back(BackendId(at)))))
+    let mut halves: Vec<((usize, u32), Half)> = fronts
+        .map(|(at, proxy)| ((proxy.order, proxy.proxy_id), Half::Front(FrontendId(at))))
+        .chain(backs.map(|(at, proxy)| ((proxy.order, proxy.proxy_id), Half::Back(BackendId(at)))))
         .collect();
-    // A stable sort: with one id for both halves of a `listen`, the frontend stays first.
-    halves.sort_by_key(|(id, _)| *id);
+    // A stable sort: with one place for both halves of a `listen`, the frontend stays first.
+    halves.sort_by_key(|(place, _)| *place);
     halves.into_iter().map(|(_, half)| half).collect()
 }
 

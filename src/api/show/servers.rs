@@ -48,7 +48,7 @@ fn push_state(text: &mut String, row: &ServerRow<'_>) {
     let status = if check.is_some() { health.status } else { CheckStatus::Initializing };
     let _ = writeln!(
         text,
-        "{} {} {} {} {ip} {} {admin} {} {} {} {} {} {} {} 0 0 0 {} {port} {} 0 {} {} - 0",
+        "{} {} {} {} {ip} {} {admin} {} {} {} {} {} {} {} 0 0 0 {} {port} {} {} {} {} - 0",
         row.backend.proxy_id,
         row.backend.name,
         server.id,
@@ -63,6 +63,7 @@ fn push_state(text: &mut String, row: &ServerRow<'_>) {
         check_state(row),
         server.fqdn.as_deref().unwrap_or("-"),
         server.lookup.as_ref().and_then(|lookup| lookup.service.as_deref()).unwrap_or("-"),
+        u8::from(server.tls.is_some()),
         check.and_then(|check| check.port).unwrap_or(0),
         check.and_then(|check| check.addr).map_or_else(|| "-".to_owned(), |addr| addr.to_string()),
     );
@@ -133,6 +134,7 @@ fn push_connections(text: &mut String, row: &ServerRow<'_>, threads: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::model::{Made, ServerTls, Versions};
     use crate::stats::demo;
 
     #[test]
@@ -144,6 +146,27 @@ mod tests {
         assert!(text.lines().skip(2).all(|line| line.split(' ').count() == 25));
         let none = answer(snapshot, ServerList::State, Some("nobody"), demo.now).into_text();
         assert_eq!(none, "Can't find backend.\n");
+    }
+
+    #[test]
+    fn a_state_says_who_speaks_tls() {
+        let mut demo = demo::demo();
+        let settings = ServerTls {
+            authorities: None,
+            identity: None,
+            sni: None,
+            verifyhost: None,
+            alpn: Vec::new(),
+            versions: Versions::Both,
+            made: Made::default(),
+        };
+        let config = Arc::make_mut(&mut demo.snapshot.config);
+        config.backends[0].servers[0].tls = Some(Arc::new(settings));
+        let text = answer(Arc::new(demo.snapshot), ServerList::State, Some("redis"), demo.now).into_text();
+        let column = |line: &str| line.split(' ').nth(20).map(str::to_owned);
+        assert_eq!(text.lines().nth(1).and_then(|head| column(&head[2..])), Some("srv_use_ssl".to_owned()));
+        let shown: Vec<_> = text.lines().skip(2).map(|line| column(line).unwrap()).collect();
+        assert_eq!(shown[..2], ["1", "0"]);
     }
 
     #[test]

@@ -184,6 +184,7 @@ impl ProxyKind {
 pub struct Proxy {
     pub kind: ProxyKind,
     pub name: Spanned<String>,
+    pub id: Option<Spanned<u32>>,
     pub settings: Settings,
     pub description: Option<String>,
     pub binds: Vec<Bind>,

@@ -24,7 +24,7 @@ pub(super) static KEYWORDS: &[Keyword] = &[
     honoured("description", NAMED, "a text for the stats page"),
     honoured("disabled", ALL, "switches the proxy off"),
     honoured("enabled", ALL, "undoes 'disabled'"),
-    accepted("id", NAMED, "has no effect: proxies are numbered in order", "the proxy's number"),
+    honoured("id", NAMED, "the proxy's number on pages and in answers; the others are numbered in order"),
     accepted("guid", NAMED, "has no effect: rolecall knows proxies by name", "the proxy's unique identifier"),
     honoured("bind", FRONT_NAMED, "an address to listen on"),
     honoured("default_backend", FRONT, "the backend that takes the connections"),

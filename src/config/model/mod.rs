@@ -43,8 +43,8 @@ pub use rule::{
     VariableId,
 };
 pub use server::{
-    CheckTls, DISPATCH, OnError, SendProxy, SentinelSlot, Server, ServerAddress, ServerCheck, ServerPort,
-    SlotTakes, TlsChecks, Track,
+    CheckTls, DISPATCH, OnError, RiseFall, SendProxy, SentinelSlot, Server, ServerAddress, ServerCheck,
+    ServerPort, SlotTakes, TlsChecks, Track,
 };
 pub use splice::Splice;
 pub use stats::{StatsPage, StatsUser};
@@ -206,6 +206,8 @@ pub struct Frontend {
     pub name: String,
     /// HAProxy's automatic proxy id (`iid`): counts up from 2 in file order; a `listen` has one for both halves.
     pub proxy_id: u32,
+    /// Its place among the sections of the files, by which pages list.
+    pub order: usize,
     pub is_listen: bool,
     pub mode: Mode,
     pub description: Option<String>,
@@ -254,6 +256,8 @@ impl Frontend {
 pub struct Backend {
     pub name: String,
     pub proxy_id: u32,
+    /// Its place among the sections of the files, by which pages list.
+    pub order: usize,
     pub is_listen: bool,
     pub mode: Mode,
     pub description: Option<String>,
@@ -295,6 +299,7 @@ impl Default for Backend {
         Backend {
             name: String::new(),
             proxy_id: 0,
+            order: 0,
             is_listen: false,
             mode: Mode::default(),
             description: None,

@@ -29,6 +29,8 @@ pub struct Server {
     /// `resolvers`
     pub lookup: Option<Lookup>,
     pub check: Option<ServerCheck>,
+    /// `rise` and `fall` of a server without a check: where its health counter stands, for who reads it.
+    pub unchecked: RiseFall,
     /// Whose state it takes.
     pub track: Option<Track>,
     /// 0 to 256; 0 gets no new sessions.
@@ -76,6 +78,7 @@ impl Default for Server {
             fqdn: None,
             lookup: None,
             check: None,
+            unchecked: RiseFall::default(),
             track: None,
             weight: 1,
             backup: false,
@@ -126,6 +129,11 @@ impl SentinelSlot {
 }
 
 impl Server {
+    /// What its health counter runs between, checked or not.
+    pub fn rise_fall(&self) -> RiseFall {
+        self.check.as_ref().map_or(self.unchecked, |check| RiseFall { rise: check.rise, fall: check.fall })
+    }
+
     /// Whether a `server` line made it, not `dispatch`.
     pub fn is_shown(&self) -> bool {
         self.name != DISPATCH
@@ -165,6 +173,19 @@ pub enum OnError {
     FailCheck,
     SuddenDeath,
     MarkDown,
+}
+
+/// The bounds of a health counter (section 5.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RiseFall {
+    pub rise: u32,
+    pub fall: u32,
+}
+
+impl Default for RiseFall {
+    fn default() -> Self {
+        RiseFall { rise: 2, fall: 3 }
+    }
 }
 
 /// `check` and what shapes it (section 5.2).
@@ -208,8 +229,8 @@ impl Default for ServerCheck {
             inter: Duration::from_millis(2000),
             fastinter: None,
             downinter: None,
-            rise: 2,
-            fall: 3,
+            rise: RiseFall::default().rise,
+            fall: RiseFall::default().fall,
             addr: None,
             port: None,
             send_proxy: None,

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use super::context::Context;
 use super::statement::{Polarity, Statement};
-use super::{global, proxy, resolvers, sentinels, stats};
+use super::{acl, global, proxy, resolvers, sentinels, stats};
 use crate::config::ast::{Global, Proxy, ProxyKind, Resolvers, Sentinels};
 use crate::config::diagnostic::{Diagnostic, Heading};
 use crate::config::keyword::{self, Keyword, Scope, Status};
@@ -73,6 +73,9 @@ pub(super) fn global_statement(context: &mut Context<'_>, global: &mut Global, l
     }
 }
 
+/// Rules that have no effect here still stand only where HAProxy takes them.
+const HTTP_RULES: &[&str] = &["http-request", "http-response", "http-after-response"];
+
 /// A line of a proxy section.
 pub(super) fn proxy_statement(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) {
     let scope = scope(proxy.kind);
@@ -80,6 +83,9 @@ pub(super) fn proxy_statement(context: &mut Context<'_>, proxy: &mut Proxy, line
         proxy.settings.weight_in_bytes += line.words.iter().map(|word| word.text.len() + 8).sum::<usize>();
     }
     let words = first_words(line);
+    if HTTP_RULES.contains(&&*words[0]) && !acl::rules_may_stand(context, proxy, line) {
+        return;
+    }
     let Some(row) = keyword::find(scope, &borrowed(&words)) else {
         if keyword::find(Scope::Listen, &borrowed(&words)).is_some() {
             return misplaced(context, proxy, line);

@@ -48,6 +48,7 @@ pub(super) const READERS: &[(&str, Reader)] = &[
     ("hash-balance-factor", balance::factor),
     ("hash-type", balance::hash_type),
     ("http-request use-service", switching::service),
+    ("id", id),
     ("log", log::proxy_line),
     ("log-tag", |context, proxy, line| {
         let tag = line.string(context, 1, "'log-tag' expects a tag for use in syslog.");
@@ -119,6 +120,14 @@ fn default_backend(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statemen
 fn description(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) {
     if line.string(context, 1, "'description' expects a string argument.").is_some() {
         proxy.description = Some(super::join(line.rest(1)));
+    }
+}
+
+/// Digits only, as everywhere: HAProxy reads what stands in front of a stray character.
+fn id(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) {
+    let Some(id) = line.number(context, 1, "id", 1..=i64::from(i32::MAX)) else { return };
+    if line.no_more(context, "id", 2) {
+        proxy.id = Some(Spanned::new(id, line.span_of(1)));
     }
 }
 

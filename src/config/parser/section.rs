@@ -168,6 +168,7 @@ impl Sections {
         let mut proxy = Proxy {
             kind,
             name,
+            id: None,
             settings,
             description: None,
             binds: Vec::new(),

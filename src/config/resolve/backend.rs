@@ -20,6 +20,7 @@ impl Resolver<'_, '_> {
         Backend {
             name: proxy.name.value.clone(),
             proxy_id: id,
+            order: 0,
             is_listen: proxy.kind == ProxyKind::Listen,
             mode,
             description: proxy.description.clone(),

@@ -26,6 +26,7 @@ impl Resolver<'_, '_> {
         Frontend {
             name: proxy.name.value.clone(),
             proxy_id: id,
+            order: 0,
             is_listen: proxy.kind == ProxyKind::Listen,
             mode,
             description: proxy.description.clone(),

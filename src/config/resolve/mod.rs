@@ -10,6 +10,7 @@ mod fetch;
 mod frontend;
 mod global;
 mod hosts;
+mod ids;
 mod log;
 mod mode;
 mod names;
@@ -105,13 +106,14 @@ impl Resolver<'_, '_> {
         let names = Names::new(self, proxies);
         let modes = self.modes(proxies, &names);
         let mut config = Config { tables: self.tables(proxies), ..Config::default() };
-        for (index, (proxy, mode)) in proxies.iter().zip(modes).enumerate() {
-            let id = first_id + index as u32;
+        let ids = self.proxy_ids(proxies, first_id);
+        for (index, ((proxy, mode), id)) in proxies.iter().zip(modes).zip(ids).enumerate() {
             self.check_timeouts(proxy, mode);
             let scene = Scene { proxy, proxies, names: &names, mode, place: Place::UseBackend };
             self.check_acls(scene);
             if proxy.kind.has_frontend() {
                 let mut frontend = self.frontend(proxy, id, mode, names.default_backend(index));
+                frontend.order = index;
                 frontend.rules = self.front_rules(scene);
                 frontend.monitor_fail = self.monitor_fail(scene);
                 frontend.exporter = self.exporter(scene);
@@ -119,6 +121,7 @@ impl Resolver<'_, '_> {
             }
             if proxy.kind.has_backend() {
                 let mut backend = self.backend(proxy, id, mode);
+                backend.order = index;
                 backend.rules = self.back_rules(scene);
                 backend.exporter = self.exporter(scene);
                 config.backends.push(backend);

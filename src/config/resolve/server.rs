@@ -9,8 +9,8 @@ use super::hosts::Found;
 use crate::config::ast::{self, InitAddr, Proxy, ProxyFlags, ServerSettings, Spanned};
 use crate::config::diagnostic::{Diagnostic, Heading};
 use crate::config::model::{
-    CheckAction, CheckMethod, DISPATCH, IpFamily, Lookup, SendProxy, Server, ServerAddress, ServerCheck,
-    ServerPort,
+    CheckAction, CheckMethod, DISPATCH, IpFamily, Lookup, RiseFall, SendProxy, Server, ServerAddress,
+    ServerCheck, ServerPort,
 };
 use crate::config::parser::address::{Address, Family, Host, Ports};
 use crate::config::source::Span;
@@ -88,6 +88,7 @@ impl Resolver<'_, '_> {
             check: settings
                 .check
                 .then(|| ServerCheck { tls: tls.checks, ..self.server_check(proxy, server, check) }),
+            unchecked: rise_fall(settings),
             track: None,
             weight: settings.weight.unwrap_or(defaults.weight),
             backup: settings.backup,
@@ -215,8 +216,8 @@ impl Resolver<'_, '_> {
             inter: settings.inter.unwrap_or(defaults.inter),
             fastinter: settings.fastinter,
             downinter: settings.downinter,
-            rise: settings.rise.unwrap_or(defaults.rise),
-            fall: settings.fall.unwrap_or(defaults.fall),
+            rise: rise_fall(settings).rise,
+            fall: rise_fall(settings).fall,
             addr: settings.check_addr.as_ref().and_then(|address| self.ip(address, proxy, server)),
             port: settings.check_port,
             send_proxy: check_header(settings),
@@ -242,6 +243,11 @@ impl Resolver<'_, '_> {
             }
         }
     }
+}
+
+fn rise_fall(settings: &ServerSettings) -> RiseFall {
+    let defaults = RiseFall::default();
+    RiseFall { rise: settings.rise.unwrap_or(defaults.rise), fall: settings.fall.unwrap_or(defaults.fall) }
 }
 
 /// Names that begin so are those of SRV records (RFC 2782).

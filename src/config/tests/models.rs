@@ -6,7 +6,7 @@ use super::{bundle, config, loaded, told};
 use crate::config::load;
 use crate::config::model::{
     Backend, Balance, BindAddress, CheckAction, CheckMethod, Config, Frontend, GuardMode, Keepalive, Lag,
-    LogAddress, LogFraming, Mode, OnError, Redispatch, Server, ServerAddress, ServerPort,
+    LogAddress, LogFraming, Mode, OnError, Redispatch, RiseFall, Server, ServerAddress, ServerPort,
 };
 
 const DEFAULTS: &str = "defaults\n timeout connect 1s\n timeout client 1s\n timeout server 1s\n";
@@ -302,6 +302,56 @@ fn named_defaults_and_ids() {
     let ids: Vec<_> = config.backends.iter().map(|backend| (backend.proxy_id, backend.retries)).collect();
     assert_eq!(ids, [(2, 2), (3, 1)]);
     assert_eq!(config.frontends[1].default_backend.map(|id| id.0), Some(1));
+}
+
+/// What the real program was seen to number these with.
+#[test]
+fn sections_may_ask_for_their_ids() {
+    let numbered = |wanted: &[Option<u32>]| {
+        let section = |(at, id): (usize, &Option<u32>)| {
+            format!("backend b{at}\n{}", id.map(|id| format!(" id {id}\n")).unwrap_or_default())
+        };
+        let sections: String = wanted.iter().enumerate().map(section).collect();
+        let loaded = load(&bundle(&format!("global\n stats socket /run/x\n{DEFAULTS}{sections}")));
+        let backends = loaded.config.unwrap().backends;
+        assert!(backends.iter().map(|backend| backend.order).eq(0..wanted.len()));
+        backends.iter().map(|backend| backend.proxy_id).collect::<Vec<_>>()
+    };
+    assert_eq!(numbered(&[None, Some(5), None, None, None, None]), [2, 5, 4, 6, 7, 8]);
+    assert_eq!(numbered(&[None, Some(1), Some(2), Some(4), None]), [3, 1, 2, 4, 7]);
+    assert_eq!(numbered(&[Some(9), Some(8), None]), [9, 8, 4]);
+}
+
+#[test]
+fn an_id_belongs_to_one_section() {
+    let loaded = load(&bundle(&format!("{DEFAULTS}backend a\n id 3\nlisten b\n bind :1\n id 3\n")));
+    let message = &loaded.diagnostics[0].message;
+    assert!(message.starts_with("listen b reuses same custom id as backend a (declared at "), "{message}");
+    assert!(loaded.config.is_none());
+}
+
+#[test]
+fn http_rules_do_not_stand_in_a_defaults_without_a_name() {
+    for rule in ["http-request set-header", "http-response set-header", "http-after-response set-header"] {
+        let told = |name: &str| {
+            let loaded = load(&bundle(&format!("defaults {name}\n {rule} X 1\n")));
+            loaded.diagnostics.into_iter().map(|diagnostic| diagnostic.message).collect::<Vec<_>>()
+        };
+        let keyword = rule.split(' ').next().unwrap();
+        assert_eq!(told(""), [format!("'{keyword}' not allowed in anonymous 'defaults' section.")]);
+        assert_ne!(told("d"), told(""));
+    }
+}
+
+/// It shows in `show servers state`.
+#[test]
+fn a_server_without_a_check_keeps_its_rise() {
+    let config = config(&format!(
+        "{DEFAULTS}backend b\n default-server rise 1 fall 4\n server s 127.0.0.1:1\n server t 127.0.0.1:1 check\n"
+    ));
+    for server in &config.backends[0].servers {
+        assert_eq!(server.rise_fall(), RiseFall { rise: 1, fall: 4 });
+    }
 }
 
 /// HAProxy gives the proxy behind the socket the first number.
