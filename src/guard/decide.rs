@@ -7,7 +7,8 @@
 //! 1. (a1) *A failover that is led.* The server that the leader, or the operator, selected takes over as soon as it
 //!    says that it is master, and keeps the word while that failover runs, whoever names the old one.
 //! 2. (a2) *The majority of the Sentinels.* Whom they name takes over as soon as it says so. Until then whoever
-//!    holds the word keeps it, and nobody else gets it.
+//!    holds the word keeps it, and nobody else gets it. For [`NEWS`] after a succession by lineage they are not heard
+//!    if they name whom the incumbent succeeded.
 //! 3. (b) *Lineage.* Whoever succeeds the head of the line by [`History`] takes over at once, even while the
 //!    head still says that it is master. Then whoever succeeds that one, until nobody does: a chain of
 //!    failovers is walked in one decision. Of siblings, promoted out of one history, the one that followed it
@@ -29,6 +30,10 @@ use super::lead::{Lead, Leader};
 use super::sentinels::{Ballot, Majority};
 use crate::state::ServerKey;
 use crate::time::Tick;
+
+/// How long the news of a promotion takes to all Sentinels at most: the leader tells when its failover ends, a second
+/// after the promotion, the others hear of it every two seconds, and who has not answered twice is lost.
+const NEWS: Duration = Duration::from_secs(5);
 
 /// What a server last said of itself that was definite; an error or a silence changes nothing here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -145,7 +150,7 @@ pub struct Decision {
 
 /// Who is master now. `incumbent` holds the word at present.
 pub fn decide(view: &View<'_>, incumbent: Option<ServerKey>, now: Tick) -> Decision {
-    match told(view, incumbent) {
+    match told(view, incumbent, now) {
         Told::Take(server, reason) => return take(view, incumbent, (server, reason), now),
         Told::Await(server) => return wait_for(view, incumbent, server),
         Told::Nothing => {}
@@ -176,7 +181,7 @@ enum Told {
     Nothing,
 }
 
-fn told(view: &View<'_>, incumbent: Option<ServerKey>) -> Told {
+fn told(view: &View<'_>, incumbent: Option<ServerKey>, now: Tick) -> Told {
     let selected = view.leads.iter().rev().find_map(|lead| {
         let fact = fact_of(view, lead.selected()?)?;
         is_taken_by(view, lead, fact, incumbent).then_some((fact.key, lead.leader))
@@ -185,12 +190,23 @@ fn told(view: &View<'_>, incumbent: Option<ServerKey>) -> Told {
         return Told::Take(server, Reason::Selected(leader));
     }
     let Majority::Server(ballot) = view.majority else { return Told::Nothing };
+    if is_old_news(view, incumbent, ballot.server, now) {
+        return Told::Nothing;
+    }
     match fact_of(view, ballot.server) {
         Some(fact) if is_candidate(fact) => Told::Take(fact.key, Reason::Named(*ballot)),
         Some(fact) => Told::Await(fact.key),
         // They speak of a server that a reload has taken away.
         None => Told::Nothing,
     }
+}
+
+/// Sentinels that were found only after a promotion go on naming the old master for a second or two, and one that
+/// hangs then would for as long as it takes to notice that. The master that was promoted out of that one's history
+/// is not left for them meanwhile; if they still name the other when the news has had its time, they mean it.
+fn is_old_news(view: &View<'_>, incumbent: Option<ServerKey>, named: ServerKey, now: Tick) -> bool {
+    let Some(line) = view.history.line().filter(|line| incumbent == Some(line.head)) else { return false };
+    line.by == Passing::Succession && now.since(line.since) < NEWS && view.history.is_superseded(named, line)
 }
 
 /// (a1). The selected server keeps the word though most Sentinels still name the old one, which goes on saying that
@@ -212,7 +228,7 @@ fn take(
 ) -> Decision {
     let line = match view.history.line() {
         Some(line) if line.head == server => line.clone(),
-        Some(line) => view.history.line_of(server, Some(line), Passing::Succession, now),
+        Some(line) => view.history.line_of(server, Some(line), Passing::Word, now),
         None => view.history.line_of(server, None, Passing::StandIn, now),
     };
     let reason = if incumbent == Some(server) { Reason::Stays } else { reason };

@@ -47,6 +47,27 @@ fn endings(effects: &[Effect]) -> Vec<Ending> {
     steps.collect()
 }
 
+/// The master was killed and is back before Sentinels that were found meanwhile have heard of the new one; and then they
+/// hang.
+#[test]
+fn sentinels_found_after_a_promotion_bring_the_old_master_back_only_if_they_go_on_naming_it() {
+    let mut trial = Trial::settled();
+    trial.dies(A);
+    trial.says(B, promoted("b1", "h2", "h1", 500));
+    trial.names(1, A, 0);
+    trial.names(2, A, 0);
+    trial.says(A, master("a2", "h9"));
+    trial.rises(A);
+    assert_eq!(trial.master(), Some(B));
+    trial.after(4_900);
+    assert_eq!(trial.master(), Some(B));
+    trial.hears(2, SentinelWord::Lost);
+    trial.after(2_000);
+    assert_eq!(trial.master(), Some(B), "one Sentinel is no majority of two");
+    trial.names(2, A, 0);
+    assert_eq!(trial.master(), Some(A), "they mean it");
+}
+
 #[test]
 fn a_planned_failover_freezes_hastens_switches_and_cuts_in_this_order() {
     let mut trial = Trial::watched();
@@ -237,6 +258,8 @@ fn a_majority_names_the_master_whatever_lineage_says() {
     trial.hears(2, SentinelWord::Lost);
     assert_eq!(trial.master(), Some(B), "no majority answers: lineage");
     trial.names(1, A, 1);
+    assert_eq!(trial.master(), Some(B), "it may not have heard yet");
+    trial.after(5_000);
     assert_eq!(trial.master(), Some(A));
     assert!(matches!(reason(&trial.effects), Some(Reason::Named(_))));
 }

@@ -72,13 +72,17 @@ pub struct Line {
     /// What was written before, by masters that were succeeded.
     ancestors: VecDeque<ReplId>,
     promotion: Option<Promotion>,
+    /// How the head came to it.
+    pub by: Passing,
 }
 
 /// How a line passes from one server to the next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Passing {
     /// By lineage: what the old head wrote belongs to the past.
     Succession,
+    /// By a word of Sentinels or of the operator; to the past likewise.
+    Word,
     /// For want of an heir.
     StandIn,
 }
@@ -134,10 +138,11 @@ impl History {
             stands_in_for: VecDeque::new(),
             ancestors: after.map(|old| old.ancestors.clone()).unwrap_or_default(),
             promotion,
+            by: passing,
         };
         let inherited = after.into_iter().flat_map(Line::heritable).cloned();
         match passing {
-            Passing::Succession => {
+            Passing::Succession | Passing::Word => {
                 inherited.for_each(|id| remember_ancestor(&mut line.ancestors, id));
                 // Of a chain whose middle was never chosen.
                 let from =
