@@ -18,10 +18,10 @@ const LDAP_REFUSAL: &str = "See RFC: http://tools.ietf.org/html/rfc4511#section-
 /// Decides a rule by what came. `ended`: nothing more will come.
 pub(super) fn evaluate(expect: ApplicationExpect, input: &[u8], ended: bool) -> Verdict {
     let decided = match expect {
-        ApplicationExpect::MysqlGreeting => mysql_packet(input).map(|(packet, _)| mysql(packet, input)),
+        ApplicationExpect::MysqlGreeting => mysql_packet(input).map(|(packet, _)| mysql(packet)),
         ApplicationExpect::MysqlLogin => mysql_packet(input)
             .and_then(|(_, rest)| mysql_packet(rest))
-            .map(|(packet, _)| mysql_refusal(packet).unwrap_or_else(|| welcomed(input))),
+            .map(|(packet, _)| mysql_refusal(packet).unwrap_or(Verdict::Met(Words::code(0)))),
         ApplicationExpect::LdapBind => ldap(input),
     };
     match decided {
@@ -38,17 +38,9 @@ fn mysql_packet(input: &[u8]) -> Option<(&[u8], &[u8])> {
     rest.split_at_checked(length as usize)
 }
 
-/// A greeting.
-fn mysql(packet: &[u8], input: &[u8]) -> Verdict {
-    mysql_refusal(packet).unwrap_or_else(|| welcomed(input))
-}
-
-/// The server's version: the text after the greeting's first byte, the protocol version ("Protocol::HandshakeV10").
-fn welcomed(input: &[u8]) -> Verdict {
-    let greeting = mysql_packet(input).map(|(packet, _)| packet).unwrap_or_default();
-    let version = greeting.get(1..).unwrap_or_default().split(|byte| *byte == 0).next().unwrap_or_default();
-    let info = String::from_utf8_lossy(version).into_owned();
-    Verdict::Met(Words { code: Some(0), info })
+/// A greeting, whatever it says of the server's version: HAProxy does not show it.
+fn mysql(packet: &[u8]) -> Verdict {
+    mysql_refusal(packet).unwrap_or(Verdict::Met(Words::code(0)))
 }
 
 fn mysql_refusal(packet: &[u8]) -> Option<Verdict> {
