@@ -20,7 +20,7 @@ use crate::state::{BackendKey, Guarding, SentinelReport, SentinelWord, ServerLiv
 use crate::time::Tick;
 
 /// Patience of a test: Sentinels speak every two seconds, and elect in one or two.
-const LIMIT: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(90);
 
 pub(super) struct Bench {
     watchers: Watchers,
