@@ -617,7 +617,10 @@ fn a_paused_frontend_refuses_and_resumes() {
 fn a_soft_stop_waits_no_longer_than_hard_stop_after() {
     for arguments in [&["-db"][..], &["-W", "-db"]] {
         let (mut stage, port) = (Stage::new(), free_port());
-        stage.write("    hard-stop-after 300ms\n", &[port]);
+        let global = "    hard-stop-after 300ms\n    log stdout format raw local0\n";
+        let logged = "mode tcp\n    log global\n    option tcplog";
+        let text = config(stage.server, global, &[port]).replace("mode tcp", logged);
+        std::fs::write(stage.path("c.cfg"), text).expect("a config");
         let pid = stage.start(arguments, port);
         let mut session = open(port).expect("a session");
         signal(pid, "USR1");
@@ -629,6 +632,7 @@ fn a_soft_stop_waits_no_longer_than_hard_stop_after() {
         assert_eq!(end.expect("the session is ended"), 0);
         assert_eq!(stage.wait().code(), Some(0));
         stage.says("Proxy f stopped (cumulated conns: FE: ");
+        stage.says(" K- ");
     }
 }
 

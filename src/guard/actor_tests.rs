@@ -290,6 +290,49 @@ fn a_failover_that_was_announced_is_frozen_for_recorded_and_its_cost_told() {
     assert_eq!((record.from.as_deref(), record.to.as_deref()), (Some("redis1"), Some("redis2")));
 }
 
+/// How many sessions the last failover is told to have cost: by the line of the log, and by the record.
+fn cut_sessions(bench: &mut Bench) -> (String, u32) {
+    let told = bench.told().into_iter().find_map(|(_, what)| match what {
+        ServerChange::TookOver { text } => Some(text),
+        _ => None,
+    });
+    let records = bench.snapshot.backends[0].live.failovers.records();
+    (told.unwrap_or_default(), records.last().map_or(0, |record| record.sessions_cut))
+}
+
+#[test]
+fn sessions_that_are_cut_twice_are_counted_once() {
+    let mut bench = Bench::new(RedisOptions::default());
+    bench.says(0, with_replicas(master("a1", "h1"), 1), 1);
+    bench.says(1, replica("b1", "h1"), 2);
+    for _ in 0..4 {
+        bench.live(0).traffic.sessions.enter();
+    }
+    bench.says(1, promoted("b1", "h2", "h1", 501), 300);
+    // They still take their last replies.
+    bench.says(0, replica("a1", "h2"), 305);
+    let (told, recorded) = cut_sessions(&mut bench);
+    assert!(told.contains(", 4 sessions cut;"), "{told}");
+    assert_eq!(recorded, 4);
+}
+
+#[test]
+fn sessions_that_are_cut_before_anybody_follows_are_counted() {
+    let mut bench = Bench::new(RedisOptions::default());
+    bench.says(0, with_replicas(master("a1", "h1"), 1), 1);
+    bench.says(1, replica("b1", "h1"), 2);
+    for _ in 0..4 {
+        bench.live(0).traffic.sessions.enter();
+    }
+    bench.says(0, replica("a1", "h2"), 300);
+    (0..4).for_each(|_| bench.live(0).traffic.sessions.leave());
+    bench.says(1, promoted("b1", "h2", "h1", 501), 320);
+    bench.says(0, replica("a1", "h2"), 330);
+    let (told, recorded) = cut_sessions(&mut bench);
+    assert!(told.contains(", 4 sessions cut;"), "{told}");
+    assert_eq!(recorded, 4);
+}
+
 #[test]
 fn a_cost_that_nobody_can_tell_is_unknown() {
     let mut bench = Bench::new(RedisOptions::default());

@@ -25,6 +25,15 @@ const DRAINED: Duration = Duration::from_millis(20);
 #[derive(Debug, Default)]
 pub(super) struct Recorder {
     open: Option<Open>,
+    last_cut: Option<LastCut>,
+}
+
+/// A master that reports another role loses its sessions before anybody follows it, and its failover has a record.
+#[derive(Debug, Clone, Copy)]
+struct LastCut {
+    server: ServerKey,
+    at: Tick,
+    sessions: u32,
 }
 
 #[derive(Debug)]
@@ -36,7 +45,7 @@ struct Open {
     frozen: Option<Tick>,
     selected: Option<Tick>,
     switched: Option<Switched>,
-    sessions_cut: u32,
+    sessions_cut: Option<u32>,
 }
 
 #[derive(Debug)]
@@ -85,14 +94,18 @@ impl Recorder {
         }
     }
 
-    /// Sessions of a server were ended.
+    /// Sessions of a server were ended. Those that still take their last replies when it is cut once more were
+    /// counted before.
     pub(super) fn cut(&mut self, view: &BackendView, server: ServerKey, sessions: u32, now: Tick) {
-        if self.open.as_ref().is_none_or(|open| open.from != Some(server) || open.switched.is_none()) {
+        self.last_cut = Some(LastCut { server, at: now, sessions });
+        let is_told =
+            |open: &Open| open.from == Some(server) && open.sessions_cut.is_none_or(|n| n < sessions);
+        if !self.open.as_ref().is_some_and(is_told) {
             return;
         }
         self.note(view, |open, record| {
-            open.sessions_cut += sessions;
-            (record.cut, record.sessions_cut) = (Some(now), open.sessions_cut);
+            open.sessions_cut = Some(sessions);
+            (record.cut, record.sessions_cut) = (Some(now), sessions);
         });
     }
 
@@ -124,14 +137,17 @@ impl Recorder {
     ) {
         let from_name = from.map(|key| words.server(key));
         let cause = words.cause(cause, from);
+        let cut = self.last_cut.filter(|cut| Some(cut.server) == from && cut.at >= since);
         let number = view.live.failovers.begin(Failover {
             at: SystemTime::now().checked_sub(words.now.since(since)),
             from: from_name,
             cause: cause.clone(),
             began: since,
+            cut: cut.map(|cut| cut.at),
+            sessions_cut: cut.map_or(0, |cut| cut.sessions),
             ..Failover::default()
         });
-        let (frozen, selected, switched, sessions_cut) = (None, None, None, 0);
+        let (frozen, selected, switched, sessions_cut) = (None, None, None, cut.map(|cut| cut.sessions));
         self.open =
             Some(Open { number, from, cause, began: since, frozen, selected, switched, sessions_cut });
     }
@@ -165,10 +181,10 @@ fn text(open: &Open, switched: &Switched, lost: Option<u64>, words: &Words<'_>) 
     let frozen = open.frozen.map(|at| format!(", {} ms frozen", ms(switched.at, at))).unwrap_or_default();
     let selected =
         open.selected.map(|at| format!("selected after {} ms, ", ms(at, open.began))).unwrap_or_default();
-    let sessions = if open.sessions_cut == 1 { "session" } else { "sessions" };
+    let cut = open.sessions_cut.unwrap_or(0);
+    let sessions = if cut == 1 { "session" } else { "sessions" };
     format!(
-        "took over from {from}: {lost}, {} {sessions} cut{frozen}; {selected}master after {} ms, cause: {}",
-        open.sessions_cut,
+        "took over from {from}: {lost}, {cut} {sessions} cut{frozen}; {selected}master after {} ms, cause: {}",
         ms(switched.at, open.began),
         open.cause
     )

@@ -30,7 +30,7 @@ use super::service::ServiceSink;
 use super::session::Session;
 use super::sessions::Sessions;
 use crate::log::ConnectRecord;
-use crate::state::{Command, Mailbox, Published, ServerKey, SessionRecord, Snapshot, Workers};
+use crate::state::{Command, CutReason, Mailbox, Published, ServerKey, SessionRecord, Snapshot, Workers};
 use crate::sys::{affinity, limits};
 use crate::time::Tick;
 use crate::tls::Bridge;
@@ -326,6 +326,10 @@ impl Worker {
             Command::Stop => {
                 self.gates.close(engine);
                 let all = self.sessions.slots(|_| true);
+                // Who outlives a soft stop for too long is killed, and that has a line.
+                if self.life == Life::Leaving {
+                    self.tell(&all, Event::Cut(CutReason::Admin), engine);
+                }
                 self.tell(&all, Event::Stop, engine);
                 self.deliver(engine);
                 self.life = Life::Stopped;

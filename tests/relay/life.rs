@@ -49,6 +49,24 @@ pub(crate) fn a_client_that_spoke_before_it_is_refused_sees_a_fin(engine: Engine
     }
 }
 
+/// It is accepted and refused in one breath, before any edge can have told of its words.
+pub(crate) fn a_client_that_spoke_before_it_is_accepted_sees_a_fin(engine: EngineLoop) {
+    let server = Fake::echo(1);
+    let change = |config: &mut rolecall::config::Config| config.frontends[0].maxconn = 1;
+    let balancer = Balancer::start(engine, Wish { change, ..Wish::of(&[server.address]) });
+    let mut first = balancer.connect();
+    echoes(&mut first);
+    let mut second = balancer.connect();
+    second.write_all(b"ping").unwrap();
+    let old = balancer.published.load_full();
+    let mut config = (*old.config).clone();
+    config.backends[0].servers.clear();
+    publish(&balancer, config, old.listeners[0].clone());
+    drop(first);
+    assert_eq!(second.read(&mut [0; 8]).unwrap(), 0);
+    server.join();
+}
+
 pub(crate) fn a_connect_that_hangs_times_out(engine: EngineLoop) {
     // Nobody accepts, and the backlog is full: SYNs are dropped.
     let listener = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();

@@ -78,6 +78,7 @@ suite!({
     life:
         a_refused_connect_closes_the_client
         a_client_that_spoke_before_it_is_refused_sees_a_fin
+        a_client_that_spoke_before_it_is_accepted_sees_a_fin
         a_connect_that_hangs_times_out
         silence_times_out
         a_soft_stop_ends_with_its_last_session

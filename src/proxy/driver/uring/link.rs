@@ -52,6 +52,8 @@ impl Flags {
     pub(super) const FILLING: Flags = Flags(1 << 18);
     /// A poll tells when it has room for what waits in a pipe.
     pub(super) const DRAINING: Flags = Flags(1 << 19);
+    /// It stands among those that found no buffer.
+    pub(super) const HUNGRY: Flags = Flags(1 << 20);
 
     pub(super) fn has(self, flag: Flags) -> bool {
         self.0 & flag.0 != 0

@@ -51,6 +51,10 @@ use crate::time::Tick;
 /// `EPOLLEXCLUSIVE`: one of the workers that wait at a listener is woken.
 const EXCLUSIVE: u32 = 1 << 28;
 
+/// Sides without a buffer that one round receives from again. Bulk empties the ring's buffers with a tenth of them;
+/// messages of some kilobytes need that many.
+const PORTION: usize = 64;
+
 /// Runs a worker until it has ended. An error if there is no ring to be had.
 pub fn run(worker: Worker) -> io::Result<()> {
     run_sized(worker, Size::default())
@@ -138,12 +142,17 @@ impl Completions {
         self.unread = std::mem::replace(&mut self.pump.unread, unread);
     }
 
-    /// Receives from those that found no buffer, in their order.
+    /// Receives from those that found no buffer, in their order, and from no more than a round can serve: thousands
+    /// that send without end would all be asked in each round, and nearly all in vain.
     fn feed(&mut self) {
+        let mut portion = PORTION;
         for rank in 0..self.pump.hungry.len() {
             let mut hungry = std::mem::take(&mut self.pump.hungry[rank]);
-            for one in hungry.drain(..) {
+            let count = hungry.len().min(portion);
+            portion -= count;
+            for one in hungry.drain(..count) {
                 if let Some(link) = find(&mut self.links, one.slot).filter(|link| link.turn == one.turn) {
+                    link.end_mut(one.side).flags.unset(Flags::HUNGRY);
                     self.pump.regulate(one.slot, link, one.side);
                 }
             }
@@ -152,9 +161,10 @@ impl Completions {
     }
 
     /// Most clients that are not read are a moment later: they are looked at again then, before a poll is spent
-    /// on them.
+    /// on them. Nor is there anything to wait for while somebody has to be fed.
     fn patience(&self, worker: &Worker) -> Option<Duration> {
-        if !self.unread.is_empty() || !self.pump.unread.is_empty() || !self.pump.dirty.is_empty() {
+        let hungry = self.pump.hungry.iter().any(|rank| !rank.is_empty());
+        if hungry || !self.unread.is_empty() || !self.pump.unread.is_empty() || !self.pump.dirty.is_empty() {
             return Some(Duration::ZERO);
         }
         worker.patience().map(Duration::from_millis)

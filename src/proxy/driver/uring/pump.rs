@@ -54,7 +54,7 @@ pub(super) struct Pump {
     /// Sides that have chunks queued in this round.
     pub(super) dirty: Vec<Errand>,
     /// Sides that found no buffer: those that had none since they last did, then the others.
-    pub(super) hungry: [Vec<Errand>; 2],
+    pub(super) hungry: [VecDeque<Errand>; 2],
     pub(super) queued: Vec<Queued>,
     parts: Vec<Chunk>,
     /// Links whose client is not read, and may need a poll.
@@ -97,7 +97,10 @@ impl Pump {
             Err(Errno::ENOBUFS) => {
                 let errand = Errand { slot, turn: link.turn, side };
                 let flags = &mut link.end_mut(side).flags;
-                self.hungry[usize::from(flags.has(Flags::FED))].push(errand);
+                if !flags.has(Flags::HUNGRY) {
+                    self.hungry[usize::from(flags.has(Flags::FED))].push_back(errand);
+                    flags.set(Flags::HUNGRY);
+                }
                 return flags.unset(Flags::FED);
             }
             Err(Errno::ECANCELED | Errno::EAGAIN | Errno::EINTR) => {}

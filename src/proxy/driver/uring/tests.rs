@@ -1,5 +1,6 @@
 //! The engine without a worker: operations in, bytes and reports out.
 
+use std::collections::VecDeque;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::Instant;
@@ -345,6 +346,44 @@ fn those_who_find_no_buffer_come_before_those_who_had_some() {
         }
     }
     (0..=FLOODS).for_each(|slot| engine.abandon(slot));
+    (0..6).for_each(|_| round(&mut engine));
+    engine.leave().unwrap();
+}
+
+/// Who finds no buffer is asked again, but not everybody in every round: that would make what a byte costs grow
+/// with the number of those who send.
+#[test]
+fn a_round_asks_no_more_of_those_without_a_buffer_than_it_can_serve() {
+    const FLOODS: Slot = 200;
+    let size = Size { buffers: Shape { count: 2, size: 4096 }, ..Size::default() };
+    let mut engine = Completions::new(Ring::new(size).unwrap(), Pipes::new(4, 64 * 1024));
+    let mut ends: Vec<_> = (0..FLOODS).map(|slot| join(&mut engine, slot)).collect();
+    (0..5).for_each(|_| round(&mut engine));
+    let block = [7; 20_000];
+    for (slot, (_, server)) in ends.iter_mut().enumerate() {
+        server.write_all(&block).unwrap();
+        engine.perform(slot as Slot, &Op::Relay);
+    }
+    // From now on each has words left and none has a receive under way that could be told of some.
+    round(&mut engine);
+    let mut unfinished: Vec<_> = ends.iter_mut().map(|(client, _)| (client, 0)).collect();
+    let mut most = 0;
+    let mut room = vec![0; block.len()];
+    let begun = Instant::now();
+    while !unfinished.is_empty() && begun.elapsed() < PATIENCE {
+        let before: usize = engine.pump.hungry.iter().map(VecDeque::len).sum();
+        engine.flush();
+        let after: usize = engine.pump.hungry.iter().map(VecDeque::len).sum();
+        most = most.max(before - after);
+        round(&mut engine);
+        unfinished.retain_mut(|(client, got)| {
+            *got += client.read(&mut room).unwrap_or(0);
+            *got < block.len()
+        });
+    }
+    assert!(unfinished.is_empty(), "{} did not get everything", unfinished.len());
+    assert!((1..=PORTION).contains(&most), "{most} were asked in one round");
+    (0..FLOODS).for_each(|slot| engine.abandon(slot));
     (0..6).for_each(|_| round(&mut engine));
     engine.leave().unwrap();
 }
