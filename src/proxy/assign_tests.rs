@@ -81,7 +81,8 @@ fn a_hash_waits_for_its_server_and_no_longer_than_maxqueue() {
     let Choice::Wait(Some(pinned)) = pool.choose(client, None) else { panic!("no line") };
     assert_eq!(pinned.key, seat.server().key);
     let token = crate::state::SessionToken { worker: 0, slot: 0, turn: 0 };
-    let _ticket = pool.view().live.queue.push(Waiter { token, arrival: 0, client, pinned: Some(pinned) });
+    let _ticket =
+        pool.view().live.queue.push(Waiter { token, arrival: 0, client, key: None, pinned: Some(pinned) });
     assert!(matches!(pool.choose(client, None), Choice::QueueFull(_)));
     assert_eq!(seat.server().queued.now(), 1);
 }
@@ -128,8 +129,13 @@ fn threads_share_the_places() {
                 Choice::Seat(seat) => seat,
                 _ => {
                     let token = crate::state::SessionToken { worker: 0, slot, turn: 0 };
-                    let _ticket =
-                        pool.view().live.queue.push(Waiter { token, arrival: 0, client: None, pinned: None });
+                    let _ticket = pool.view().live.queue.push(Waiter {
+                        token,
+                        arrival: 0,
+                        client: None,
+                        key: None,
+                        pinned: None,
+                    });
                     wake(snapshot, BackendId(0), workers);
                     loop {
                         collect();

@@ -25,6 +25,7 @@ mod tls;
 
 pub use facts::{Facts, Payload, Request};
 pub use fetch::Sampled;
+pub use matching::{bytes, text};
 
 use crate::config::model::{Condition, Sample, Term, Test, Value};
 

@@ -214,7 +214,11 @@ pub struct Settings {
     pub timeouts: Timeouts,
     /// `None`: nobody said it.
     pub balance: Option<Balance>,
+    /// `balance hash`: what is hashed.
+    pub hash: Option<Rc<Sample>>,
     pub hashing: Hashing,
+    /// Where `hash-type` names a function that rolecall has not.
+    pub foreign_hash: Option<Span>,
     pub retries: Option<u32>,
     pub redispatch: Redispatch,
     pub options: Options,

@@ -36,7 +36,11 @@ pub(super) static KEYWORDS: &[Keyword] = &[
     honoured("clitcpka-idle", FRONT, "idle time before the first keepalive probe to a client"),
     honoured("clitcpka-intvl", FRONT, "time between keepalive probes to a client"),
     honoured("balance", BACK, "how a server is chosen"),
-    honoured("hash-type", BACK, "how 'balance source' spreads clients: by a table, or by a ring"),
+    honoured(
+        "hash-type",
+        BACK,
+        "how 'balance source' and 'balance hash' spread clients: by a table, or by a ring",
+    ),
     honoured("hash-balance-factor", BACK, "how uneven a ring may load servers, in percent"),
     honoured(
         "server",

@@ -25,7 +25,7 @@ mod stats;
 mod tls;
 
 pub use super::secret::Secret;
-pub use balance::{Balance, HashMethod, Hashing};
+pub use balance::{Balance, HashFunction, HashMethod, Hashing};
 pub use check::{
     ApplicationExpect, CheckAction, CheckConnect, CheckExpect, CheckHeader, CheckMethod, CheckRule,
     CheckTransport, ExpectPattern,

@@ -268,7 +268,7 @@ fn redispatch_period(backend: &Backend) -> u32 {
 
 /// Whether one server is as good as another to the algorithm.
 fn is_indifferent(balance: Balance) -> bool {
-    !matches!(balance, Balance::Source(_))
+    !matches!(balance, Balance::Source(_) | Balance::Hash(_))
 }
 
 /// Where the server listens; a port of its own, or the client's and an offset.

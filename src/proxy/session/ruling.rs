@@ -8,8 +8,10 @@ use std::time::Duration;
 use super::super::assign::{Choice, Pool};
 use super::super::contract::{Close, Op, Side};
 use super::{Context, GONE, Session, SessionOrigin, Stage};
+use crate::balance;
 use crate::config::model::{
-    Action, BackendId, Counter, Frontend, FrontendId, Rule, Rules, Stick, Value, VariableId,
+    Action, BackendId, Balance, Counter, Frontend, FrontendId, HashFunction, Rule, Rules, Stick, Value,
+    VariableId,
 };
 use crate::proxy_protocol::{Announced, HeaderError};
 use crate::rules::stick::Table;
@@ -249,6 +251,20 @@ impl Session {
         let holds = |condition| rules::holds(Some(condition), &situation);
         let mut named = rules.servers.iter().filter(|(_, condition)| holds(condition));
         named.find_map(|(at, _)| pool.choose_named(*at)).or_else(|| self.remembered_server(pool, context))
+    }
+
+    /// `balance hash`: the hash of its sample.
+    pub(super) fn hash_key(&self, pool: &Pool<'_>, context: &Context<'_>) -> Option<u32> {
+        let (Balance::Hash(hashing), Some(sample)) = (pool.backend().balance, &pool.backend().rules.hash)
+        else {
+            return None;
+        };
+        let value = rules::sample(sample, &self.situation(context))?;
+        let key = match hashing.function {
+            HashFunction::None => rules::text(&value),
+            _ => rules::bytes(&value),
+        };
+        Some(balance::hash::digest(hashing.function, &key))
     }
 
     /// The place that `stick on` or `stick match` remembers.
