@@ -92,6 +92,13 @@ pub enum SessionFact {
     FrontendDefault,
     BackendId,
     BackendName,
+    ServerId,
+    ServerName,
+    /// Where the connection to the server comes from, and where it goes.
+    ServerSource,
+    ServerSourcePort,
+    ServerAddress,
+    ServerPort,
     Tls(TlsFact),
 }
 

@@ -381,7 +381,7 @@ impl Resolver<'_, '_> {
         self.context.warning(term.span, message);
     }
 
-    fn sample(&mut self, sample: &ast::Sample, scene: Scene<'_>) -> Option<Sample> {
+    pub(super) fn sample(&mut self, sample: &ast::Sample, scene: Scene<'_>) -> Option<Sample> {
         if let Some(name) = sample.unsupported() {
             if !sample.fetch.seen.is_known_at(scene.place) {
                 return Some(Sample { fetch: Fetch::Never, converters: Vec::new() });
@@ -442,8 +442,8 @@ pub(super) fn note_needs(config: &mut Config) {
         let backends = config.backends.iter().enumerate();
         let targets = backends.filter(|(at, _)| frontend.leads_to(BackendId(*at)));
         let headers = frontend.binds.iter().any(|bind| bind.accept_proxy);
-        let mut needed = headers || !frontend.rules.is_empty();
-        let mut destination = frontend.rules.wants_destination;
+        let mut needed = headers || !frontend.rules.is_empty() || frontend.log.needs_notes();
+        let mut destination = frontend.rules.wants_destination || frontend.log.wants_destination;
         let mut payload = frontend.rules.reads_payload;
         for (_, backend) in targets {
             needed |= !backend.rules.is_empty();
