@@ -11,7 +11,7 @@
 
 mod consistent;
 mod first;
-mod hash;
+pub mod hash;
 mod leastconn;
 mod map;
 mod random;
@@ -48,6 +48,8 @@ pub struct Offer {
 pub struct Request {
     /// `None` for unix sockets.
     pub client: Option<IpAddr>,
+    /// `balance hash`: the hash of the sample, if it has a value.
+    pub key: Option<u32>,
     /// The server that has just failed: taken only if there is no other.
     pub avoid: Option<u32>,
 }
@@ -64,8 +66,17 @@ pub enum Pick {
 }
 
 /// Whether the algorithm ties a client to one server, so that it waits for that one alone.
-pub fn pins(algorithm: Balance, client: Option<IpAddr>) -> bool {
-    matches!(algorithm, Balance::Source(_)) && client.is_some()
+pub fn pins(algorithm: Balance, request: Request) -> bool {
+    hashed(algorithm, request).is_some()
+}
+
+/// The hash that chooses, and how; `None` where there is no key, or no hash.
+fn hashed(algorithm: Balance, request: Request) -> Option<(u32, Hashing)> {
+    match algorithm {
+        Balance::Source(hashing) => Some((source::hash(request.client?, hashing), hashing)),
+        Balance::Hash(hashing) => Some((source::mixed(request.key?, hashing), hashing)),
+        _ => None,
+    }
 }
 
 /// What is remembered of one server.
@@ -131,26 +142,29 @@ impl Balancer {
     }
 
     fn choose(&mut self, algorithm: Balance, request: Request) -> Option<usize> {
+        if let Some((hash, hashing)) = hashed(algorithm, request) {
+            return self.choose_by(hash, hashing, request.avoid);
+        }
         let (slots, avoid) = (&mut self.slots, request.avoid);
-        match (algorithm, request.client) {
-            (Balance::RoundRobin, _) => self.rotation.next(slots, avoid),
-            (Balance::StaticRr, _) => static_rr::next(&mut self.map, slots, avoid),
-            (Balance::LeastConn, _) => leastconn::next(slots, avoid),
-            (Balance::First, _) => first::next(slots, avoid),
-            (Balance::Source(hashing @ Hashing { method: HashMethod::Consistent, .. }), Some(client)) => {
-                let seeker = consistent::Seeker {
-                    hash: source::hash(client, hashing),
-                    avoid,
-                    balance_factor: hashing.balance_factor,
-                };
-                self.ring.find(slots, seeker)
-            }
-            (Balance::Source(hashing), Some(client)) => {
-                source::find(&mut self.map, slots, source::hash(client, hashing))
-            }
+        match algorithm {
+            Balance::RoundRobin => self.rotation.next(slots, avoid),
+            Balance::LeastConn => leastconn::next(slots, avoid),
+            Balance::First => first::next(slots, avoid),
             // HAProxy, too, takes turns when there is no key.
-            (Balance::Source(_), None) => static_rr::next(&mut self.map, slots, avoid),
-            (Balance::Random(draws), _) => self.random.next(slots, avoid, draws),
+            Balance::StaticRr | Balance::Source(_) | Balance::Hash(_) => {
+                static_rr::next(&mut self.map, slots, avoid)
+            }
+            Balance::Random(draws) => self.random.next(slots, avoid, draws),
+        }
+    }
+
+    fn choose_by(&mut self, hash: u32, hashing: Hashing, avoid: Option<u32>) -> Option<usize> {
+        match hashing.method {
+            HashMethod::MapBased => source::find(&mut self.map, &self.slots, hash),
+            HashMethod::Consistent => {
+                let seeker = consistent::Seeker { hash, avoid, balance_factor: hashing.balance_factor };
+                self.ring.find(&self.slots, seeker)
+            }
         }
     }
 

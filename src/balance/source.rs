@@ -1,4 +1,4 @@
-//! `balance source`: the client's address chooses, always the same way while the servers stay the same. The
+//! `balance source` and `balance hash`: the client's address, or a key, chooses, always the same way while the servers stay the same. The
 //! server may be full: the client waits for it, as it would not be served by another one.
 
 use std::net::IpAddr;
@@ -24,5 +24,10 @@ pub(super) fn hash(client: IpAddr, hashing: Hashing) -> u32 {
             (0..4).fold(0, |hash, word| hash ^ (bits >> (32 * word)) as u32)
         }
     };
+    mixed(hash, hashing)
+}
+
+/// With its bits mixed, if that is wanted.
+pub(super) fn mixed(hash: u32, hashing: Hashing) -> u32 {
     if hashing.avalanche { avalanche(hash) } else { hash }
 }

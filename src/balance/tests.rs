@@ -1,4 +1,5 @@
 use super::*;
+use crate::config::model::HashFunction;
 
 /// `count` picks over servers of these weights, named a, b, c. With `held` sessions stay open.
 fn run(algorithm: Balance, weights: &[u32], count: usize, held: bool) -> String {
@@ -112,7 +113,7 @@ fn first_fills_the_first() {
 fn a_failed_server_is_avoided_if_there_is_another() {
     for algorithm in [Balance::RoundRobin, Balance::StaticRr, Balance::LeastConn, Balance::First] {
         let mut balancer = Balancer::default();
-        let request = Request { client: None, avoid: Some(0) };
+        let request = Request { avoid: Some(0), ..Request::default() };
         for _ in 0..4 {
             assert_eq!(balancer.pick(algorithm, request, plain(&[0, 1]).into_iter()), Pick::Server(1));
         }
@@ -126,7 +127,7 @@ fn source_goes_by_the_address() {
     let mut balancer = Balancer::default();
     let mut pick = |client: &str| {
         let offers: Vec<Offer> = [1, 2, 3].iter().zip(&[9, 9, 9]).enumerate().map(offer).collect();
-        let request = Request { client: Some(client.parse().unwrap()), avoid: None };
+        let request = Request { client: Some(client.parse().unwrap()), ..Request::default() };
         balancer.pick(Balance::Source(Default::default()), request, offers.into_iter())
     };
     assert_eq!(pick("127.0.0.1"), Pick::Server(2));
@@ -177,12 +178,33 @@ fn random_shares_by_weight() {
     assert!((2800..3200).contains(&heavy), "{heavy} of 4000");
 }
 
-const RING: Balance =
-    Balance::Source(Hashing { method: HashMethod::Consistent, avalanche: true, balance_factor: None });
+const CONSISTENT: Hashing = Hashing {
+    method: HashMethod::Consistent,
+    function: HashFunction::Sdbm,
+    avalanche: true,
+    balance_factor: None,
+};
+
+const RING: Balance = Balance::Source(CONSISTENT);
+
+/// Where the hash has no key the servers take turns.
+#[test]
+fn a_hash_goes_by_its_key() {
+    let pick = |balancer: &mut Balancer, key| {
+        let request = Request { key, ..Request::default() };
+        balancer.pick(Balance::Hash(Hashing::default()), request, plain(&[1, 2, 3]).into_iter())
+    };
+    let mut balancer = Balancer::default();
+    for (key, server) in [(0, 0), (1, 1), (5, 2), (1, 1)] {
+        assert_eq!(pick(&mut balancer, Some(key)), Pick::Server(server));
+    }
+    let turns: Vec<Pick> = (0..3).map(|_| pick(&mut balancer, None)).collect();
+    assert_eq!(turns, [0, 1, 2].map(Pick::Server));
+}
 
 fn clients() -> impl Iterator<Item = Request> {
     let client = |number: u32| IpAddr::from((0x0a00_0000 + number * 7).to_be_bytes());
-    (0..4000).map(move |number| Request { client: Some(client(number)), avoid: None })
+    (0..4000).map(move |number| Request { client: Some(client(number)), ..Request::default() })
 }
 
 #[test]
@@ -215,11 +237,7 @@ fn only_the_clients_of_a_server_that_leaves_move() {
 fn a_ring_passes_over_a_failed_and_an_overloaded_server() {
     let mut balancer = Balancer::default();
     let offers: Vec<Offer> = [16, 16].iter().zip(&[3, 0]).enumerate().map(offer).collect();
-    let bounded = Balance::Source(Hashing {
-        method: HashMethod::Consistent,
-        avalanche: true,
-        balance_factor: Some(101),
-    });
+    let bounded = Balance::Source(Hashing { balance_factor: Some(101), ..CONSISTENT });
     for request in clients().take(50) {
         assert_eq!(balancer.pick(bounded, request, offers.iter().copied()), Pick::Server(1));
         let request = Request { avoid: Some(1), ..request };

@@ -60,6 +60,7 @@ fn choice(page: &mut Page, backend: &Backend, section: (&str, &str), outline: &O
             "by the client's address; a server that leaves moves only its own clients".to_owned()
         }
         Balance::Source(_) => "by the client's address".to_owned(),
+        Balance::Hash(_) => "by a hash of what 'balance hash' names".to_owned(),
         Balance::Random(draws) => format!("to the least loaded of {draws} drawn at random"),
     };
     page.say(format!("Among servers that get traffic, clients are spread {how} ('balance')."));

@@ -60,6 +60,17 @@ impl Clock {
         format!("{day:02}/{month}/{year:04}:{hour:02}:{minute:02}:{second:02}.{millis:03}")
     }
 
+    /// `21/Nov/2026:02:27:19 +0000`
+    pub fn with_zone(&self, at: SystemTime) -> String {
+        let time = self.local(at);
+        let (day, month, year) = (time.day(), month(&time), time.year());
+        let (hour, minute, second) = (time.hour(), time.minute(), time.second());
+        let offset = time.offset().seconds();
+        let (sign, minutes) = (if offset < 0 { '-' } else { '+' }, offset.abs() / 60);
+        let (hours, minutes) = (minutes / 60, minutes % 60);
+        format!("{day:02}/{month}/{year:04}:{hour:02}:{minute:02}:{second:02} {sign}{hours:02}{minutes:02}")
+    }
+
     /// `12:01:07`, for sentences and pages.
     pub fn time_of_day(&self, at: SystemTime) -> String {
         let time = self.local(at);
@@ -92,6 +103,7 @@ mod tests {
         let west = Clock::fixed(-5 * 3600);
         assert_eq!(west.rfc5424(at), "2026-11-20T23:43:57.378968-05:00");
         assert_eq!(west.time_of_day(at), "23:43:57");
+        assert_eq!(west.with_zone(at), "20/Nov/2026:23:43:57 -0500");
         let first = SystemTime::UNIX_EPOCH;
         assert_eq!(utc.rfc3164(first), "Jan  1 00:00:00");
     }

@@ -35,6 +35,8 @@ pub struct Line<'a> {
     pub tag: Option<&'a str>,
     pub level: Level,
     pub text: &'a str,
+    /// `log-format-sd`
+    pub structured: Option<&'a str>,
     pub at: SystemTime,
 }
 
@@ -57,7 +59,7 @@ fn header(
     target: &LogTarget,
     identity: &Identity,
     clock: &Clock,
-    (Line { tag, at, .. }, level): (Line<'_>, u8),
+    (Line { tag, structured, at, .. }, level): (Line<'_>, u8),
 ) -> String {
     let tag = tag.unwrap_or(&identity.tag);
     let priority = u32::from(target.facility) * 8 + u32::from(level);
@@ -71,7 +73,8 @@ fn header(
         },
         LogFraming::Rfc3164 => with_host(sent.unwrap_or("localhost")),
         LogFraming::Rfc5424 => {
-            format!("<{priority}>1 {} {} {tag} {pid} - - ", clock.rfc5424(at), sent.unwrap_or("-"))
+            let (time, host, data) = (clock.rfc5424(at), sent.unwrap_or("-"), structured.unwrap_or("-"));
+            format!("<{priority}>1 {time} {host} {tag} {pid} - {data} ")
         }
         LogFraming::Priority => format!("<{priority}>"),
         LogFraming::Short => format!("<{level}>"),
@@ -102,12 +105,13 @@ mod tests {
 
     fn target(framing: LogFraming) -> LogTarget {
         let address = LogAddress::Stdout;
-        LogTarget { address, length: 1024, framing, facility: 16, max_level: 7, min_level: 0 }
+        LogTarget { address, length: 1024, framing, sampling: None, facility: 16, max_level: 7, min_level: 0 }
     }
 
     fn framed(target: &LogTarget, identity: &Identity, level: Level, text: &str) -> Option<String> {
         let at = SystemTime::UNIX_EPOCH + Duration::from_micros(1_795_236_237_378_968);
-        let line = frame(target, identity, &Clock::utc(), Line { tag: None, level, text, at })?;
+        let line =
+            frame(target, identity, &Clock::utc(), Line { tag: None, level, text, structured: None, at })?;
         Some(String::from_utf8(line).unwrap())
     }
 
@@ -164,7 +168,7 @@ mod tests {
         fn a_line_is_one_line_within_its_length(text in "(?s).{0,2000}", length in 80usize..1200) {
             let bounded = LogTarget { length, ..target(LogFraming::Local) };
             let at = SystemTime::UNIX_EPOCH;
-            let line = Line { tag: None, level: Level::Info, text: &text, at };
+            let line = Line { tag: None, level: Level::Info, text: &text, structured: None, at };
             let bytes = frame(&bounded, &identity(), &Clock::utc(), line).unwrap();
             proptest::prop_assert!(bytes.len() <= length + 1);
             proptest::prop_assert_eq!(bytes.iter().position(|byte| *byte == b'\n'), Some(bytes.len() - 1));

@@ -3,7 +3,7 @@
 //! Enters: records and events, as values. Leaves: lines, framed as the receiver wants them, to the byte as
 //! HAProxy's, because halog and people's syslog rules read them.
 //!
-//! Pure: [`tcplog`] and [`event`] word, [`policy`] decides what is logged, [`framing`] puts the header on,
+//! Pure: [`tcplog`], [`template`] and [`event`] word, [`policy`] decides what is logged, [`framing`] puts the header on,
 //! [`clock`] writes local time. The shell: [`sink`] owns the descriptors, [`Logger`] is the queue before them.
 //!
 //! # The queue
@@ -18,7 +18,9 @@ pub mod framing;
 pub mod policy;
 pub mod sink;
 pub mod tcplog;
+pub mod template;
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -26,16 +28,17 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::config::Config;
-use crate::config::model::{Backend, FrontendId, LogAddress, LogTarget};
+use crate::config::model::{Backend, Frontend, FrontendId, LogAddress, LogTarget, SessionLog};
 use crate::proxy_protocol::HeaderError;
-use crate::state::SessionRecord;
 use crate::state::event::ServerEvent;
+use crate::state::{Details, FrontendLive, SessionRecord};
 use crate::tls::{AcceptError, HandshakeError};
 
 pub use clock::Clock;
 pub use event::Sentence;
 pub use framing::{Echo, Identity, Line};
 pub use sink::Sinks;
+use template::Story;
 
 /// Lines that may wait; at 300 bytes a record this is some 5 MiB at worst.
 const QUEUE: usize = 16 * 1024;
@@ -99,6 +102,19 @@ impl From<AcceptError> for RefusedBy {
     }
 }
 
+impl ConnectRecord {
+    /// As a session that never had a server: for formats that a config has for both.
+    fn as_session(&self, frontend: &Frontend, refused: &Refused) -> SessionRecord {
+        SessionRecord {
+            frontend_id: Some(self.frontend),
+            client: self.client,
+            accepted: refused.at,
+            details: Details { destination: self.local, ..Details::default() },
+            ..SessionRecord::empty(&self.config, &Arc::new(FrontendLive::new(&frontend.name)))
+        }
+    }
+}
+
 impl RefusedBy {
     /// Whether it ended without a word: `option dontlognull` is about those.
     fn is_null(self) -> bool {
@@ -145,7 +161,15 @@ impl Logger {
     pub fn start(identity: Identity, clock: Clock, sinks: Sinks) -> std::io::Result<Logger> {
         let (queue, messages) = sync_channel(QUEUE);
         let dropped = Arc::new(AtomicU64::new(0));
-        let writer = Writer { identity, clock, sinks, dropped: Arc::clone(&dropped), told: 0, told_at: None };
+        let writer = Writer {
+            identity,
+            clock,
+            sinks,
+            dropped: Arc::clone(&dropped),
+            told: 0,
+            told_at: None,
+            sampled: HashMap::new(),
+        };
         std::thread::Builder::new().name("log".to_owned()).spawn(move || writer.run(&messages))?;
         Ok(Logger { queue, dropped })
     }
@@ -237,6 +261,8 @@ struct Writer {
     /// How many of the dropped the log has been told of, and when.
     told: u64,
     told_at: Option<Instant>,
+    /// `sample`: lines that each of those targets was offered.
+    sampled: HashMap<LogTarget, u64>,
 }
 
 impl Writer {
@@ -250,39 +276,70 @@ impl Writer {
     fn handle(&mut self, message: Message) {
         match message {
             Message::Line { targets, tag, level, text, at } => {
-                self.send(&targets, Line { tag: tag.as_deref(), level, text: &text, at });
+                self.send(&targets, Line { tag: tag.as_deref(), level, text: &text, structured: None, at });
             }
             Message::Event { targets, tag, said, shown, at } => {
                 let Sentence { level, text } = said;
-                self.send(&targets, Line { tag: tag.as_deref(), level, text: &text, at });
+                self.send(&targets, Line { tag: tag.as_deref(), level, text: &text, structured: None, at });
                 if self.identity.echo == Echo::Stderr {
                     self.echo(&shown);
                 }
             }
             Message::Session(record, service) => {
                 let Some((log, level)) = policy::session(&record) else { return };
-                let text = tcplog::line(&record, service, &self.clock);
-                let (tag, at) = (log.tag.as_deref(), SystemTime::now());
-                self.send(&log.targets, Line { tag, level, text: &text, at });
+                self.session(&record, (log, level), service);
             }
             Message::Connect(record) => {
                 let Some((frontend, level)) = policy::accepted(&record) else { return };
-                let text = match &record.refused {
-                    None => tcplog::connect_line(frontend, record.client, record.local),
-                    Some(refused) => tcplog::refusal_line(frontend, record.client, refused, &self.clock),
-                };
                 let log = &frontend.log;
+                let text = match (&record.refused, &log.errors) {
+                    (None, _) => tcplog::connect_line(frontend, record.client, record.local),
+                    (Some(refused), Some(format)) => {
+                        let session = record.as_session(frontend, refused);
+                        template::text(format, self.story(&session, log, None))
+                    }
+                    (Some(refused), None) => {
+                        tcplog::refusal_line(frontend, record.client, refused, &self.clock)
+                    }
+                };
                 let (tag, at) = (log.tag.as_deref(), SystemTime::now());
-                self.send(&log.targets, Line { tag, level, text: &text, at });
+                self.send(&log.targets, Line { tag, level, text: &text, structured: None, at });
             }
             Message::Reload(identity, sinks, targets) => {
                 self.identity = *identity;
                 self.sinks.adopt(sinks, &targets);
+                self.sampled.retain(|target, _| targets.contains(target));
             }
             Message::Flush(done) => {
                 let _ = done.send(()); // Who asked has stopped waiting: nobody is left to tell.
             }
         }
+    }
+
+    /// Words and sends the line of a session, in the format that its frontend has.
+    fn session(&mut self, record: &SessionRecord, (log, level): (&SessionLog, Level), service: Option<&str>) {
+        let story = self.story(record, log, service);
+        let text = match &log.template {
+            Some(format) => template::text(format, story),
+            None => tcplog::line(record, service, &self.clock),
+        };
+        let structured = log.structured.as_ref().map(|format| template::text(format, story));
+        record.frontend.lines.add(1);
+        // As in HAProxy a format that comes to nothing sends nothing.
+        if text.is_empty() {
+            return;
+        }
+        let (tag, at) = (log.tag.as_deref(), SystemTime::now());
+        self.send(&log.targets, Line { tag, level, text: &text, structured: structured.as_deref(), at });
+    }
+
+    fn story<'a>(
+        &'a self,
+        record: &'a SessionRecord,
+        log: &'a SessionLog,
+        service: Option<&'a str>,
+    ) -> Story<'a> {
+        Story { record, log, service, clock: &self.clock, pid: self.identity.pid }
     }
 
     fn echo(&mut self, shown: &Sentence) {
@@ -302,6 +359,9 @@ impl Writer {
         let (mut sent, mut lost) = (0, 0);
         for target in targets {
             let Some(bytes) = framing::frame(target, &self.identity, &self.clock, line) else { continue };
+            if !sampled(&mut self.sampled, target) {
+                continue;
+            }
             match self.sinks.send(&target.address, &bytes) {
                 Ok(()) => sent += 1,
                 Err(_) => lost += 1,
@@ -323,10 +383,21 @@ impl Writer {
             more => format!("{more} log lines lost"),
         };
         self.told_at = Some(Instant::now());
-        if self.deliver(targets, Line { level: Level::Warning, text: &text, ..after }) {
+        if self.deliver(targets, Line { level: Level::Warning, text: &text, structured: None, ..after }) {
             self.told = dropped;
         }
     }
+}
+
+/// Whether the target takes this line of those that it is offered; counts it.
+fn sampled(counts: &mut HashMap<LogTarget, u64>, target: &LogTarget) -> bool {
+    let Some(sampling) = &target.sampling else { return true };
+    if !counts.contains_key(target) {
+        counts.insert(target.clone(), 0);
+    }
+    let Some(count) = counts.get_mut(target) else { return true };
+    *count += 1;
+    sampling.takes(*count - 1)
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ fn target() -> LogTarget {
         address: LogAddress::Stdout,
         length: 1024,
         framing: LogFraming::Raw,
+        sampling: None,
         facility: 16,
         max_level: 7,
         min_level: 0,

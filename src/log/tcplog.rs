@@ -78,7 +78,7 @@ fn push_tail(text: &mut String, record: &SessionRecord) {
 
 /// Under `option logasap` the two numbers are marked even where the line came at the session's end, for want
 /// of a connection.
-fn is_early(record: &SessionRecord) -> bool {
+pub(super) fn is_early(record: &SessionRecord) -> bool {
     let frontend = record.frontend_id.and_then(|id| record.config.frontends.get(id.0));
     record.as_soon_as_possible || frontend.is_some_and(|frontend| frontend.log.as_soon_as_possible)
 }

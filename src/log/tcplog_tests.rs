@@ -3,7 +3,7 @@ use std::time::SystemTime;
 
 use super::*;
 use crate::config::Config;
-use crate::state::{BackendKey, BackendLive, Cause, Concurrency, FrontendLive, Phase, Termination};
+use crate::state::{BackendKey, BackendLive, Cause, Concurrency, Details, FrontendLive, Phase, Termination};
 use crate::time::Tick;
 
 pub(in crate::log) fn record() -> SessionRecord {
@@ -28,6 +28,7 @@ pub(in crate::log) fn record() -> SessionRecord {
         server_queue: 0,
         backend_queue: 0,
         as_soon_as_possible: false,
+        details: Details::default(),
     }
 }
 

@@ -13,7 +13,15 @@ fn identity() -> Identity {
 }
 
 fn target(address: LogAddress) -> LogTarget {
-    LogTarget { address, length: 1024, framing: LogFraming::Short, facility: 16, max_level: 7, min_level: 0 }
+    LogTarget {
+        address,
+        length: 1024,
+        framing: LogFraming::Short,
+        sampling: None,
+        facility: 16,
+        max_level: 7,
+        min_level: 0,
+    }
 }
 
 fn logger(targets: &[LogTarget]) -> Logger {

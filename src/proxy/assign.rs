@@ -10,7 +10,6 @@
 //! health that found a server up or proven, send [`Command::Reconsider`], and the workers call [`wake_all`].
 //! A waiter that is served hears [`Command::Granted`] from its own worker.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::balance::{self, Candidate, Offer, Pick, Request};
@@ -106,8 +105,7 @@ impl<'a> Pool<'a> {
     }
 
     /// A place for a session that arrives. It does not overtake those that wait.
-    pub fn choose(&self, client: Option<IpAddr>, avoid: Option<ServerKey>) -> Choice {
-        let request = Request { client, avoid: avoid.map(|key| key.0) };
+    pub fn choose(&self, request: Request) -> Choice {
         if self.view.live.queue.length.now() > 0 {
             return if self.anybody() { Choice::Wait(None) } else { Choice::Nobody };
         }
@@ -235,9 +233,9 @@ impl<'a> Pool<'a> {
     /// a table of weights, which would become sixteen times as long, know no slow start, as in HAProxy.
     fn weight(&self, server: &ServerLive) -> u32 {
         match self.backend.balance {
-            Balance::StaticRr | Balance::Source(Hashing { method: HashMethod::MapBased, .. }) => {
-                server.weight()
-            }
+            Balance::StaticRr
+            | Balance::Source(Hashing { method: HashMethod::MapBased, .. })
+            | Balance::Hash(Hashing { method: HashMethod::MapBased, .. }) => server.weight(),
             _ => server.weight() * server.sixteenths(),
         }
     }
@@ -297,9 +295,10 @@ impl<'a> Pool<'a> {
             let open = self.usable(at) && self.room(at, Overtaking::Yes) && self.enter(at);
             return if open { Ok(server.key) } else { Err(Turn::Pass) };
         }
-        match self.pick(Request { client: waiter.client, avoid: None }, Overtaking::Yes) {
+        let request = Request { client: waiter.client, key: waiter.key, avoid: None };
+        match self.pick(request, Overtaking::Yes) {
             Picked::Entered(at) => Ok(self.view.servers[at].key),
-            Picked::Pinned(_) if balance::pins(self.backend.balance, waiter.client) => Err(Turn::Pass),
+            Picked::Pinned(_) if balance::pins(self.backend.balance, request) => Err(Turn::Pass),
             // If nobody takes this one, then pinned ones find no place either.
             Picked::Pinned(_) | Picked::Full | Picked::Nobody => Err(Turn::Stop),
         }

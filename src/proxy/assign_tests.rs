@@ -11,7 +11,7 @@ fn fill(world: &World, most: usize) -> (String, Vec<Seat>) {
     let pool = Pool::of(&world.snapshot, BackendId(0)).unwrap();
     let (mut names, mut seats) = (String::new(), Vec::new());
     while seats.len() < most {
-        let Choice::Seat(seat) = pool.choose(None, None) else { break };
+        let Choice::Seat(seat) = pool.choose(Request::default()) else { break };
         names.push_str(&seat.server().name);
         seats.push(seat);
     }
@@ -47,7 +47,7 @@ fn who_is_out_gets_nobody() {
     assert_eq!(fill(&world, 2).0, "s3s3");
     world.server(3).set_admin(admin::FORCED_MAINT);
     let pool = Pool::of(&world.snapshot, BackendId(0)).unwrap();
-    assert!(matches!(pool.choose(None, None), Choice::Nobody));
+    assert!(matches!(pool.choose(Request::default()), Choice::Nobody));
 }
 
 /// max(minconn, load * maxconn / fullconn), where the load is that of the backend.
@@ -77,12 +77,15 @@ fn a_hash_waits_for_its_server_and_no_longer_than_maxqueue() {
     });
     let pool = Pool::of(&world.snapshot, BackendId(0)).unwrap();
     let client = Some([127, 0, 0, 1].into());
-    let Choice::Seat(seat) = pool.choose(client, None) else { panic!("no seat") };
-    let Choice::Wait(Some(pinned)) = pool.choose(client, None) else { panic!("no line") };
+    let Choice::Seat(seat) = pool.choose(Request { client, ..Request::default() }) else { panic!("no seat") };
+    let Choice::Wait(Some(pinned)) = pool.choose(Request { client, ..Request::default() }) else {
+        panic!("no line")
+    };
     assert_eq!(pinned.key, seat.server().key);
     let token = crate::state::SessionToken { worker: 0, slot: 0, turn: 0 };
-    let _ticket = pool.view().live.queue.push(Waiter { token, arrival: 0, client, pinned: Some(pinned) });
-    assert!(matches!(pool.choose(client, None), Choice::QueueFull(_)));
+    let _ticket =
+        pool.view().live.queue.push(Waiter { token, arrival: 0, client, key: None, pinned: Some(pinned) });
+    assert!(matches!(pool.choose(Request { client, ..Request::default() }), Choice::QueueFull(_)));
     assert_eq!(seat.server().queued.now(), 1);
 }
 
@@ -124,12 +127,17 @@ fn threads_share_the_places() {
     let one = |slot: u32| {
         let pool = Pool::of(snapshot, BackendId(0)).unwrap();
         for _ in 0..500 {
-            let seat = match pool.choose(None, None) {
+            let seat = match pool.choose(Request::default()) {
                 Choice::Seat(seat) => seat,
                 _ => {
                     let token = crate::state::SessionToken { worker: 0, slot, turn: 0 };
-                    let _ticket =
-                        pool.view().live.queue.push(Waiter { token, arrival: 0, client: None, pinned: None });
+                    let _ticket = pool.view().live.queue.push(Waiter {
+                        token,
+                        arrival: 0,
+                        client: None,
+                        key: None,
+                        pinned: None,
+                    });
                     wake(snapshot, BackendId(0), workers);
                     loop {
                         collect();

@@ -301,7 +301,7 @@ impl Worker {
                     self.connect(slot, &spec, engine);
                 }
                 Op::ReportQuiet(silence) => self.await_quiet(slot, silence),
-                Op::Log => self.log(slot),
+                Op::Log => self.log(slot, engine),
                 Op::Peek => peeks = true,
                 Op::Take(count) => self.take(slot, count, engine),
                 Op::Serve => self.serve(slot, engine),
@@ -341,10 +341,15 @@ impl Worker {
         self.perform(slot, engine);
     }
 
-    fn log(&mut self, slot: Slot) {
-        let Some(occupant) = self.sessions.places.get(slot as usize) else { return };
-        let Some(session) = &occupant.session else { return };
+    fn log(&mut self, slot: Slot, engine: &impl Engine) {
+        let Some(occupant) = self.sessions.places.get_mut(slot as usize) else { return };
+        let Some(session) = &mut occupant.session else { return };
         let context = Context { snapshot: &self.snapshot, now: self.now, workers: &self.shared.workers };
+        if session.wants_server_source(&context)
+            && let Some(server) = engine.server(slot)
+        {
+            session.note_server_source(socket::local_address(&server));
+        }
         (self.shared.records)(session.record(&context));
     }
 

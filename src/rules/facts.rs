@@ -28,6 +28,17 @@ pub struct Request<'a> {
     pub headers: &'a [(String, Vec<u8>)],
 }
 
+/// A session's server, as far as it is known.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Served<'a> {
+    pub name: &'a str,
+    /// `None` if a reload has removed it.
+    pub id: Option<u32>,
+    /// The ends of the connection to it.
+    pub source: Option<SocketAddr>,
+    pub address: Option<SocketAddr>,
+}
+
 /// The world as a rule sees it. Whoever does not know something says `None`, and what asks for it matches
 /// nothing.
 pub trait Facts {
@@ -54,6 +65,9 @@ pub trait Facts {
     fn request(&self) -> Option<Request<'_>>;
     /// What the client's handshake told; `None` if it speaks no TLS to rolecall.
     fn tls(&self) -> Option<&tls::Facts>;
+
+    /// The server that it was given.
+    fn served(&self) -> Option<Served<'_>>;
 
     /// Whether the address is one of this machine's.
     fn is_local(&self, address: IpAddr) -> bool;

@@ -102,7 +102,7 @@ pub(super) fn address(value: &Value) -> Option<IpAddr> {
 }
 
 /// The value as a text.
-pub(super) fn text(value: &Value) -> Vec<u8> {
+pub fn text(value: &Value) -> Vec<u8> {
     match value {
         Value::Text(text) | Value::Binary(text) => text.clone(),
         Value::Bool(value) => i64::from(*value).to_string().into_bytes(),
@@ -112,7 +112,7 @@ pub(super) fn text(value: &Value) -> Vec<u8> {
 }
 
 /// The value as bytes.
-pub(super) fn bytes(value: &Value) -> Vec<u8> {
+pub fn bytes(value: &Value) -> Vec<u8> {
     match value {
         Value::Binary(bytes) | Value::Text(bytes) => bytes.clone(),
         Value::Bool(value) => i64::from(*value).to_be_bytes().to_vec(),

@@ -23,8 +23,9 @@ pub mod stick;
 mod tests;
 mod tls;
 
-pub use facts::{Facts, Payload, Request};
+pub use facts::{Facts, Payload, Request, Served};
 pub use fetch::Sampled;
+pub use matching::{bytes, text};
 
 use crate::config::model::{Condition, Sample, Term, Test, Value};
 

@@ -20,6 +20,10 @@ impl Facts for World<'_> {
         self.config
     }
 
+    fn served(&self) -> Option<Served<'_>> {
+        None
+    }
+
     fn client(&self) -> Option<SocketAddr> {
         self.client
     }

@@ -29,6 +29,8 @@ pub struct FrontendLive {
     pub connections: Counter,
     /// `intercepted`: requests answered by a page of ours; `req_tot` for `mode http`.
     pub intercepted: Counter,
+    /// Session lines that were written.
+    pub lines: Counter,
     pub requests: Counter,
     /// `req_rate`, `req_rate_max`
     pub request_rate: Rate,
@@ -51,6 +53,7 @@ impl FrontendLive {
             connection_rate: Rate::default(),
             connections: Counter::default(),
             intercepted: Counter::default(),
+            lines: Counter::default(),
             requests: Counter::default(),
             request_rate: Rate::default(),
             responses: Default::default(),

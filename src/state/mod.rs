@@ -37,7 +37,7 @@ pub use mailbox::{
 };
 pub use master::{Master, MasterWord};
 pub use queue::{Queue, Turn, Waiter};
-pub use record::{Cause, Concurrency, Phase, SessionRecord, Termination};
+pub use record::{Cause, Concurrency, Details, Phase, SessionRecord, Termination};
 pub use sentinel::{SentinelBoard, SentinelId, SentinelReport, SentinelWord};
 pub use server::{Health, Operation, RedisView, ServerKey, ServerLive, Unselectable, admin};
 pub use situation::{Situation, TrackedEntry};

@@ -60,6 +60,7 @@ pub struct Waiter {
     pub arrival: u64,
     /// For algorithms that go by it.
     pub client: Option<IpAddr>,
+    pub key: Option<u32>,
     /// Only this server will do.
     pub pinned: Option<Arc<ServerLive>>,
 }
@@ -163,7 +164,7 @@ mod tests {
 
     fn waiter(slot: u32) -> Waiter {
         let token = SessionToken { worker: 0, slot, turn: 0 };
-        Waiter { token, arrival: u64::from(slot), client: None, pinned: None }
+        Waiter { token, arrival: u64::from(slot), client: None, key: None, pinned: None }
     }
 
     fn slots(queue: &Queue, mut turn: impl FnMut(u32) -> Turn) -> Vec<u32> {

@@ -12,7 +12,7 @@ use super::backend::BackendLive;
 use super::frontend::FrontendLive;
 use super::server::ServerLive;
 use crate::config::Config;
-use crate::config::model::FrontendId;
+use crate::config::model::{FrontendId, Value};
 use crate::tls::Facts;
 
 /// One session, as a log line needs it (manual section 8.2.2).
@@ -55,6 +55,51 @@ pub struct SessionRecord {
     pub backend_queue: u32,
     /// `option logasap`: written at the connect, with `+` before `%Tt` and `%B`.
     pub as_soon_as_possible: bool,
+    pub details: Details,
+}
+
+impl SessionRecord {
+    /// Of a session of which nothing is known yet.
+    pub fn empty(config: &Arc<Config>, frontend: &Arc<FrontendLive>) -> SessionRecord {
+        SessionRecord {
+            config: Arc::clone(config),
+            frontend_id: None,
+            frontend: Arc::clone(frontend),
+            backend: None,
+            server: None,
+            client: None,
+            tls: None,
+            accepted: SystemTime::UNIX_EPOCH,
+            wait: None,
+            connect: None,
+            total: Duration::ZERO,
+            bytes_in: 0,
+            bytes_out: 0,
+            termination: Termination::NORMAL,
+            concurrency: Concurrency::default(),
+            retries: 0,
+            redispatched: false,
+            server_queue: 0,
+            backend_queue: 0,
+            as_soon_as_possible: false,
+            details: Details::default(),
+        }
+    }
+}
+
+/// What only formats of the config's own may ask for.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Details {
+    /// `%fi`, `%fp`
+    pub destination: Option<SocketAddr>,
+    /// `%bi`, `%bp`
+    pub server_source: Option<SocketAddr>,
+    /// `%si`, `%sp`
+    pub server_target: Option<SocketAddr>,
+    /// `%rt`: from 0.
+    pub number: u64,
+    /// The values of [`crate::config::model::SessionLog::samples`].
+    pub samples: Vec<Option<Value>>,
 }
 
 /// `%ac/%fc/%bc/%sc`: established at the moment of the log line. As in HAProxy a session that has ended is

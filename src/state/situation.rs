@@ -13,7 +13,7 @@ use crate::config::model::{
     Value, VariableId,
 };
 use crate::rules::stick::Table;
-use crate::rules::{Facts, Payload, Request};
+use crate::rules::{Facts, Payload, Request, Served};
 use crate::sys::socket;
 use crate::time::Tick;
 use crate::tls;
@@ -35,6 +35,8 @@ pub struct Situation<'a> {
     pub request: Option<Request<'a>>,
     pub variables: &'a [(VariableId, Value)],
     pub tracked: &'a [Option<TrackedEntry>],
+    /// Once a server is chosen.
+    pub served: Option<Served<'a>>,
     /// What the client's handshake told.
     pub tls: Option<&'a tls::Facts>,
 }
@@ -86,6 +88,7 @@ impl<'a> Situation<'a> {
             request: None,
             variables: &[],
             tracked: &[],
+            served: None,
             tls: None,
         }
     }
@@ -98,6 +101,10 @@ impl<'a> Situation<'a> {
 impl Facts for Situation<'_> {
     fn config(&self) -> &Config {
         &self.snapshot.config
+    }
+
+    fn served(&self) -> Option<Served<'_>> {
+        self.served
     }
 
     fn client(&self) -> Option<SocketAddr> {

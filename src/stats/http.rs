@@ -32,7 +32,7 @@ use crate::log::{Clock, Logger};
 use crate::proxy::service::Served;
 use crate::rules;
 use crate::state::{
-    Cause, Concurrency, FrontendLive, Phase, Published, SessionRecord, Snapshot, Termination,
+    Cause, Concurrency, Details, FrontendLive, Phase, Published, SessionRecord, Snapshot, Termination,
 };
 use crate::time::Tick;
 
@@ -213,6 +213,7 @@ impl Visit {
             server_queue: 0,
             backend_queue: 0,
             as_soon_as_possible: false,
+            details: Details::default(),
         };
         self.service.logger.service(record, if served { "<STATS>" } else { "<NOSRV>" });
     }

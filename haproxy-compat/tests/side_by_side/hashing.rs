@@ -6,6 +6,30 @@ use std::net::Ipv4Addr;
 use super::program::{BOTH, Running};
 use super::traffic::{DEFAULTS, named};
 
+/// Expressions, and how they are hashed.
+const KEYS: &[(&str, &str, [&str; 4])] = &[
+    ("src", "", ["", "", "", ""]),
+    ("src", "hash-type map-based sdbm avalanche", ["weight 3", "", "weight 2", ""]),
+    ("src", "hash-type map-based djb2", ["", "", "", ""]),
+    ("src", "hash-type map-based djb2 avalanche", ["weight 3", "", "weight 2", ""]),
+    ("src", "hash-type map-based crc32", ["", "", "", ""]),
+    ("src", "hash-type map-based crc32 avalanche", ["", "", "", ""]),
+    ("src", "hash-type consistent", ["", "", "", ""]),
+    ("src", "hash-type consistent djb2", ["weight 3", "", "weight 2", ""]),
+    ("src", "hash-type consistent djb2 avalanche", ["", "", "", ""]),
+    ("src", "hash-type consistent crc32", ["", "disabled", "", ""]),
+    ("src", "hash-type consistent crc32 avalanche", ["", "", "", ""]),
+    ("src,ipmask(24)", "hash-type consistent", ["", "", "", ""]),
+    ("src,hex", "hash-type consistent", ["", "", "", ""]),
+    ("src,lower", "hash-type map-based crc32", ["", "", "", ""]),
+    ("src,ipmask(8),lower,length", "hash-type consistent", ["", "", "", ""]),
+    ("src_port,mod(1)", "", ["", "", "", ""]),
+    ("dst", "hash-type map-based", ["", "", "", ""]),
+    ("dst_port,mod(1),add(7)", "hash-type consistent djb2", ["", "", "", ""]),
+    // No value: the servers take turns.
+    ("env(HASHING_TEST_UNSET)", "", ["", "", "", ""]),
+];
+
 /// Lines of a `listen` and the servers' options.
 const TYPES: &[(&str, [&str; 4])] = &[
     ("", ["", "", "", ""]),
@@ -38,6 +62,23 @@ fn a_client_gets_the_server_that_haproxy_gives_it() {
         let [theirs, ours] = BOTH.map(|which| names(&Running::start(which, &config)));
         if theirs != ours {
             differences.push(format!("{lines} {servers:?}\n  haproxy {theirs}\n rolecall {ours}\n"));
+        }
+    }
+    assert!(differences.is_empty(), "{}", differences.join(""));
+}
+
+#[test]
+fn a_key_gets_the_server_that_haproxy_gives_it() {
+    let ports = ['A', 'B', 'C', 'D'].map(named);
+    let mut differences = Vec::new();
+    for (key, lines, servers) in KEYS {
+        let mut config = format!("{DEFAULTS}listen l\n bind @BIND@\n balance hash {key}\n {lines}\n");
+        for (at, (port, options)) in ports.iter().zip(servers).enumerate() {
+            config.push_str(&format!(" server s{at} 127.0.0.1:{port} {options}\n"));
+        }
+        let [theirs, ours] = BOTH.map(|which| names(&Running::start(which, &config)));
+        if theirs != ours {
+            differences.push(format!("{key} {lines} {servers:?}\n  haproxy {theirs}\n rolecall {ours}\n"));
         }
     }
     assert!(differences.is_empty(), "{}", differences.join(""));

@@ -17,7 +17,7 @@ use std::time::Duration;
 use super::model::Relay;
 use super::model::{
     Balance, Duplicates, GuardMode, Hashing, Hold as HoldTimes, IpFamily, Keepalive, Level, LogFormat,
-    LogFraming, Mode, Network, OnError, RecordWeights, Redispatch, ReplicaOptions, Secret,
+    LogFraming, LogSampling, Mode, Network, OnError, RecordWeights, Redispatch, ReplicaOptions, Secret,
 };
 use super::parser::address::Address;
 use super::source::Span;
@@ -214,7 +214,11 @@ pub struct Settings {
     pub timeouts: Timeouts,
     /// `None`: nobody said it.
     pub balance: Option<Balance>,
+    /// `balance hash`: what is hashed.
+    pub hash: Option<Rc<Sample>>,
     pub hashing: Hashing,
+    /// Where `hash-type` names a function that rolecall has not.
+    pub foreign_hash: Option<Span>,
     pub retries: Option<u32>,
     pub redispatch: Redispatch,
     pub options: Options,
@@ -223,6 +227,7 @@ pub struct Settings {
     pub log: Rc<Vec<LogLine>>,
     pub log_tag: Option<String>,
     pub log_format: LogFormat,
+    pub log_formats: LogFormats,
     pub check: Check,
     pub redis: Redis,
     pub stats: Option<Rc<Stats>>,
@@ -233,6 +238,18 @@ pub struct Settings {
     /// `source`: for servers that name none themselves.
     pub source: Option<Spanned<Address>>,
     pub rules: Rules,
+}
+
+/// A log format as written.
+pub type Format = Rc<[u8]>;
+
+/// `log-format` and its kin.
+#[derive(Debug, Clone, Default)]
+pub struct LogFormats {
+    pub line: Option<Spanned<Format>>,
+    pub structured: Option<Spanned<Format>>,
+    pub errors: Option<Spanned<Format>>,
+    pub unique_id: Option<Spanned<Format>>,
 }
 
 /// `timeout X`.
@@ -334,6 +351,7 @@ pub struct LogTarget {
     pub address: Spanned<LogAddress>,
     pub length: usize,
     pub framing: LogFraming,
+    pub sampling: Option<LogSampling>,
     pub facility: u8,
     pub max_level: u8,
     pub min_level: u8,

@@ -36,7 +36,11 @@ pub(super) static KEYWORDS: &[Keyword] = &[
     honoured("clitcpka-idle", FRONT, "idle time before the first keepalive probe to a client"),
     honoured("clitcpka-intvl", FRONT, "time between keepalive probes to a client"),
     honoured("balance", BACK, "how a server is chosen"),
-    honoured("hash-type", BACK, "how 'balance source' spreads clients: by a table, or by a ring"),
+    honoured(
+        "hash-type",
+        BACK,
+        "how 'balance source' and 'balance hash' spread clients: by a table, or by a ring",
+    ),
     honoured("hash-balance-factor", BACK, "how uneven a ring may load servers, in percent"),
     honoured(
         "server",
@@ -160,11 +164,11 @@ pub(super) static KEYWORDS: &[Keyword] = &[
     accepted("max-session-srv-conns", FRONT, HTTP, "idle server connections of a session"),
     accepted("load-server-state-from-file", BACK, SERVER_STATE, "where server states come from"),
     accepted("server-state-file-name", BACK, SERVER_STATE, "file of server states"),
-    accepted("log-format", ALL, because::LOG_FORMAT, "format of log lines"),
-    accepted("log-format-sd", ALL, because::LOG_FORMAT, "structured data of log lines"),
-    accepted("error-log-format", ALL, because::LOG_FORMAT, "format of log lines of failed connections"),
+    honoured("log-format", ALL, "format of log lines"),
+    honoured("log-format-sd", ALL, "structured data of log lines, for RFC 5424"),
+    honoured("error-log-format", ALL, "format of log lines of connections that never became a session"),
     accepted("log-steps", ALL, because::LOG_FORMAT, "when a session is logged"),
-    accepted("unique-id-format", FRONT, because::LOG_FORMAT, "format of an identifier for each session"),
+    honoured("unique-id-format", FRONT, "format of an identifier for each session"),
     accepted("unique-id-header", FRONT, HTTP, "header that carries the identifier"),
     accepted("bind-process", ALL, ONE_PROCESS, "processes that serve the proxy"),
     accepted(

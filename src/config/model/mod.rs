@@ -22,17 +22,18 @@ mod rule;
 mod server;
 mod splice;
 mod stats;
+mod template;
 mod tls;
 
 pub use super::secret::Secret;
-pub use balance::{Balance, HashMethod, Hashing};
+pub use balance::{Balance, HashFunction, HashMethod, Hashing};
 pub use check::{
     ApplicationExpect, CheckAction, CheckConnect, CheckExpect, CheckHeader, CheckMethod, CheckRule,
     CheckTransport, ExpectPattern,
 };
 pub use command::{CommandSocket, FileAccess, Level};
 pub use http_check::{Expression, HeaderParts, HeaderWanted, HttpExpect, HttpWanted, OnNotFound, TextWanted};
-pub use log::{LogAddress, LogFormat, LogFraming, LogTarget, SessionLog};
+pub use log::{LogAddress, LogFormat, LogFraming, LogSampling, LogTarget, SessionLog};
 pub use resolvers::{
     DEFAULT_RESOLVERS, Duplicates, Hold, IpFamily, Lookup, NameServer, RecordWeights, Resolvers, Transport,
 };
@@ -48,6 +49,7 @@ pub use server::{
 };
 pub use splice::Splice;
 pub use stats::{StatsPage, StatsUser};
+pub use template::{LogVariable, Look, Part, Template};
 pub use tls::{
     Authorities, BindTls, ClientVerify, Identity, Made, PROVIDER, ServerSni, ServerTls, Tickets, Versions,
 };

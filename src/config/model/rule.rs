@@ -92,6 +92,13 @@ pub enum SessionFact {
     FrontendDefault,
     BackendId,
     BackendName,
+    ServerId,
+    ServerName,
+    /// Where the connection to the server comes from, and where it goes.
+    ServerSource,
+    ServerSourcePort,
+    ServerAddress,
+    ServerPort,
     Tls(TlsFact),
 }
 
@@ -387,6 +394,8 @@ pub struct Rules {
     /// `use-server ... if`: positions in the backend.
     pub servers: Vec<(usize, Condition)>,
     pub stick: Vec<Stick>,
+    /// `balance hash`: what is hashed.
+    pub hash: Option<Sample>,
     /// Some fetch asks for the address that the client came to.
     pub wants_destination: bool,
     /// Content rules, or what comes after them here or in a backend that it leads to, ask for the first bytes.
@@ -411,6 +420,7 @@ impl Rules {
             && self.backends.is_empty()
             && self.servers.is_empty()
             && self.stick.is_empty()
+            && self.hash.is_none()
     }
 }
 

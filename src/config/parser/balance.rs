@@ -1,11 +1,14 @@
 //! `balance ALGORITHM`, `hash-type` and `hash-balance-factor` (manual section 4.2).
 
+use std::rc::Rc;
+
 use super::context::Context;
+use super::sample;
 use super::statement::{Statement, UNBOUNDED};
 use crate::config::ast::Proxy;
-use crate::config::diagnostic::Diagnostic;
+use crate::config::diagnostic::{Diagnostic, Heading};
 use crate::config::lexer::split_arguments;
-use crate::config::model::{Balance, HashMethod, Hashing};
+use crate::config::model::{Balance, HashFunction, HashMethod, Hashing};
 
 const ALGORITHMS: [(&str, Balance); 5] = [
     ("roundrobin", Balance::RoundRobin),
@@ -16,8 +19,12 @@ const ALGORITHMS: [(&str, Balance); 5] = [
 ];
 
 /// `hash-type` may stand before or after `balance`: what it says is put in when the tree is resolved.
-const NOT_SAID_YET: Hashing =
-    Hashing { method: HashMethod::MapBased, avalanche: false, balance_factor: None };
+const NOT_SAID_YET: Hashing = Hashing {
+    method: HashMethod::MapBased,
+    function: HashFunction::Sdbm,
+    avalanche: false,
+    balance_factor: None,
+};
 
 /// `random` draws two unless told otherwise.
 const DEFAULT_DRAWS: u32 = 2;
@@ -25,14 +32,23 @@ const DEFAULT_DRAWS: u32 = 2;
 /// `balance ...`; without an argument it is roundrobin.
 pub(super) fn line(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) {
     let text = line.text(1);
+    if text == "hash" {
+        return hash(context, proxy, line);
+    }
     let algorithm = match &*text {
         "" => Some(Balance::RoundRobin),
         random if random.starts_with("random") => draws(context, line, random),
+        http if is_http(http) => {
+            let message = "Layer 7 hash not possible (needs 'mode http'). Falling back to round robin.";
+            context.report(Diagnostic::warning(line.span_of(1), message).heading(Heading::Bare));
+            proxy.settings.balance = Some(Balance::RoundRobin);
+            return;
+        }
         other => {
             ALGORITHMS.iter().find(|(name, _)| *name == other).map(|(_, balance)| *balance).or_else(|| {
                 context.report(
                     Diagnostic::error(line.span_of(1), format!("balance does not support '{other}'"))
-                        .help("use 'roundrobin', 'static-rr', 'leastconn', 'first', 'source' or 'random(2)'"),
+                        .help("use 'roundrobin', 'static-rr', 'leastconn', 'first', 'source', 'hash' or 'random(2)'"),
                 );
                 None
             })
@@ -42,6 +58,37 @@ pub(super) fn line(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statemen
         proxy.settings.balance = Some(algorithm);
         line.no_more(context, "balance", 2);
     }
+}
+
+/// `balance hash EXPR`
+fn hash(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) {
+    let Some(word) = line.argument(2) else {
+        return context.report(
+            Diagnostic::error(line.span(), "balance hash requires a sample expression.")
+                .help("for example 'balance hash src,ipmask(24)'"),
+        );
+    };
+    if let Some(surplus) = line.argument(3) {
+        let message = format!("balance hash takes no other argument (got '{}').", surplus.str());
+        return context.error(surplus.span, message);
+    }
+    match sample::read(word) {
+        Ok(sample) => {
+            proxy.settings.hash = Some(Rc::new(sample));
+            proxy.settings.balance = Some(Balance::Hash(NOT_SAID_YET));
+        }
+        Err(fault) => {
+            let message = format!("failed to parse 'balance hash' expression : {}", fault.message);
+            let mut diagnostic = Diagnostic::error(fault.span, message);
+            diagnostic.help = fault.help;
+            context.report(diagnostic);
+        }
+    }
+}
+
+/// Algorithms that hash a part of an HTTP request.
+fn is_http(algorithm: &str) -> bool {
+    matches!(algorithm, "uri" | "url_param") || algorithm.starts_with("hdr(")
 }
 
 fn draws(context: &mut Context<'_>, line: &Statement<'_>, text: &str) -> Option<Balance> {
@@ -83,18 +130,28 @@ pub(super) fn hash_type(context: &mut Context<'_>, proxy: &mut Proxy, line: &Sta
             return context.error(line.span_of(1), message);
         }
     };
+    let function = match &*line.text(2) {
+        "" | "sdbm" => Some(HashFunction::Sdbm),
+        "djb2" => Some(HashFunction::Djb2),
+        "crc32" => Some(HashFunction::Crc32),
+        "none" => Some(HashFunction::None),
+        // Described nowhere but in HAProxy's source; 'balance source' does without it.
+        "wt6" => None,
+        _ => return context.error(line.span_of(2), FUNCTIONS),
+    };
     let avalanche = match (&*line.text(2), &*line.text(3)) {
         ("", _) => method == HashMethod::Consistent,
-        ("sdbm" | "djb2" | "crc32" | "wt6", "") => false,
-        ("sdbm" | "djb2" | "crc32" | "wt6", "avalanche") => true,
-        ("sdbm" | "djb2" | "crc32" | "wt6", _) => {
+        (_, "") => false,
+        (_, "avalanche") => true,
+        _ => {
             let message = "'hash-type' only supports 'avalanche' as a modifier for hash functions.";
             return context.error(line.span_of(3), message);
         }
-        _ => return context.error(line.span_of(2), FUNCTIONS),
     };
+    proxy.settings.foreign_hash = function.is_none().then(|| line.span_of(2));
     let hashing = &mut proxy.settings.hashing;
     (hashing.method, hashing.avalanche) = (method, avalanche);
+    hashing.function = function.unwrap_or_default();
 }
 
 /// `hash-balance-factor PERCENT`; 0 is none.

@@ -6,10 +6,10 @@ use std::rc::Rc;
 use super::address::{self, Address};
 use super::context::Context;
 use super::statement::{Polarity, Statement};
-use crate::config::ast::{LogAddress, LogLine, LogTarget, Proxy, Spanned};
-use crate::config::diagnostic::Diagnostic;
+use crate::config::ast::{LogAddress, LogLine, LogTarget, Proxy, ProxyKind, Spanned};
+use crate::config::diagnostic::{Diagnostic, Heading};
 use crate::config::lexer::{Word, expand_unquoted};
-use crate::config::model::LogFraming;
+use crate::config::model::{LogFormat, LogFraming, LogSampling};
 
 /// Syslog's facilities; the position is the number (RFC 3164, and HAProxy's names for 12 to 15).
 const FACILITIES: [&str; 24] = [
@@ -69,14 +69,12 @@ fn target(context: &mut Context<'_>, line: &Statement<'_>) -> Option<LogTarget> 
     let mut at = 2;
     let mut length = DEFAULT_LENGTH;
     let mut framing = LogFraming::default();
+    let mut sampling = None;
     loop {
         match &*line.text(at) {
             "len" => length = read_length(context, line, at + 1)?,
             "format" => framing = read_framing(context, line, at + 1)?,
-            "sample" => {
-                let message = "'sample' is not supported: every line is sent to this target";
-                context.warning(line.span_of(at), message);
-            }
+            "sample" => sampling = Some(read_sampling(context, line, at + 1)?),
             _ => break,
         }
         at += 2;
@@ -85,7 +83,7 @@ fn target(context: &mut Context<'_>, line: &Statement<'_>) -> Option<LogTarget> 
     let max_level = level(context, line, at + 1)?.unwrap_or(7);
     let min_level = level(context, line, at + 2)?.unwrap_or(0);
     line.no_more(context, "log", at + 3);
-    Some(LogTarget { address, length, framing, facility, max_level, min_level })
+    Some(LogTarget { address, length, framing, sampling, facility, max_level, min_level })
 }
 
 fn log_address(context: &mut Context<'_>, word: &Word) -> Option<Spanned<LogAddress>> {
@@ -124,6 +122,53 @@ fn read_length(context: &mut Context<'_>, line: &Statement<'_>, index: usize) ->
         context.error(line.span_of(index), message);
     }
     length
+}
+
+/// `1,3-4:5`: of five lines the first, the third and the fourth.
+fn read_sampling(context: &mut Context<'_>, line: &Statement<'_>, index: usize) -> Option<LogSampling> {
+    match sampling(&line.text(index)) {
+        Ok(sampling) => Some(sampling),
+        Err(reason) => {
+            context.report(
+                Diagnostic::error(line.span_of(index), format!("log : {reason}"))
+                    .help("for example 'sample 1:10' for every tenth line"),
+            );
+            None
+        }
+    }
+}
+
+/// More ranges of one target are no config.
+const MOST_RANGES: usize = 1000;
+
+fn sampling(text: &str) -> Result<LogSampling, String> {
+    let (list, size_text) = text.rsplit_once(':').ok_or("Missing sample size")?;
+    if list.is_empty() {
+        return Err("no sampling ranges given".to_owned());
+    }
+    let number = |text: &str| text.parse::<u32>().ok().filter(|number| *number > 0);
+    let mut ranges: Vec<(u32, u32)> = Vec::new();
+    for range in list.split(',') {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        let wrong = || format!("wrong sample range '{range}'");
+        let (first, last) = number(first).zip(number(last)).filter(|(a, b)| a <= b).ok_or_else(wrong)?;
+        if ranges.iter().any(|(from, to)| first <= *to && *from <= last) {
+            return Err("ranges are overlapping".to_owned());
+        }
+        ranges.push((first, last));
+        if ranges.len() > MOST_RANGES {
+            return Err(format!("more than {MOST_RANGES} sampling ranges"));
+        }
+    }
+    let size =
+        number(size_text).ok_or(format!("wrong sample size '{size_text}' for sample range '{list}'"))?;
+    let highest = ranges.iter().map(|(_, last)| *last).max().unwrap_or(1);
+    if size < highest {
+        return Err(format!(
+            "sample size {size} should be greater or equal to {highest} the maximum of the high ranges limits"
+        ));
+    }
+    Ok(LogSampling { ranges, size })
 }
 
 fn read_framing(context: &mut Context<'_>, line: &Statement<'_>, index: usize) -> Option<LogFraming> {
@@ -168,4 +213,38 @@ fn level(context: &mut Context<'_>, line: &Statement<'_>, index: usize) -> Optio
         );
     }
     position.map(|position| Some(position as u8))
+}
+
+/// `log-format`, `log-format-sd`, `error-log-format`, `unique-id-format`: one word, read once the mode of the proxy
+/// is known.
+pub(super) fn format(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) {
+    let keyword = line.text(0);
+    let Some(word) = line.argument(1).filter(|word| !word.text.is_empty()) else {
+        return context.error(line.span(), format!("{keyword} expects an argument."));
+    };
+    if let Some(surplus) = line.argument(2) {
+        let message = format!("{keyword} expects only one argument, don't forget to escape spaces!");
+        return context.error(surplus.span, message);
+    }
+    if proxy.kind == ProxyKind::Backend && keyword != "unique-id-format" {
+        let message =
+            format!("backend '{}' : '{keyword}' directive is ignored in backends.", proxy.name.value);
+        context.warning(line.span(), message);
+    }
+    let settings = &mut proxy.settings;
+    let format = Some(Spanned::new(Rc::from(word.text.as_slice()), line.span()));
+    match &*keyword {
+        "log-format" => {
+            let overrides = settings.log_format == LogFormat::Tcp && settings.log_formats.line.is_none();
+            if overrides && proxy.kind == ProxyKind::Defaults {
+                let message = "'log-format' overrides previous 'option tcplog' in 'defaults' section.";
+                context.report(Diagnostic::warning(line.span(), message).heading(Heading::Line));
+            }
+            settings.log_format = LogFormat::Tcp;
+            settings.log_formats.line = format;
+        }
+        "log-format-sd" => settings.log_formats.structured = format,
+        "error-log-format" => settings.log_formats.errors = format,
+        _ => settings.log_formats.unique_id = format,
+    }
 }

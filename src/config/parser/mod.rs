@@ -28,7 +28,7 @@ mod options;
 mod proxy;
 mod resolvers;
 mod rule;
-mod sample;
+pub mod sample;
 mod section;
 mod sentinels;
 mod server;
@@ -37,6 +37,7 @@ mod stats;
 mod stick;
 mod switching;
 mod tcp_check;
+pub mod template;
 #[cfg(test)]
 mod tests;
 mod tls;

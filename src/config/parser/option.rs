@@ -114,6 +114,12 @@ fn tcplog(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) {
             format!("backend '{}' : 'option {name}' directive is ignored in backends.", proxy.name.value);
         context.warning(line.span(), message);
     }
+    if proxy.kind == ProxyKind::Defaults && proxy.settings.log_formats.line.is_some() {
+        let message =
+            format!("'option {}' overrides previous 'log-format' in 'defaults' section.", line.text(1));
+        context.report(Diagnostic::warning(line.span(), message).heading(Heading::Line));
+    }
+    proxy.settings.log_formats.line = None;
     proxy.settings.log_format = LogFormat::Tcp;
 }
 

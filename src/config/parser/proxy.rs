@@ -49,7 +49,10 @@ pub(super) const READERS: &[(&str, Reader)] = &[
     ("hash-type", balance::hash_type),
     ("http-request use-service", switching::service),
     ("id", id),
+    ("error-log-format", log::format),
     ("log", log::proxy_line),
+    ("log-format", log::format),
+    ("log-format-sd", log::format),
     ("log-tag", |context, proxy, line| {
         let tag = line.string(context, 1, "'log-tag' expects a tag for use in syslog.");
         proxy.settings.log_tag = tag.or(proxy.settings.log_tag.take());
@@ -86,6 +89,7 @@ pub(super) const READERS: &[(&str, Reader)] = &[
     ("tcp-request", rule::line),
     ("tcp-response", rule::line),
     ("timeout", timeout),
+    ("unique-id-format", log::format),
     ("use-server", switching::use_server),
     ("use_backend", switching::use_backend),
 ];

@@ -13,9 +13,9 @@ use crate::config::suggest;
 
 /// What is wrong, before it is said which statement it stands in.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Fault {
+pub struct Fault {
     pub(super) span: Span,
-    pub(super) message: String,
+    pub message: String,
     pub(super) help: Option<String>,
 }
 
@@ -34,7 +34,7 @@ impl Fault {
 const MOST_STEPS: usize = 32;
 
 /// Reads the word into a sample.
-pub(super) fn read(word: &Word) -> Result<Sample, Fault> {
+pub fn read(word: &Word) -> Result<Sample, Fault> {
     let whole = word.str();
     let fault = |message: String| Fault::new(word.span, format!("{message} in ACL expression '{whole}'."));
     let (name, arguments, mut rest) = call(&word.text).map_err(|(name, reason)| {
@@ -145,7 +145,7 @@ fn step(name: &str, arguments: &[Vec<u8>]) -> Result<Step, String> {
 /// Whether the arguments are as many and of such form as the fetch takes; what they name is looked up later.
 fn fits(row: &FetchRow, arguments: &[Vec<u8>]) -> Result<(), String> {
     let (fewest, most) = match row.takes {
-        Takes::Nothing(_) | Takes::Hostname => (0, 0),
+        Takes::Nothing(_) | Takes::Session(_) | Takes::Hostname => (0, 0),
         Takes::Backend(_) | Takes::Frontend(_) | Takes::Server(_) | Takes::SourceCounter(_) => (0, 1),
         Takes::SlotCounter(Some(_), _) | Takes::HeaderCount | Takes::Random | Takes::Environment => (0, 1),
         Takes::SlotCounter(None, _) => (1, 2),

@@ -28,6 +28,7 @@ impl Resolver<'_, '_> {
             servers: self.servers(proxy, &check),
             balance: match settings.balance.unwrap_or_default() {
                 Balance::Source(_) => Balance::Source(settings.hashing),
+                Balance::Hash(_) => Balance::Hash(settings.hashing),
                 other => other,
             },
             timeout_connect: set(timeouts.connect),

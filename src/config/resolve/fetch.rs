@@ -16,6 +16,7 @@ impl Resolver<'_, '_> {
         Some(match sample.fetch.takes {
             Takes::Unsupported => return None,
             Takes::Nothing(fetch) => fetch.clone(),
+            Takes::Session(fact) => Fetch::Session(fact),
             Takes::Backend(fact) => Fetch::Backend(fact, self.backend_named(sample, scene)?.0),
             Takes::Frontend(fact) => Fetch::Frontend(fact, self.frontend_named(sample, scene)?),
             Takes::Server(fact) => {

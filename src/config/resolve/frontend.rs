@@ -76,6 +76,8 @@ impl Resolver<'_, '_> {
             skip_normal: settings.options.dontlog_normal,
             as_soon_as_possible: settings.options.logasap,
             separate_errors: settings.options.log_separate_errors,
+            // Formats come once all proxies are known.
+            ..SessionLog::default()
         }
     }
 

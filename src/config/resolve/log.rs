@@ -47,6 +47,7 @@ impl Resolver<'_, '_> {
             address,
             length: target.length,
             framing: target.framing,
+            sampling: target.sampling.clone(),
             facility: target.facility,
             max_level: target.max_level,
             min_level: target.min_level,

@@ -19,6 +19,7 @@ mod rules;
 mod sentinels;
 mod server;
 mod stats;
+mod template;
 mod tls;
 mod track;
 
@@ -114,6 +115,7 @@ impl Resolver<'_, '_> {
             if proxy.kind.has_frontend() {
                 let mut frontend = self.frontend(proxy, id, mode, names.default_backend(index));
                 frontend.order = index;
+                self.log_formats(scene, &mut frontend.log);
                 frontend.rules = self.front_rules(scene);
                 frontend.monitor_fail = self.monitor_fail(scene);
                 frontend.exporter = self.exporter(scene);

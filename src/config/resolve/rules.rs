@@ -8,8 +8,8 @@ use super::names::Names;
 use crate::config::ast::{self, Proxy, ProxyKind, Step};
 use crate::config::diagnostic::{Diagnostic, Heading};
 use crate::config::model::{
-    Action, BackendId, Condition, Config, Converter, Fetch, HttpFact, Matcher, Mode, Rule, Rules, Sample,
-    SessionFact, Stick, StickTable, TableId, Term, Test, TextMatch, Texts, Value, VariableId,
+    Action, BackendId, Balance, Condition, Config, Converter, Fetch, HttpFact, Matcher, Mode, Rule, Rules,
+    Sample, SessionFact, Stick, StickTable, TableId, Term, Test, TextMatch, Texts, Value, VariableId,
 };
 use crate::config::rule::place::{Place, Seen};
 use crate::config::source::Span;
@@ -76,6 +76,7 @@ impl Resolver<'_, '_> {
             backends,
             servers: Vec::new(),
             stick: Vec::new(),
+            hash: None,
             wants_destination: std::mem::take(&mut self.wants_destination),
             reads_payload: std::mem::take(&mut self.reads_payload),
             needed: false,
@@ -93,11 +94,13 @@ impl Resolver<'_, '_> {
         };
         let servers = self.use_servers(scene.at(Place::UseServer));
         let stick = self.sticks(scene.at(Place::UseServer));
+        let hash = self.hash_sample(scene.at(Place::UseServer));
         Rules {
             content,
             inspect_delay: written.inspect_delay,
             servers,
             stick,
+            hash,
             wants_destination: std::mem::take(&mut self.wants_destination),
             reads_payload: std::mem::take(&mut self.reads_payload),
             ..Rules::default()
@@ -292,6 +295,32 @@ impl Resolver<'_, '_> {
         sticks
     }
 
+    /// `balance hash`; what no server is chosen by yet is refused, as in HAProxy.
+    fn hash_sample(&mut self, scene: Scene<'_>) -> Option<Sample> {
+        let (Some(Balance::Hash(_)), Some(sample)) =
+            (scene.proxy.settings.balance, &scene.proxy.settings.hash)
+        else {
+            return None;
+        };
+        if let Some(span) = scene.proxy.settings.foreign_hash {
+            let message = "hash function 'wt6' is not supported for 'balance hash'";
+            let help = "use 'sdbm', 'djb2' or 'crc32'";
+            self.context.report(Diagnostic::error(span, message).help(help));
+            return None;
+        }
+        if !sample.fetch.seen.is_known_at(scene.place) {
+            let message = format!(
+                "balance hash : fetch method '{}' has nothing to say before a server is chosen",
+                sample.name
+            );
+            // Where HAProxy says it.
+            let diagnostic = Diagnostic::error(scene.proxy.name.span, message);
+            self.context.report(diagnostic.label(sample.span, "asked for here"));
+            return None;
+        }
+        self.sample(sample, scene)
+    }
+
     fn table_of(
         &mut self,
         name: Option<&ast::Spanned<String>>,
@@ -352,7 +381,7 @@ impl Resolver<'_, '_> {
         self.context.warning(term.span, message);
     }
 
-    fn sample(&mut self, sample: &ast::Sample, scene: Scene<'_>) -> Option<Sample> {
+    pub(super) fn sample(&mut self, sample: &ast::Sample, scene: Scene<'_>) -> Option<Sample> {
         if let Some(name) = sample.unsupported() {
             if !sample.fetch.seen.is_known_at(scene.place) {
                 return Some(Sample { fetch: Fetch::Never, converters: Vec::new() });
@@ -413,8 +442,8 @@ pub(super) fn note_needs(config: &mut Config) {
         let backends = config.backends.iter().enumerate();
         let targets = backends.filter(|(at, _)| frontend.leads_to(BackendId(*at)));
         let headers = frontend.binds.iter().any(|bind| bind.accept_proxy);
-        let mut needed = headers || !frontend.rules.is_empty();
-        let mut destination = frontend.rules.wants_destination;
+        let mut needed = headers || !frontend.rules.is_empty() || frontend.log.needs_notes();
+        let mut destination = frontend.rules.wants_destination || frontend.log.wants_destination;
         let mut payload = frontend.rules.reads_payload;
         for (_, backend) in targets {
             needed |= !backend.rules.is_empty();

@@ -35,6 +35,7 @@ pub enum Kind {
 #[derive(Debug, Clone, Copy)]
 pub enum Takes {
     Nothing(&'static Fetch),
+    Session(SessionFact),
     /// A backend, or the own one.
     Backend(BackendFact),
     Frontend(FrontendFact),
@@ -85,6 +86,11 @@ const fn row(name: &'static str, takes: Takes, kind: Kind, seen: Seen, help: &'s
 
 const fn session(name: &'static str, fact: &'static Fetch, kind: Kind, help: &'static str) -> FetchRow {
     row(name, Takes::Nothing(fact), kind, Seen::Always, help)
+}
+
+/// Known once a server is chosen.
+const fn server(name: &'static str, fact: SessionFact, kind: Kind, help: &'static str) -> FetchRow {
+    row(name, Takes::Session(fact), kind, Seen::Server, help)
 }
 
 const fn tls(name: &'static str, fact: &'static Fetch, kind: Kind, help: &'static str) -> FetchRow {
@@ -275,6 +281,12 @@ static FETCHES: &[FetchRow] = &[
         Bool,
         "whether the client resumed an earlier TLS session",
     ),
+    server("srv_id", SessionFact::ServerId, Integer, "the number of the server"),
+    server("srv_name", SessionFact::ServerName, Text, "the name of the server"),
+    server("bc_src", SessionFact::ServerSource, Address, "the address that the server sees"),
+    server("bc_src_port", SessionFact::ServerSourcePort, Integer, "the port that the server sees"),
+    server("bc_dst", SessionFact::ServerAddress, Address, "the address of the server"),
+    server("bc_dst_port", SessionFact::ServerPort, Integer, "the port of the server"),
     payload("req.len", &LENGTH, Integer, None, "bytes the client has sent"),
     payload("req_len", &LENGTH, Integer, None, "bytes the client has sent"),
     row("req.payload", Takes::Bytes, Binary, Seen::Request, "some of the client's first bytes"),
@@ -377,7 +389,6 @@ fn other(name: &str) -> Option<FetchRow> {
     let known = OTHERS.iter().find(|known| **known == name)?;
     let begins = |words: &[&str]| words.iter().any(|word| name.starts_with(word));
     let seen = match name {
-        "srv_id" | "srv_name" => Seen::Server,
         _ if begins(&["res", "bc_", "rep_", "shdr", "scook", "ssl_bc"]) => Seen::Response,
         _ => Seen::Request,
     };
@@ -388,8 +399,8 @@ fn other(name: &str) -> Option<FetchRow> {
 #[rustfmt::skip]
 static OTHERS: &[&str] = &[
     "base", "base32", "base32+src", "base_beg", "base_dir", "base_dom", "base_end", "base_len", "base_reg",
-    "base_sub", "baseq", "bc_dst", "bc_dst_port", "bc_err", "bc_err_str", "bc_http_major", "bc_src",
-    "bc_src_port", "be_server_timeout", "be_tunnel_timeout", "capture.req.hdr", "capture.req.method",
+    "base_sub", "baseq", "bc_err", "bc_err_str", "bc_http_major", 
+    "be_server_timeout", "be_tunnel_timeout", "capture.req.hdr", "capture.req.method",
     "capture.req.uri", "capture.req.ver", "capture.res.hdr", "capture.res.ver", "cook", "cook_beg",
     "cook_cnt", "cook_dir", "cook_dom", "cook_end", "cook_len", "cook_reg", "cook_sub", "cook_val",
     "cookie", "cpu_calls", "cpu_ns_avg", "cpu_ns_tot", "cur_server_timeout", "cur_tunnel_timeout",
@@ -423,7 +434,7 @@ static OTHERS: &[&str] = &[
     "shdr_len", "shdr_reg", "shdr_sub", "shdr_val", "src_clr_gpc", "src_clr_gpc0", "src_clr_gpc1",
     "src_get_gpc", "src_get_gpt", "src_gpc_rate", "src_http_err_cnt", "src_http_err_rate",
     "src_http_fail_cnt", "src_http_fail_rate", "src_http_req_cnt", "src_http_req_rate", "src_inc_gpc",
-    "src_inc_gpc0", "src_inc_gpc1", "src_updt_conn_cnt", "srv_id", "srv_name", "ssl_bc",
+    "src_inc_gpc0", "src_inc_gpc1", "src_updt_conn_cnt", "ssl_bc",
     "ssl_bc_alg_keysize", "ssl_bc_alpn", "ssl_bc_cipher", "ssl_bc_client_random", "ssl_bc_err",
     "ssl_bc_err_str", "ssl_bc_is_resumed", "ssl_bc_npn", "ssl_bc_protocol", "ssl_bc_server_random",
     "ssl_bc_session_id", "ssl_bc_session_key", "ssl_bc_unique_id", "ssl_bc_use_keysize", "ssl_c_ca_err",

@@ -4,9 +4,11 @@
 //! * [`place`]: the rules in which conditions stand, and what is known there.
 //! * [`fetch`]: `src`, `nbsrv(b)` and all others.
 //! * [`convert`]: what may follow a fetch after a comma.
+//! * [`variable`]: `%ci` and all others of log formats.
 //! * [`matching`]: patterns, read once for each way to match.
 
 pub mod convert;
 pub mod fetch;
 pub mod matching;
 pub mod place;
+pub mod variable;

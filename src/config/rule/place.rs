@@ -17,6 +17,8 @@ pub enum Place {
     /// `tcp-response content` of a backend.
     Response,
     StickStore,
+    /// The line at the end of a session.
+    Log,
 }
 
 /// From when on a fetch has something to say.
@@ -37,14 +39,16 @@ pub enum Seen {
 impl Seen {
     /// Whether a rule at that place can know it.
     pub fn is_known_at(self, place: Place) -> bool {
-        use Place::{BackendContent, BackendHttp, Response, StickStore, UseServer};
+        use Place::{BackendContent, BackendHttp, Log, Response, StickStore, UseServer};
         match self {
             Seen::Always => true,
-            Seen::Request => !matches!(place, Place::Connection | Place::Session | Response | StickStore),
-            Seen::Backend => {
-                matches!(place, BackendContent | BackendHttp | UseServer | Response | StickStore)
+            Seen::Request => {
+                !matches!(place, Place::Connection | Place::Session | Response | StickStore | Log)
             }
-            Seen::Server | Seen::Response => matches!(place, Response | StickStore),
+            Seen::Backend => {
+                matches!(place, BackendContent | BackendHttp | UseServer | Response | StickStore | Log)
+            }
+            Seen::Server | Seen::Response => matches!(place, Response | StickStore | Log),
         }
     }
 }
@@ -75,6 +79,7 @@ impl fmt::Display for Place {
             Place::UseServer => "backend use-server, balance or stick-match rule",
             Place::Response => "backend tcp-response content rule",
             Place::StickStore => "backend stick-store rule",
+            Place::Log => "log format",
         })
     }
 }

@@ -564,8 +564,12 @@ fn resolvers_and_the_servers_that_ask_them() {
 #[test]
 fn what_a_hash_is_may_stand_before_or_after_balance() {
     use crate::config::model::{HashMethod, Hashing};
-    let ring =
-        |avalanche, balance_factor| Hashing { method: HashMethod::Consistent, avalanche, balance_factor };
+    let ring = |avalanche, balance_factor| Hashing {
+        method: HashMethod::Consistent,
+        avalanche,
+        balance_factor,
+        ..Hashing::default()
+    };
     let map = |avalanche| Hashing { avalanche, ..Hashing::default() };
     for (lines, expected) in [
         ("balance source", map(false)),

@@ -17,6 +17,7 @@ fn syslog(facility: u8, max_level: u8) -> LogTarget {
         address: LogAddress::Udp("127.0.0.1:514".parse().unwrap()),
         length: 1024,
         framing: LogFraming::Local,
+        sampling: None,
         facility,
         max_level,
         min_level: 0,

@@ -284,6 +284,11 @@ impl Engine for Readiness {
         link.client.socket.as_ref().map(AsFd::as_fd)
     }
 
+    fn server(&self, slot: Slot) -> Option<BorrowedFd<'_>> {
+        let link = self.links.get(slot as usize)?.as_ref()?;
+        link.server.socket.as_ref().map(AsFd::as_fd)
+    }
+
     fn surrender(&mut self, slot: Slot) -> Option<OwnedFd> {
         let mut link = self.links.get_mut(slot as usize)?.take()?;
         let client = link.client.socket.take()?;

@@ -79,6 +79,9 @@ pub trait Engine {
     /// The client's socket, to look at what it has said before [`Op::Relay`] without taking it.
     fn client(&self, slot: Slot) -> Option<BorrowedFd<'_>>;
 
+    /// The socket to the server.
+    fn server(&self, slot: Slot) -> Option<BorrowedFd<'_>>;
+
     /// Gives the client's socket out and forgets the slot.
     fn surrender(&mut self, slot: Slot) -> Option<OwnedFd>;
 

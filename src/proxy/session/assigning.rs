@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::super::assign::{self, Choice, Pool, Seat};
 use super::super::contract::Op;
 use super::{Context, GONE, Membership, NEVER, Session, Stage, millis, timers};
+use crate::balance::Request;
 use crate::config::model::{BackendId, Mode};
 use crate::state::{Cause, Phase, ServerKey, ServerLive, Termination, Waiter};
 use crate::time::Tick;
@@ -56,8 +57,9 @@ impl Session {
         if !self.failed && self.assign_named(&pool, context, ops) {
             return;
         }
-        let avoid = self.server.as_ref().filter(|_| self.failed).map(|server| server.key);
-        match pool.choose(self.client.map(|client| client.ip()), avoid) {
+        let avoid = self.server.as_ref().filter(|_| self.failed).map(|server| server.key.0);
+        let client = self.client.map(|client| client.ip());
+        match pool.choose(Request { client, key: self.hash_key(&pool, context), avoid }) {
             Choice::Seat(seat) => self.connect(seat, context, ops),
             Choice::QueueFull(server) => {
                 server.traffic.connect_errors.add(1);
@@ -130,9 +132,10 @@ impl Session {
         let Some(membership) = &self.backend else { return };
         let pinned = self.server.clone();
         let client = self.client.map(|client| client.ip());
+        let key = self.pool(context).and_then(|pool| self.hash_key(&pool, context));
         let is_pinned = pinned.is_some();
         let arrival = self.admission.arrival();
-        let ticket = membership.live.queue.push(Waiter { token: self.token, arrival, client, pinned });
+        let ticket = membership.live.queue.push(Waiter { token: self.token, arrival, client, key, pinned });
         self.stage = Stage::Waiting { since: context.now, until, ticket, pinned: is_pinned };
         self.wake(context);
     }

@@ -110,6 +110,9 @@ impl Session {
         });
         // Removed by a reload while this session paused, or without an address for now.
         let Some(spec) = spec else { return self.connect_failed(Failed::Refused, context, ops) };
+        if let (Some(ruling), Target::Tcp(address)) = (&mut self.ruling, &spec.target) {
+            ruling.server_target = Some(*address);
+        }
         live.traffic.connects.add(1);
         live.traffic.total.add(1);
         live.traffic.rate.hit(context.now);
@@ -268,7 +271,7 @@ fn redispatch_period(backend: &Backend) -> u32 {
 
 /// Whether one server is as good as another to the algorithm.
 fn is_indifferent(balance: Balance) -> bool {
-    !matches!(balance, Balance::Source(_))
+    !matches!(balance, Balance::Source(_) | Balance::Hash(_))
 }
 
 /// Where the server listens; a port of its own, or the client's and an offset.

@@ -9,9 +9,10 @@ use std::time::Duration;
 use super::super::contract::{Close, Op, Side};
 
 use super::{Context, GONE, NONE, Session, Stage, index, millis};
-use crate::config::model::{FrontendId, LogFormat};
+use crate::config::model::{Frontend, FrontendId, LogFormat};
+use crate::rules;
 use crate::state::counters::Traffic;
-use crate::state::{Cause, Concurrency, Phase, SessionRecord, Termination};
+use crate::state::{Cause, Concurrency, Details, Phase, SessionRecord, Termination};
 
 impl Session {
     /// Ends the session with that code: everything it holds is given back, whoever waits for it is called.
@@ -36,9 +37,11 @@ impl Session {
         self.end(Termination::NORMAL, context, ops);
     }
 
-    /// `option logasap`: the line goes out when the server has answered.
+    /// `option logasap`, or a format whose every item is known then: the line goes out when the server has answered.
     pub(super) fn log_at_connect(&mut self, context: &Context<'_>, ops: &mut Vec<Op>) {
-        let asap = self.frontend(context).is_some_and(|frontend| frontend.log.as_soon_as_possible);
+        let asap = self.frontend(context).is_some_and(|Frontend { log, .. }| {
+            log.as_soon_as_possible || log.template.as_ref().is_some_and(|template| template.at_connect)
+        });
         if asap && self.wants_line(context) {
             self.logged = true;
             ops.push(Op::Log);
@@ -93,6 +96,24 @@ impl Session {
             server_queue: self.server_queue,
             backend_queue: self.backend_queue,
             as_soon_as_possible: self.stage != Stage::Over,
+            details: self.details(context),
+        }
+    }
+
+    /// For formats of the config's own.
+    fn details(&self, context: &Context<'_>) -> Details {
+        let ruling = self.ruling.as_deref();
+        let samples = self.frontend(context).map(|frontend| frontend.log.samples.as_slice());
+        let samples = samples.filter(|samples| !samples.is_empty()).map(|samples| {
+            let situation = self.situation(context);
+            samples.iter().map(|sample| rules::sample(sample, &situation)).collect()
+        });
+        Details {
+            destination: ruling.and_then(|ruling| ruling.destination),
+            server_source: ruling.and_then(|ruling| ruling.server_source),
+            server_target: ruling.and_then(|ruling| ruling.server_target),
+            number: self.admission.arrival(),
+            samples: samples.unwrap_or_default(),
         }
     }
 

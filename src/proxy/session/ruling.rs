@@ -8,12 +8,14 @@ use std::time::Duration;
 use super::super::assign::{Choice, Pool};
 use super::super::contract::{Close, Op, Side};
 use super::{Context, GONE, Session, SessionOrigin, Stage};
+use crate::balance;
 use crate::config::model::{
-    Action, BackendId, Counter, Frontend, FrontendId, Rule, Rules, Stick, Value, VariableId,
+    Action, BackendId, Balance, Counter, Frontend, FrontendId, HashFunction, Rule, Rules, Stick, Value,
+    VariableId,
 };
 use crate::proxy_protocol::{Announced, HeaderError};
 use crate::rules::stick::Table;
-use crate::rules::{self, Payload, Truth};
+use crate::rules::{self, Payload, Served, Truth};
 use crate::state::{Cause, Phase, Situation, Termination, TrackedEntry, lock};
 use crate::time::Tick;
 
@@ -21,6 +23,9 @@ use crate::time::Tick;
 #[derive(Debug, Default)]
 pub(super) struct Ruling {
     pub(super) destination: Option<SocketAddr>,
+    /// Where it connects to, and where from, if the log asks for it.
+    pub(super) server_target: Option<SocketAddr>,
+    pub(super) server_source: Option<SocketAddr>,
     /// Position of the listener among the frontend's.
     pub(super) bind: usize,
     variables: Vec<(VariableId, Value)>,
@@ -251,6 +256,20 @@ impl Session {
         named.find_map(|(at, _)| pool.choose_named(*at)).or_else(|| self.remembered_server(pool, context))
     }
 
+    /// `balance hash`: the hash of its sample.
+    pub(super) fn hash_key(&self, pool: &Pool<'_>, context: &Context<'_>) -> Option<u32> {
+        let (Balance::Hash(hashing), Some(sample)) = (pool.backend().balance, &pool.backend().rules.hash)
+        else {
+            return None;
+        };
+        let value = rules::sample(sample, &self.situation(context))?;
+        let key = match hashing.function {
+            HashFunction::None => rules::text(&value),
+            _ => rules::bytes(&value),
+        };
+        Some(balance::hash::digest(hashing.function, &key))
+    }
+
     /// The place that `stick on` or `stick match` remembers.
     fn remembered_server(&self, pool: &Pool<'_>, context: &Context<'_>) -> Option<Choice> {
         let servers = &pool.backend().servers;
@@ -300,6 +319,30 @@ impl Session {
         Some((table, key))
     }
 
+    fn served(&self, context: &Context<'_>) -> Option<Served<'_>> {
+        let server = self.server.as_ref()?;
+        let at = self.pool(context).and_then(|pool| Some((pool, pool.view().position(server.key)?)));
+        let ruling = self.ruling.as_deref();
+        Some(Served {
+            name: &server.name,
+            id: at.map(|(pool, at)| pool.backend().servers[at].id),
+            source: ruling.and_then(|ruling| ruling.server_source),
+            address: ruling.and_then(|ruling| ruling.server_target),
+        })
+    }
+
+    /// Whether the log asks where the connection to the server comes from.
+    pub fn wants_server_source(&self, context: &Context<'_>) -> bool {
+        self.ruling.is_some() && self.frontend(context).is_some_and(|frontend| frontend.log.wants_server_ends)
+    }
+
+    /// For [`Session::wants_server_source`].
+    pub fn note_server_source(&mut self, source: Option<SocketAddr>) {
+        if let Some(ruling) = &mut self.ruling {
+            ruling.server_source = source;
+        }
+    }
+
     /// What is true for this session now.
     pub(super) fn situation<'a>(&'a self, context: &Context<'a>) -> Situation<'a> {
         let ruling = self.ruling.as_deref();
@@ -309,6 +352,7 @@ impl Session {
             client: self.client,
             destination: ruling.and_then(|ruling| ruling.destination),
             bind: ruling.map(|ruling| ruling.bind),
+            served: self.served(context),
             tls: self.tls.as_deref(),
             payload: ruling
                 .filter(|ruling| ruling.waits)

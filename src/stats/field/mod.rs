@@ -248,6 +248,7 @@ pub fn algorithm_name(balance: Balance) -> &'static str {
         Balance::LeastConn => "leastconn",
         Balance::First => "first",
         Balance::Source(_) => "source",
+        Balance::Hash(_) => "hash",
         Balance::Random(_) => "random",
     }
 }

@@ -373,6 +373,11 @@ impl Engine for Completions {
         link.client.socket.as_ref().map(AsFd::as_fd)
     }
 
+    fn server(&self, slot: Slot) -> Option<BorrowedFd<'_>> {
+        let link = self.links.get(slot as usize)?.as_ref()?;
+        link.server.socket.as_ref().map(AsFd::as_fd)
+    }
+
     fn surrender(&mut self, slot: Slot) -> Option<OwnedFd> {
         let mut link = self.links.get_mut(slot as usize)?.take()?;
         if link.client.flags.has(Flags::WATCHED) {
