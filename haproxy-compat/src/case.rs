@@ -90,6 +90,8 @@ pub enum Step {
     Ask(String),
     /// `get F PATH`: status line and body of an HTTP answer.
     Get { port: String, path: String },
+    /// `post F PATH FORM`: status line of the answer to a form, and where it leads.
+    Post { port: String, path: String, form: String },
     /// `log N`: the next lines of the log, without pid, moment, ports and durations.
     Log(usize),
     /// `signal NAME`: to the program.
@@ -207,6 +209,11 @@ fn step(word: &str, rest: &str) -> Option<Step> {
         "get" => {
             let (port, path) = rest.split_once(' ')?;
             Step::Get { port: port.to_owned(), path: path.to_owned() }
+        }
+        "post" => {
+            let (port, rest) = rest.split_once(' ')?;
+            let (path, form) = rest.split_once(' ').unwrap_or((rest, ""));
+            Step::Post { port: port.to_owned(), path: path.to_owned(), form: form.to_owned() }
         }
         "log" => Step::Log(rest.parse().ok()?),
         "signal" => Step::Signal(rest.to_owned()),

@@ -18,7 +18,10 @@ pub type Fault = String;
 /// One request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
+    /// And the words after its name.
+    AddServer(ServerName, Vec<String>),
     ClearCounters(Clear),
+    DeleteServer(ServerName),
     Frontend(String, FrontendOrder),
     GetWeight(ServerName),
     Limit(Limit, Result<u32, Fault>),
@@ -148,6 +151,8 @@ pub enum ServerOrder {
     Fqdn(String),
     CheckPort(u16),
     CheckAddress(IpAddr, Option<u16>),
+    /// `ssl on|off`; `None` is another word, which is told once it is known that there is something to switch.
+    Tls(Option<Switch>),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -201,6 +206,23 @@ pub fn server_name(words: Words<'_>) -> Result<ServerName, Fault> {
         Some((backend, server)) => Ok(ServerName { backend: backend.into(), server: server.into() }),
         None => Err("Require 'backend/server'.\n".to_owned()),
     }
+}
+
+/// `add server B/S ...`
+pub fn add_server(words: Words<'_>) -> Result<Request, Fault> {
+    let name = named_server(words)?;
+    Ok(Request::AddServer(name, words[1..].iter().map(|word| (*word).to_owned()).collect()))
+}
+
+/// `del server B/S`
+pub fn delete_server(words: Words<'_>) -> Result<Request, Fault> {
+    named_server(words).map(Request::DeleteServer)
+}
+
+/// HAProxy ends this complaint without a line feed where servers come and go.
+fn named_server(words: Words<'_>) -> Result<ServerName, Fault> {
+    let name = server_name(words).ok().filter(|name| !name.server.is_empty());
+    name.ok_or_else(|| "Require 'backend/server'.".to_owned())
 }
 
 /// `set server B/S WHAT ...`

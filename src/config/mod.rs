@@ -9,6 +9,7 @@
 //! * `keyword` is the one table of what may be written where: honoured, accepted, rejected.
 //! * `parser` gives each statement its typed form; it resolves no name.
 //! * `resolve` inherits from `defaults`, fills in defaults, turns names into ids, checks references.
+//! * `dynamic` reads the one server of an `add server`, by the same readers.
 //! * `rule` has the vocabulary of conditions: fetches, converters, ways to match.
 //! * `render` shows diagnostics to tools and to people, `suggest` guesses what was meant, and `mask` sees to it
 //!   that no secret is shown.
@@ -20,6 +21,7 @@ pub mod bundle;
 pub mod certificate;
 pub mod condition;
 pub mod diagnostic;
+pub mod dynamic;
 pub mod keyword;
 pub mod lexer;
 pub mod mask;

@@ -14,7 +14,7 @@
 //! enough.
 
 use super::canned::{Canned, Dialect};
-use crate::config::model::{Backend, CheckMethod, GuardMode};
+use crate::config::model::{Backend, CheckMethod, GuardMode, Origin};
 use crate::config::{Config, Diagnostic};
 use crate::health::tcp_check::rehearse;
 use crate::redis::Role;
@@ -26,8 +26,7 @@ use crate::state::Guarding;
 /// there. Without both of them the backend is as HAProxy's.
 pub fn classify(backend: &Backend, bufsize: usize) -> Guarding {
     let options = &backend.redis;
-    let is_checked = backend.servers.iter().any(|server| server.check.is_some());
-    if options.guard == GuardMode::Off || !is_checked {
+    if options.guard == GuardMode::Off || !runs_checks(backend) {
         return Guarding::None;
     }
     if options.replica.is_some() {
@@ -46,6 +45,13 @@ pub fn classify(backend: &Backend, bufsize: usize) -> Guarding {
         (_, false) if role == Role::Master => Guarding::Masters,
         (_, false) => Guarding::Replicas,
     }
+}
+
+/// Whether the script is ever run. The config's own servers say so: one that is added at run time changes nothing
+/// about those that are there, and where there are none, whoever comes has to pass.
+fn runs_checks(backend: &Backend) -> bool {
+    let mut own = backend.servers.iter().filter(|server| server.origin == Origin::Config).peekable();
+    own.peek().is_none() || own.any(|server| server.check.is_some())
 }
 
 /// What an operator should know before the guard acts: servers that can never prove themselves.

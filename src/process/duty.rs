@@ -176,7 +176,7 @@ impl Duty {
                     // Without its parent, and with it privileges and reloads, it must not go on.
                     Err(_) => return End::Exit(1),
                 },
-                ask = self.desk.next() => self.desk.carry_out(&mut self.control, ask),
+                wish = self.desk.next() => self.desk.carry_out(&mut self.control, wish),
                 roster = self.slots.next() => self.slots.carry_out(&mut self.control, roster),
                 news = self.names.next() => self.names.carry_out(&mut self.control, news),
                 end = workers.ended() => match end.map(|end| (end.worker, end.result)) {

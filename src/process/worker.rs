@@ -174,7 +174,7 @@ async fn run(start: Start, config: Config, parts: Parts) -> Result<u8, StartErro
         environment: own_variables(&settings),
         startup_logs,
     };
-    let (desk, asks) = Desk::new(known, hints);
+    let (desk, asks, changes) = Desk::new(known, hints);
     let mut control = Control {
         published: Arc::clone(&published),
         workers: workers.clone(),
@@ -201,6 +201,7 @@ async fn run(start: Start, config: Config, parts: Parts) -> Result<u8, StartErro
         facts: Arc::new(facts),
         logger: logger.clone(),
         clock,
+        changes,
         limits: PageLimits::default(),
     };
     tokio::spawn(serve_loop(served, pages));

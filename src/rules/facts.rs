@@ -56,7 +56,7 @@ pub trait Facts {
     fn uptime_seconds(&self) -> u64;
     fn frontend_fact(&self, fact: FrontendFact, id: FrontendId) -> Option<i64>;
     fn backend_fact(&self, fact: BackendFact, id: BackendId) -> Option<i64>;
-    fn server_fact(&self, fact: ServerFact, id: BackendId, at: usize) -> Option<i64>;
+    fn server_fact(&self, fact: ServerFact, id: BackendId, server: u32) -> Option<i64>;
     fn counter(&self, whose: Tracked, counter: Counter, table: TableId) -> Option<i64>;
     /// A counter of the entry with that key; `None` if there is no such entry.
     fn looked_up(&self, key: &Value, counter: Counter, table: TableId) -> Option<i64>;

@@ -38,11 +38,11 @@ pub fn fetch(fetch: &Fetch, facts: &impl Facts) -> Sampled {
         Fetch::Process(fact) => Sampled::Value(process(*fact, facts)),
         Fetch::Frontend(fact, id) => integer(facts.frontend_fact(*fact, *id)),
         Fetch::Backend(fact, id) => integer(facts.backend_fact(*fact, *id)),
-        Fetch::Server(ServerFact::IsUp, id, at) => {
-            let up = facts.server_fact(ServerFact::IsUp, *id, *at);
+        Fetch::Server(ServerFact::IsUp, id, server) => {
+            let up = facts.server_fact(ServerFact::IsUp, *id, *server);
             Sampled::from(up.map(|up| Value::Bool(up != 0)))
         }
-        Fetch::Server(fact, id, at) => integer(facts.server_fact(*fact, *id, *at)),
+        Fetch::Server(fact, id, server) => integer(facts.server_fact(*fact, *id, *server)),
         Fetch::Counter(whose, counter, table) => integer(facts.counter(*whose, *counter, *table)),
         Fetch::Variable(id) => facts.variable(*id).into(),
         Fetch::Payload(fact) => facts.payload().map_or(Sampled::Missing, |said| payload(fact, said)),

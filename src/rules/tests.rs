@@ -64,8 +64,8 @@ impl Facts for World<'_> {
         Some(2)
     }
 
-    fn server_fact(&self, _: ServerFact, _: BackendId, at: usize) -> Option<i64> {
-        Some(if at == 0 { 1 } else { 0 })
+    fn server_fact(&self, _: ServerFact, _: BackendId, server: u32) -> Option<i64> {
+        Some(if server == 1 { 1 } else { 0 })
     }
 
     fn counter(&self, _: Tracked, _: Counter, _: TableId) -> Option<i64> {

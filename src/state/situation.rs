@@ -168,8 +168,9 @@ impl Facts for Situation<'_> {
         })
     }
 
-    fn server_fact(&self, fact: ServerFact, id: BackendId, at: usize) -> Option<i64> {
+    fn server_fact(&self, fact: ServerFact, id: BackendId, server: u32) -> Option<i64> {
         let (backend, view) = self.pool(id)?;
+        let at = backend.position(server)?;
         let (config, live) = (backend.servers.get(at)?, view.servers.get(at)?);
         Some(match fact {
             ServerFact::IsUp => is_up(config, live, view).into(),

@@ -12,7 +12,7 @@ use super::mailbox::Listener;
 use super::server::{Health, Operation, ServerKey, ServerLive, admin};
 use super::track::linked;
 use crate::config::Config;
-use crate::config::model::{Backend, BackendId, Frontend, FrontendId, RiseFall, Server, StickTable};
+use crate::config::model::{Backend, BackendId, Frontend, FrontendId, Origin, RiseFall, Server, StickTable};
 use crate::rules::stick::Table;
 use crate::time::Tick;
 
@@ -209,6 +209,13 @@ fn adjust(live: &ServerLive, old: &Server, new: &Server) {
             bits & !admin::FORCED_MAINT
         });
     }
+    if (old.origin, new.origin) == (Origin::RuntimeSocket, Origin::Config) {
+        // From now on it is one of the config's, which starts it in service.
+        live.set_checks_off(false);
+        if !new.disabled {
+            live.set_admin(live.admin() & !admin::FORCED_MAINT);
+        }
+    }
     // A slow start of one that tracks another goes on.
     if new.check.is_none() && new.address.is_some() && (new.track.is_none() || new.slowstart.is_zero()) {
         live.set_operation(Operation::Running);
@@ -278,7 +285,14 @@ fn fresh_server(server: &Server, now: Tick) -> Arc<ServerLive> {
     let live = ServerLive::new(ServerKey(next_key()), &server.name, server.weight, health);
     let mut bits = 0;
     if server.disabled {
-        bits |= admin::FORCED_MAINT | admin::CONFIG_MAINT;
+        bits |= match server.origin {
+            Origin::Config => admin::FORCED_MAINT | admin::CONFIG_MAINT,
+            Origin::RuntimeSocket => admin::FORCED_MAINT,
+        };
+    }
+    if server.origin == Origin::RuntimeSocket {
+        // `enable health` is another word.
+        live.set_checks_off(server.check.is_some());
     }
     if server.address.is_none() {
         bits |= admin::RESOLUTION_MAINT;

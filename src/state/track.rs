@@ -83,7 +83,8 @@ pub(super) fn linked(config: &Config, backends: Vec<BackendView>) -> Vec<Backend
     let leader = |server: &Server| {
         let track = server.track.as_ref()?;
         let view = backends.get(track.backend.0)?;
-        Some((view, view.servers.get(track.server)?))
+        let at = config.backends.get(track.backend.0)?.position(track.server)?;
+        Some((view, view.servers.get(at)?))
     };
     let pairs = || {
         let both = config.backends.iter().zip(&backends);

@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 
+use super::action::{Code, Origin};
 use super::request::{Format, Refresh, View};
 use super::{ProcessFacts, auth, csv, html, json, prometheus, rows};
 use crate::config::model::{BackendId, FrontendId, StatsPage};
@@ -28,6 +29,8 @@ pub struct Request<'a> {
     pub target: &'a str,
     pub authorization: Option<&'a [u8]>,
     pub client: Option<SocketAddr>,
+    /// Of a form.
+    pub origin: Origin,
     /// All of it, for conditions.
     pub http: rules::Request<'a>,
 }
@@ -38,6 +41,42 @@ pub enum Method {
     Read,
     Post,
     Other,
+}
+
+/// What a request comes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    Reply(Reply),
+    /// Its body says what is to be done.
+    Act(Act),
+}
+
+impl From<Reply> for Outcome {
+    fn from(reply: Reply) -> Outcome {
+        Outcome::Reply(reply)
+    }
+}
+
+/// A form that may change something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Act {
+    uri: String,
+    view: View,
+    /// `stats scope`
+    pub scope: Vec<String>,
+}
+
+impl Act {
+    /// Back to the page, which then says what became of it.
+    pub fn done(&self, code: Code) -> Reply {
+        let mut reply = reply(303, "text/plain", String::new(), Answerer::Stats);
+        reply.headers.push(("location", format!("{}{}", self.uri, self.view.after(code))));
+        if code == Code::TooLong {
+            // The rest of the form is not read.
+            reply.then = Then::Close;
+        }
+        reply
+    }
 }
 
 /// An answer. The shell adds the length and what the protocol version asks for.
@@ -74,16 +113,16 @@ pub fn answer(
     (frontend, backend): (FrontendId, Option<BackendId>),
     nonce: &str,
     request: Request<'_>,
-) -> Reply {
+) -> Outcome {
     let config = &world.snapshot.config;
-    let Some(front) = config.frontends.get(frontend.0) else { return no_server() };
+    let Some(front) = config.frontends.get(frontend.0) else { return no_server().into() };
     let target = super::request::origin_form(request.target);
     let situation = situation(world, frontend, request);
     let monitored = front.monitor_uri.as_deref();
     // It may be written as a proxy's client writes it, with scheme and host.
     if (monitored == Some(target) || monitored == Some(request.target)) && request.method == Method::Read {
         let fails = front.monitor_fail.iter().any(|condition| rules::holds(Some(condition), &situation));
-        return if fails { monitor_failed() } else { monitor() };
+        return if fails { monitor_failed() } else { monitor() }.into();
     }
     let holds = |condition| rules::holds(Some(condition), &situation);
     let chosen = || front.rules.backends.iter().find(|(_, condition)| holds(condition)).map(|(id, _)| *id);
@@ -92,25 +131,31 @@ pub fn answer(
     let exporters = front.exporter.iter().chain(back.into_iter().flat_map(|back| &back.exporter));
     let exports = exporters.into_iter().any(|condition| rules::holds(condition.as_ref(), &situation));
     if exports {
-        return export(world, target);
+        return export(world, target).into();
     }
     let page = front.stats.as_ref().or_else(|| back.and_then(|back| back.stats.as_ref()));
-    let Some(page) = page else { return no_server() };
-    let Some(view) = View::parse(&page.uri, target) else { return no_server() };
+    let Some(page) = page else { return no_server().into() };
+    let Some(view) = View::parse(&page.uri, target) else { return no_server().into() };
     if !auth::allowed(request.authorization, &page.users) {
-        return unauthorized(&page.realm);
+        return unauthorized(&page.realm).into();
     }
+    let may_change = page.admin.iter().any(|condition| rules::holds(Some(condition), &situation));
     match request.method {
-        Method::Read => show(world, page, &view, nonce),
-        // The page only shows: HAProxy without `stats admin` denies likewise.
-        Method::Post => denied(page),
-        Method::Other => no_server(),
+        Method::Read => show(world, page, (&view, may_change), nonce).into(),
+        Method::Post => {
+            let act = Act { uri: page.uri.clone(), view, scope: page.scope.clone() };
+            match may_change && request.origin == Origin::Here {
+                true => Outcome::Act(act),
+                false => act.done(Code::Denied).into(),
+            }
+        }
+        Method::Other => no_server().into(),
     }
 }
 
-fn show(world: &World<'_>, settings: &StatsPage, view: &View, nonce: &str) -> Reply {
+fn show(world: &World<'_>, settings: &StatsPage, (view, may_change): (&View, bool), nonce: &str) -> Reply {
     let World { snapshot, facts, clock, now } = *world;
-    let page = html::Page { snapshot, facts, settings, view, clock, now };
+    let page = html::Page { snapshot, facts, settings, view, may_change, clock, now };
     let table = || rows(snapshot, &page.selection(), now);
     let (kind, body) = match view.format {
         Format::Html => ("text/html; charset=utf-8", html::document(&page, nonce)),
@@ -132,13 +177,14 @@ fn show(world: &World<'_>, settings: &StatsPage, view: &View, nonce: &str) -> Re
     reply
 }
 
-/// Nothing from elsewhere, no script but ours, no frame around it.
+/// Nothing from elsewhere, no script but ours, no frame around it. A browser that may not say where its form comes
+/// from says `null`, so it may, to us alone.
 fn document_headers(nonce: &str) -> [(&'static str, String); 2] {
     let policy = format!(
         "default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; connect-src 'self'; \
          img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     );
-    [("content-security-policy", policy), ("referrer-policy", "no-referrer".to_owned())]
+    [("content-security-policy", policy), ("referrer-policy", "same-origin".to_owned())]
 }
 
 fn monitor() -> Reply {
@@ -185,12 +231,6 @@ fn unauthorized(realm: &str) -> Reply {
     let mut reply = reply(401, "text/html", body.to_owned(), Answerer::Stats);
     reply.headers.push(("www-authenticate", format!("Basic realm=\"{}\"", quoted(realm))));
     reply.then = Then::Close;
-    reply
-}
-
-fn denied(page: &StatsPage) -> Reply {
-    let mut reply = reply(303, "text/plain", String::new(), Answerer::Stats);
-    reply.headers.push(("location", format!("{};st=DENY", page.uri)));
     reply
 }
 

@@ -19,6 +19,18 @@ fn with_page() -> Demo {
 }
 
 fn ask(demo: &Demo, method: Method, target: &str, credentials: Option<&str>) -> Reply {
+    match outcome(demo, (method, Origin::Here), target, credentials) {
+        Outcome::Reply(reply) => reply,
+        Outcome::Act(act) => act.done(Code::Done),
+    }
+}
+
+fn outcome(
+    demo: &Demo,
+    (method, origin): (Method, Origin),
+    target: &str,
+    credentials: Option<&str>,
+) -> Outcome {
     let clock = Clock::utc();
     let Demo { snapshot, facts, now, .. } = demo;
     let world = World { snapshot, facts, clock: &clock, now: *now };
@@ -34,6 +46,7 @@ fn ask(demo: &Demo, method: Method, target: &str, credentials: Option<&str>) -> 
             target,
             authorization,
             client: None,
+            origin,
             http: rules::Request { method: "GET", target, version: "1.1", headers: &[] },
         },
     )
@@ -92,9 +105,33 @@ fn formats_have_their_types_and_csv_its_refresh() {
 }
 
 #[test]
-fn actions_are_denied() {
+fn who_may_not_change_anything_is_denied() {
+    let location = |reply: &Reply| header(reply, "location").map(str::to_owned);
     let reply = ask(&with_page(), Method::Post, "/stats", LOGIN);
-    assert_eq!((reply.status, header(&reply, "location")), (303, Some("/stats;st=DENY")));
+    assert_eq!((reply.status, location(&reply).as_deref()), (303, Some("/stats;st=DENY")));
+    let page = ask(&with_page(), Method::Read, "/stats", LOGIN).body;
+    assert!(!page.contains("type=\"checkbox\"") && !page.contains("method=\"post\""));
+
+    let demo = with_admin(false);
+    let reply = ask(&demo, Method::Post, "/stats;up", LOGIN);
+    assert_eq!(location(&reply).as_deref(), Some("/stats;st=DONE;up"));
+    let foreign = outcome(&demo, (Method::Post, Origin::Elsewhere), "/stats", LOGIN);
+    let Outcome::Reply(reply) = foreign else { panic!("a form from elsewhere changes nothing") };
+    assert_eq!(location(&reply).as_deref(), Some("/stats;st=DENY"));
+    assert_eq!(ask(&demo, Method::Post, "/stats", None).status, 401, "the login comes first");
+    let page = ask(&demo, Method::Read, "/stats", LOGIN).body;
+    assert!(page.contains("name=\"s\" value=\"") && page.contains("<form method=\"post\">"));
+
+    let reply = ask(&with_admin(true), Method::Post, "/stats", LOGIN);
+    assert_eq!(location(&reply).as_deref(), Some("/stats;st=DENY"), "the condition does not hold");
+}
+
+/// A condition without terms holds; `unless` turns it round.
+fn with_admin(unless: bool) -> Demo {
+    configured(|config, mut page| {
+        page.admin = vec![crate::config::model::Condition { unless, any: vec![Vec::new()] }];
+        config.frontends[1].stats = Some(page);
+    })
 }
 
 #[test]

@@ -68,7 +68,7 @@ pub fn demo() -> Demo {
         node: None,
         description: None,
         scope: Vec::new(),
-        admin: false,
+        admin: Vec::new(),
     };
     Demo { snapshot, facts, page, now, wall }
 }

@@ -2,7 +2,8 @@
 //! HTTP/1 server on each, and [`answer`](super::answer) for what is said.
 //!
 //! Bounds: [`MOST_CONNECTIONS`] at a time, 16 KiB of request head, 10 s to send it, 30 s of silence in either
-//! direction (which also ends an idle kept connection), and no request body is read. The control thread also
+//! direction (which also ends an idle kept connection). Of a request body no more is read than
+//! [`LONGEST_FORM`], and only where `stats admin` allows changes. The control thread also
 //! runs checks and guards, so a page is rendered in one go (a millisecond for hundreds of servers) and
 //! written without blocking.
 
@@ -16,18 +17,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant, SystemTime};
 
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{AUTHORIZATION, CONNECTION, HeaderName, HeaderValue};
+use hyper::header::{AUTHORIZATION, CONNECTION, HOST, HeaderName, HeaderValue, ORIGIN, REFERER};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use super::ProcessFacts;
-use super::answer::{Answerer, Method, Reply, Request, Then, World, answer};
+use super::action::{Change, Code, LONGEST_FORM, Order, origin};
+use super::answer::{Act, Answerer, Method, Outcome, Reply, Request, Then, World, answer};
 use super::metered::Metered;
-use crate::config::model::{BackendId, Frontend, FrontendId};
+use crate::config::model::{Backend, BackendId, Frontend, FrontendId};
 use crate::log::{Clock, Logger};
 use crate::proxy::service::Served;
 use crate::rules;
@@ -47,6 +51,8 @@ pub struct Service {
     pub facts: Arc<ProcessFacts>,
     pub logger: Logger,
     pub clock: Clock,
+    /// Who carries out what forms ask for: at most one a connection.
+    pub changes: UnboundedSender<Change>,
     pub limits: Limits,
 }
 
@@ -113,18 +119,24 @@ impl Visit {
         let visit = Arc::new(self);
         let handler = service_fn(move |request| {
             let visit = Arc::clone(&visit);
-            async move { Ok::<_, Infallible>(visit.respond(&request)) }
+            async move { Ok::<_, Infallible>(visit.respond(request).await) }
         });
         server.serve_connection(TokioIo::new(stream), handler).await.map_err(io::Error::other)
     }
 
-    fn respond(&self, request: &hyper::Request<Incoming>) -> hyper::Response<Full<Bytes>> {
+    async fn respond(&self, request: hyper::Request<Incoming>) -> hyper::Response<Full<Bytes>> {
         let began = (Instant::now(), SystemTime::now());
         let now = Tick::now();
         self.frontend.requests.add(1);
         self.frontend.request_rate.hit(now);
         let snapshot = self.service.published.load_full();
-        let reply = self.answer(&snapshot, request, now);
+        let reply = match self.answer(&snapshot, &request, now) {
+            Outcome::Reply(reply) => reply,
+            Outcome::Act(act) => {
+                let code = self.act(&act, request.into_body()).await;
+                act.done(code)
+            }
+        };
         self.frontend.count_response(reply.status);
         if reply.by != Answerer::NoServer {
             self.frontend.intercepted.add(1);
@@ -135,11 +147,33 @@ impl Visit {
         response(reply)
     }
 
-    fn answer(&self, snapshot: &Snapshot, request: &hyper::Request<Incoming>, now: Tick) -> Reply {
+    /// Has done what the form says.
+    async fn act(&self, act: &Act, body: Incoming) -> Code {
+        let read = timeout(self.service.limits.head, Limited::new(body, LONGEST_FORM).collect());
+        let body = match read.await {
+            Ok(Ok(body)) => body.to_bytes(),
+            // Longer than is read, or not all of it came.
+            Ok(Err(_)) | Err(_) => return Code::TooLong,
+        };
+        let order = match Order::read(&body) {
+            Ok(order) => order,
+            Err(code) => return code,
+        };
+        let (answer, answered) = oneshot::channel();
+        let change = Change { order, scope: act.scope.clone(), answer };
+        match self.service.changes.send(change) {
+            Ok(()) => answered.await.unwrap_or(Code::Unknown),
+            // The process is ending.
+            Err(_) => Code::Unknown,
+        }
+    }
+
+    fn answer(&self, snapshot: &Snapshot, request: &hyper::Request<Incoming>, now: Tick) -> Outcome {
         let Service { facts, clock, .. } = &self.service;
         let world = World { snapshot, facts, clock, now };
         let target = request.uri().to_string();
         let headers = self.headers(snapshot, request);
+        let header = |name| request.headers().get(name).map(HeaderValue::as_bytes);
         let asked = Request {
             client: self.client,
             http: rules::Request {
@@ -154,7 +188,8 @@ impl Visit {
                 _ => Method::Other,
             },
             target: &target,
-            authorization: request.headers().get(AUTHORIZATION).map(HeaderValue::as_bytes),
+            authorization: header(AUTHORIZATION),
+            origin: origin(header(HOST), header(ORIGIN), header(REFERER)),
         };
         answer(&world, self.place(snapshot), &nonce(), asked)
     }
@@ -165,7 +200,7 @@ impl Visit {
         let config = &snapshot.config;
         let by_backend = backend.and_then(|BackendId(at)| config.backends.get(at));
         let asked = config.frontends.get(at).is_some_and(Frontend::asks_of_requests)
-            || by_backend.is_some_and(|backend| !backend.exporter.is_empty());
+            || by_backend.is_some_and(Backend::asks_of_requests);
         let headers = request.headers().iter().filter(|_| asked);
         headers.map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec())).collect()
     }

@@ -31,6 +31,7 @@ fn served_within(already_read: &[u8], limits: Limits) -> Served {
         facts: Arc::new(demo.facts),
         logger: Logger::start(identity, Clock::utc(), Sinks::default()).unwrap(),
         clock: Clock::utc(),
+        changes: tokio::sync::mpsc::unbounded_channel().0,
         limits,
     };
     let visit = Visit { service, frontend: Arc::clone(&frontend), backend: None, client: None };

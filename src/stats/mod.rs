@@ -8,10 +8,12 @@
 //! * [`status`]: the words and the colours of a server's state.
 //! * [`html`]: the page, with a Redis panel for every backend that asks for roles.
 //! * [`prometheus`]: the exporter.
+//! * [`action`]: what its form asks for (`stats admin`).
 //! * [`http`]: the shell; serves connections that workers hand over.
 
 use crate::time::Tick;
 
+pub mod action;
 pub mod answer;
 pub mod auth;
 pub mod csv;

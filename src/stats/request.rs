@@ -1,6 +1,7 @@
 //! What a request's target asks of the stats page: the words after `stats uri`, in HAProxy's notation
 //! (`/stats;csv;up`, `/stats?;csv`, `/stats?scope=redis`). Pure.
 
+use super::action::Code;
 use super::rows::Hide;
 
 /// Longest `scope=` that is listened to: longer than any proxy name that people write.
@@ -36,13 +37,6 @@ pub enum Refresh {
     Never,
 }
 
-/// HAProxy's codes after an action, and what they say.
-const OUTCOMES: &[(&str, &str)] = &[
-    ("DENY", "Action denied: this page only shows."),
-    ("NONE", "Nothing changed."),
-    ("UNKN", "Unexpected error."),
-];
-
 impl View {
     /// The view that `target` asks for; `None` if it lies outside of `uri`.
     pub fn parse(uri: &str, target: &str) -> Option<View> {
@@ -76,6 +70,14 @@ impl View {
         text
     }
 
+    /// Where the page sends a browser that has submitted its form, behind the uri.
+    pub fn after(&self, code: Code) -> String {
+        let up = if self.hide == Hide::Down { ";up" } else { "" };
+        let norefresh = if self.refresh == Refresh::Never { ";norefresh" } else { "" };
+        let scope = self.filter.as_ref().map(|filter| format!("?scope={filter}")).unwrap_or_default();
+        format!(";st={}{up}{norefresh}{scope}", code.word())
+    }
+
     fn apply(&mut self, word: &str) {
         match word {
             "csv" => self.format = Format::Csv,
@@ -94,7 +96,7 @@ impl View {
             let scope: String = scope.chars().filter(allowed).take(LONGEST_SCOPE).collect();
             self.filter = (!scope.is_empty()).then_some(scope);
         } else if let Some(code) = word.strip_prefix("st=") {
-            self.outcome = OUTCOMES.iter().find(|(known, _)| *known == code).map(|(_, text)| *text);
+            self.outcome = Code::text(code);
         }
     }
 }
@@ -139,6 +141,18 @@ mod tests {
     fn a_suffix_leads_back_to_its_view() {
         for suffix in ["", ";csv", ";json;up", ";fragment;no-maint;norefresh;scope=redis"] {
             assert_eq!(View::parse("/s", &format!("/s{suffix}")).unwrap().suffix(), suffix);
+        }
+    }
+
+    #[test]
+    fn after_an_action_the_reader_sees_the_same_view() {
+        for (target, location) in [
+            ("/s", ";st=DONE"),
+            ("/s;up;norefresh", ";st=DONE;up;norefresh"),
+            ("/s?scope=b1;no-maint;st=PART", ";st=DONE?scope=b1"),
+            ("/s;csv", ";st=DONE"),
+        ] {
+            assert_eq!(View::parse("/s", target).unwrap().after(Code::Done), location, "{target}");
         }
     }
 

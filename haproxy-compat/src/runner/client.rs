@@ -74,17 +74,34 @@ pub(super) fn ask(socket: &Path, command: &str) -> String {
 
 /// Status line and body of an answer over HTTP/1.0.
 pub(super) fn get(port: u16, path: &str) -> Vec<String> {
+    let Some((status, _, body)) = http(port, &format!("GET {path} HTTP/1.0\r\n\r\n")) else {
+        return vec!["-".to_owned()];
+    };
+    std::iter::once(status.as_str()).chain(body.lines()).map(str::to_owned).collect()
+}
+
+/// Status line, and the place that the answer leads to.
+pub(super) fn post(port: u16, path: &str, form: &str) -> String {
+    let length = form.len();
+    let request = format!("POST {path} HTTP/1.0\r\nContent-Length: {length}\r\n\r\n{form}");
+    let Some((status, head, _)) = http(port, &request) else { return "-".to_owned() };
+    let leads = head.lines().find_map(|line| line.strip_prefix("location: "));
+    format!("{status} {}", leads.unwrap_or("nowhere"))
+}
+
+/// Status line, head and body of an answer, if there is any.
+fn http(port: u16, request: &str) -> Option<(String, String, String)> {
     let mut answer = Vec::new();
     let asked = connect(port, None).and_then(|mut client| {
-        client.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes())?;
+        client.write_all(request.as_bytes())?;
         client.read_to_end(&mut answer)
     });
     if asked.is_err() && answer.is_empty() {
-        return vec!["-".to_owned()];
+        return None;
     }
     let text = String::from_utf8_lossy(&answer);
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
     let status = head.lines().next().unwrap_or_default();
     let status = status.trim_start_matches("HTTP/1.0 ").trim_start_matches("HTTP/1.1 ");
-    std::iter::once(status).chain(body.lines()).map(str::to_owned).collect()
+    Some((status.to_owned(), head.to_owned(), body.to_owned()))
 }

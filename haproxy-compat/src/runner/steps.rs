@@ -47,6 +47,10 @@ impl Walk<'_> {
                 let lines = client::get(self.port(port)?, path);
                 lines.into_iter().map(|line| format!("get {path}: {}", self.place.blank(&line))).collect()
             }
+            Step::Post { port, path, form } => {
+                let answer = client::post(self.port(port)?, path, form);
+                vec![format!("post {path} {form}: {}", self.place.blank(&answer))]
+            }
             Step::Log(count) => (0..*count).map(|_| self.log_line()).collect(),
             Step::Signal(name) => {
                 self.running.signal(name)?;

@@ -17,9 +17,8 @@ pub static TABLE: &[Command] = &[
     prefix("@!<pid>", "send a command to the <pid> process"),
     prefix("@<relative pid>", "send a command to the <relative pid> process"),
     prefix("@master", "send a command to the master process"),
-    admin("add server <bk>/<srv>", &["add", "server"], "create a new server (not supported)", |words| {
-        request::server_name(words)?;
-        Err("'add server' is not supported: write the server to the config and reload.\n".to_owned())
+    admin("add server <bk>/<srv>", &["add", "server"], "create a new server", |words| {
+        Ok(Ask(request::add_server(words)?))
     }),
     operator(
         "clear counters [all]",
@@ -31,15 +30,9 @@ pub static TABLE: &[Command] = &[
     user("clear table <table>", &["clear", "table"], "remove an entry from a table (there are none)", |_| {
         Err("No such table\n".to_owned())
     }),
-    admin(
-        "del server <bk>/<srv>",
-        &["del", "server"],
-        "remove a server added by a command (not supported)",
-        |words| {
-            request::server_name(words)?;
-            Err("'del server' is not supported: take the server out of the config and reload.\n".to_owned())
-        },
-    ),
+    admin("del server <bk>/<srv>", &["del", "server"], "remove a dynamically added server", |words| {
+        Ok(Ask(request::delete_server(words)?))
+    }),
     admin("disable agent <bk>/<srv>", &["disable", "agent"], "disable agent checks", |words| {
         Ok(Ask(request::server(words, ServerOrder::Agent(Switch::Off))?))
     }),

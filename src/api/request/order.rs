@@ -1,6 +1,6 @@
 //! `set server B/S ...`: what is to become of a server, in HAProxy's words and with its complaints.
 
-use super::{Address, Fault, Forced, ServerOrder, State, Weight, Words, optional, word};
+use super::{Address, Fault, Forced, ServerOrder, State, Switch, Weight, Words, optional, word};
 
 const NO_AGENT: &str = "agent checks are not enabled on this server";
 
@@ -20,10 +20,11 @@ pub(super) fn order(words: Words<'_>) -> Result<ServerOrder, Fault> {
         "agent-addr" | "agent-port" => Ok(ServerOrder::Only(NO_AGENT.to_owned())),
         "fqdn" if value.is_none() => Err(requires("fqdn", "a FQDN")),
         "fqdn" => Ok(ServerOrder::Fqdn(word(words, 1).to_owned())),
-        "ssl" => {
-            Err("'set server <srv> ssl' cannot be set.  default-server should define ssl settings\n"
-                .to_owned())
-        }
+        "ssl" => Ok(ServerOrder::Tls(match value {
+            Some("on") => Some(Switch::On),
+            Some("off") => Some(Switch::Off),
+            _ => None,
+        })),
         _ => Err(USAGE.to_owned()),
     }
 }

@@ -63,10 +63,19 @@ fn push_state(text: &mut String, row: &ServerRow<'_>) {
         check_state(row),
         server.fqdn.as_deref().unwrap_or("-"),
         server.lookup.as_ref().and_then(|lookup| lookup.service.as_deref()).unwrap_or("-"),
-        u8::from(server.tls.is_some()),
+        use_ssl(server),
         check.and_then(|check| check.port).unwrap_or(0),
         check.and_then(|check| check.addr).map_or_else(|| "-".to_owned(), |addr| addr.to_string()),
     );
+}
+
+/// HAProxy's word for `no-ssl` is -1, until it has been switched.
+fn use_ssl(server: &Server) -> i8 {
+    match server.tls {
+        Some(_) => 1,
+        None if server.tls_declined => -1,
+        None => 0,
+    }
 }
 
 /// HAProxy's `CHK_RES_*`.

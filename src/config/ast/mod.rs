@@ -335,7 +335,8 @@ pub struct Stats {
     /// `Some(None)` shows the global section's.
     pub description: Option<Option<String>>,
     pub scope: Vec<String>,
-    pub admin: bool,
+    /// `stats admin`: any of them will do.
+    pub admin: Vec<Condition>,
 }
 
 /// A `log` line of a proxy.

@@ -15,7 +15,7 @@ pub enum TlsVersion {
 }
 
 /// Which versions a line allows.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct VersionRange {
     pub min: Option<Spanned<TlsVersion>>,
     pub max: Option<Spanned<TlsVersion>>,
@@ -24,7 +24,7 @@ pub struct VersionRange {
 }
 
 /// Of a `bind` line.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct BindTls {
     /// Where the line says `ssl`.
     pub ssl: Option<Span>,
@@ -58,10 +58,12 @@ pub enum ServerVerify {
 }
 
 /// Of a `server` or `default-server` line.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct ServerTls {
     /// `ssl`
     pub traffic: Speaks,
+    /// The `default-server` says `ssl`, whatever the line does.
+    pub offered: bool,
     /// `check-ssl`
     pub checks: Speaks,
     pub verify: Option<ServerVerify>,
@@ -76,7 +78,7 @@ pub struct ServerTls {
 }
 
 /// Of the global section.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct TlsDefaults {
     pub ca_base: Option<String>,
     pub crt_base: Option<String>,

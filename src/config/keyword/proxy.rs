@@ -111,12 +111,7 @@ pub(super) static KEYWORDS: &[Keyword] = &[
     honoured("stats show-node", ALL, "puts this machine's name on the page"),
     honoured("stats show-desc", ALL, "puts a description on the page"),
     honoured("stats scope", ALL, "which proxies the page shows"),
-    accepted(
-        "stats admin",
-        ALL,
-        "has no effect in this version of rolecall: its page only shows",
-        "who may change servers on the page",
-    ),
+    honoured("stats admin", ALL, "who may change servers on the page"),
     accepted(
         "stats show-modules",
         ALL,

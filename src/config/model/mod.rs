@@ -5,7 +5,7 @@
 //! Section numbers in comments are those of HAProxy 2.6's configuration manual.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +25,7 @@ mod stats;
 mod template;
 mod tls;
 
+pub use super::dynamic::Presets;
 pub use super::secret::Secret;
 pub use balance::{Balance, HashFunction, HashMethod, Hashing};
 pub use check::{
@@ -44,8 +45,8 @@ pub use rule::{
     VariableId,
 };
 pub use server::{
-    CheckTls, DISPATCH, OnError, RiseFall, SendProxy, SentinelSlot, Server, ServerAddress, ServerCheck,
-    ServerPort, SlotTakes, TlsChecks, Track,
+    CheckTls, DISPATCH, OnError, Origin, RiseFall, SendProxy, SentinelSlot, Server, ServerAddress,
+    ServerCheck, ServerPort, SlotTakes, TlsChecks, Track,
 };
 pub use splice::Splice;
 pub use stats::{StatsPage, StatsUser};
@@ -73,6 +74,8 @@ pub struct Config {
     pub resolvers: Vec<Resolvers>,
     /// Every `stick-table`.
     pub tables: Vec<StickTable>,
+    /// For servers that are added while the program runs.
+    pub presets: Arc<Presets>,
 }
 
 /// `sentinels NAME`: the Sentinels that watch one master. It concerns every role-checked backend that has this
@@ -244,7 +247,9 @@ pub struct Frontend {
 impl Frontend {
     /// Whether conditions decide how a request is answered.
     pub fn asks_of_requests(&self) -> bool {
-        !(self.monitor_fail.is_empty() && self.exporter.is_empty() && self.rules.backends.is_empty())
+        let fixed =
+            self.monitor_fail.is_empty() && self.exporter.is_empty() && self.rules.backends.is_empty();
+        !fixed || self.stats.as_ref().is_some_and(|page| !page.admin.is_empty())
     }
 
     /// Whether a client of it may come to that backend.
@@ -265,6 +270,8 @@ pub struct Backend {
     pub description: Option<String>,
     pub disabled: bool,
     pub servers: Vec<Server>,
+    /// `source`: for servers that name none themselves; those of the file have it already.
+    pub source: Option<IpAddr>,
     pub balance: Balance,
     pub timeout_connect: Option<Duration>,
     pub timeout_server: Option<Duration>,
@@ -296,6 +303,20 @@ pub struct Backend {
     pub rules: Rules,
 }
 
+impl Backend {
+    /// As [`Frontend::asks_of_requests`], of those that a frontend leads here.
+    pub fn asks_of_requests(&self) -> bool {
+        !self.exporter.is_empty() || self.stats.as_ref().is_some_and(|page| !page.admin.is_empty())
+    }
+
+    /// Where the server of that number stands: at its place in the file, unless servers have gone.
+    pub fn position(&self, server: u32) -> Option<usize> {
+        let is = |at: &usize| self.servers.get(*at).is_some_and(|found| found.id == server);
+        let expected = (server as usize).checked_sub(1)?;
+        Some(expected).filter(is).or_else(|| self.servers.iter().position(|found| found.id == server))
+    }
+}
+
 impl Default for Backend {
     fn default() -> Self {
         Backend {
@@ -307,6 +328,7 @@ impl Default for Backend {
             description: None,
             disabled: false,
             servers: Vec::new(),
+            source: None,
             balance: Balance::default(),
             timeout_connect: None,
             timeout_server: None,

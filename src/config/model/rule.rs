@@ -65,7 +65,8 @@ pub enum Fetch {
     Frontend(FrontendFact, FrontendId),
     Backend(BackendFact, BackendId),
     /// The position of the server in its backend.
-    Server(ServerFact, BackendId, usize),
+    /// The server by its number.
+    Server(ServerFact, BackendId, u32),
     Counter(Tracked, Counter, TableId),
     Variable(VariableId),
     Payload(PayloadFact),
@@ -391,8 +392,8 @@ pub struct Rules {
     pub inspect_delay: Option<Duration>,
     /// `use_backend ... if`, in order.
     pub backends: Vec<(BackendId, Condition)>,
-    /// `use-server ... if`: positions in the backend.
-    pub servers: Vec<(usize, Condition)>,
+    /// `use-server ... if`: numbers of servers.
+    pub servers: Vec<(u32, Condition)>,
     pub stick: Vec<Stick>,
     /// `balance hash`: what is hashed.
     pub hash: Option<Sample>,

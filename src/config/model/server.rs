@@ -16,8 +16,12 @@ pub const DISPATCH: &str = "<NOSRV>";
 #[derive(Debug, Clone, PartialEq)]
 pub struct Server {
     pub name: String,
-    /// HAProxy's server id within the backend, from 1.
+    /// HAProxy's server id within the backend, from 1. It stays when others come and go, so whatever refers to a
+    /// server says this and not its position.
     pub id: u32,
+    pub origin: Origin,
+    /// A rule asks for its state, so that it cannot be taken away.
+    pub is_referenced: bool,
     /// `None`: the name did not resolve and `init-addr none` allows that.
     pub address: Option<ServerAddress>,
     /// As written, for pages and errors: `redis1.local:6379`.
@@ -53,9 +57,22 @@ pub struct Server {
     pub tcp_ut: Option<Duration>,
     /// `ssl`
     pub tls: Option<Arc<ServerTls>>,
+    /// What `set server ssl` can switch on: there where the line or its `default-server` has TLS settings.
+    pub tls_ready: Option<Arc<ServerTls>>,
+    /// The line says `no-ssl`, which HAProxy shows.
+    pub tls_declined: bool,
     pub cookie: Option<String>,
     /// The first bytes that the server gets say who the client is.
     pub send_proxy: Option<SendProxy>,
+}
+
+/// Where a server comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Origin {
+    #[default]
+    Config,
+    /// `add server` on the runtime socket; until the next reload, which reads the files again.
+    RuntimeSocket,
 }
 
 /// The forms of a PROXY header.
@@ -72,6 +89,8 @@ impl Default for Server {
         Server {
             name: String::new(),
             id: 1,
+            origin: Origin::default(),
+            is_referenced: false,
             address: None,
             written_address: String::new(),
             slot: None,
@@ -95,6 +114,8 @@ impl Default for Server {
             source: None,
             tcp_ut: None,
             tls: None,
+            tls_ready: None,
+            tls_declined: false,
             cookie: None,
             send_proxy: None,
         }
@@ -144,8 +165,8 @@ impl Server {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Track {
     pub backend: BackendId,
-    /// Its position among the servers of that backend.
-    pub server: usize,
+    /// Its number in that backend.
+    pub server: u32,
     /// `BACKEND/SERVER`, for logs and pages.
     pub name: String,
 }

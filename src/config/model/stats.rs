@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::Condition;
 use crate::config::secret::Secret;
 
 /// `stats enable` and family.
@@ -20,8 +21,8 @@ pub struct StatsPage {
     pub description: Option<String>,
     /// Names of the proxies shown; `.` is resolved to the page's own.
     pub scope: Vec<String>,
-    /// `stats admin if TRUE` parses; the page is read-only until conditions are honoured.
-    pub admin: bool,
+    /// `stats admin`: who fulfils one of them may change the states of servers.
+    pub admin: Vec<Condition>,
 }
 
 #[derive(Debug, Clone, PartialEq)]

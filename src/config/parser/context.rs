@@ -19,7 +19,7 @@ const MOST_INHERITED: usize = 64 << 20;
 const MOST_LISTENERS: usize = 200_000;
 
 /// Servers of all proxies: a `server-template` line can ask for any number.
-const MOST_SERVERS: usize = 50_000;
+pub const MOST_SERVERS: usize = 50_000;
 
 /// Compiled expressions are large beside the text that asks for them.
 const MOST_REGEXES: usize = 2_000;

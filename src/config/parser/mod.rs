@@ -5,6 +5,7 @@
 //! Reading goes on after an error, so that one run reports all of them.
 
 mod acl;
+mod added;
 pub mod address;
 mod admit;
 mod balance;
@@ -43,6 +44,7 @@ mod tests;
 mod tls;
 pub mod value;
 
+pub use self::added::added_server;
 use self::context::Context;
 use self::section::{Section, Sections};
 use self::statement::{Polarity, Statement};

@@ -9,7 +9,7 @@ use super::context::Context;
 use super::statement::{NUMBER_HELP, Statement, TIME_HELP, read_number, read_time};
 use super::value::TimeUnit;
 use crate::config::diagnostic::{Diagnostic, Heading};
-use crate::config::keyword::Scope;
+use crate::config::keyword::{self, Scope};
 use crate::config::lexer::Word;
 use crate::config::source::Span;
 use crate::config::suggest;
@@ -32,9 +32,16 @@ pub(super) struct Options<'a> {
     /// What the messages begin with: `'server b/s'`.
     subject: String,
     heading: Heading,
+    /// The only ones that may stand here, where not all may.
+    only: Option<&'static [&'static str]>,
 }
 
 impl<'a> Options<'a> {
+    /// No others than these may stand here (`add server`).
+    pub(super) fn only(self, names: &'static [&'static str]) -> Options<'a> {
+        Options { only: Some(names), ..self }
+    }
+
     /// Starts at word `at` of a line.
     pub(super) fn new(scope: Scope, line: &Statement<'a>, at: usize, subject: String) -> Options<'a> {
         // HAProxy leaves out the word `parsing` on server lines.
@@ -43,7 +50,16 @@ impl<'a> Options<'a> {
         } else {
             Heading::Place
         };
-        Options { scope, words: line.words, at, name: String::new(), place: line.span(), subject, heading }
+        Options {
+            scope,
+            words: line.words,
+            at,
+            name: String::new(),
+            place: line.span(),
+            subject,
+            heading,
+            only: None,
+        }
     }
 
     /// The arguments of a keyword that reads as an option does.
@@ -65,6 +81,11 @@ impl<'a> Options<'a> {
             self.at += 1;
             self.name = word.str().into_owned();
             self.place = word.span;
+            if self.is_excluded() {
+                let message = format!("'{}' option is not accepted for dynamic server", self.name);
+                self.fault(context, self.place, &message, None);
+                return false;
+            }
             let reader = readers.iter().copied().flatten().find(|(name, _)| *name == self.name);
             match admit::option(context, self.scope, &self.name, &self.subject, word.span) {
                 Verdict::Unknown if reader.is_none() => {
@@ -193,6 +214,11 @@ impl<'a> Options<'a> {
     pub(super) fn wrong<T>(&self, context: &mut Context<'_>, message: &str, help: Option<&str>) -> Option<T> {
         self.fault(context, self.place, message, help);
         None
+    }
+
+    fn is_excluded(&self) -> bool {
+        let is_known = || keyword::find(self.scope, &[&self.name]).is_some();
+        self.only.is_some_and(|names| !names.contains(&self.name.as_str())) && is_known()
     }
 
     fn fault(&self, context: &mut Context<'_>, span: Span, message: &str, help: Option<&str>) {

@@ -11,7 +11,7 @@ use super::resolvers;
 use super::statement::{Statement, UNBOUNDED};
 use super::tls;
 use super::value::{TimeUnit, stray_name_character};
-use crate::config::ast::{InitAddr, Proxy, Server, ServerSettings, Spanned};
+use crate::config::ast::{InitAddr, Proxy, Server, ServerSettings, Spanned, Speaks};
 use crate::config::diagnostic::{Diagnostic, Heading};
 use crate::config::keyword::Scope;
 use crate::config::lexer::{Word, expand_unquoted};
@@ -186,7 +186,7 @@ fn numbers(text: &str) -> Option<(u32, u32)> {
     (low <= high && high > 0).then_some((low, high))
 }
 
-fn is_stray(context: &mut Context<'_>, name: &Spanned<String>, what: &str) -> bool {
+pub(super) fn is_stray(context: &mut Context<'_>, name: &Spanned<String>, what: &str) -> bool {
     let Some(character) = stray_name_character(&name.value) else { return false };
     let message = format!("character '{character}' is not permitted in {what} '{}'.", name.value);
     context.report(
@@ -198,13 +198,13 @@ fn is_stray(context: &mut Context<'_>, name: &Spanned<String>, what: &str) -> bo
 }
 
 /// A name, and the address that was written for it.
-struct Named<'a> {
-    name: Spanned<String>,
-    written: &'a Word,
+pub(super) struct Named<'a> {
+    pub(super) name: Spanned<String>,
+    pub(super) written: &'a Word,
 }
 
 /// What the rest of the line makes of it, on top of the `default-server` lines so far.
-fn server(
+pub(super) fn server(
     context: &mut Context<'_>,
     proxy: &Proxy,
     Named { name, written }: Named<'_>,
@@ -227,6 +227,7 @@ fn server(
         return None;
     }
     let mut settings = proxy.settings.default_server.clone();
+    settings.tls.offered = settings.tls.traffic == Speaks::Tls;
     options.read_all(context, &[READERS, tls::SERVER], &mut settings);
     if let Some(track) = settings.track.as_ref().filter(|_| settings.check) {
         let message =

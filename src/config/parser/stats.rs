@@ -15,7 +15,8 @@ type Reader = fn(&mut Context<'_>, &mut Stats, &Statement<'_>);
 
 /// The second word and its reader.
 const READERS: &[(&str, Reader)] = &[
-    ("admin", |_, stats, _| stats.admin = true),
+    // Its condition has been read below.
+    ("admin", |_, _, _| {}),
     ("auth", auth),
     ("enable", |_, _, _| {}),
     ("hide-version", |_, stats, _| stats.hide_version = true),
@@ -53,15 +54,18 @@ pub(super) fn line(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statemen
         let message = format!("unknown stats parameter '{}', {EXPECTED}", word.str());
         return context.report(Diagnostic::error(word.span, message).heading(Heading::Line));
     };
-    if word.text == b"admin" {
-        switching::stats_admin(context, proxy, line);
-    }
+    let admin = match &*word.text {
+        b"admin" => switching::stats_admin(context, proxy, line),
+        _ => None,
+    };
     if std::mem::take(&mut proxy.settings.stats_inherited) {
         proxy.settings.stats = None;
     }
     let fresh = || Rc::new(Stats { span: line.span(), ..Stats::default() });
     let stats = proxy.settings.stats.get_or_insert_with(fresh);
-    read(context, Rc::make_mut(stats), line);
+    let stats = Rc::make_mut(stats);
+    stats.admin.extend(admin);
+    read(context, stats, line);
 }
 
 /// A realm with blanks that are not escaped is cut at the first one, as in HAProxy, but not silently.

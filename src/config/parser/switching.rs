@@ -6,7 +6,7 @@ use super::context::Context;
 use super::rule::warn_of_order;
 use super::sample::{self, Fault};
 use super::statement::Statement;
-use crate::config::ast::{Choice, MadeName, Proxy, Spanned};
+use crate::config::ast::{Choice, Condition, MadeName, Proxy, Spanned};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::lexer::Word;
 
@@ -109,13 +109,19 @@ pub(super) fn service(context: &mut Context<'_>, proxy: &mut Proxy, line: &State
     proxy.settings.rules.exporter.push(condition);
 }
 
-/// `stats admin if ...`: the condition has to be one; the page only shows.
-pub(super) fn stats_admin(context: &mut Context<'_>, proxy: &Proxy, line: &Statement<'_>) {
+/// `stats admin if ...`; nothing, once reported, without a condition.
+pub(super) fn stats_admin(
+    context: &mut Context<'_>,
+    proxy: &Proxy,
+    line: &Statement<'_>,
+) -> Option<Condition> {
     match condition::read(context, proxy, line, (2, "while parsing a 'stats admin' rule")) {
-        Begins::Here(_) | Begins::Wrong => {}
+        Begins::Here(condition) => return Some(condition),
+        Begins::Wrong => {}
         Begins::Nowhere | Begins::Surplus => {
             let message = "'stats admin' requires either 'if' or 'unless' followed by a condition.";
             context.error(line.span_of(2), message);
         }
     }
+    None
 }

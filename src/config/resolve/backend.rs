@@ -1,12 +1,15 @@
 //! Backends, and the back halves of `listen` sections.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use super::Resolver;
 use super::frontend::{keepalive, set};
-use crate::config::ast::{Hold, Options, Proxy, ProxyKind, Redis, Timeouts};
+use super::hosts::Found;
+use crate::config::ast::{Hold, Options, Proxy, ProxyKind, Redis, Settings, Timeouts};
 use crate::config::diagnostic::{Diagnostic, Heading};
 use crate::config::model::{Backend, Balance, Mode, RedisOptions, Rules, Splice};
+use crate::config::parser::address::Address;
 
 /// How long clients are held where no `timeout queue` says it.
 const DEFAULT_HOLD: Duration = Duration::from_secs(5);
@@ -26,6 +29,7 @@ impl Resolver<'_, '_> {
             description: proxy.description.clone(),
             disabled: settings.disabled,
             servers: self.servers(proxy, &check),
+            source: self.source(settings),
             balance: match settings.balance.unwrap_or_default() {
                 Balance::Source(_) => Balance::Source(settings.hashing),
                 Balance::Hash(_) => Balance::Hash(settings.hashing),
@@ -53,6 +57,15 @@ impl Resolver<'_, '_> {
             stats: self.stats_page(proxy, mode),
             exporter: Vec::new(),
             rules: Rules::default(),
+        }
+    }
+
+    /// `source`; where it is a name that has no address, each server says so.
+    fn source(&mut self, settings: &Settings) -> Option<IpAddr> {
+        let Address::Inet { host, .. } = &settings.source.as_ref()?.value else { return None };
+        match self.host(host) {
+            Found::At(ip) => Some(ip).filter(|ip| !ip.is_unspecified()),
+            Found::Nowhere | Found::NotYet => None,
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::Resolver;
 use super::rules::{Scene, literal, table};
+use super::server::number;
 use crate::config::ast::{ProxyKind, Sample};
 use crate::config::model::{
     BackendId, Counter, Fetch, HttpFact, PayloadFact, ProcessFact, TableId, Tracked, Value,
@@ -21,6 +22,7 @@ impl Resolver<'_, '_> {
             Takes::Frontend(fact) => Fetch::Frontend(fact, self.frontend_named(sample, scene)?),
             Takes::Server(fact) => {
                 let (backend, server) = self.server_named(sample, scene)?;
+                self.referenced.insert((backend, server));
                 Fetch::Server(fact, backend, server)
             }
             Takes::SourceCounter(counter) => {
@@ -119,7 +121,7 @@ impl Resolver<'_, '_> {
     }
 
     /// `[BACKEND/]SERVER`
-    fn server_named(&mut self, sample: &Sample, scene: Scene<'_>) -> Option<(BackendId, usize)> {
+    fn server_named(&mut self, sample: &Sample, scene: Scene<'_>) -> Option<(BackendId, u32)> {
         let whole = text(sample, 0);
         if whole.is_empty() {
             self.unresolved(sample, scene, "missing server name");
@@ -145,7 +147,7 @@ impl Resolver<'_, '_> {
             let what = format!("unable to find server '{server}' in proxy '{backend}', referenced");
             self.unresolved(sample, scene, &what);
         }
-        Some((target.id, found?))
+        Some((target.id, number(found?)))
     }
 }
 

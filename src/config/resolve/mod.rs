@@ -4,6 +4,7 @@
 //! The order: the names of all proxies, what each of them speaks (which depends on where it leads), then
 //! the proxies one by one. Whatever the bundle lacks is noted as wanted and stands in for nothing.
 
+mod added;
 mod backend;
 mod check;
 mod fetch;
@@ -23,13 +24,17 @@ mod template;
 mod tls;
 mod track;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
+pub use self::added::added_server;
 use self::names::Names;
 use self::rules::Scene;
+pub use self::track::LONGEST_CHAIN;
 use super::ast::{Proxy, TlsDefaults, Tree};
 use super::bundle::{Bundle, Wanted};
-use super::model::{Config, Global, LogTarget, VariableId};
+use super::dynamic::Presets;
+use super::model::{BackendId, Config, Global, LogTarget, VariableId};
 use super::parser::context::Context;
 use super::rule::place::Place;
 use super::source::{Sources, Span};
@@ -49,13 +54,34 @@ struct Resolver<'a, 'b> {
     /// The global section's.
     tls: TlsDefaults,
     variables: HashMap<String, VariableId>,
+    /// Servers that some sample asks about.
+    referenced: HashSet<(BackendId, u32)>,
     /// Set by every sample that asks where the client came to.
     wants_destination: bool,
     /// Set by every sample that asks what the client says.
     reads_payload: bool,
 }
 
-impl Resolver<'_, '_> {
+impl<'a, 'b> Resolver<'a, 'b> {
+    fn new(sources: &'a Sources, context: &'a mut Context<'b>) -> Resolver<'a, 'b> {
+        Resolver {
+            bundle: context.bundle,
+            context,
+            sources,
+            global: Global::default(),
+            global_log: Vec::new(),
+            hosts: BTreeSet::new(),
+            users: BTreeSet::new(),
+            groups: BTreeSet::new(),
+            pems: BTreeSet::new(),
+            tls: TlsDefaults::default(),
+            variables: HashMap::new(),
+            referenced: HashSet::new(),
+            wants_destination: false,
+            reads_payload: false,
+        }
+    }
+
     /// File and line of a place, for messages that name another one.
     fn place(&self, span: Span) -> String {
         let (file, line) = self.sources.place(span);
@@ -66,21 +92,8 @@ impl Resolver<'_, '_> {
 /// Makes the model. It is only of use if the context has no errors and nothing is wanted.
 pub fn resolve(tree: &Tree, sources: &Sources, context: &mut Context<'_>) -> (Config, Wanted) {
     let bundle = context.bundle;
-    let mut resolver = Resolver {
-        context,
-        bundle,
-        sources,
-        global: Global::default(),
-        global_log: Vec::new(),
-        hosts: BTreeSet::new(),
-        users: BTreeSet::new(),
-        groups: BTreeSet::new(),
-        pems: BTreeSet::new(),
-        tls: tree.global.tls.clone(),
-        variables: HashMap::new(),
-        wants_destination: false,
-        reads_payload: false,
-    };
+    let mut resolver = Resolver::new(sources, context);
+    resolver.tls = tree.global.tls.clone();
     let early = std::mem::take(&mut resolver.context.wanted);
     resolver.hosts.extend(early.hosts);
     resolver.global = resolver.global(&tree.global);
@@ -92,6 +105,7 @@ pub fn resolve(tree: &Tree, sources: &Sources, context: &mut Context<'_>) -> (Co
     resolver.check_lookups(&tree.proxies, &config.resolvers);
     config.sentinels = resolver.sentinels(&tree.sentinels);
     resolver.check_slots(&tree.proxies, &tree.sentinels);
+    config.presets = Arc::new(Presets { tls: tree.global.tls.clone(), pems: bundle.pems.clone() });
     let wanted = Wanted {
         hosts: resolver.hosts.into_iter().collect(),
         users: resolver.users.into_iter().collect(),
@@ -119,6 +133,7 @@ impl Resolver<'_, '_> {
                 frontend.rules = self.front_rules(scene);
                 frontend.monitor_fail = self.monitor_fail(scene);
                 frontend.exporter = self.exporter(scene);
+                self.stats_admin(scene, &mut frontend.stats);
                 config.frontends.push(frontend);
             }
             if proxy.kind.has_backend() {
@@ -126,12 +141,19 @@ impl Resolver<'_, '_> {
                 backend.order = index;
                 backend.rules = self.back_rules(scene);
                 backend.exporter = self.exporter(scene);
+                self.stats_admin(scene, &mut backend.stats);
                 config.backends.push(backend);
             }
             self.check_lost(proxy, mode);
         }
         rules::note_needs(&mut config);
         self.tracks(proxies, &mut config.backends);
+        for (BackendId(at), server) in self.referenced.drain() {
+            let mut servers = config.backends[at].servers.iter_mut();
+            if let Some(found) = servers.find(|found| found.id == server) {
+                found.is_referenced = true;
+            }
+        }
         config.global = std::mem::take(&mut self.global);
         config
     }

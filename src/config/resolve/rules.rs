@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::Resolver;
 use super::names::Names;
+use super::server::number;
 use crate::config::ast::{self, Proxy, ProxyKind, Step};
 use crate::config::diagnostic::{Diagnostic, Heading};
 use crate::config::model::{
@@ -28,7 +29,7 @@ pub(super) struct Scene<'a> {
 }
 
 impl<'a> Scene<'a> {
-    fn at(self, place: Place) -> Scene<'a> {
+    pub(super) fn at(self, place: Place) -> Scene<'a> {
         Scene { place, ..self }
     }
 }
@@ -188,7 +189,7 @@ impl Resolver<'_, '_> {
         }
     }
 
-    fn use_servers(&mut self, scene: Scene<'_>) -> Vec<(usize, Condition)> {
+    fn use_servers(&mut self, scene: Scene<'_>) -> Vec<(u32, Condition)> {
         let mut servers = Vec::new();
         for choice in &scene.proxy.use_servers {
             let Some(condition) = &choice.condition else { continue };
@@ -196,7 +197,7 @@ impl Resolver<'_, '_> {
             let name = &choice.name;
             let at = scene.proxy.servers.iter().position(|server| server.name.value == name.value);
             match at {
-                Some(at) => servers.push((at, condition)),
+                Some(at) => servers.push((number(at), condition)),
                 None => {
                     let message = format!(
                         "{} '{}' : unable to find server '{}' referenced in a 'use-server' rule.",
@@ -345,7 +346,7 @@ impl Resolver<'_, '_> {
         *self.variables.entry(name.to_owned()).or_insert(next)
     }
 
-    fn condition(&mut self, condition: &ast::Condition, scene: Scene<'_>) -> Condition {
+    pub(super) fn condition(&mut self, condition: &ast::Condition, scene: Scene<'_>) -> Condition {
         let any =
             condition.any.iter().map(|all| all.iter().map(|term| self.term(term, scene)).collect()).collect();
         Condition { unless: condition.unless, any }

@@ -6,10 +6,10 @@ use std::path::PathBuf;
 
 use super::Resolver;
 use super::hosts::Found;
-use crate::config::ast::{self, InitAddr, Proxy, ProxyFlags, ServerSettings, Spanned};
+use crate::config::ast::{self, InitAddr, Proxy, ProxyFlags, ServerSettings, Spanned, Speaks};
 use crate::config::diagnostic::{Diagnostic, Heading};
 use crate::config::model::{
-    CheckAction, CheckMethod, DISPATCH, IpFamily, Lookup, RiseFall, SendProxy, Server, ServerAddress,
+    CheckAction, CheckMethod, DISPATCH, IpFamily, Lookup, Origin, RiseFall, SendProxy, Server, ServerAddress,
     ServerCheck, ServerPort,
 };
 use crate::config::parser::address::{Address, Family, Host, Ports};
@@ -33,7 +33,7 @@ impl Resolver<'_, '_> {
             } else {
                 first.insert(&server.name.value, server.name.span);
             }
-            servers.push(self.server(proxy, server, index as u32 + 1, check));
+            servers.push(self.server(proxy, server, number(index), check));
         }
         servers
     }
@@ -69,7 +69,13 @@ impl Resolver<'_, '_> {
         );
     }
 
-    fn server(&mut self, proxy: &Proxy, server: &ast::Server, id: u32, check: &CheckMethod) -> Server {
+    pub(super) fn server(
+        &mut self,
+        proxy: &Proxy,
+        server: &ast::Server,
+        id: u32,
+        check: &CheckMethod,
+    ) -> Server {
         let (settings, defaults) = (&server.settings, Server::default());
         let source = settings.source.as_ref().or(proxy.settings.source.as_ref());
         let source = source.and_then(|source| self.ip(source, proxy, server));
@@ -77,6 +83,8 @@ impl Resolver<'_, '_> {
         Server {
             name: server.name.value.clone(),
             id,
+            origin: Origin::Config,
+            is_referenced: false,
             address: self.server_address(proxy, server),
             written_address: server.written_address.clone(),
             slot: match &server.address.value {
@@ -105,6 +113,8 @@ impl Resolver<'_, '_> {
             source: source.filter(|ip| !ip.is_unspecified()),
             tcp_ut: settings.tcp_ut,
             tls: tls.traffic,
+            tls_ready: tls.ready,
+            tls_declined: settings.tls.traffic == Speaks::Plain,
             cookie: settings.cookie.clone(),
             send_proxy: send_proxy(settings.send_proxy),
         }
@@ -243,6 +253,11 @@ impl Resolver<'_, '_> {
             }
         }
     }
+}
+
+/// The number of the server at a position of a config file's backend.
+pub(super) fn number(position: usize) -> u32 {
+    position as u32 + 1
 }
 
 fn rise_fall(settings: &ServerSettings) -> RiseFall {

@@ -1,8 +1,10 @@
 //! Stats pages.
 
 use super::Resolver;
-use crate::config::ast::{Proxy, Stats};
+use super::rules::Scene;
+use crate::config::ast::{Proxy, ProxyKind, Stats};
 use crate::config::model::{Mode, StatsPage, StatsUser};
+use crate::config::rule::place::Place;
 
 /// Where HAProxy serves its page, and what it asks for, unless told otherwise.
 const DEFAULT_URI: &str = "/haproxy?stats";
@@ -27,8 +29,16 @@ impl Resolver<'_, '_> {
             node: stats.node.clone().map(|node| node.unwrap_or_else(|| self.node())),
             description: stats.description.clone().and_then(|text| text.or(self.global.description.clone())),
             scope: stats.scope.iter().map(own).collect(),
-            admin: stats.admin,
+            admin: Vec::new(),
         })
+    }
+
+    /// `stats admin`, once the page's proxy can be asked about.
+    pub(super) fn stats_admin(&mut self, scene: Scene<'_>, page: &mut Option<StatsPage>) {
+        let (Some(page), Some(stats)) = (page, &scene.proxy.settings.stats) else { return };
+        let back = scene.proxy.kind == ProxyKind::Backend;
+        let scene = scene.at(if back { Place::BackendHttp } else { Place::FrontendHttp });
+        page.admin = stats.admin.iter().map(|condition| self.condition(condition, scene)).collect();
     }
 
     fn node(&self) -> String {

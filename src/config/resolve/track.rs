@@ -6,12 +6,13 @@
 use std::collections::HashMap;
 
 use super::Resolver;
+use super::server::number;
 use crate::config::ast::{Proxy, Spanned};
 use crate::config::diagnostic::{Diagnostic, Heading};
 use crate::config::model::{Backend, BackendId, Track};
 
 /// How many servers a chain may have.
-const LONGEST_CHAIN: usize = 16;
+pub const LONGEST_CHAIN: usize = 16;
 
 /// A server by the positions of its backend and of itself.
 type At = (usize, usize);
@@ -58,7 +59,8 @@ impl Resolver<'_, '_> {
             }
             let (backend, server) = leader;
             let name = format!("{}/{}", backends[backend].name, backends[backend].servers[server].name);
-            backends[at].servers[position].track = Some(Track { backend: BackendId(backend), server, name });
+            let (backend, server) = (BackendId(backend), number(server));
+            backends[at].servers[position].track = Some(Track { backend, server, name });
         }
     }
 }

@@ -12,12 +12,15 @@
 //! changes it is done there, between two other things it does, so that there is one writer.
 
 mod clear;
+mod dynamic;
 mod fqdn;
 mod frontends;
 mod hint;
+mod page;
 mod process;
 mod servers;
 pub mod socket;
+mod tls;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -32,9 +35,11 @@ use crate::api::command::Level;
 use crate::api::request::NO_SESSION;
 use crate::api::show::{self, sessions};
 use crate::api::{Reply, Request, redis};
+use crate::config::model::BackendId;
 use crate::guard::operator;
-use crate::state::{Command, CutReason, NamedServer, SessionView, Survey, Workers};
+use crate::state::{Command, CutReason, NamedServer, SessionView, Snapshot, Survey, Workers};
 use crate::stats::Details;
+use crate::stats::action::Change;
 use crate::time::Tick;
 
 pub use process::Known;
@@ -49,6 +54,13 @@ pub struct Ask {
     pub request: Request,
     pub level: Level,
     pub answer: oneshot::Sender<Answer>,
+}
+
+/// What somebody wants: a client of the runtime socket, or who submitted a stats page's form.
+#[derive(Debug)]
+pub enum Wish {
+    Ask(Ask),
+    Change(Change),
 }
 
 /// What comes back.
@@ -83,6 +95,8 @@ impl From<String> for Answer {
 #[derive(Debug)]
 pub struct Desk {
     asks: UnboundedReceiver<Ask>,
+    /// From stats pages.
+    changes: UnboundedReceiver<Change>,
     known: Known,
     /// To the guards.
     hints: UnboundedSender<operator::Request>,
@@ -90,22 +104,32 @@ pub struct Desk {
 
 impl Desk {
     /// A desk that passes hints on to the guards, and where to put questions.
-    pub fn new(known: Known, hints: UnboundedSender<operator::Request>) -> (Desk, UnboundedSender<Ask>) {
+    pub fn new(
+        known: Known,
+        hints: UnboundedSender<operator::Request>,
+    ) -> (Desk, UnboundedSender<Ask>, UnboundedSender<Change>) {
         let (put, asks) = unbounded_channel();
-        (Desk { asks, known, hints }, put)
+        // One a connection of a stats page, which waits for the answer.
+        let (submit, changes) = unbounded_channel();
+        (Desk { asks, changes, known, hints }, put, submit)
     }
 
-    /// The next question.
-    pub async fn next(&mut self) -> Ask {
-        match self.asks.recv().await {
-            Some(ask) => ask,
+    /// The next question or change.
+    pub async fn next(&mut self) -> Wish {
+        tokio::select! {
+            Some(ask) = self.asks.recv() => Wish::Ask(ask),
+            Some(change) = self.changes.recv() => Wish::Change(change),
             // Nobody can ask any more, which is no reason to wake up.
-            None => std::future::pending().await,
+            else => std::future::pending().await,
         }
     }
 
     /// Does what is asked, and answers.
-    pub fn carry_out(&self, control: &mut Control, ask: Ask) {
+    pub fn carry_out(&self, control: &mut Control, wish: Wish) {
+        let ask = match wish {
+            Wish::Ask(ask) => ask,
+            Wish::Change(change) => return page::carry_out(control, change),
+        };
         let answer = self.answer(control, ask.request, ask.level);
         // A client that went away meanwhile needs no answer.
         let _ = ask.answer.send(answer);
@@ -113,6 +137,8 @@ impl Desk {
 
     fn answer(&self, control: &mut Control, request: Request, level: Level) -> Answer {
         match request {
+            Request::AddServer(name, options) => dynamic::add(control, &name, &options).into(),
+            Request::DeleteServer(name) => dynamic::delete(control, &name).into(),
             Request::ClearCounters(which) => clear::counters(control, which).into(),
             Request::Frontend(name, order) => frontends::order(control, &name, order).into(),
             Request::GetWeight(name) => servers::weight(&control.published.load(), &name).into(),
@@ -204,12 +230,17 @@ fn shutdown(id: u64, all: Vec<SessionView>, workers: &Workers) -> Reply {
 
 fn shutdown_at_server(control: &Control, name: &crate::api::request::ServerName) -> Reply {
     let snapshot = control.published.load();
-    let place = match servers::find(&snapshot, name) {
-        Ok(place) => place,
-        Err(fault) => return Reply::Text(fault),
-    };
-    let backend = snapshot.backends[place.backend].live.key;
+    if let Err(fault) = servers::find(&snapshot, name) {
+        return Reply::Text(fault);
+    }
+    cut_at_server(control, &snapshot, name);
+    Reply::done()
+}
+
+/// Ends the sessions of a server, those at its former addresses too.
+fn cut_at_server(control: &Control, snapshot: &Snapshot, name: &crate::api::request::ServerName) {
+    let Some(BackendId(at)) = snapshot.backend(&name.backend) else { return };
+    let backend = snapshot.backends[at].live.key;
     let target = Arc::new(NamedServer { backend, server: name.server.clone() });
     control.workers.broadcast(|| Command::CutNamed(Arc::clone(&target), CutReason::Admin));
-    Reply::done()
 }

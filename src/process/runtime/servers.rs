@@ -65,6 +65,7 @@ pub(super) fn order(control: &mut Control, name: &ServerName, order: Result<Serv
             ServerOrder::Only(text) => return Ok(text),
             ServerOrder::Fqdn(name) => return super::fqdn::rename(control, subject, &name),
             ServerOrder::Address(address) => return move_to(control, subject, &address),
+            ServerOrder::Tls(switch) => return super::tls::switch(control, subject, switch),
             ServerOrder::CheckPort(port) => return subject.set_check(control, (None, Some(port))),
             ServerOrder::CheckAddress(ip, port) => return subject.set_check(control, (Some(ip), port)),
         }
@@ -112,7 +113,7 @@ pub(super) struct Subject<'a> {
 }
 
 impl<'a> Subject<'a> {
-    fn of(snapshot: &'a Snapshot, place: Place) -> Subject<'a> {
+    pub(super) fn of(snapshot: &'a Snapshot, place: Place) -> Subject<'a> {
         let (backend, view) = (&snapshot.config.backends[place.backend], &snapshot.backends[place.backend]);
         Subject {
             place,
@@ -123,14 +124,24 @@ impl<'a> Subject<'a> {
         }
     }
 
-    fn set_state(self, control: &Control, state: State) {
-        let before = self.usable();
+    pub(super) fn admin(self) -> u8 {
+        self.live.admin()
+    }
+
+    pub(super) fn set_state(self, control: &Control, state: State) {
         let was = self.live.admin();
         let is = match state {
             State::Ready => was & !(admin::FORCED_MAINT | admin::FORCED_DRAIN),
             State::Drain => (was | admin::FORCED_DRAIN) & !admin::FORCED_MAINT,
             State::Maintenance => (was | admin::FORCED_MAINT) & !admin::FORCED_DRAIN,
         };
+        self.set_bits(control, is);
+    }
+
+    /// What the operator wants of it, with all that follows.
+    pub(super) fn set_bits(self, control: &Control, is: u8) {
+        let before = self.usable();
+        let was = self.live.admin();
         let has = |bits: u8, mask: u8| bits & mask != 0;
         match (has(was, admin::MAINT), has(is, admin::MAINT)) {
             (false, true) => self.enter_maintenance(control, is),
@@ -187,7 +198,7 @@ impl<'a> Subject<'a> {
     }
 
     /// Its next check starts from there.
-    fn force(self, control: &Control, forced: Forced) {
+    pub(super) fn force(self, control: &Control, forced: Forced) {
         let before = self.usable();
         let now = Tick::now();
         let operation = match forced {
@@ -243,7 +254,7 @@ impl<'a> Subject<'a> {
         Ok(())
     }
 
-    fn switch_checks(self, control: &Control, switch: Switch) -> Result<String, Fault> {
+    pub(super) fn switch_checks(self, control: &Control, switch: Switch) -> Result<String, Fault> {
         match (switch, &self.config.check) {
             (Switch::On, None) => {
                 return Err("Health check was not configured on this server, cannot enable.\n".to_owned());

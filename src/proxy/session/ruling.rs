@@ -253,7 +253,8 @@ impl Session {
         let situation = self.situation(context);
         let holds = |condition| rules::holds(Some(condition), &situation);
         let mut named = rules.servers.iter().filter(|(_, condition)| holds(condition));
-        named.find_map(|(at, _)| pool.choose_named(*at)).or_else(|| self.remembered_server(pool, context))
+        let choose = |id: u32| pool.choose_named(pool.backend().position(id)?);
+        named.find_map(|(id, _)| choose(*id)).or_else(|| self.remembered_server(pool, context))
     }
 
     /// `balance hash`: the hash of its sample.

@@ -6,6 +6,7 @@
 //! scripts, `stats refresh` reloads the page. Every name and every message is escaped.
 
 pub mod escape;
+mod form;
 mod redis;
 mod table;
 
@@ -33,6 +34,8 @@ pub struct Page<'a> {
     pub facts: &'a ProcessFacts,
     pub settings: &'a StatsPage,
     pub view: &'a View,
+    /// `stats admin`
+    pub may_change: bool,
     pub clock: &'a Clock,
     pub now: Tick,
 }

@@ -18,17 +18,30 @@
     live.querySelectorAll(".scroll[id]").forEach(function (s) { if (left[s.id]) s.scrollLeft = left[s.id]; });
   }
 
+  // The box that ticks all needs this script.
+  function offer() {
+    live.querySelectorAll("input.all").forEach(function (box) { box.hidden = false; });
+  }
+
+  live.addEventListener("change", function (event) {
+    if (!event.target.matches("input.all")) return;
+    event.target.form.querySelectorAll("input[name=s]").forEach(function (box) {
+      box.checked = event.target.checked;
+    });
+  });
+
   function refresh() {
     clearTimeout(timer);
     if (!running || document.hidden) return;
-    // A selection in progress would be lost under the reader's hand.
-    if (String(getSelection())) return next();
+    // A selection in progress would be lost under the reader's hand, and so would a form.
+    if (String(getSelection()) || live.querySelector("input:checked, select:focus")) return next();
     // From the origin: an address with a login in it (user:password@host) may not be fetched from.
     fetch(location.origin + body.dataset.fragment, { cache: "no-store" }).then(function (answer) {
       if (!answer.ok) throw new Error("HTTP " + answer.status);
       return answer.text();
     }).then(function (html) {
       place(html);
+      offer();
       failing = false;
       show("on", "live");
     }).catch(function () {
@@ -64,6 +77,7 @@
     body.append(hint);
   });
 
+  offer();
   show(running ? "on" : "", running ? "live" : "paused");
   if (running) next();
 })();

@@ -3,8 +3,8 @@
 
 use std::fmt::Write as _;
 
-use super::Page;
 use super::escape::{Escaped, bytes, grouped, span};
+use super::{Page, form};
 use crate::config::model::Mode;
 use crate::state::Unselectable;
 use crate::state::counters::Traffic;
@@ -32,11 +32,15 @@ pub(super) fn push_proxies(text: &mut String, page: &Page<'_>, rows: &[Row<'_>])
         for row in proxy {
             match row {
                 Row::Frontend(row) => push_frontend(text, row),
-                Row::Server(row) => push_server(text, row),
+                Row::Server(row) => push_server(text, page, row),
                 Row::Backend(row) => push_backend(text, row),
             }
         }
-        text.push_str("</tbody></table></div></section>");
+        text.push_str("</tbody></table></div>");
+        if page.may_change {
+            form::push_end(text, proxy);
+        }
+        text.push_str("</section>");
     }
 }
 
@@ -74,7 +78,9 @@ fn push_heading(text: &mut String, page: &Page<'_>, first: &Row<'_>, proxy: &[Ro
     }
     let _ = write!(
         text,
-        "</header><div class=\"scroll\" id=\"scroll/{name}\"><table class=\"tbl\"><thead><tr><th></th>"
+        "</header>{}<div class=\"scroll\" id=\"scroll/{name}\"><table class=\"tbl\"><thead><tr><th>{}</th>",
+        if page.may_change { form::start(proxy) } else { "" },
+        if page.may_change { form::all(proxy) } else { "" },
     );
     for (group, columns) in GROUPS {
         let _ = write!(text, "<th class=\"g\" colspan=\"{}\">{group}</th>", columns.len());
@@ -91,7 +97,8 @@ fn push_heading(text: &mut String, page: &Page<'_>, first: &Row<'_>, proxy: &[Ro
 
 /// The first cell of a row.
 struct Head<'a> {
-    /// HTML.
+    /// HTML, as the label.
+    tick: &'a str,
     label: &'a str,
     title: &'a str,
     short: &'a str,
@@ -106,10 +113,10 @@ struct Cells<'t> {
 impl<'t> Cells<'t> {
     /// `short` stands under the name where the status column is out of sight.
     fn begin(text: &'t mut String, class: &str, anchor: &str, head: Head<'_>) -> Cells<'t> {
-        let Head { label, title, short } = head;
+        let Head { tick, label, title, short } = head;
         let _ = write!(
             text,
-            "<tr class=\"{class}\" id=\"{anchor}\"><th scope=\"row\"><a href=\"#{anchor}\"{}>{label}</a>\
+            "<tr class=\"{class}\" id=\"{anchor}\"><th scope=\"row\">{tick}<a href=\"#{anchor}\"{}>{label}</a>\
              <small>{short}</small></th>",
             titled(title)
         );
@@ -180,8 +187,12 @@ fn push_frontend(text: &mut String, row: &FrontendRow<'_>) {
         live.intercepted.sum()
     );
     let state = row.status();
-    let mut cells =
-        Cells::begin(text, "frontend", &anchor, Head { label: "Frontend", title: "", short: state });
+    let mut cells = Cells::begin(
+        text,
+        "frontend",
+        &anchor,
+        Head { tick: "", label: "Frontend", title: "", short: state },
+    );
     cells.blank(3);
     cells.hinted(traffic.rate.now(row.now), &connections).cell(traffic.rate.max());
     cells.cell(row.config.rate_limit_sessions.map_or_else(dash, |limit| limit.to_string()));
@@ -201,7 +212,7 @@ fn push_backend(text: &mut String, row: &BackendRow<'_>) {
     };
     let up = if row.is_up() { "UP" } else { "DOWN" };
     let mut cells =
-        Cells::begin(text, "backend", &anchor, Head { label: "Backend", title: &title, short: up });
+        Cells::begin(text, "backend", &anchor, Head { tick: "", label: "Backend", title: &title, short: up });
     cells.cell(live.queue.length.now()).cell(live.queue.length.max()).cell("");
     cells.cell(live.traffic.rate.now(row.now)).cell(live.traffic.rate.max()).cell("");
     push_sessions(
@@ -219,7 +230,7 @@ fn push_backend(text: &mut String, row: &BackendRow<'_>) {
     cells.cell("").end();
 }
 
-fn push_server(text: &mut String, row: &ServerRow<'_>) {
+fn push_server(text: &mut String, page: &Page<'_>, row: &ServerRow<'_>) {
     let (traffic, name) = (&row.live.traffic, &row.config.name);
     let anchor = format!("{}/{}", Escaped(&row.backend.name), Escaped(name));
     let title = match row.details {
@@ -227,7 +238,8 @@ fn push_server(text: &mut String, row: &ServerRow<'_>) {
         Details::Plain => String::new(),
     };
     let (label, state) = (Escaped(name).to_string(), state(row));
-    let head = Head { label: &label, title: &title, short: &state };
+    let tick = if page.may_change { form::tick(name) } else { String::new() };
+    let head = Head { tick: &tick, label: &label, title: &title, short: &state };
     let mut cells = Cells::begin(text, class(row), &anchor, head);
     cells.cell(row.live.queued.now()).cell(row.live.queued.max()).cell(unlimited(row.config.maxqueue));
     cells.cell(traffic.rate.now(row.now)).cell(traffic.rate.max()).cell("");

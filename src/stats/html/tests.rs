@@ -4,7 +4,7 @@ use crate::stats::demo::{self, Demo};
 
 fn page<'a>(demo: &'a Demo, view: &'a View, clock: &'a Clock) -> Page<'a> {
     let Demo { snapshot, facts, page, now, .. } = demo;
-    Page { snapshot, facts, settings: page, view, clock, now: *now }
+    Page { snapshot, facts, settings: page, view, may_change: false, clock, now: *now }
 }
 
 fn rendered(demo: &Demo, view: &View) -> String {

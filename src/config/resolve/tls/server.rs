@@ -12,6 +12,8 @@ use crate::config::model::{CheckAction, CheckMethod, CheckTls, CheckTransport, M
 #[derive(Debug, Default)]
 pub(in super::super) struct Tls {
     pub(in super::super) traffic: Option<Arc<ServerTls>>,
+    /// Whether it is spoken or not.
+    pub(in super::super) ready: Option<Arc<ServerTls>>,
     pub(in super::super) checks: Option<CheckTls>,
 }
 
@@ -31,7 +33,8 @@ impl Resolver<'_, '_> {
         let authorities = written.ca_file.as_ref().map(|file| self.authorities(&subject, file));
         let identity = written.crt.as_ref().map(|crt| self.identities(&subject, crt));
         let scripted = says_tls(check);
-        let used = written.traffic == Speaks::Tls || written.checks == Speaks::Tls || scripted;
+        let spoken = written.traffic == Speaks::Tls || written.checks == Speaks::Tls || scripted;
+        let used = spoken || written.offered;
         if !used {
             return Tls::default();
         }
@@ -69,7 +72,8 @@ impl Resolver<'_, '_> {
             sni: written.check_sni.clone(),
             alpn: written.check_alpn.clone(),
         });
-        Tls { traffic: Some(settings).filter(|_| written.traffic == Speaks::Tls), checks }
+        let ready = Some(settings);
+        Tls { traffic: ready.clone().filter(|_| written.traffic == Speaks::Tls), ready, checks }
     }
 
     fn unverified(&mut self, subject: &Subject, server: &ast::Server) {

@@ -1,0 +1,24 @@
+//! The server of an `add server`: as one of a file, but that nothing can be fetched for it any more.
+
+use super::Resolver;
+use crate::config::ast::{self, Proxy};
+use crate::config::model::{Config, Server};
+use crate::config::parser::context::Context;
+use crate::config::source::Sources;
+
+/// The server that a line of `proxy`, a backend of `config`, makes, with that number; and the files that the line
+/// names and the config does not.
+pub fn added_server(
+    config: &Config,
+    (proxy, written, number): (&Proxy, &ast::Server, u32),
+    sources: &Sources,
+    context: &mut Context<'_>,
+) -> (Server, Vec<String>) {
+    let mut resolver = Resolver::new(sources, context);
+    resolver.tls = config.presets.tls.clone();
+    let backend = config.backends.iter().find(|backend| backend.name == proxy.name.value);
+    let check = backend.map(|backend| backend.check.clone()).unwrap_or_default();
+    let mut server = resolver.server(proxy, written, number, &check);
+    server.source = server.source.or_else(|| backend?.source);
+    (server, resolver.pems.into_iter().collect())
+}
