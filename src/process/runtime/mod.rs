@@ -11,6 +11,7 @@
 //! client, and clients are bounded by `stats maxconn`. The control thread owns the published snapshot: whatever
 //! changes it is done there, between two other things it does, so that there is one writer.
 
+mod agents;
 mod clear;
 mod fqdn;
 mod frontends;
@@ -37,6 +38,7 @@ use crate::state::{Command, CutReason, NamedServer, SessionView, Survey, Workers
 use crate::stats::Details;
 use crate::time::Tick;
 
+pub use agents::Agents;
 pub use process::Known;
 pub use socket::CommandSockets;
 
