@@ -89,7 +89,7 @@ fn balance(criterion: &mut Criterion) {
             ("source", Balance::Source(Default::default())),
         ] {
             let mut balancer = Balancer::default();
-            let request = Request { client: Some([10, 1, 2, 3].into()), avoid: None };
+            let request = Request { client: Some([10, 1, 2, 3].into()), avoid: None, key: None };
             let offer = |key| Offer {
                 key,
                 candidate: Some(Candidate { weight: 1 + key % 3, load: key % 7, full: false }),

@@ -9,8 +9,9 @@ mod order;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use self::order::{order, weight};
-use crate::config::model::GuardMode;
+use self::order::order;
+pub use self::order::weight;
+use crate::config::model::{GuardMode, Secret};
 
 /// The text of an error, its line feed included where HAProxy writes one.
 pub type Fault = String;
@@ -141,10 +142,7 @@ pub enum ServerOrder {
     State(State),
     Health(Forced),
     Checks(Switch),
-    /// Agent checks, which no server has.
-    Agent(Switch),
-    /// An answer that depends on nothing but the server being there.
-    Only(Fault),
+    Agent(AgentChange),
     Weight(Weight),
     Address(Address),
     /// Another host name.
@@ -167,6 +165,25 @@ pub enum Forced {
     Up,
     Stopping,
     Down,
+}
+
+/// What is to become of a server's agent; what is wrong with it is told only of a server that has one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AgentChange {
+    Switch(Switch),
+    /// What it is to have said.
+    Health(AgentForced),
+    Address(Result<(IpAddr, Option<u16>), Fault>),
+    Port(Result<u16, Fault>),
+    Send(Secret),
+}
+
+/// `set server ... agent`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AgentForced {
+    Up,
+    Down,
+    Unknown,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -38,7 +38,7 @@ pub fn allows_changes(backend: &Backend) -> bool {
     let dispatches = backend.servers.first().is_some_and(|server| server.name == DISPATCH);
     match backend.balance {
         Balance::StaticRr => false,
-        Balance::Source(hashing) => hashing.method == HashMethod::Consistent,
+        Balance::Source(hashing) | Balance::Hash(hashing) => hashing.method == HashMethod::Consistent,
         Balance::RoundRobin | Balance::LeastConn | Balance::First | Balance::Random(_) => !dispatches,
     }
 }

@@ -125,9 +125,11 @@ impl Balancer {
         let (snapshots, changes) = unbounded_channel();
         let guards = Guards::new(workers.clone(), events.clone(), AskSentinels::default());
         let ((_, sentinels), (_, requests)) = (unbounded_channel(), unbounded_channel());
+        let (orders, _) = unbounded_channel();
         tokio::spawn(run(guards, Ears { snapshots: changes, reports: heard, sentinels, requests }));
         snapshots.send(Arc::clone(&snapshot)).unwrap();
-        let sinks = Sinks { reports, events, workers: workers.clone(), published: Arc::clone(&published) };
+        let sinks =
+            Sinks { reports, events, orders, workers: workers.clone(), published: Arc::clone(&published) };
         let mut checks = Checks::new(sinks);
         checks.apply(&snapshot);
         Balancer { published, workers, posted: Vec::new(), _checks: checks, _snapshots: snapshots }

@@ -13,7 +13,7 @@ use crate::state::{Health, Operation, ServerLive, Snapshot};
 pub(super) fn bystander(job: &Job, live: &ServerLive, snapshot: &Snapshot) -> Bystander {
     let stopped = live.operation() == Operation::Stopped;
     let present = if stopped { Present::Stopped } else { Present::Serving };
-    let Some(view) = snapshot.backends.iter().find(|view| view.live.key == job.backend) else {
+    let Some(view) = snapshot.backends.iter().find(|view| view.live.key == job.subject.backend) else {
         return Bystander { present, announced: String::new() };
     };
     let (address, port) = place(&job.target);
@@ -23,8 +23,8 @@ pub(super) fn bystander(job: &Job, live: &ServerLive, snapshot: &Snapshot) -> By
     let announced = format!(
         "{}; address={address}; port={port}; name={}/{}; node={node}; weight={}/{total}; scur={}/{}; qcur={}",
         word(live.operation(), &live.health()),
-        job.backend_name,
-        job.server_name,
+        job.subject.backend_name,
+        job.subject.server_name,
         live.weight(),
         live.traffic.sessions.now(),
         view.live.traffic.sessions.now(),

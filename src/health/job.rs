@@ -11,16 +11,46 @@ use super::timing::{Patience, Timeouts};
 use crate::config::model::{Backend, CheckMethod, Global, ReplicaOptions, Server, ServerCheck};
 use crate::state::{BackendKey, BackendView, Guarding, ServerKey, Snapshot};
 
-/// See the module.
+/// Which server it is about, and what follows when its state changes.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Job {
+pub struct Subject {
     pub backend: BackendKey,
     pub backend_name: String,
     pub backend_is_listen: bool,
-    pub guarding: Guarding,
     pub server: ServerKey,
     pub server_name: String,
     pub backup: bool,
+    pub log_checks: bool,
+    pub cut_when_down: bool,
+    /// Zero: at its full share at once.
+    pub slowstart: Duration,
+    /// `on-marked-up shutdown-backup-sessions`: whose sessions end when this server comes up.
+    pub backups_to_cut: Vec<ServerKey>,
+}
+
+impl Subject {
+    pub(super) fn of(backend: &Backend, view: &BackendView, at: usize) -> Subject {
+        let server = &backend.servers[at];
+        Subject {
+            backend: view.live.key,
+            backend_name: backend.name.clone(),
+            backend_is_listen: backend.is_listen,
+            server: view.servers[at].key,
+            server_name: server.name.clone(),
+            backup: server.backup,
+            log_checks: backend.log_health_checks,
+            cut_when_down: server.on_marked_down_shutdown_sessions,
+            slowstart: server.slowstart,
+            backups_to_cut: backups_to_cut(backend, view, server),
+        }
+    }
+}
+
+/// See the module.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Job {
+    pub subject: Subject,
+    pub guarding: Guarding,
     pub method: Arc<CheckMethod>,
     pub check: ServerCheck,
     pub target: Target,
@@ -31,13 +61,7 @@ pub struct Job {
     pub bufsize: usize,
     /// Percent.
     pub spread: u8,
-    pub log_checks: bool,
-    pub cut_when_down: bool,
     pub observed: Option<Observed>,
-    /// Zero: at its full share at once.
-    pub slowstart: Duration,
-    /// `on-marked-up shutdown-backup-sessions`: whose sessions end when this server comes up.
-    pub backups_to_cut: Vec<ServerKey>,
 }
 
 impl Job {
@@ -57,13 +81,8 @@ impl Job {
             Mode::Kept => Patience::kept(check.inter, timeouts),
         };
         Some(Job {
-            backend: view.live.key,
-            backend_name: backend.name.clone(),
-            backend_is_listen: backend.is_listen,
+            subject: Subject::of(backend, view, at),
             guarding: view.guarding,
-            server: view.servers[at].key,
-            server_name: server.name.clone(),
-            backup: server.backup,
             method: Arc::clone(method),
             target: Target::of(server),
             mode,
@@ -71,11 +90,7 @@ impl Job {
             replica: backend.redis.replica,
             bufsize: global.bufsize,
             spread: global.spread_checks,
-            log_checks: backend.log_health_checks,
             observed: Observed::of(server),
-            slowstart: server.slowstart,
-            cut_when_down: server.on_marked_down_shutdown_sessions,
-            backups_to_cut: backups_to_cut(backend, view, server),
             check,
         })
     }

@@ -12,10 +12,13 @@
 //! [`replica`] says who of a read backend may be read from. [`probe`] and [`kept`] move bytes; `verdict` carries out what an end means. Health decides whether a server is
 //! up, never who is master: that is the guard's, which sees every check of a role-checked server.
 //!
+//! An [`agent`] of a server is asked by a task of its own; what it says of health and what checks say meet in `turn`.
+//!
 //! A task's loop: one check, then the interval that its counter asks for (plus `spread-checks`), or less if
 //! a kept connection ends meanwhile, real connections fail ([`observe`]), somebody asks with
 //! [`Checks::ask_now`], or the guard is in haste ([`crate::state::ServerLive::hasten`]): then a few milliseconds.
 
+mod agent;
 mod announce;
 mod follow;
 pub mod job;
@@ -28,9 +31,11 @@ mod schedule;
 pub mod sentinel;
 pub mod tcp_check;
 pub mod timing;
+mod turn;
 mod verdict;
 mod warm_up;
 
+pub use agent::{AgentOrder, AgentState};
 pub use schedule::Checks;
 pub use verdict::{Emitted, Report, Sinks};
 pub use warm_up::warm_up;

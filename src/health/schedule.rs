@@ -7,8 +7,9 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::{Duration, Instant, sleep, sleep_until};
 
+use super::agent::{self, AgentJob};
 use super::announce::bystander;
-use super::job::{Job, jobs};
+use super::job::{Job, Subject, jobs};
 use super::kept::{Probe, Waited};
 use super::timing::{Dice, first_delay, interval, pace, spread};
 use super::verdict::{Said, Sinks, begin, conclude, count_errors};
@@ -23,17 +24,18 @@ const HASTE: Duration = Duration::from_millis(4);
 #[derive(Debug)]
 pub struct Checks {
     sinks: Sinks,
-    tasks: HashMap<ServerKey, Task>,
+    tasks: HashMap<ServerKey, Task<Job>>,
+    agents: HashMap<ServerKey, Task<AgentJob>>,
 }
 
 #[derive(Debug)]
-struct Task {
-    job: Arc<Job>,
+struct Task<J> {
+    job: Arc<J>,
     hurry: Arc<Notify>,
     handle: JoinHandle<()>,
 }
 
-impl Drop for Task {
+impl<J> Drop for Task<J> {
     fn drop(&mut self) {
         self.handle.abort();
     }
@@ -42,30 +44,28 @@ impl Drop for Task {
 impl Checks {
     /// Checks nothing yet.
     pub fn new(sinks: Sinks) -> Checks {
-        Checks { sinks, tasks: HashMap::new() }
+        Checks { sinks, tasks: HashMap::new(), agents: HashMap::new() }
     }
 
     /// Makes the tasks those of `snapshot`, which is published already: called at start and after every
     /// reload, inside the tokio runtime. A task whose job is the same goes on undisturbed.
     pub fn apply(&mut self, snapshot: &Arc<Snapshot>) {
-        let jobs = jobs(snapshot);
-        let mut before = std::mem::take(&mut self.tasks);
-        let mut fresh = Vec::new();
-        for job in jobs {
-            match before.remove(&job.server) {
-                Some(task) if *task.job == job => {
-                    self.tasks.insert(job.server, task);
-                }
-                _ => fresh.push(job),
-            }
-        }
-        drop(before);
+        let fresh = keep(&mut self.tasks, jobs(snapshot), |job| job.subject.server);
+        let fresh_agents = keep(&mut self.agents, agent::jobs(snapshot), |job| job.subject.server);
         self.start(fresh, snapshot);
+        self.start_agents(fresh_agents, snapshot);
     }
 
     /// Has a server asked now instead of at the end of its interval; no effect while it is being asked.
     pub fn ask_now(&self, server: ServerKey) {
         if let Some(task) = self.tasks.get(&server) {
+            task.hurry.notify_one();
+        }
+    }
+
+    /// The same of its agent.
+    pub fn ask_agent_now(&self, server: ServerKey) {
+        if let Some(task) = self.agents.get(&server) {
             task.hurry.notify_one();
         }
     }
@@ -89,18 +89,52 @@ impl Checks {
                 true => Duration::ZERO,
                 false => first_delay(pace, job.inter(), cap, position, count),
             };
-            let Some(live) = live(snapshot, &job) else { continue };
+            let Some(live) = live(snapshot, &job.subject) else { continue };
             let (job, hurry) = (Arc::new(job), Arc::new(Notify::new()));
             let task = check_server(Arc::clone(&job), live, self.sinks.clone(), Arc::clone(&hurry), delay);
             let handle = tokio::spawn(task);
-            self.tasks.insert(job.server, Task { job, hurry, handle });
+            self.tasks.insert(job.subject.server, Task { job, hurry, handle });
+        }
+    }
+
+    fn start_agents(&mut self, fresh: Vec<AgentJob>, snapshot: &Snapshot) {
+        let pace = pace(fresh.iter().map(|job| job.inter));
+        let cap = snapshot.config.global.max_spread_checks;
+        let count = u32::try_from(fresh.len()).unwrap_or(u32::MAX);
+        for (position, job) in (0..).zip(fresh) {
+            let delay = first_delay(pace, job.inter, cap, position, count);
+            let Some(live) = live(snapshot, &job.subject) else { continue };
+            let (job, hurry) = (Arc::new(job), Arc::new(Notify::new()));
+            let sinks = self.sinks.clone();
+            let task = agent::ask_again_and_again(Arc::clone(&job), live, sinks, Arc::clone(&hurry), delay);
+            let handle = tokio::spawn(task);
+            self.agents.insert(job.subject.server, Task { job, hurry, handle });
         }
     }
 }
 
-fn live(snapshot: &Snapshot, job: &Job) -> Option<Arc<ServerLive>> {
-    let view = snapshot.backends.iter().find(|view| view.live.key == job.backend)?;
-    view.servers.iter().find(|server| server.key == job.server).cloned()
+/// Stops the tasks whose job is not among `jobs` any more; returns the jobs that have no task.
+fn keep<J: PartialEq>(
+    tasks: &mut HashMap<ServerKey, Task<J>>,
+    jobs: Vec<J>,
+    server: fn(&J) -> ServerKey,
+) -> Vec<J> {
+    let mut before = std::mem::take(tasks);
+    let mut fresh = Vec::new();
+    for job in jobs {
+        match before.remove(&server(&job)) {
+            Some(task) if *task.job == job => {
+                tasks.insert(server(&job), task);
+            }
+            _ => fresh.push(job),
+        }
+    }
+    fresh
+}
+
+fn live(snapshot: &Snapshot, subject: &Subject) -> Option<Arc<ServerLive>> {
+    let view = snapshot.backends.iter().find(|view| view.live.key == subject.backend)?;
+    view.servers.iter().find(|server| server.key == subject.server).cloned()
 }
 
 /// The life of one check task.
@@ -111,7 +145,7 @@ async fn check_server(
     hurry: Arc<Notify>,
     delay: Duration,
 ) {
-    let mut dice = Dice::new(u64::from(job.server.0) + 1);
+    let mut dice = Dice::new(u64::from(job.subject.server.0) + 1);
     let mut said = Said::before(&live);
     let mut probe = Probe::new(job.engine(), &job.target, job.patience).securing(job.check.tls.as_ref());
     // A peer that hangs up every time is asked again at once only once an interval.

@@ -9,10 +9,10 @@ use tokio::sync::watch;
 
 use super::*;
 use crate::config::model::{
-    Backend, CheckMethod, Config, OnError, Server, ServerAddress, ServerCheck, ServerPort,
+    AgentCheck, Backend, CheckMethod, Config, OnError, Secret, Server, ServerAddress, ServerCheck, ServerPort,
 };
 use crate::health::tcp_check::tests::{master, replica, script};
-use crate::health::{Emitted, Report};
+use crate::health::{AgentOrder, AgentState, Emitted, Report};
 use crate::state::event::ServerChange;
 use crate::state::{CheckStatus, Command, Guarding, Operation, Published, Workers};
 
@@ -58,6 +58,7 @@ struct Bench {
     snapshot: Arc<Snapshot>,
     reports: mpsc::UnboundedReceiver<Report>,
     events: mpsc::UnboundedReceiver<Emitted>,
+    orders: mpsc::UnboundedReceiver<AgentOrder>,
     published: Arc<Published>,
 }
 
@@ -65,16 +66,18 @@ impl Bench {
     fn new() -> Bench {
         let (reports_in, reports) = mpsc::unbounded_channel();
         let (events_in, events) = mpsc::unbounded_channel();
+        let (orders_in, orders) = mpsc::unbounded_channel();
         let workers = Workers::new(1).unwrap();
         let snapshot = Arc::new(Snapshot::empty(1));
         let published = Arc::new(Published::new(Arc::clone(&snapshot)));
         let sinks = Sinks {
             reports: reports_in,
             events: events_in,
+            orders: orders_in,
             workers: workers.clone(),
             published: Arc::clone(&published),
         };
-        Bench { checks: Checks::new(sinks), workers, snapshot, reports, events, published }
+        Bench { checks: Checks::new(sinks), workers, snapshot, reports, events, orders, published }
     }
 
     fn load(&mut self, backend: Backend, guarding: Guarding) {
@@ -412,4 +415,47 @@ async fn a_server_in_haste_is_asked_every_few_milliseconds_and_at_once() {
         more += 1;
     }
     assert!(more <= 2, "{more} checks after the haste was over");
+}
+
+#[tokio::test]
+async fn an_agent_takes_down_what_the_checks_have_up_and_takes_only_that_back() {
+    let (port, _redis) = redis(master()).await;
+    let (agent, say) = redis(b"maint 50% maxconn:9 down #by hand\n".to_vec()).await;
+    let mut bench = Bench::new();
+    let asked = AgentCheck {
+        inter: Duration::from_millis(20),
+        addr: None,
+        port: agent,
+        send: Secret::new(*b"how is it?\n"),
+    };
+    let server = Server { agent: Some(asked), ..server("a", port) };
+    bench.load(backend(CheckMethod::Layer4, vec![server]), Guarding::None);
+    let order = tokio::time::timeout(Duration::from_secs(30), bench.orders.recv()).await.unwrap().unwrap();
+    assert_eq!(order.state, Some(AgentState::Maintenance));
+    assert_eq!((order.weight.as_deref(), order.maxconn.as_deref()), (Some("50%"), Some("9")));
+    // Nothing is said of health before that is carried out.
+    assert!(!bench.live(0).agent().down);
+    say.send_replace(b"down\n".to_vec());
+    order.warning.send(None).unwrap();
+    assert_eq!(bench.event().await, "a down L7STS 0+0");
+    assert!(bench.event().await.starts_with("a NoServerLeft"));
+    // The checks pass meanwhile.
+    while bench.live(0).health().counter < 4 {
+        sleep(Duration::from_millis(5)).await;
+    }
+    let agent = bench.live(0).agent();
+    assert_eq!((bench.live(0).operation(), agent.status), (Operation::Stopped, CheckStatus::L7Status));
+    assert!(agent.vetoes() && agent.info.starts_with("via agent : down"));
+    say.send_replace(b"up\n".to_vec());
+    assert_eq!(bench.event().await, "a up 1+0");
+    assert_eq!(bench.live(0).health().down_transitions, 1);
+    // An agent that cannot be understood, or is gone, changes nothing.
+    for line in [&b"oops\n"[..], b"", b"down"] {
+        say.send_replace(line.to_vec());
+        let before = bench.live(0).agent().info;
+        while bench.live(0).agent().info == before {
+            sleep(Duration::from_millis(5)).await;
+        }
+        assert_eq!(bench.live(0).operation(), Operation::Running, "{}", line.escape_ascii());
+    }
 }

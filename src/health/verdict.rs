@@ -9,15 +9,15 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::follow::{Following, Usable, turn_backend};
+use super::agent::AgentOrder;
 use super::job::Job;
 use super::observe;
 use super::replica::{self, Fit, Masters, Unfit};
 use super::rise_fall::{Counter, Judgement, Transition, judge};
 use super::tcp_check::{CheckOutcome, Settled};
-use super::warm_up::warm_up;
+use super::turn::{self, Turn};
 use crate::redis::Role;
-use crate::state::event::{CheckSummary, Left, ServerChange, ServerEvent};
+use crate::state::event::{Asked, CheckSummary, ServerChange, ServerEvent};
 use crate::state::{
     BackendKey, BackendView, CheckStatus, Command, CutReason, Guarding, Health, Operation, Published,
     ServerKey, ServerLive, Snapshot, Workers, admin,
@@ -49,6 +49,8 @@ pub struct Sinks {
     pub reports: UnboundedSender<Report>,
     /// To the log.
     pub events: UnboundedSender<Emitted>,
+    /// To whoever does what the operator may do, too; one at a time from each agent.
+    pub orders: UnboundedSender<AgentOrder>,
     pub workers: Workers,
     pub published: Arc<Published>,
 }
@@ -85,8 +87,8 @@ pub(super) fn conclude(
     now: Tick,
 ) -> Option<Counter> {
     let snapshot = sinks.published.load();
-    let view = snapshot.backends.iter().find(|view| view.live.key == job.backend)?;
-    let live = &view.servers[view.position(job.server)?];
+    let view = snapshot.backends.iter().find(|view| view.live.key == job.subject.backend)?;
+    let live = &view.servers[view.position(job.subject.server)?];
     if live.admin() & admin::MAINT != 0 {
         // It went into maintenance meanwhile: what was asked before means nothing now.
         live.update_health(|health| health.in_progress = false);
@@ -95,28 +97,22 @@ pub(super) fn conclude(
     let verdict = Verdict { job, sinks, view, live, now };
     let fit = verdict.judge_reader(&snapshot, &mut outcome);
     let operation = live.operation();
-    let (judged, changed) = live.update_health(|health| absorb(health, operation, &outcome, now));
-    if changed && job.log_checks {
+    let agent = Agent::of(live);
+    let (judged, changed) = live.update_health(|health| absorb(health, (operation, agent), &outcome, now));
+    if changed && job.subject.log_checks {
         verdict.tell_check(&outcome, judged.counter);
     }
     verdict.remember(&outcome);
     verdict.settle_reader(fit, said);
     if let Some(transition) = judged.transition {
-        let before = usable(view, job, &snapshot);
-        let following = Following::of(&snapshot, job.server);
-        let slowly = transition == Transition::Up && !job.slowstart.is_zero();
-        if slowly {
-            warm_up(live, &sinks.workers, job.slowstart, now);
-        }
-        live.set_operation(if slowly { Operation::Starting } else { transition.operation() });
-        verdict.turn(transition, before, usable(view, job, &snapshot), &outcome);
-        following.turn(transition, sinks, now);
-        sinks.workers.broadcast(|| Command::Reconsider);
+        let turn = Turn { subject: &job.subject, sinks, snapshot: &snapshot, view, live, now };
+        turn.carry_out(transition, &summary(&outcome));
     }
     verdict.tell_once(said, &outcome);
     if job.guarding != Guarding::None {
         let passed = outcome.passed();
-        let report = Report { backend: job.backend, server: job.server, at: now, passed, outcome };
+        let (backend, server) = (job.subject.backend, job.subject.server);
+        let report = Report { backend, server, at: now, passed, outcome };
         let _ = sinks.reports.send(report);
     }
     Some(judged.counter)
@@ -150,14 +146,38 @@ fn counter_of(health: &Health) -> Counter {
     Counter { value: health.counter, rise: health.rise, fall: health.fall }
 }
 
+/// What the server's agent has to say to a check that passes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Agent {
+    Silent,
+    /// It has the server down, whatever the checks say.
+    Vetoes,
+}
+
+impl Agent {
+    fn of(live: &ServerLive) -> Agent {
+        if live.update_agent(|agent| agent.vetoes()) { Agent::Vetoes } else { Agent::Silent }
+    }
+
+    fn admits(self, transition: Transition) -> bool {
+        self == Agent::Silent || transition == Transition::Down
+    }
+}
+
 /// The health record after a check, and whether `option log-health-checks` has something to say.
-fn absorb(health: &mut Health, operation: Operation, outcome: &CheckOutcome, now: Tick) -> (Judgement, bool) {
+fn absorb(
+    health: &mut Health,
+    (operation, agent): (Operation, Agent),
+    outcome: &CheckOutcome,
+    now: Tick,
+) -> (Judgement, bool) {
     let counter = counter_of(health);
     // `rise` asks whether a failed server is well again. One that has answered all along and was only of the
     // other role is: a promoted replica is up with its first pass.
     let promoted = health.other_role && outcome.passed();
     let counted = if promoted { Counter { value: counter.rise, ..counter } } else { counter };
-    let judged = judge(counted, operation, outcome.status, outcome.settled);
+    let mut judged = judge(counted, operation, outcome.status, outcome.settled);
+    judged.transition = judged.transition.filter(|transition| agent.admits(*transition));
     health.other_role = outcome.settled == Settled::Definite;
     let changed = health.status != outcome.status || judged.counter != counter;
     health.counter = judged.counter.value;
@@ -167,26 +187,10 @@ fn absorb(health: &mut Health, operation: Operation, outcome: &CheckOutcome, now
     health.duration_ms = outcome.duration_ms;
     health.in_progress = false;
     health.failed_checks += u64::from(judged.counts_as_failed);
-    match judged.transition {
-        Some(Transition::Down) => {
-            health.down_transitions += 1;
-            health.last_change = now;
-        }
-        Some(Transition::Up) if operation == Operation::Stopped => {
-            health.downtime_ms += now.since(health.last_change).as_millis() as u64;
-            health.last_change = now;
-        }
-        Some(Transition::Up | Transition::Stopping) => health.last_change = now,
-        None => {}
+    if let Some(transition) = judged.transition {
+        turn::note(health, operation, transition, now);
     }
     (judged, changed)
-}
-
-/// Servers that HAProxy counts as usable, in the backend of `job`.
-fn usable(view: &BackendView, job: &Job, snapshot: &Snapshot) -> Usable {
-    let config = snapshot.backends.iter().position(|other| other.live.key == job.backend);
-    let config = config.and_then(|at| snapshot.config.backends.get(at));
-    config.map(|backend| Usable::of(backend, view)).unwrap_or_default()
 }
 
 /// One check's end with everything it may have to be told to.
@@ -200,17 +204,12 @@ struct Verdict<'a> {
 
 impl Verdict<'_> {
     fn emit(&self, what: ServerChange) {
-        let event = ServerEvent {
-            backend: self.job.backend_name.clone(),
-            server: self.job.server_name.clone(),
-            backup: self.job.backup,
-            what,
-        };
-        let _ = self.sinks.events.send(Emitted { backend: self.job.backend, event });
+        turn::emit(&self.job.subject, self.sinks, what);
     }
 
     fn tell_check(&self, outcome: &CheckOutcome, counter: Counter) {
         self.emit(ServerChange::Checked {
+            which: Asked::Server,
             check: summary(outcome),
             shown: counter.shown(),
             up: counter.is_up(),
@@ -243,7 +242,7 @@ impl Verdict<'_> {
     /// Sessions were given to it in another role.
     fn cut_readers(&self) {
         let sessions = self.live.traffic.sessions.now();
-        self.sinks.workers.broadcast(|| Command::Cut(self.job.server, CutReason::RoleChanged));
+        self.sinks.workers.broadcast(|| Command::Cut(self.job.subject.server, CutReason::RoleChanged));
         if sessions > 0 {
             self.emit(ServerChange::Cut { sessions, reason: "its role changed".to_owned() });
         }
@@ -285,46 +284,6 @@ impl Verdict<'_> {
                 redis.trouble.clone_from(&outcome.trouble);
             }
         });
-    }
-
-    /// The server has changed its state.
-    fn turn(&self, transition: Transition, before: Usable, after: Usable, outcome: &CheckOutcome) {
-        let reason = (!self.job.log_checks).then(|| summary(outcome));
-        let left = Left {
-            active: after.active,
-            backup: after.backup,
-            sessions_active: self.live.traffic.sessions.now(),
-            requeued: 0,
-            queued: self.live.queued.now(),
-        };
-        self.emit(match transition {
-            Transition::Down => ServerChange::Down { reason, left },
-            Transition::Up => ServerChange::Up { reason, left },
-            Transition::Stopping => ServerChange::Stopping { reason, left },
-        });
-        self.turn_backend(before, after);
-        self.cut(transition);
-    }
-
-    /// The backend's own up and down.
-    fn turn_backend(&self, before: Usable, after: Usable) {
-        if turn_backend(&self.view.live, before, after, self.now) {
-            self.emit(ServerChange::NoServerLeft { is_listen: self.job.backend_is_listen });
-        }
-    }
-
-    fn cut(&self, transition: Transition) {
-        match transition {
-            Transition::Down if self.job.cut_when_down => {
-                self.sinks.workers.broadcast(|| Command::Cut(self.job.server, CutReason::MarkedDown));
-            }
-            Transition::Up if !self.job.backups_to_cut.is_empty() && self.live.weight() > 0 => {
-                for backup in &self.job.backups_to_cut {
-                    self.sinks.workers.broadcast(|| Command::Cut(*backup, CutReason::BackupRelieved));
-                }
-            }
-            _ => {}
-        }
     }
 
     /// What rolecall says beside HAProxy, once a change: that a server is a replica, and named trouble.

@@ -7,7 +7,7 @@
 use std::fmt::Write as _;
 
 use super::Level;
-use crate::state::event::{CheckSummary, Followed, Left, ServerChange, ServerEvent};
+use crate::state::event::{Asked, CheckSummary, Followed, Left, ServerChange, ServerEvent};
 use crate::state::{CheckStatus, Operation};
 
 /// A line without its header.
@@ -40,8 +40,9 @@ impl ProxyKind {
 pub fn server(event: &ServerEvent) -> Sentence {
     let name = Name(event);
     let (level, text) = match &event.what {
-        ServerChange::Checked { check, shown, up, draining } => {
-            (Level::Notice, checked(name, check, *shown, health_word(*up, *draining)))
+        ServerChange::Checked { which, check, shown, up, draining } => {
+            let state = health_word(*up, *draining);
+            (Level::Notice, checked(name, (*which, check), *shown, state))
         }
         ServerChange::Down { reason, left } => {
             (Level::Alert, format!("{name} is DOWN{}. {}", because(reason.as_ref()), fewer(*left)))
@@ -188,7 +189,10 @@ fn operated(name: Name<'_>, what: &ServerChange) -> (Level, String) {
         ServerChange::Forced { left, .. } => {
             (Level::Notice, format!("{name} is UP, changed from CLI. {}", more(*left)))
         }
-        ServerChange::Maintenance { left } => {
+        ServerChange::Maintenance { was_down: true, .. } => {
+            (Level::Notice, format!("{name} was DOWN and now enters maintenance."))
+        }
+        ServerChange::Maintenance { left, .. } => {
             (Level::Alert, format!("{name} is going DOWN for maintenance. {}", fewer(*left)))
         }
         ServerChange::Returned { up, draining } => {
@@ -262,14 +266,23 @@ fn of_backend(Name(event): Name<'_>, text: &str) -> String {
     format!("Backend {}: {}.", event.backend, text.trim_end_matches('.'))
 }
 
-fn checked(name: Name<'_>, check: &CheckSummary, (at, of): (u32, u32), state: &str) -> String {
+fn checked(
+    name: Name<'_>,
+    (asked, check): (Asked, &CheckSummary),
+    (at, of): (u32, u32),
+    state: &str,
+) -> String {
     let Name(event) = name;
+    let kind = match asked {
+        Asked::Server => "Health",
+        Asked::Agent => "Agent",
+    };
     let which = if event.backup { "backup server" } else { "server" };
     let conditionally = if check.status == CheckStatus::L7OkConditional { "conditionally " } else { "" };
     let outcome = if check.status.passed() { "succeeded" } else { "failed" };
     let because = because(Some(check));
     format!(
-        "Health check for {which} {}/{} {conditionally}{outcome}{because}, status: {at}/{of} {state}.",
+        "{kind} check for {which} {}/{} {conditionally}{outcome}{because}, status: {at}/{of} {state}.",
         event.backend, event.server
     )
 }

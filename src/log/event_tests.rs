@@ -63,7 +63,13 @@ fn a_server_goes_down_and_comes_back() {
 
 #[test]
 fn a_check_is_reported_with_its_counter() {
-    let what = ServerChange::Checked { check: passed(), shown: (3, 3), up: true, draining: false };
+    let what = ServerChange::Checked {
+        which: Asked::Server,
+        check: passed(),
+        shown: (3, 3),
+        up: true,
+        draining: false,
+    };
     assert_eq!(
         said(what),
         (
@@ -73,7 +79,13 @@ fn a_check_is_reported_with_its_counter() {
                 .to_owned()
         )
     );
-    let what = ServerChange::Checked { check: refused(), shown: (0, 2), up: false, draining: false };
+    let what = ServerChange::Checked {
+        which: Asked::Server,
+        check: refused(),
+        shown: (0, 2),
+        up: false,
+        draining: false,
+    };
     let mut backup = event(what);
     backup.backup = true;
     assert_eq!(
@@ -184,7 +196,8 @@ fn the_dump_is_haproxys() {
 fn what_the_operator_did_is_told_in_haproxys_words() {
     let left = Left { active: 1, backup: 1, ..Left::default() };
     let texts = [
-        ServerChange::Maintenance { left },
+        ServerChange::Maintenance { was_down: false, left },
+        ServerChange::Maintenance { was_down: true, left },
         ServerChange::Returned { up: true, draining: false },
         ServerChange::Returned { up: true, draining: true },
         ServerChange::Draining { left },
@@ -198,6 +211,7 @@ fn what_the_operator_did_is_told_in_haproxys_words() {
         texts.into_iter().map(|what| format!("{:?} {}", said(what.clone()).0, said(what).1)).collect();
     insta::assert_snapshot!(texts.join("\n"), @r"
     Alert Server be/r2 is going DOWN for maintenance. 1 active and 1 backup servers left. 0 sessions active, 0 requeued, 0 remaining in queue.
+    Notice Server be/r2 was DOWN and now enters maintenance.
     Notice Server be/r2 is UP/READY (leaving forced maintenance).
     Notice Server be/r2 is UP/DRAIN (leaving forced maintenance).
     Notice Server be/r2 enters drain state. 1 active and 1 backup servers online. 0 sessions requeued, 0 total in queue.

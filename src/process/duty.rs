@@ -25,7 +25,7 @@ use super::names::Names;
 use super::prepare::{Prepared, Running, prepare};
 use super::reload::{Turn, dropped_files, keep_fixed, override_config};
 use super::report::LAST_WORDS;
-use super::runtime::Desk;
+use super::runtime::{Agents, Desk};
 use super::settings::Settings;
 use super::slots::Slots;
 use super::worker::Place;
@@ -43,8 +43,7 @@ const STOPPING: &str = "the process is stopping; the new config is not taken";
 pub struct Duty {
     control: Control,
     desk: Desk,
-    slots: Slots,
-    names: Names,
+    ways: Ways,
     settings: Arc<Settings>,
     default_maxconn: u32,
     signals: Signals,
@@ -52,6 +51,14 @@ pub struct Duty {
     turn: Turn,
     gathering: Option<JoinHandle<Gathered>>,
     stop: Stop,
+}
+
+/// By which others than operators have servers changed.
+#[derive(Debug)]
+pub struct Ways {
+    pub slots: Slots,
+    pub names: Names,
+    pub agents: Agents,
 }
 
 /// Where the end is.
@@ -106,7 +113,7 @@ enum Asked {
 impl Duty {
     /// Takes the signals over. Until here they wait (with a parent) or have their usual effect.
     pub fn begin(
-        (control, desk, (slots, names)): (Control, Desk, (Slots, Names)),
+        (control, desk, ways): (Control, Desk, Ways),
         settings: Arc<Settings>,
         place: Place,
         default_maxconn: u32,
@@ -124,8 +131,7 @@ impl Duty {
         Ok(Duty {
             control,
             desk,
-            slots,
-            names,
+            ways,
             settings,
             default_maxconn,
             signals,
@@ -177,8 +183,9 @@ impl Duty {
                     Err(_) => return End::Exit(1),
                 },
                 wish = self.desk.next() => self.desk.carry_out(&mut self.control, wish),
-                roster = self.slots.next() => self.slots.carry_out(&mut self.control, roster),
-                news = self.names.next() => self.names.carry_out(&mut self.control, news),
+                roster = self.ways.slots.next() => self.ways.slots.carry_out(&mut self.control, roster),
+                news = self.ways.names.next() => self.ways.names.carry_out(&mut self.control, news),
+                order = self.ways.agents.next() => self.ways.agents.carry_out(&mut self.control, order),
                 end = workers.ended() => match end.map(|end| (end.worker, end.result)) {
                     Some((_, Ok(()))) => {}
                     Some((worker, Err(error))) => {

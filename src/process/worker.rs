@@ -18,14 +18,14 @@ use std::time::SystemTime;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::control::{Control, Next, Speaker};
-use super::duty::Duty;
+use super::duty::{Duty, Ways};
 use super::gather::own_variables;
 use super::listeners::Sockets;
 use super::message::Handover;
 use super::names::Names;
 use super::reload::override_config;
 use super::report::Voice;
-use super::runtime::{CommandSockets, Desk, Known};
+use super::runtime::{Agents, CommandSockets, Desk, Known};
 use super::settings::{Settings, Verbosity};
 use super::slots::Slots;
 use crate::config::{self, Config};
@@ -156,7 +156,10 @@ async fn run(start: Start, config: Config, parts: Parts) -> Result<u8, StartErro
     let (names, news) = Resolving::start();
     let hosts = Hosts::new(names.board().clone());
     let sentinel_sinks = SentinelSinks { words, events: events.clone(), rosters, hosts };
-    let sinks = CheckSinks { reports, events, workers: workers.clone(), published: Arc::clone(&published) };
+    // One at a time from each agent.
+    let (orders, ordered) = unbounded_channel();
+    let sinks =
+        CheckSinks { reports, events, orders, workers: workers.clone(), published: Arc::clone(&published) };
     let facts = ProcessFacts {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         pid: std::process::id(),
@@ -210,8 +213,8 @@ async fn run(start: Start, config: Config, parts: Parts) -> Result<u8, StartErro
         Arc::new(move |record| logger.connect(record))
     };
     let records = Arc::new(move |record| logger.session(record));
-    let duty =
-        Duty::begin((control, desk, (Slots::new(came), Names::new(news))), settings, place, default_maxconn)?;
+    let ways = Ways { slots: Slots::new(came), names: Names::new(news), agents: Agents::new(ordered) };
+    let duty = Duty::begin((control, desk, ways), settings, place, default_maxconn)?;
     let tls = Bridge::new(workers.count());
     let shared = Shared { published, workers, records, connects, services, tls };
     let handles = start_workers(choice.run, &shared)?;

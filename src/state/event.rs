@@ -41,10 +41,18 @@ pub enum Followed {
     Stopping,
 }
 
+/// Who was asked how a server stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    Server,
+    Agent,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ServerChange {
     /// `option log-health-checks`: the check's result or the counter changed. `shown` is HAProxy's `X/Y`.
     Checked {
+        which: Asked,
         check: CheckSummary,
         shown: (u32, u32),
         up: bool,
@@ -68,8 +76,10 @@ pub enum ServerChange {
         operation: Operation,
         left: Left,
     },
-    /// The operator put it into maintenance.
+    /// The operator, or its agent, put it into maintenance.
     Maintenance {
+        /// It was down already.
+        was_down: bool,
         left: Left,
     },
     /// The operator let it out of maintenance.

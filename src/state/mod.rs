@@ -5,6 +5,7 @@
 //! Sessions hold ids and counters, never the snapshot; they look up again when its generation changes.
 
 pub mod admission;
+pub mod agent;
 pub mod backend;
 pub mod check;
 pub mod counters;
@@ -26,6 +27,7 @@ pub mod survey;
 pub mod track;
 
 pub use admission::{Admission, Full};
+pub use agent::AgentRecord;
 pub use backend::{BackendKey, BackendLive, BackendView, Guarding};
 pub use check::CheckStatus;
 pub use failover::{Failover, FailoverHistory};

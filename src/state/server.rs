@@ -2,7 +2,7 @@
 //!
 //! # Who writes, who reads
 //!
-//! Health (through `health`) writes `operation`, `health` and `check`; the operator writes `admin` and
+//! Health (through `health`) writes `operation`, `health`, `agent` and `check`; the operator writes `admin` and
 //! `weight`; the guard writes `proven` and `held`; workers write `traffic`. Workers read `operation`,
 //! `admin`, `proven` and the backend's master word for every connection, everything else is read by pages.
 //! The words a worker reads are independent flags, each of which only ever takes a server *out*; the one
@@ -29,6 +29,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::Notify;
 
+use super::agent::AgentRecord;
 use super::check::CheckStatus;
 use super::counters::Traffic;
 use super::lock;
@@ -159,6 +160,7 @@ pub struct ServerLive {
     /// `track`: whose state it takes.
     leader: LeaderSlot,
     health: Mutex<Health>,
+    agent: Mutex<AgentRecord>,
     redis: Mutex<RedisView>,
 }
 
@@ -186,6 +188,7 @@ impl ServerLive {
             throttle: AtomicU32::new(100),
             leader: LeaderSlot::default(),
             health: Mutex::new(initial),
+            agent: Mutex::default(),
             redis: Mutex::new(RedisView::default()),
         }
     }
@@ -198,6 +201,7 @@ impl ServerLive {
         live.set_operation(self.operation());
         live.set_checks_off(self.checks_off());
         live.update_health(|health| health.in_progress = false);
+        live.update_agent(|agent| *agent = AgentRecord { in_progress: false, ..self.agent() });
         live.traffic.go_on_from(&self.traffic);
         live
     }
@@ -207,6 +211,8 @@ impl ServerLive {
         let own = self.own_operation();
         match self.leader().map(|leader| leader.server.operation()) {
             Some(down @ (Operation::Stopped | Operation::Stopping)) => down,
+            // Its own agent has a say beside the other one's checks.
+            Some(_) if own == Operation::Stopped && self.update_agent(|agent| agent.vetoes()) => own,
             // How it comes to its full share is its own matter.
             Some(_) if own != Operation::Starting => Operation::Running,
             _ => own,
@@ -383,6 +389,16 @@ impl ServerLive {
     /// Changes what checks have found.
     pub fn update_health<R>(&self, change: impl FnOnce(&mut Health) -> R) -> R {
         change(&mut lock(&self.health))
+    }
+
+    /// A copy of what its agent has said.
+    pub fn agent(&self) -> AgentRecord {
+        lock(&self.agent).clone()
+    }
+
+    /// Changes what its agent has said.
+    pub fn update_agent<R>(&self, change: impl FnOnce(&mut AgentRecord) -> R) -> R {
+        change(&mut lock(&self.agent))
     }
 
     /// A copy of what the server says of itself.

@@ -255,7 +255,8 @@ fn usable(backend: &Backend, view: &BackendView) -> i64 {
 /// would have it up from the start.
 fn is_up(config: &Server, live: &ServerLive, view: &BackendView) -> bool {
     let maintained = live.admin() & admin::MAINT != 0;
-    let down = config.check.is_some() && live.operation() == Operation::Stopped;
+    let watched = config.check.is_some() || config.agent.is_some();
+    let down = watched && live.operation() == Operation::Stopped;
     let unproven = view.in_force().needs_proof() && !live.proven();
     !(maintained || down || unproven)
 }

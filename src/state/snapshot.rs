@@ -216,8 +216,14 @@ fn adjust(live: &ServerLive, old: &Server, new: &Server) {
             live.set_admin(live.admin() & !admin::FORCED_MAINT);
         }
     }
+    live.update_agent(|agent| agent.configure(new.agent.is_some()));
+    let vetoed = live.agent().vetoes();
     // A slow start of one that tracks another goes on.
-    if new.check.is_none() && new.address.is_some() && (new.track.is_none() || new.slowstart.is_zero()) {
+    if new.check.is_none()
+        && !vetoed
+        && new.address.is_some()
+        && (new.track.is_none() || new.slowstart.is_zero())
+    {
         live.set_operation(Operation::Running);
     }
     let RiseFall { rise, fall } = new.rise_fall();
@@ -283,6 +289,7 @@ fn fresh_server(server: &Server, now: Tick) -> Arc<ServerLive> {
         downtime_ms: 0,
     };
     let live = ServerLive::new(ServerKey(next_key()), &server.name, server.weight, health);
+    live.update_agent(|agent| agent.configure(server.agent.is_some()));
     let mut bits = 0;
     if server.disabled {
         bits |= match server.origin {

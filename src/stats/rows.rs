@@ -5,7 +5,8 @@ use super::status::Standing;
 use crate::config::model::{Backend, BackendId, Frontend, FrontendId, Server};
 use crate::redis::Role;
 use crate::state::{
-    BackendView, FrontendLive, Health, Operation, Reception, RedisView, ServerLive, Snapshot, Unselectable,
+    AgentRecord, BackendView, FrontendLive, Health, Operation, Reception, RedisView, ServerLive, Snapshot,
+    Unselectable,
 };
 use crate::time::Tick;
 
@@ -71,6 +72,7 @@ pub struct ServerRow<'a> {
     pub backend: &'a Backend,
     pub live: &'a ServerLive,
     pub health: Health,
+    pub agent: AgentRecord,
     pub redis: RedisView,
     /// Why it gets no clients.
     pub excluded: Option<Unselectable>,
@@ -127,8 +129,11 @@ pub fn servers<'a>(
             ..health.clone()
         });
         let health = counted.unwrap_or(health);
-        let standing = Standing::of(config, live, &health, excluded);
-        ServerRow { config, backend, live, health, redis, excluded, standing, details, now }
+        let agent = live.agent();
+        // HAProxy words a state by the agent of the server whose checks count, too.
+        let worded = live.checked_leader().map_or_else(|| agent.clone(), |leader| leader.agent());
+        let standing = Standing::of(config, live, (&health, &worded), excluded);
+        ServerRow { config, backend, live, health, agent, redis, excluded, standing, details, now }
     })
 }
 

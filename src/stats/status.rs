@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::config::model::Server;
 use crate::state::server::admin;
-use crate::state::{Health, Operation, ServerLive, Unselectable};
+use crate::state::{AgentRecord, Health, Operation, ServerLive, Unselectable};
 
 /// How a server stands, once everything is weighed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub enum Standing {
     /// In maintenance because the server is that it tracks.
     Inherited,
     Down,
+    /// Its agent has it down.
+    DownAgent,
     /// Down, and checks have begun to pass.
     GoingUp,
     Up,
@@ -25,15 +27,18 @@ pub enum Standing {
     NoLbGoingDown,
     Drain,
     DrainGoingDown,
+    /// Drained, with an agent that may have wanted it so.
+    DrainAgent,
     NotChecked,
 }
 
 impl Standing {
-    /// Weighs what health, operator and guard say; `health` is that of the server which is checked for it.
+    /// Weighs what health, operator and guard say; `health` and `agent` are those of the server which is checked for
+    /// it.
     pub fn of(
         config: &Server,
         live: &ServerLive,
-        health: &Health,
+        (health, agent): (&Health, &AgentRecord),
         excluded: Option<Unselectable>,
     ) -> Standing {
         let bits = live.admin();
@@ -52,8 +57,12 @@ impl Standing {
             None => live.is_draining(),
         };
         match live.operation() {
+            Operation::Stopped if agent.vetoes() => Standing::DownAgent,
             Operation::Stopped if health.counter > 0 => Standing::GoingUp,
             Operation::Stopped => Standing::Down,
+            Operation::Running | Operation::Starting if bits & admin::DRAIN != 0 && agent.enabled() => {
+                Standing::DrainAgent
+            }
             _ if !has_state && !draining => Standing::NotChecked,
             Operation::Stopping if falling => Standing::NoLbGoingDown,
             Operation::Stopping => Standing::NoLb,
@@ -76,6 +85,8 @@ impl Standing {
             Standing::Unresolved => ("MAINT (resolution)", None),
             Standing::Inherited => ("MAINT (via)", None),
             Standing::Down => ("DOWN", None),
+            Standing::DownAgent => ("DOWN (agent)", None),
+            Standing::DrainAgent => ("DRAIN (agent)", None),
             Standing::GoingUp => ("DOWN", Some((health.counter, health.rise))),
             Standing::Up => ("UP", None),
             Standing::GoingDown => ("UP", Some(falling(health))),
@@ -96,8 +107,8 @@ impl Standing {
     pub fn class(self, backup: bool) -> &'static str {
         match (self, backup) {
             (Standing::Maintenance | Standing::Unresolved | Standing::Inherited, _) => "maintain",
-            (Standing::Down, false) => "active_down",
-            (Standing::Down, true) => "backup_down",
+            (Standing::Down | Standing::DownAgent, false) => "active_down",
+            (Standing::Down | Standing::DownAgent, true) => "backup_down",
             (Standing::GoingUp, false) => "active_going_up",
             (Standing::GoingUp, true) => "backup_going_up",
             (Standing::Up, false) => "active_up",
@@ -106,8 +117,8 @@ impl Standing {
             (Standing::GoingDown, true) => "backup_going_down",
             (Standing::NoLb | Standing::NoLbGoingDown, false) => "active_nolb",
             (Standing::NoLb | Standing::NoLbGoingDown, true) => "backup_nolb",
-            (Standing::Drain | Standing::DrainGoingDown, false) => "active_draining",
-            (Standing::Drain | Standing::DrainGoingDown, true) => "backup_draining",
+            (Standing::Drain | Standing::DrainGoingDown | Standing::DrainAgent, false) => "active_draining",
+            (Standing::Drain | Standing::DrainGoingDown | Standing::DrainAgent, true) => "backup_draining",
             (Standing::NotChecked, false) => "active_no_check",
             (Standing::NotChecked, true) => "backup_no_check",
         }
@@ -120,7 +131,7 @@ impl Standing {
 
     /// Whether `;up` hides it.
     pub fn is_down(self) -> bool {
-        self.is_maintenance() || matches!(self, Standing::Down | Standing::GoingUp)
+        self.is_maintenance() || matches!(self, Standing::Down | Standing::DownAgent | Standing::GoingUp)
     }
 }
 
@@ -161,6 +172,8 @@ mod tests {
             (Standing::GoingDown, 3, "UP 2/3"),
             (Standing::GoingUp, 1, "DOWN 1/2"),
             (Standing::Down, 0, "DOWN"),
+            (Standing::DownAgent, 4, "DOWN (agent)"),
+            (Standing::DrainAgent, 4, "DRAIN (agent)"),
             (Standing::NoLbGoingDown, 2, "NOLB 1/3"),
             (Standing::DrainGoingDown, 3, "DRAIN 2/3"),
             (Standing::NotChecked, 4, "no check"),

@@ -8,6 +8,7 @@
 
 mod harness;
 
+mod agents;
 mod bad_input;
 mod cores;
 mod cut;

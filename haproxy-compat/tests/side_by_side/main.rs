@@ -7,6 +7,7 @@
 #![allow(clippy::panic, reason = "a panic is how a test fails")]
 
 mod addresses;
+mod agents;
 mod announced;
 mod commands;
 mod dns;

@@ -3,7 +3,7 @@
 use super::Action::{self, Ask, Lower, Say, Timeout};
 use super::{Command, Level, Target};
 use crate::api::request::{
-    self, Clear, Fault, FrontendOrder, Request, ServerList, ServerOrder, State, Switch, Words,
+    self, AgentChange, Clear, Fault, FrontendOrder, Request, ServerList, ServerOrder, State, Switch, Words,
 };
 
 const MASTER: &[Target] = &[Target::Master];
@@ -34,7 +34,7 @@ pub static TABLE: &[Command] = &[
         Ok(Ask(request::delete_server(words)?))
     }),
     admin("disable agent <bk>/<srv>", &["disable", "agent"], "disable agent checks", |words| {
-        Ok(Ask(request::server(words, ServerOrder::Agent(Switch::Off))?))
+        Ok(Ask(request::server(words, ServerOrder::Agent(AgentChange::Switch(Switch::Off)))?))
     }),
     admin(
         "disable frontend <frontend>",
@@ -52,7 +52,7 @@ pub static TABLE: &[Command] = &[
         |words| Ok(Ask(request::server(words, ServerOrder::State(State::Maintenance))?)),
     ),
     admin("enable agent <bk>/<srv>", &["enable", "agent"], "enable agent checks", |words| {
-        Ok(Ask(request::server(words, ServerOrder::Agent(Switch::On))?))
+        Ok(Ask(request::server(words, ServerOrder::Agent(AgentChange::Switch(Switch::On)))?))
     }),
     admin("enable frontend <frontend>", &["enable", "frontend"], "let a paused frontend go on", |words| {
         Ok(Ask(request::frontend(words, FrontendOrder::Enable)?))

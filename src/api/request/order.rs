@@ -1,8 +1,10 @@
 //! `set server B/S ...`: what is to become of a server, in HAProxy's words and with its complaints.
 
-use super::{Address, Fault, Forced, ServerOrder, State, Switch, Weight, Words, optional, word};
-
-const NO_AGENT: &str = "agent checks are not enabled on this server";
+use super::{
+    Address, AgentChange, AgentForced, Fault, Forced, ServerOrder, State, Switch, Weight, Words, optional,
+    word,
+};
+use crate::config::model::Secret;
 
 /// The words after the name.
 pub(super) fn order(words: Words<'_>) -> Result<ServerOrder, Fault> {
@@ -14,10 +16,14 @@ pub(super) fn order(words: Words<'_>) -> Result<ServerOrder, Fault> {
         "addr" => address(&words[1..]),
         "check-port" => check_port(value),
         "check-addr" => check_address(&words[1..]),
-        "agent" | "agent-send" => Ok(ServerOrder::Only(format!("{NO_AGENT}.\n"))),
-        "agent-addr" if value.is_none() => Err(requires("agent-addr", "an address and optionally a port")),
-        "agent-port" if value.is_none() => Err(requires("agent-port", "a port")),
-        "agent-addr" | "agent-port" => Ok(ServerOrder::Only(NO_AGENT.to_owned())),
+        "agent" => Ok(ServerOrder::Agent(AgentChange::Health(match value {
+            Some("up") => AgentForced::Up,
+            Some("down") => AgentForced::Down,
+            _ => AgentForced::Unknown,
+        }))),
+        "agent-send" => Ok(ServerOrder::Agent(AgentChange::Send(Secret::new(word(words, 1))))),
+        "agent-addr" => agent_address(&words[1..]),
+        "agent-port" => agent_port(value),
         "fqdn" if value.is_none() => Err(requires("fqdn", "a FQDN")),
         "fqdn" => Ok(ServerOrder::Fqdn(word(words, 1).to_owned())),
         "ssl" => Ok(ServerOrder::Tls(match value {
@@ -55,7 +61,7 @@ fn health(value: Option<&str>) -> Result<ServerOrder, Fault> {
 }
 
 /// `N` or `N%`; the wordings, with and without a full stop, are HAProxy's.
-pub(super) fn weight(value: Option<&str>) -> Result<Weight, Fault> {
+pub fn weight(value: Option<&str>) -> Result<Weight, Fault> {
     let Some(text) = value else { return Err("Require <weight> or <weight%>.\n".to_owned()) };
     let digits = text.len()
         - text.trim_start_matches(['-', '+']).trim_start_matches(|c: char| c.is_ascii_digit()).len();
@@ -101,4 +107,27 @@ fn check_address(words: Words<'_>) -> Result<ServerOrder, Fault> {
         _ => None,
     };
     Ok(ServerOrder::CheckAddress(ip, port))
+}
+
+fn agent_address(words: Words<'_>) -> Result<ServerOrder, Fault> {
+    let Some(text) = words.first() else {
+        return Err(requires("agent-addr", "an address and optionally a port"));
+    };
+    let port = (word(words, 1) == "port").then(|| agent_port_number(word(words, 2)));
+    let address = match (text.parse(), port.transpose()) {
+        (Ok(ip), Ok(port)) => Ok((ip, port)),
+        (Err(_), _) => Err(format!("invalid addr '{text}'")),
+        (_, Err(fault)) => Err(fault),
+    };
+    Ok(ServerOrder::Agent(AgentChange::Address(address)))
+}
+
+fn agent_port(value: Option<&str>) -> Result<ServerOrder, Fault> {
+    let Some(text) = value else { return Err(requires("agent-port", "a port")) };
+    Ok(ServerOrder::Agent(AgentChange::Port(agent_port_number(text))))
+}
+
+fn agent_port_number(text: &str) -> Result<u16, Fault> {
+    let Ok(port) = text.parse::<i64>() else { return Err("provided port is not an integer".to_owned()) };
+    u16::try_from(port).map_err(|_| "provided port is invalid".to_owned())
 }

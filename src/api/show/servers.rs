@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::Reply;
 use crate::api::request::ServerList;
 use crate::config::model::{BackendId, Server, ServerAddress, ServerPort};
-use crate::state::{CheckStatus, Snapshot};
+use crate::state::{CheckStatus, Snapshot, admin};
 use crate::stats::Details;
 use crate::stats::rows::{ServerRow, servers};
 use crate::time::Tick;
@@ -43,12 +43,12 @@ pub fn answer(snapshot: Arc<Snapshot>, list: ServerList, name: Option<&str>, now
 fn push_state(text: &mut String, row: &ServerRow<'_>) {
     let (server, live, health) = (row.config, row.live, &row.health);
     let (ip, port) = place(server);
-    let check = server.check.as_ref();
+    let (check, agent) = (server.check.as_ref(), server.agent.as_ref());
     let admin = live.admin();
     let status = if check.is_some() { health.status } else { CheckStatus::Initializing };
     let _ = writeln!(
         text,
-        "{} {} {} {} {ip} {} {admin} {} {} {} {} {} {} {} 0 0 0 {} {port} {} {} {} {} - 0",
+        "{} {} {} {} {ip} {} {admin} {} {} {} {} {} {} {} {} 0 0 {} {port} {} {} {} {} {} {}",
         row.backend.proxy_id,
         row.backend.name,
         server.id,
@@ -61,11 +61,14 @@ fn push_state(text: &mut String, row: &ServerRow<'_>) {
         result(status),
         health.counter,
         check_state(row),
+        agent_state(row),
         server.fqdn.as_deref().unwrap_or("-"),
         server.lookup.as_ref().and_then(|lookup| lookup.service.as_deref()).unwrap_or("-"),
         use_ssl(server),
         check.and_then(|check| check.port).unwrap_or(0),
         check.and_then(|check| check.addr).map_or_else(|| "-".to_owned(), |addr| addr.to_string()),
+        agent.and_then(|agent| agent.addr).map_or_else(|| "-".to_owned(), |addr| addr.to_string()),
+        agent.map_or(0, |agent| agent.port),
     );
 }
 
@@ -91,11 +94,21 @@ fn result(status: CheckStatus) -> u8 {
 /// HAProxy's bits: running 1, configured 2, enabled 4, paused by maintenance 8.
 fn check_state(row: &ServerRow<'_>) -> u8 {
     if row.config.check.is_none() {
-        return if row.standing.is_maintenance() { 8 } else { 0 };
+        // Paused by its line, or not at all.
+        let is_disabled = row.live.admin() & admin::CONFIG_MAINT != 0 && row.standing.is_maintenance();
+        return if is_disabled { 8 } else { 0 };
     }
     let paused = if row.is_checked() { 0 } else { 8 };
     let enabled = if row.live.checks_off() { 0 } else { 4 };
     u8::from(row.health.in_progress) | 2 | enabled | paused
+}
+
+/// Likewise, with 16 for an agent; maintenance does not pause it.
+fn agent_state(row: &ServerRow<'_>) -> u8 {
+    if !row.agent.configured {
+        return 0;
+    }
+    u8::from(row.agent.in_progress) | 2 | if row.agent.enabled() { 4 } else { 0 } | 16
 }
 
 fn place(server: &Server) -> (String, u16) {

@@ -1,9 +1,11 @@
 //! How servers are checked, as written: the last check option, and the lines of both kinds of scripts.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::Spanned;
 use crate::config::model::{CheckRule, Secret};
+use crate::config::parser::address::Address;
 use crate::config::source::Span;
 
 /// The last check option, and the `tcp-check` and `http-check` rules whether that option wants them or not.
@@ -87,4 +89,14 @@ impl HttpRequest {
             self.headers = other.headers;
         }
     }
+}
+
+/// `agent-check`, `agent-addr`, `agent-port`, `agent-inter`, `agent-send`.
+#[derive(Debug, Clone, Default)]
+pub struct AgentSettings {
+    pub check: bool,
+    pub addr: Option<Spanned<Address>>,
+    pub port: Option<u16>,
+    pub inter: Option<Duration>,
+    pub send: Option<Secret>,
 }

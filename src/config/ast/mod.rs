@@ -22,7 +22,7 @@ use super::model::{
 use super::parser::address::Address;
 use super::source::Span;
 
-pub use check::{Check, CheckKind, HttpCheck, HttpRequest, HttpRule, MysqlLogin};
+pub use check::{AgentSettings, Check, CheckKind, HttpCheck, HttpRequest, HttpRule, MysqlLogin};
 pub use rule::{
     Acl, Action, Choice, Condition, MadeName, Rule, Rules, Sample, Step, Stick, Table, Term, Test,
 };
@@ -415,6 +415,8 @@ pub struct ServerSettings {
     pub check: bool,
     pub check_addr: Option<Spanned<Address>>,
     pub check_port: Option<u16>,
+    /// `agent-check` and what goes with it.
+    pub agent: AgentSettings,
     pub inter: Option<Duration>,
     pub fastinter: Option<Duration>,
     pub downinter: Option<Duration>,

@@ -13,6 +13,11 @@ const REUSE: &str = "has no effect: a server connection serves one client and is
 
 pub(super) static KEYWORDS: &[Keyword] = &[
     honoured("addr", SERVER, "the address that checks go to"),
+    honoured("agent-addr", SERVER, "the address of the agent"),
+    honoured("agent-check", SERVER, "asks an agent how the server is to be used"),
+    honoured("agent-inter", SERVER, "time between questions to the agent"),
+    honoured("agent-port", SERVER, "the port of the agent"),
+    honoured("agent-send", SERVER, "what is sent to the agent"),
     honoured("backup", SERVER, "serves only when no other server can"),
     honoured("check", SERVER, "checks the server's health"),
     honoured("disabled", SERVER, "starts in maintenance"),
@@ -26,6 +31,7 @@ pub(super) static KEYWORDS: &[Keyword] = &[
     honoured("maxconn", SERVER, "how many connections the server takes; more wait"),
     honoured("maxqueue", SERVER, "how many may wait for this server"),
     honoured("minconn", SERVER, "the limit at low load, when 'maxconn' moves with the load"),
+    honoured("no-agent-check", SERVER, "undoes 'agent-check'"),
     honoured("no-backup", SERVER, "undoes 'backup'"),
     honoured("no-check", SERVER, "undoes 'check'"),
     honoured("observe", SERVER, "watches real traffic for errors"),
@@ -102,17 +108,6 @@ pub(super) static KEYWORDS: &[Keyword] = &[
         "is not supported in this version of rolecall",
         "the state the server starts in",
     ),
-    rejected("agent-check", SERVER, because::AGENT, "asks an agent on the server"),
-    accepted("agent-addr", SERVER, "has no effect without 'agent-check'", "the agent's address"),
-    accepted(
-        "agent-inter",
-        SERVER,
-        "has no effect without 'agent-check'",
-        "time between questions to the agent",
-    ),
-    accepted("agent-port", SERVER, "has no effect without 'agent-check'", "the agent's port"),
-    accepted("agent-send", SERVER, "has no effect without 'agent-check'", "what is sent to the agent"),
-    accepted("no-agent-check", SERVER, OFF_ALREADY, "undoes 'agent-check'"),
     rejected(
         "namespace",
         SERVER,

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::tls::ServerTls;
 use super::{BackendId, Lookup};
+use crate::config::secret::Secret;
 
 /// The name of the one server that `dispatch` stands for. No server line can have it: it is what HAProxy logs
 /// where a session has no server, and pages do not show it.
@@ -33,6 +34,8 @@ pub struct Server {
     /// `resolvers`
     pub lookup: Option<Lookup>,
     pub check: Option<ServerCheck>,
+    /// `agent-check`
+    pub agent: Option<AgentCheck>,
     /// `rise` and `fall` of a server without a check: where its health counter stands, for who reads it.
     pub unchecked: RiseFall,
     /// Whose state it takes.
@@ -97,6 +100,7 @@ impl Default for Server {
             fqdn: None,
             lookup: None,
             check: None,
+            agent: None,
             unchecked: RiseFall::default(),
             track: None,
             weight: 1,
@@ -222,6 +226,17 @@ pub struct ServerCheck {
     /// What a connect of the server's own begins with.
     pub send_proxy: Option<SendProxy>,
     pub tls: Option<CheckTls>,
+}
+
+/// An agent that says how the server is to be used (section 5.2, `agent-check`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AgentCheck {
+    pub inter: Duration,
+    /// `None`: the server's own.
+    pub addr: Option<IpAddr>,
+    pub port: u16,
+    /// What it is sent once the connection stands; may hold a password.
+    pub send: Secret,
 }
 
 /// What checks of a server speak TLS with, those that do.

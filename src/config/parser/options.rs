@@ -246,10 +246,6 @@ impl<'a> Options<'a> {
 /// How many words follow the options that are known but not read.
 pub(super) const ARGUMENTS: &[(&str, usize)] = &[
     ("accept-netscaler-cip", 1),
-    ("agent-addr", 1),
-    ("agent-inter", 1),
-    ("agent-port", 1),
-    ("agent-send", 1),
     ("alpn", 1),
     ("ca-file", 1),
     ("ca-ignore-err", 1),

@@ -15,7 +15,7 @@ use crate::config::ast::{InitAddr, Proxy, Server, ServerSettings, Spanned, Speak
 use crate::config::diagnostic::{Diagnostic, Heading};
 use crate::config::keyword::Scope;
 use crate::config::lexer::{Word, expand_unquoted};
-use crate::config::model::OnError;
+use crate::config::model::{OnError, Secret};
 
 /// Reads one option.
 pub(super) type Reader = fn(&mut Context<'_>, &mut ServerSettings, &mut Options<'_>) -> Taken;
@@ -24,6 +24,21 @@ pub(super) type Reader = fn(&mut Context<'_>, &mut ServerSettings, &mut Options<
 pub(super) const READERS: &[(&str, Reader)] = &[
     ("addr", |context, server, options| {
         server.check_addr = Some(ip_address(context, options)?);
+        Some(())
+    }),
+    ("agent-addr", |context, server, options| {
+        server.agent.addr = Some(ip_address(context, options)?);
+        Some(())
+    }),
+    ("agent-check", |_, server, _| switch(&mut server.agent.check, true)),
+    ("agent-inter", |context, server, options| interval(context, &mut server.agent.inter, options)),
+    ("agent-port", |context, server, options| {
+        server.agent.port = Some(options.number(context, 0..=65_535)?);
+        Some(())
+    }),
+    ("agent-send", |context, server, options| {
+        let text = options.string(context, "'agent-send' expects a string as argument.")?;
+        server.agent.send = Some(Secret::new(text));
         Some(())
     }),
     ("backup", |_, server, _| switch(&mut server.backup, true)),
@@ -47,6 +62,10 @@ pub(super) const READERS: &[(&str, Reader)] = &[
     ("maxconn", |context, server, options| count(context, &mut server.maxconn, options)),
     ("maxqueue", |context, server, options| count(context, &mut server.maxqueue, options)),
     ("minconn", |context, server, options| count(context, &mut server.minconn, options)),
+    ("no-agent-check", |_, server, _| {
+        (server.agent.check, server.agent.send) = (false, None);
+        Some(())
+    }),
     ("no-backup", |_, server, _| switch(&mut server.backup, false)),
     ("no-check", |_, server, _| switch(&mut server.check, false)),
     ("no-check-send-proxy", |_, server, _| switch(&mut server.check_send_proxy, false)),
@@ -237,6 +256,19 @@ pub(super) fn server(
                 .heading(Heading::Place)
                 .label(track.span, "it tracks this one")
                 .help("write 'no-check' on the line, or leave 'track' out"),
+        );
+    }
+    let agent = &settings.agent;
+    if agent.check && agent.port.or(settings.check_port).unwrap_or(0) == 0 {
+        let message = format!(
+            "{} : server {} does not have agent port. Agent check has been disabled.",
+            options.subject(),
+            name.value
+        );
+        context.report(
+            Diagnostic::error(name.span, message)
+                .heading(Heading::Place)
+                .help("write 'agent-port N', or leave 'agent-check' out"),
         );
     }
     Some(Server { name, address, written_address, settings })

@@ -9,8 +9,8 @@ use super::hosts::Found;
 use crate::config::ast::{self, InitAddr, Proxy, ProxyFlags, ServerSettings, Spanned, Speaks};
 use crate::config::diagnostic::{Diagnostic, Heading};
 use crate::config::model::{
-    CheckAction, CheckMethod, DISPATCH, IpFamily, Lookup, Origin, RiseFall, SendProxy, Server, ServerAddress,
-    ServerCheck, ServerPort,
+    AgentCheck, CheckAction, CheckMethod, DISPATCH, IpFamily, Lookup, Origin, RiseFall, Secret, SendProxy,
+    Server, ServerAddress, ServerCheck, ServerPort,
 };
 use crate::config::parser::address::{Address, Family, Host, Ports};
 use crate::config::source::Span;
@@ -96,6 +96,7 @@ impl Resolver<'_, '_> {
             check: settings
                 .check
                 .then(|| ServerCheck { tls: tls.checks, ..self.server_check(proxy, server, check) }),
+            agent: settings.agent.check.then(|| self.agent(proxy, server)),
             unchecked: rise_fall(settings),
             track: None,
             weight: settings.weight.unwrap_or(defaults.weight),
@@ -232,6 +233,19 @@ impl Resolver<'_, '_> {
             port: settings.check_port,
             send_proxy: check_header(settings),
             tls: None,
+        }
+    }
+
+    /// `addr` and `port` are the agent's too where it has none of its own, as in HAProxy.
+    fn agent(&mut self, proxy: &Proxy, server: &ast::Server) -> AgentCheck {
+        let settings = &server.settings;
+        let agent = &settings.agent;
+        let addr = agent.addr.as_ref().or(settings.check_addr.as_ref());
+        AgentCheck {
+            inter: agent.inter.unwrap_or(ServerCheck::default().inter),
+            addr: addr.and_then(|address| self.ip(address, proxy, server)),
+            port: agent.port.or(settings.check_port).unwrap_or(0),
+            send: agent.send.clone().unwrap_or_else(|| Secret::new([])),
         }
     }
 

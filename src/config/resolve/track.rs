@@ -124,7 +124,7 @@ fn track(
         end = *next;
     }
     let settings = &sections[end.0].servers[end.1].settings;
-    if settings.check || settings.track.is_some() {
+    if settings.check || settings.agent.check || settings.track.is_some() {
         return Ok(leader);
     }
     let leader = name(leader);

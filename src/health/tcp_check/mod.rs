@@ -26,6 +26,8 @@ mod replies;
 mod script;
 mod text;
 
+pub(super) use text::bounded;
+
 pub use engine::{Asks, Engine, Mode};
 pub use http_expect::Present;
 pub use script::{login, rehearse, repeatable};

@@ -111,7 +111,7 @@ pub(super) fn masked(text: String, rules: &[CheckRule]) -> String {
 }
 
 /// Cut to HAProxy's length, between characters, and where a text of the C library ends.
-pub(super) fn bounded(mut text: String) -> String {
+pub(in crate::health) fn bounded(mut text: String) -> String {
     let mut end = text.find('\0').unwrap_or(text.len()).min(LONGEST);
     while !text.is_char_boundary(end) {
         end -= 1;

@@ -11,6 +11,7 @@
 //! client, and clients are bounded by `stats maxconn`. The control thread owns the published snapshot: whatever
 //! changes it is done there, between two other things it does, so that there is one writer.
 
+mod agents;
 mod clear;
 mod dynamic;
 mod fqdn;
@@ -42,6 +43,7 @@ use crate::stats::Details;
 use crate::stats::action::Change;
 use crate::time::Tick;
 
+pub use agents::Agents;
 pub use process::Known;
 pub use socket::CommandSockets;
 

@@ -58,11 +58,7 @@ pub(super) fn order(control: &mut Control, name: &ServerName, order: Result<Serv
                 return subject.set_weight(control, weight).map(|()| String::new());
             }
             ServerOrder::Checks(switch) => return subject.switch_checks(control, switch),
-            ServerOrder::Agent(Switch::On) => {
-                return Err("Agent was not configured on this server, cannot enable.\n".to_owned());
-            }
-            ServerOrder::Agent(Switch::Off) => {}
-            ServerOrder::Only(text) => return Ok(text),
+            ServerOrder::Agent(change) => return super::agents::change(control, subject, change),
             ServerOrder::Fqdn(name) => return super::fqdn::rename(control, subject, &name),
             ServerOrder::Address(address) => return move_to(control, subject, &address),
             ServerOrder::Tls(switch) => return super::tls::switch(control, subject, switch),
@@ -108,8 +104,8 @@ pub(super) struct Subject<'a> {
     pub(super) place: Place,
     pub(super) backend: &'a Backend,
     pub(super) config: &'a Server,
-    view: &'a BackendView,
-    live: &'a Arc<ServerLive>,
+    pub(super) view: &'a BackendView,
+    pub(super) live: &'a Arc<ServerLive>,
 }
 
 impl<'a> Subject<'a> {
@@ -128,14 +124,14 @@ impl<'a> Subject<'a> {
         self.live.admin()
     }
 
-    pub(super) fn set_state(self, control: &Control, state: State) {
+    /// Whether that is not so yet.
+    pub(super) fn would_change(self, state: State) -> bool {
         let was = self.live.admin();
-        let is = match state {
-            State::Ready => was & !(admin::FORCED_MAINT | admin::FORCED_DRAIN),
-            State::Drain => (was | admin::FORCED_DRAIN) & !admin::FORCED_MAINT,
-            State::Maintenance => (was | admin::FORCED_MAINT) & !admin::FORCED_DRAIN,
-        };
-        self.set_bits(control, is);
+        bits_after(was, state) != was
+    }
+
+    pub(super) fn set_state(self, control: &Control, state: State) {
+        self.set_bits(control, bits_after(self.live.admin(), state));
     }
 
     /// What the operator wants of it, with all that follows.
@@ -160,14 +156,21 @@ impl<'a> Subject<'a> {
     }
 
     fn enter_maintenance(self, control: &Control, bits: u8) {
+        let was_down = self.live.operation() == Operation::Stopped;
         self.live.set_admin(bits);
         self.live.set_operation(Operation::Stopped);
         self.live.update_health(|health| {
             health.counter = 0;
             health.in_progress = false;
-            health.last_change = Tick::now();
+            if !was_down {
+                health.last_change = Tick::now();
+                health.down_transitions += 1;
+            }
         });
-        self.tell(control, ServerChange::Maintenance { left: self.left() });
+        self.tell(control, ServerChange::Maintenance { was_down, left: self.left() });
+        if was_down {
+            return;
+        }
         if self.config.on_marked_down_shutdown_sessions {
             let key = self.live.key;
             control.workers.broadcast(|| Command::Cut(key, CutReason::MarkedDown));
@@ -178,13 +181,14 @@ impl<'a> Subject<'a> {
     /// the maintenance counts no more, so it comes up with its next check, which is made at once.
     fn leave_maintenance(self, control: &Control, bits: u8) {
         let now = Tick::now();
+        let vetoed = self.live.agent().vetoes();
         let waits_for_proof = self.view.guarding.needs_proof() && self.config.check.is_some();
         self.live.update_health(|health| {
             health.downtime_ms += now.since(health.last_change).as_millis() as u64;
             health.last_change = now;
             health.counter = if waits_for_proof { health.rise.saturating_sub(1) } else { health.rise };
         });
-        if waits_for_proof {
+        if waits_for_proof || vetoed {
             self.live.set_operation(Operation::Stopped);
         } else if self.config.slowstart.is_zero() {
             self.live.set_operation(Operation::Running);
@@ -194,13 +198,11 @@ impl<'a> Subject<'a> {
         }
         self.live.set_admin(bits);
         let draining = bits & admin::DRAIN != 0;
-        self.tell(control, ServerChange::Returned { up: !waits_for_proof, draining });
+        self.tell(control, ServerChange::Returned { up: !waits_for_proof && !vetoed, draining });
     }
 
     /// Its next check starts from there.
     pub(super) fn force(self, control: &Control, forced: Forced) {
-        let before = self.usable();
-        let now = Tick::now();
         let operation = match forced {
             Forced::Up => Operation::Running,
             Forced::Stopping => Operation::Stopping,
@@ -209,23 +211,35 @@ impl<'a> Subject<'a> {
         if self.live.admin() & admin::MAINT != 0 {
             return;
         }
-        let was = self.live.operation();
         self.live.update_health(|health| {
             health.counter =
                 if forced == Forced::Down { 0 } else { (health.rise + health.fall).saturating_sub(1) };
+        });
+        self.turn_by_hand(control, operation);
+    }
+
+    /// The operator has the server in that state, whatever checks and agents have found.
+    pub(super) fn turn_by_hand(self, control: &Control, operation: Operation) {
+        if self.live.admin() & admin::MAINT != 0 {
+            return;
+        }
+        let before = self.usable();
+        let now = Tick::now();
+        let was = self.live.operation();
+        self.live.update_health(|health| {
             if was == Operation::Stopped && operation != Operation::Stopped {
                 health.downtime_ms += now.since(health.last_change).as_millis() as u64;
             }
             if was != operation {
                 health.last_change = now;
-                health.down_transitions += u64::from(forced == Forced::Down);
+                health.down_transitions += u64::from(operation == Operation::Stopped);
             }
         });
         self.live.set_operation(operation);
         if was != operation {
             self.tell(control, ServerChange::Forced { operation, left: self.left() });
         }
-        if forced == Forced::Down && self.config.on_marked_down_shutdown_sessions {
+        if operation == Operation::Stopped && self.config.on_marked_down_shutdown_sessions {
             let key = self.live.key;
             control.workers.broadcast(|| Command::Cut(key, CutReason::MarkedDown));
         }
@@ -233,7 +247,7 @@ impl<'a> Subject<'a> {
         self.stands_otherwise(control, before);
     }
 
-    fn set_weight(self, control: &Control, weight: Weight) -> Result<(), Fault> {
+    pub(super) fn set_weight(self, control: &Control, weight: Weight) -> Result<(), Fault> {
         let initial = self.config.weight;
         let weight = match weight {
             Weight::Absolute(weight) => weight,
@@ -247,6 +261,9 @@ impl<'a> Subject<'a> {
         };
         if is_static && weight != 0 && weight != initial {
             return Err(STATIC.to_owned());
+        }
+        if weight == self.live.weight() {
+            return Ok(());
         }
         let before = self.usable();
         self.live.set_weight(weight);
@@ -343,6 +360,14 @@ const NO_FAMILY: &str =
     "Update for the current server address family is only supported through configuration file";
 
 const STATIC: &str = "Backend is using a static LB algorithm and only accepts weights '0%' and '100%'.\n";
+
+fn bits_after(was: u8, state: State) -> u8 {
+    match state {
+        State::Ready => was & !(admin::FORCED_MAINT | admin::FORCED_DRAIN),
+        State::Drain => (was | admin::FORCED_DRAIN) & !admin::FORCED_MAINT,
+        State::Maintenance => (was | admin::FORCED_MAINT) & !admin::FORCED_DRAIN,
+    }
+}
 
 /// `set server ... addr`
 fn move_to(control: &mut Control, subject: Subject<'_>, wanted: &Address) -> Result<String, Fault> {

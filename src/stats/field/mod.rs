@@ -10,8 +10,8 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::rows::{BackendRow, Details, FrontendRow, Row, ServerRow};
 use crate::config::model::{Balance, Mode, ServerAddress, ServerPort};
-use crate::state::CheckStatus;
 use crate::state::counters::Traffic;
+use crate::state::{AgentRecord, CheckStatus};
 use crate::time::Tick;
 
 /// One cell.
@@ -166,6 +166,21 @@ fn counted(server: &ServerRow<'_>, value: Value) -> Value {
 /// What checks have found stands only while they run.
 fn checked(server: &ServerRow<'_>, value: Value) -> Value {
     if server.is_checked() { value } else { Value::Empty }
+}
+
+/// What an agent has said stands only while it is asked.
+fn asked(server: &ServerRow<'_>, value: impl FnOnce(&AgentRecord) -> Value) -> Value {
+    if server.agent.enabled() { value(&server.agent) } else { Value::Empty }
+}
+
+fn agent_status(agent: &AgentRecord) -> Value {
+    let running = if agent.in_progress { "* " } else { "" };
+    Value::Text(format!("{running}{}", agent.status.name()))
+}
+
+/// Agents have no codes.
+fn agent_code(agent: &AgentRecord) -> Value {
+    if agent.status.reports_code() { Value::U32(0) } else { Value::Empty }
 }
 
 fn check_status(server: &ServerRow<'_>) -> Value {

@@ -2,10 +2,11 @@
 //! what. Tools find columns by this order or by these names, so nothing here is ours to choose.
 
 use super::{
-    Field, Value::Empty, Value::Text, Value::U32, Value::U64, address, algorithm, check_code, check_duration,
-    check_status, checked, column, connections_needed, cookie, counted, http, last_check, last_session,
-    limit, mode, rate, seconds, text,
+    Field, Value::Empty, Value::Text, Value::U32, Value::U64, address, agent_code, agent_status, algorithm,
+    asked, check_code, check_duration, check_status, checked, column, connections_needed, cookie, counted,
+    http, last_check, last_session, limit, mode, rate, seconds, text,
 };
+use crate::state::AgentRecord;
 
 /// HAProxy's own columns; [`MODULE_FIELDS`] follow after a `-`.
 pub static FIELDS: &[Field] = &[
@@ -149,7 +150,7 @@ pub static FIELDS: &[Field] = &[
         .backend(|b| last_session(&b.view.live.traffic, b.now))
         .server(|s| last_session(&s.live.traffic, s.now)),
     column("last_chk", "MOP").server(last_check),
-    column("last_agt", "MOP"),
+    column("last_agt", "MOP").server(|s| asked(s, |agent| text(&agent.info))),
     column("qtime", "MaP")
         .backend(|b| U32(b.view.live.traffic.mean(|traffic| &traffic.queue_time)))
         .server(|s| U32(s.live.traffic.mean(|traffic| &traffic.queue_time))),
@@ -160,17 +161,17 @@ pub static FIELDS: &[Field] = &[
     column("ttime", "MaP")
         .backend(|b| U32(b.view.live.traffic.mean(|traffic| &traffic.total_time)))
         .server(|s| U32(s.live.traffic.mean(|traffic| &traffic.total_time))),
-    column("agent_status", "MOP"),
-    column("agent_code", "MOP"),
-    column("agent_duration", "MDP"),
+    column("agent_status", "MOP").server(|s| asked(s, agent_status)),
+    column("agent_code", "MOP").server(|s| asked(s, agent_code)),
+    column("agent_duration", "MDP").server(|s| asked(s, |agent| U64(agent.duration_ms.unwrap_or(0)))),
     column("check_desc", "MOP").server(|s| checked(s, text(s.health.status.description()))),
-    column("agent_desc", "MOP"),
+    column("agent_desc", "MOP").server(|s| asked(s, |agent| text(agent.status.description()))),
     column("check_rise", "CGS").server(|s| checked(s, U32(s.health.rise))),
     column("check_fall", "CGS").server(|s| checked(s, U32(s.health.fall))),
     column("check_health", "CGS").server(|s| checked(s, U32(s.health.counter))),
-    column("agent_rise", "CGS"),
-    column("agent_fall", "CGS"),
-    column("agent_health", "CGS"),
+    column("agent_rise", "CGS").server(|s| asked(s, |_| U32(AgentRecord::RISE_FALL))),
+    column("agent_fall", "CGS").server(|s| asked(s, |_| U32(AgentRecord::RISE_FALL))),
+    column("agent_health", "CGS").server(|s| asked(s, |agent| U32(agent.counter()))),
     column("addr", "CGS").server(address),
     column("cookie", "CNS").server(cookie),
     column("mode", "CGS")
