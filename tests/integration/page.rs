@@ -51,6 +51,10 @@ fn a_form_changes_servers_where_stats_admin_lets_it() {
     assert_eq!(submit(admin, "Referer: http://elsewhere.example/\r\n", form), "/;st=DENY");
     assert_eq!(submit(scoped, "", form), "/;st=ERRP", "what is out of its scope is not there");
     assert_eq!(status(), "UP");
+    for action in ["dagent", "eagent", "arunn", "adown"] {
+        let form = format!("s=redis1&action={action}&b=redis_backend");
+        assert_eq!(submit(admin, "", &form), "/;st=NONE", "it has no agent");
+    }
 
     assert_eq!(submit(admin, "", form), "/;st=DONE");
     assert_eq!(status(), "MAINT");

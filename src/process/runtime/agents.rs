@@ -131,12 +131,7 @@ pub(super) fn change(
 ) -> Result<String, Fault> {
     let live = subject.live;
     if let AgentChange::Switch(switch) = change {
-        if switch == Switch::On && subject.config.agent.is_none() {
-            return Err("Agent was not configured on this server, cannot enable.\n".to_owned());
-        }
-        live.update_agent(|agent| agent.off = switch == Switch::Off);
-        control.checks.ask_agent_now(live.key);
-        return Ok(String::new());
+        return self::switch(control, subject, switch).map(|()| String::new());
     }
     let full_stop = matches!(change, AgentChange::Health(_) | AgentChange::Send(_));
     if !live.agent().enabled() {
@@ -164,9 +159,18 @@ pub(super) fn change(
     Ok(String::new())
 }
 
+pub(super) fn switch(control: &Control, subject: Subject<'_>, switch: Switch) -> Result<(), Fault> {
+    if switch == Switch::On && subject.config.agent.is_none() {
+        return Err("Agent was not configured on this server, cannot enable.\n".to_owned());
+    }
+    subject.live.update_agent(|agent| agent.off = switch == Switch::Off);
+    control.checks.ask_agent_now(subject.live.key);
+    Ok(())
+}
+
 /// What the agent is to have said. `up` brings a server up that its checks have down, as in HAProxy; not so where
 /// clients only come after proof.
-fn force(control: &Control, subject: Subject<'_>, forced: AgentForced) -> Result<(), Fault> {
+pub(super) fn force(control: &Control, subject: Subject<'_>, forced: AgentForced) -> Result<(), Fault> {
     let operation = match forced {
         AgentForced::Up => Operation::Running,
         AgentForced::Down => Operation::Stopped,

@@ -1,7 +1,8 @@
 //! What the forms of stats pages ask for (`stats admin`): as on the runtime socket, server by server.
 
+use super::agents;
 use super::servers::{self, Subject};
-use crate::api::request::{Forced, ServerName, State, Switch};
+use crate::api::request::{AgentForced, Forced, ServerName, State, Switch};
 use crate::process::control::Control;
 use crate::state::{Snapshot, admin};
 use crate::stats::action::{Action, Change, Code, Order};
@@ -54,6 +55,7 @@ fn apply(
 ) -> bool {
     let bits = subject.admin();
     let is_tracking = subject.config.track.is_some();
+    let has_agent = subject.live.agent().enabled();
     match action {
         Action::Ready => subject.set_state(control, State::Ready),
         Action::Drain => subject.set_state(control, State::Drain),
@@ -77,6 +79,12 @@ fn apply(
         Action::ForceUp if !is_tracking => subject.force(control, Forced::Up),
         Action::ForceNoBalance if !is_tracking => subject.force(control, Forced::Stopping),
         Action::ForceDown if !is_tracking => subject.force(control, Forced::Down),
+        Action::AgentOff if subject.config.agent.is_some() => {
+            return agents::switch(control, subject, Switch::Off).is_ok();
+        }
+        Action::AgentOn => return agents::switch(control, subject, Switch::On).is_ok(),
+        Action::AgentUp if has_agent => return agents::force(control, subject, AgentForced::Up).is_ok(),
+        Action::AgentDown if has_agent => return agents::force(control, subject, AgentForced::Down).is_ok(),
         Action::Shutdown => super::cut_at_server(control, snapshot, name),
         _ => return false,
     }
