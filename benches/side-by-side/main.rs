@@ -61,9 +61,14 @@ fn main() {
     let chosen =
         |subject: &Subject| *subject == Subject::Haproxy || wanted(&arguments.subjects, subject.name());
     let (redis, _process) = redis();
-    let running: Vec<_> = Subject::present().into_iter().filter(chosen).map(|s| s.start(redis)).collect();
+    let subjects: Vec<Subject> = Subject::present().into_iter().filter(chosen).collect();
+    let loads: Vec<_> = LOADS.iter().filter(|load| wanted(&arguments.cases, load.name)).collect();
+    let running: Vec<_> = match loads.is_empty() {
+        true => Vec::new(),
+        false => subjects.iter().map(|subject| subject.start(redis)).collect(),
+    };
     let mut table = Table::default();
-    for load in LOADS.iter().filter(|load| wanted(&arguments.cases, load.name)) {
+    for load in loads {
         // The first round warms caches and is not counted.
         for round in 0..=arguments.rounds {
             eprintln!("{}: round {round} of {}", load.name, arguments.rounds);
@@ -77,10 +82,9 @@ fn main() {
         table.print(load, &running);
     }
     drop(running);
-    let others: Vec<Subject> = Subject::present().into_iter().filter(chosen).collect();
     for (name, case) in footprint::CASES.iter().filter(|(name, _)| wanted(&arguments.cases, name)) {
         eprintln!("{name}");
-        case(redis, &others, &mut table.verdicts);
+        case(redis, &subjects, &mut table.verdicts);
     }
     verdict::print(&table.verdicts);
     if let Some(path) = arguments.json

@@ -1,6 +1,6 @@
 //! Who is measured: each with one thread, in front of the same server.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -22,6 +22,17 @@ pub enum Subject {
     Nginx,
     Uring,
     Epoll,
+    /// With `option splice-auto`.
+    UringSplice,
+    EpollSplice,
+}
+
+/// What a process has open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Descriptors {
+    /// Both ends of every pipe.
+    pub pipes: usize,
+    pub others: usize,
 }
 
 /// A subject that serves.
@@ -32,6 +43,8 @@ pub struct Running {
     process: Option<Process>,
     pub directory: TempDir,
 }
+
+const SPLICE: &str = "    option splice-auto\n";
 
 const NGINX_MODULE: &str = "/usr/lib/nginx/modules/ngx_stream_module.so";
 
@@ -62,12 +75,24 @@ impl Subject {
             Subject::Nginx => "nginx",
             Subject::Uring => "uring",
             Subject::Epoll => "epoll",
+            Subject::UringSplice => "uring-splice",
+            Subject::EpollSplice => "epoll-splice",
+        }
+    }
+
+    /// The same with `option splice-auto`.
+    pub fn splicing(self) -> Option<Subject> {
+        match self {
+            Subject::Haproxy => Some(Subject::HaproxySplice),
+            Subject::Uring => Some(Subject::UringSplice),
+            Subject::Epoll => Some(Subject::EpollSplice),
+            _ => None,
         }
     }
 
     /// Whether it is ours.
     pub fn is_rolecall(self) -> bool {
-        matches!(self, Subject::Uring | Subject::Epoll)
+        matches!(self, Subject::Uring | Subject::Epoll | Subject::UringSplice | Subject::EpollSplice)
     }
 
     /// Starts it in front of `redis`.
@@ -127,9 +152,13 @@ impl Running {
     }
 
     /// Open descriptors.
-    pub fn descriptors(&self) -> usize {
-        let Some(process) = &self.process else { return 0 };
-        std::fs::read_dir(format!("/proc/{}/fd", process.id())).map_or(0, Iterator::count)
+    pub fn descriptors(&self) -> Descriptors {
+        let id = self.process.as_ref().map_or(0, Process::id);
+        let entries = std::fs::read_dir(format!("/proc/{id}/fd")).into_iter().flatten().flatten();
+        let is_pipe = |target: &PathBuf| target.to_string_lossy().starts_with("pipe:");
+        let targets = entries.filter_map(|entry| std::fs::read_link(entry.path()).ok());
+        let (pipes, others): (Vec<_>, Vec<_>) = targets.partition(is_pipe);
+        Descriptors { pipes: pipes.len(), others: others.len() }
     }
 
     /// Memory of the process itself, in KiB: what it does not share with others.
@@ -165,7 +194,9 @@ fn haproxy(subject: Subject, port: u16, (global, maxconn): (&str, u32), servers:
     let (relay, splice) = match subject {
         Subject::Uring => ("    tune.relay uring\n", ""),
         Subject::Epoll => ("    tune.relay epoll\n", ""),
-        Subject::HaproxySplice => ("", "    option splice-auto\n"),
+        Subject::UringSplice => ("    tune.relay uring\n", SPLICE),
+        Subject::EpollSplice => ("    tune.relay epoll\n", SPLICE),
+        Subject::HaproxySplice => ("", SPLICE),
         _ => ("", ""),
     };
     format!(

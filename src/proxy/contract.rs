@@ -195,8 +195,8 @@ pub enum Op {
     /// could not take yet: a server that is cut off gets no further command. A FIN that waited behind them
     /// goes out.
     Discard(Side),
-    /// Tell `Event::Quiet` when nothing has come from the server for `Duration`, or it is gone, and the client's
-    /// kernel has acknowledged everything.
+    /// Tell `Event::Quiet` when nothing has come from the server for `Duration` and nothing waits to be read, or it
+    /// is gone, and the client's kernel has acknowledged everything.
     ReportQuiet(Duration),
     /// Nothing more goes from that side to the other one (freeze): it is not read, and what was read before and
     /// the other one could not take yet stays here. A FIN of it waits likewise; its RST is told as ever.

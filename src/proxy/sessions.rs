@@ -467,6 +467,11 @@ impl Worker {
             }
             return;
         }
+        // A worker that got no processor time, or had no buffer left, has not heard what the server said meanwhile.
+        if !occupant.server_gone && engine.is_behind(slot) {
+            drain.look_at = self.now + Duration::from_millis(1);
+            return;
+        }
         occupant.drain = None;
         self.handle(slot, Event::Quiet, engine);
     }

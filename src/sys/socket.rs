@@ -58,6 +58,11 @@ pub fn peek(socket: &impl AsFd, into: &mut [u8]) -> Moved {
     }
 }
 
+/// Whether there are bytes to take.
+pub fn has_bytes(socket: &impl AsFd) -> bool {
+    matches!(peek(socket, &mut [0]), Moved::Bytes(_))
+}
+
 /// Takes what is there, at most `into.len()` bytes, which must not be zero.
 pub fn receive(socket: &impl AsFd, into: &mut [u8]) -> Moved {
     loop {
@@ -174,10 +179,11 @@ mod tests {
         one.set_nonblocking(true).unwrap();
         let mut into = [0; 8];
         assert_eq!(receive(&one, &mut into), Moved::Later);
-        assert_eq!(peek(&one, &mut into), Moved::Later);
+        assert!(peek(&one, &mut into) == Moved::Later && !has_bytes(&one));
         other.write_all(b"abc").unwrap();
         one.set_nonblocking(false).unwrap();
         assert_eq!((peek(&one, &mut into), &into[..3]), (Moved::Bytes(3), &b"abc"[..]));
+        assert!(has_bytes(&one));
         assert_eq!(receive(&one, &mut into), Moved::Bytes(3));
         drop(other);
         assert_eq!(receive(&one, &mut into), Moved::End);

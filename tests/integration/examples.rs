@@ -78,16 +78,22 @@ fn loses_no_write(example: &str) {
     // The old master stays one for ten more seconds.
     writers.write(300, SOON);
     let written = writers.stop();
-    let told: serde_json::Value =
-        serde_json::from_str(&ask(&socket, "show failovers redis_backend json")).expect("JSON");
-    let record = &told[0]["failovers"][0];
+    // There may be attempts before it that came to nothing: a Sentinel that gets no time to run gives one up.
+    let (told, record) = eventually("the record of it", SOON, || {
+        let told = ask(&socket, "show failovers redis_backend json");
+        let told: serde_json::Value = serde_json::from_str(&told).ok()?;
+        let wanted =
+            |record: &&serde_json::Value| record["ending"] == "switched" && record["from"] == "redis1";
+        let record = told[0]["failovers"].as_array()?.iter().find(wanted)?.clone();
+        Some((told, record))
+    });
     let new = record["to"].as_str().and_then(|name| name.strip_prefix("redis")).expect("a server");
     let new: usize = new.parse().expect("its number");
     assert_eq!(lost(&written, topology.ports()[new - 1], None), 0, "{told}");
     for writer in &written {
         assert_eq!((writer.refused.len(), writer.ended.len()), (0, 1), "{}", rolecall.output());
     }
-    assert_eq!((&record["ending"], &record["sessions_cut"]), (&"switched".into(), &4.into()), "{told}");
+    assert_eq!(record["sessions_cut"], 4, "{told}");
     let ms = |name: &str| record[name].as_u64().unwrap_or_else(|| panic!("no {name} in {told}"));
     assert!(ms("frozen_ms") <= ms("selected_ms") && ms("selected_ms") <= ms("promoted_ms"), "{told}");
     assert!(ms("promoted_ms") <= ms("cut_ms") && ms("promoted_ms") <= ms("first_client_ms"), "{told}");

@@ -279,6 +279,11 @@ impl Engine for Readiness {
         waiting + end.socket.as_ref().map_or(0, socket::unacknowledged)
     }
 
+    fn is_behind(&self, slot: Slot) -> bool {
+        let link = self.links.get(slot as usize).and_then(Option::as_ref);
+        link.and_then(|link| link.server.socket.as_ref()).is_some_and(socket::has_bytes)
+    }
+
     fn client(&self, slot: Slot) -> Option<BorrowedFd<'_>> {
         let link = self.links.get(slot as usize)?.as_ref()?;
         link.client.socket.as_ref().map(AsFd::as_fd)

@@ -76,6 +76,9 @@ pub trait Engine {
     /// Bytes on their way to that side: those that wait here, and those its kernel has not acknowledged.
     fn outstanding(&self, slot: Slot, side: Side) -> usize;
 
+    /// Whether bytes of the server's wait in the kernel for us to read them.
+    fn is_behind(&self, slot: Slot) -> bool;
+
     /// The client's socket, to look at what it has said before [`Op::Relay`] without taking it.
     fn client(&self, slot: Slot) -> Option<BorrowedFd<'_>>;
 

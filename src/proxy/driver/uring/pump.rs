@@ -103,7 +103,7 @@ impl Pump {
                 }
                 return flags.unset(Flags::FED);
             }
-            Err(Errno::ECANCELED | Errno::EAGAIN | Errno::EINTR) => {}
+            Err(errno) if is_passing(errno) => {}
             Err(errno) => self.over(slot, link, side, Some(errno)),
         }
         self.regulate(slot, link, side);
@@ -213,9 +213,7 @@ impl Pump {
         let end = link.end_mut(side);
         end.flags.unset(Flags::AWAITED);
         match sent.result {
-            Err(errno) if !matches!(errno, Errno::EAGAIN | Errno::EINTR) => {
-                self.break_off(slot, link, side, errno)
-            }
+            Err(errno) if !is_passing(errno) => self.break_off(slot, link, side, errno),
             _ if self.ring.is_short(sent) => {
                 let waiting = end.waiting.get_or_insert_default();
                 self.ring.copy_rest(sent, &mut waiting.bytes);
@@ -261,7 +259,7 @@ impl Pump {
         waiting.flight = None;
         let rest = parcel.rest();
         match (result, &end.socket) {
-            (Err(errno), _) if !matches!(errno, Errno::ECANCELED | Errno::EAGAIN | Errno::EINTR) => {
+            (Err(errno), _) if !is_passing(errno) => {
                 end.waiting = None;
                 self.break_off(slot, link, side, errno);
             }
@@ -396,6 +394,11 @@ impl Pump {
             self.unread.push((slot, turn));
         }
     }
+}
+
+/// Whether an operation has done nothing though its socket is well: it can be asked for again.
+pub(super) fn is_passing(errno: Errno) -> bool {
+    matches!(errno, Errno::ECANCELED | Errno::EAGAIN | Errno::EINTR)
 }
 
 /// Whether `source` should be read, for `sink` to get it.
