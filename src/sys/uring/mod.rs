@@ -91,6 +91,7 @@ mod kind {
     pub(super) const SEND: u64 = 3;
     /// Nobody waits for it.
     pub(super) const QUIET: u64 = 4;
+    pub(super) const WATCH: u64 = 5;
 }
 
 fn word(kind: u64, tag: Tag) -> u64 {
@@ -242,6 +243,7 @@ impl Ring {
             let tag = entry.user_data() & ((1 << TAG_BITS) - 1);
             let outcome = match entry.user_data() >> TAG_BITS {
                 kind::POLL => Outcome::Ready(count(&entry)),
+                kind::WATCH => Outcome::Hung { how: count(&entry), goes_on: cqueue::more(entry.flags()) },
                 kind::RECEIVE => self.received(&entry),
                 kind::FLIGHT => match self.flights.try_remove(tag as usize) {
                     Some(flight) => {
