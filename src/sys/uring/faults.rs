@@ -105,7 +105,7 @@ impl Faults {
             kind::RECEIVE if self.strikes(Fault::NoBuffer) => Errno::ENOBUFS,
             kind::QUIET => return false,
             _ if self.strikes(Fault::Cancelled) => Errno::ECANCELED,
-            kind::POLL => return self.let_through(word),
+            kind::POLL | kind::WATCH => return self.let_through(word),
             _ if self.strikes(Fault::Passing) => [Errno::EAGAIN, Errno::EINTR][self.below(2) as usize],
             kind::SEND => return false,
             _ => return self.let_through(word),

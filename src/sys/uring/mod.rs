@@ -93,6 +93,7 @@ mod kind {
     pub(super) const SEND: u64 = 3;
     /// Nobody waits for it.
     pub(super) const QUIET: u64 = 4;
+    pub(super) const WATCH: u64 = 5;
 }
 
 fn word(kind: u64, tag: Tag) -> u64 {
@@ -277,6 +278,9 @@ impl Ring {
             let tag = completion.tag();
             let outcome = match completion.kind() {
                 kind::POLL => Outcome::Ready(completion.count()),
+                kind::WATCH => {
+                    Outcome::Hung { how: completion.count(), goes_on: cqueue::more(completion.flags) }
+                }
                 kind::RECEIVE => self.received(completion),
                 kind::FLIGHT => match self.flights.try_remove(tag as usize) {
                     Some(flight) => {

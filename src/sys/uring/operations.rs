@@ -69,6 +69,13 @@ impl Ring {
         self.push(&poll.user_data(word(kind::POLL, tag)));
     }
 
+    /// Tells of a socket's FIN and of its failure, each when it comes and not again: a [`Ring::poll`] for the failure
+    /// alone would tell of a FIN at once, and as often as it is asked (the kernel adds POLLRDHUP to every poll).
+    pub fn watch(&mut self, socket: &Socket, tag: Tag) {
+        let poll = opcode::PollAdd::new(Fd(number(socket)), libc::POLLRDHUP as u32).multi(true).build();
+        self.push(&poll.user_data(word(kind::WATCH, tag)));
+    }
+
     /// Receives into the ring's buffers.
     pub fn receive(&mut self, socket: &Socket, reception: Reception, tag: Tag) {
         #[cfg(test)]
@@ -133,6 +140,11 @@ impl Ring {
     /// Ends a poll.
     pub fn cancel_poll(&mut self, tag: Tag) {
         self.cancel(word(kind::POLL, tag));
+    }
+
+    /// Ends a watch.
+    pub fn cancel_watch(&mut self, tag: Tag) {
+        self.cancel(word(kind::WATCH, tag));
     }
 
     /// Ends a copy's way; it lands, with what had gone.

@@ -72,6 +72,8 @@ pub struct Done {
 pub enum Outcome {
     /// A poll: what is ready, as poll(2) has it.
     Ready(Result<u32, Errno>),
+    /// A watch: what is true of the other end, as poll(2) has it. `goes_on`: it tells of the next change, too.
+    Hung { how: Result<u32, Errno>, goes_on: bool },
     /// A receive. `goes_on`: there will be more of the same operation.
     Received { what: Result<Option<Chunk>, Errno>, goes_on: bool },
     /// A [`Ring::send_owned`] is over; `parcel` knows how much has gone.

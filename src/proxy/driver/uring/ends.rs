@@ -56,7 +56,7 @@ impl Pump {
             self.ring.cancel_poll(own);
         }
         if end.flags.has(Flags::WATCHED) {
-            self.ring.cancel_poll(watch);
+            self.ring.cancel_watch(watch);
         }
         if let Some((flight, _)) = end.waiting.and_then(|waiting| waiting.flight) {
             self.ring.cancel_flight(flight);
@@ -127,7 +127,6 @@ impl Pump {
     /// Looks after a client that is still not read: for its FIN before the relay, and for its RST.
     pub(super) fn watch(&mut self, slot: Slot, link: &mut Link) {
         let mark = link.mark(slot, Kind::Watch, Side::Client);
-        let waits = link.stage == Stage::Waiting;
         let client = &mut link.client;
         let Some(socket) = &client.socket else { return };
         let read = client.flags.is_read() && !client.flags.has(Flags::CANCELLING);
@@ -138,16 +137,22 @@ impl Pump {
         {
             return;
         }
-        let fin = waits && !client.flags.has(Flags::FORETOLD);
         client.flags.set(Flags::WATCHED);
-        self.ring.poll(socket, if fin { libc_poll::RDHUP as u32 } else { 0 }, mark.tag());
+        self.ring.watch(socket, mark.tag());
     }
 
-    /// What that poll has found.
-    pub(super) fn watched(&mut self, slot: Slot, link: &mut Link, ready: Result<u32, Errno>) {
-        link.client.flags.unset(Flags::WATCHED);
-        let ready = match ready {
-            Ok(ready) => ready,
+    /// What that has found.
+    pub(super) fn watched(
+        &mut self,
+        slot: Slot,
+        link: &mut Link,
+        (how, goes_on): (Result<u32, Errno>, bool),
+    ) {
+        if !goes_on {
+            link.client.flags.unset(Flags::WATCHED);
+        }
+        let how = match how {
+            Ok(how) => how,
             // Nobody else would tell of this client's end.
             Err(errno) if is_passing(errno) => return self.unread.push((slot, link.turn)),
             Err(_) => return,
@@ -156,7 +161,7 @@ impl Pump {
             // Whoever reads finds it.
             return;
         }
-        if ready & ERRORS != 0
+        if how & ERRORS != 0
             && let Some(errno) = link.client.socket.as_ref().and_then(socket::take_error)
         {
             return self.over(slot, link, Side::Client, Some(errno));
@@ -167,7 +172,7 @@ impl Pump {
             let said_nothing = client.socket.as_ref().is_some_and(socket::ends_at_once);
             self.tell(slot, if said_nothing { Event::LeftUnserved } else { Event::Eof(Side::Client) });
         }
-        if ready & ERRORS == 0 {
+        if !goes_on && how & ERRORS == 0 {
             self.unread.push((slot, link.turn));
         }
     }

@@ -42,7 +42,7 @@ impl Flags {
     pub(super) const TIMED_OUT: Flags = Flags(1 << 13);
     /// The last send to it tells when it is through.
     pub(super) const AWAITED: Flags = Flags(1 << 14);
-    /// A poll looks after it while it is not read.
+    /// A watch looks after it while it is not read.
     pub(super) const WATCHED: Flags = Flags(1 << 15);
     /// It is read message by message, so that what it sends is bounded.
     pub(super) const STEPWISE: Flags = Flags(1 << 16);

@@ -228,7 +228,7 @@ impl Completions {
                 self.pump.received(slot, link, mark.side, what);
             }
             Outcome::Landed { parcel, result } => self.pump.landed(slot, link, mark.side, (parcel, result)),
-            Outcome::Ready(ready) if mark.kind == Kind::Watch => self.pump.watched(slot, link, ready),
+            Outcome::Hung { how, goes_on } => self.pump.watched(slot, link, (how, goes_on)),
             Outcome::Ready(_) if mark.kind == Kind::Fill => self.pump.fill(slot, link, mark.side),
             Outcome::Ready(_) if mark.kind == Kind::Drain => self.pump.drain(slot, link, mark.side),
             Outcome::Ready(ready) => self.connected(slot, ready),
@@ -394,7 +394,7 @@ impl Engine for Completions {
     fn surrender(&mut self, slot: Slot) -> Option<OwnedFd> {
         let mut link = self.links.get_mut(slot as usize)?.take()?;
         if link.client.flags.has(Flags::WATCHED) {
-            self.pump.ring.cancel_poll(link.mark(slot, Kind::Watch, Side::Client).tag());
+            self.pump.ring.cancel_watch(link.mark(slot, Kind::Watch, Side::Client).tag());
         }
         self.pump.close(slot, &mut link, Side::Server);
         Some(self.pump.ring.release(link.client.socket.take()?))

@@ -278,6 +278,29 @@ fn a_client_that_waits_is_watched_but_not_read() {
     scene.end();
 }
 
+/// A loop that asks again and again whether a client that is gone has failed, too, never rests.
+#[test]
+fn a_client_that_has_closed_and_waits_is_left_in_peace_until_it_fails() {
+    let mut scene = Scene::connecting();
+    scene.client.write_all(b"hello").unwrap();
+    scene.client.shutdown(std::net::Shutdown::Write).unwrap();
+    scene.until("the FIN is foretold", |scene| scene.told.contains(&Event::Eof(Side::Client)));
+    scene.engine.perform(SLOT, &Op::DropServer);
+    scene.turns();
+    for _ in 0..3 {
+        scene.engine.flush();
+        assert!(scene.engine.unread.is_empty() && scene.engine.pump.unread.is_empty());
+        scene.engine.pump.ring.enter(Some(Duration::from_millis(5))).unwrap();
+        scene.engine.settle();
+        assert!(scene.engine.pump.ring.next_done().is_none(), "nothing has happened");
+    }
+    reset_on_close(&scene.client);
+    let spare = TcpListener::bind("127.0.0.1:0").unwrap();
+    scene.client = TcpStream::connect(spare.local_addr().unwrap()).unwrap();
+    scene.until("the reset", |scene| scene.told.contains(&Event::Failed(Side::Client, Failure::Reset)));
+    scene.end();
+}
+
 #[test]
 fn a_watch_that_somebody_cancels_goes_on() {
     let mut scene = Scene::new();
