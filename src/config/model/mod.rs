@@ -44,8 +44,8 @@ pub use rule::{
     VariableId,
 };
 pub use server::{
-    CheckTls, DISPATCH, OnError, RiseFall, SendProxy, SentinelSlot, Server, ServerAddress, ServerCheck,
-    ServerPort, SlotTakes, TlsChecks, Track,
+    CheckTls, DISPATCH, Impersonated, Leaves, OnError, ProxyFields, RiseFall, SendProxy, SentinelSlot,
+    Server, ServerAddress, ServerCheck, ServerPort, SlotTakes, TlsChecks, Track,
 };
 pub use splice::Splice;
 pub use stats::{StatsPage, StatsUser};
