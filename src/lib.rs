@@ -22,6 +22,7 @@
 //! | [`time`] | | [`time::Tick`], the one clock of decisions |
 //! | [`config`] | texts and what the machine knows (names, users), as a bundle | a [`config::Config`], or all that is wrong with it |
 //! | [`redis`] | bytes of replies and commands | where a reply ends, what it says of a role |
+//! | [`checksum`] | bytes | a number that says whether they are still the same |
 //! | [`proxy_protocol`] | a connection's first bytes, or two addresses | whom a PROXY header names, or the header |
 //! | [`sys`] | sockets, processes, limits; the only `unsafe` | safe functions |
 //! | [`dns`] | names of servers, answers of name servers | which server gets which address |
@@ -84,6 +85,8 @@ pub mod time;
 pub mod config;
 
 pub mod redis;
+
+pub mod checksum;
 
 pub mod proxy_protocol;
 

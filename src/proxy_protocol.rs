@@ -13,7 +13,11 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use crate::config::model::SendProxy;
+mod fields;
+
+pub use fields::{Shown, TlsTold, Told};
+
+use crate::config::model::{ProxyFields, SendProxy};
 
 /// The longest line of version 1, with its end.
 const LONGEST_LINE: usize = 107;
@@ -21,8 +25,6 @@ const LINE_BEGINS: &[u8] = b"PROXY ";
 const SIGNATURE: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
 /// Signature, version and command, family, length.
 const FIXED: usize = 16;
-/// `PP2_TYPE_SSL` of a client that does not speak TLS: five bytes, no flag, nothing verified.
-const NO_TLS: [u8; 8] = [0x20, 0, 5, 0, 0, 0, 0, 0];
 
 /// Whom a header names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -157,11 +159,10 @@ where
 }
 
 /// The header for a server; `None`: nobody can be named.
-pub fn encode(form: SendProxy, addresses: Option<Addresses>) -> Vec<u8> {
+pub fn encode(form: SendProxy, addresses: Option<Addresses>, told: &Told<'_>) -> Vec<u8> {
     match form {
         SendProxy::V1 => encode_line(addresses),
-        SendProxy::V2 => encode_binary(addresses, &[]),
-        SendProxy::V2Ssl => encode_binary(addresses, &NO_TLS),
+        SendProxy::V2(wanted) => encode_binary(addresses, wanted, told),
     }
 }
 
@@ -176,7 +177,8 @@ fn encode_line(addresses: Option<Addresses>) -> Vec<u8> {
     format!("PROXY {family} {} {} {from} {to}\r\n", source.ip(), destination.ip()).into_bytes()
 }
 
-fn encode_binary(addresses: Option<Addresses>, fields: &[u8]) -> Vec<u8> {
+fn encode_binary(addresses: Option<Addresses>, wanted: ProxyFields, told: &Told<'_>) -> Vec<u8> {
+    let fields = fields::encode(wanted, told);
     let mut body = Vec::with_capacity(36 + fields.len());
     let (command, family) = match addresses {
         None => (0x20, 0x00),
@@ -195,11 +197,15 @@ fn encode_binary(addresses: Option<Addresses>, fields: &[u8]) -> Vec<u8> {
             (0x21, family)
         }
     };
-    body.extend_from_slice(fields);
+    let first = FIXED + body.len();
+    body.extend_from_slice(&fields);
     let mut header = SIGNATURE.to_vec();
     header.extend([command, family]);
     header.extend((body.len() as u16).to_be_bytes());
     header.extend(body);
+    if wanted.crc32c {
+        fields::seal(&mut header, first);
+    }
     header
 }
 

@@ -87,20 +87,77 @@ fn binary_headers_are_read_as_the_protocol_says() {
 #[test]
 fn headers_are_written_as_haproxy_writes_them() {
     let four = addresses("1.2.3.4:1111", "5.6.7.8:2222");
+    const V2: SendProxy = SendProxy::V2(PLAIN);
+    let encode = |form, addresses| encode(form, addresses, &Told::default());
     assert_eq!(encode(SendProxy::V1, four), b"PROXY TCP4 1.2.3.4 5.6.7.8 1111 2222\r\n");
     assert_eq!(encode(SendProxy::V1, None), b"PROXY UNKNOWN\r\n");
-    assert_eq!(encode(SendProxy::V2, None), b"\r\n\r\n\0\r\nQUIT\n \0\0\0");
+    assert_eq!(encode(V2, None), b"\r\n\r\n\0\r\nQUIT\n \0\0\0");
     assert_eq!(
-        encode(SendProxy::V2Ssl, four),
+        encode(SendProxy::V2(ProxyFields { ssl: true, ..PLAIN }), four),
         b"\r\n\r\n\0\r\nQUIT\n!\x11\0\x14\x01\x02\x03\x04\x05\x06\x07\x08\x04W\x08\xae \0\x05\0\0\0\0\0"
     );
     let mixed = addresses("1.2.3.4:1", "[2001:db8::2]:2");
     assert_eq!(encode(SendProxy::V1, mixed), b"PROXY UNKNOWN\r\n");
-    let Ok(Decoded::Header { addresses: Some(read), .. }) = decode(&encode(SendProxy::V2, mixed), ROOM)
-    else {
+    let Ok(Decoded::Header { addresses: Some(read), .. }) = decode(&encode(V2, mixed), ROOM) else {
         panic!("not read");
     };
     assert_eq!(read.source, "[::ffff:1.2.3.4]:1".parse().unwrap());
+}
+
+const PLAIN: ProxyFields = ProxyFields {
+    ssl: false,
+    common_name: false,
+    cipher: false,
+    authority: false,
+    crc32c: false,
+    unique_id: false,
+};
+
+const EVERYTHING: ProxyFields = ProxyFields {
+    ssl: true,
+    common_name: true,
+    cipher: true,
+    authority: true,
+    crc32c: true,
+    unique_id: true,
+};
+
+/// Recorded from HAProxy 2.6.12: the order of the fields, and that what a client has not told is left out.
+#[test]
+fn fields_are_written_as_haproxy_writes_them() {
+    let addresses = addresses("127.0.0.1:1", "127.0.0.1:2");
+    let tls = TlsTold {
+        version: "TLSv1.3",
+        cipher: "TLS_AES_256_GCM_SHA384",
+        certificate: Shown::Now(Some(b"client.one")),
+    };
+    let told = Told {
+        tls: Some(tls),
+        alpn: Some(b"redis"),
+        authority: Some("asked.example"),
+        unique_id: Some("id-127.0.0.1"),
+    };
+    let fields = |wanted, told: &Told<'_>| {
+        let mut header = encode(SendProxy::V2(wanted), addresses, told);
+        if wanted.crc32c {
+            let found: [u8; 4] = header[31..35].try_into().unwrap();
+            header[31..35].fill(0);
+            let sum = crate::checksum::crc(crate::checksum::Polynomial::Castagnoli, &header);
+            assert_eq!(u32::from_be_bytes(found), sum);
+        }
+        String::from_utf8(header[28..].to_vec()).unwrap()
+    };
+    assert_eq!(fields(PLAIN, &told), "\u{1}\0\u{5}redis");
+    assert_eq!(
+        fields(EVERYTHING, &told),
+        "\u{3}\0\u{4}\0\0\0\0\u{1}\0\u{5}redis\u{2}\0\rasked.example\u{5}\0\u{c}id-127.0.0.1\
+         \x20\05\u{7}\0\0\0\0!\0\u{7}TLSv1.3\"\0\nclient.one#\0\u{16}TLS_AES_256_GCM_SHA384"
+    );
+    let nothing = Told { unique_id: told.unique_id, ..Told::default() };
+    assert_eq!(
+        fields(EVERYTHING, &nothing),
+        "\u{3}\0\u{4}\0\0\0\0\u{5}\0\u{c}id-127.0.0.1 \0\u{5}\0\0\0\0\0"
+    );
 }
 
 fn any_addresses() -> impl Strategy<Value = Addresses> {
@@ -115,10 +172,10 @@ proptest! {
     #[test]
     fn what_is_written_is_read_back_from_every_prefix(
         addresses in proptest::option::of(any_addresses()),
-        form in prop_oneof![Just(SendProxy::V1), Just(SendProxy::V2), Just(SendProxy::V2Ssl)],
+        form in prop_oneof![Just(SendProxy::V1), Just(SendProxy::V2(PLAIN)), Just(SendProxy::V2(EVERYTHING))],
         tail in proptest::collection::vec(any::<u8>(), 0..64),
     ) {
-        let header = encode(form, addresses);
+        let header = encode(form, addresses, &Told { unique_id: Some("id"), ..Told::default() });
         for cut in 0..header.len() {
             prop_assert_eq!(decode(&header[..cut], ROOM), Ok(Decoded::Incomplete), "{}", cut);
         }

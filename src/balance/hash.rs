@@ -1,11 +1,8 @@
 //! Hashes: of the bits of a number, and of the bytes of a key. Public algorithms, so that the same key goes to the
 //! same server as from HAProxy; `rules` has them as converters.
 
+use crate::checksum::{Polynomial, crc};
 use crate::config::model::HashFunction;
-
-/// Reversed polynomials of CRC-32 (IEEE 802.3) and of CRC-32C (RFC 3720).
-const CRC32: u32 = 0xedb8_8320;
-const CRC32C: u32 = 0x82f6_3b78;
 
 /// Bob Jenkins' integer hash with six shifts (public domain, burtleburtle.net/bob/hash/integer.html): every
 /// bit of the input moves half of the bits of the output. `hash-type ... avalanche` and the ring of
@@ -26,8 +23,8 @@ pub fn digest(function: HashFunction, key: &[u8]) -> u32 {
     match function {
         HashFunction::Sdbm => fold(0, 65_599, key),
         HashFunction::Djb2 => fold(5381, 33, key),
-        HashFunction::Crc32 => crc(CRC32, key),
-        HashFunction::Crc32c => crc(CRC32C, key),
+        HashFunction::Crc32 => crc(Polynomial::Ieee, key),
+        HashFunction::Crc32c => crc(Polynomial::Castagnoli, key),
         HashFunction::None => std::str::from_utf8(key).ok().map_or(0, leading_number),
     }
 }
@@ -41,12 +38,6 @@ fn leading_number(text: &str) -> u32 {
 /// The sdbm library's and Daniel J. Bernstein's function: `factor` times what was before, and the next byte.
 fn fold(start: u32, factor: u32, key: &[u8]) -> u32 {
     key.iter().fold(start, |hash, byte| hash.wrapping_mul(factor).wrapping_add(u32::from(*byte)))
-}
-
-/// Bit by bit: keys are short.
-fn crc(polynomial: u32, key: &[u8]) -> u32 {
-    let step = |crc: u32, _| if crc & 1 == 1 { crc >> 1 ^ polynomial } else { crc >> 1 };
-    !key.iter().fold(u32::MAX, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), step))
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use std::mem::MaybeUninit;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -26,7 +27,7 @@ use crate::config::model::{
     CheckConnect, CheckHeader, CheckTls, CheckTransport, SendProxy, Server, ServerAddress, ServerPort,
     ServerTls, TlsChecks,
 };
-use crate::proxy_protocol::{self, Addresses};
+use crate::proxy_protocol::{self, Addresses, Told};
 use crate::tls::HandshakeError;
 use crate::tls::bridge::handshake;
 use crate::tls::connector::connector;
@@ -56,6 +57,7 @@ pub enum Target {
         ip: IpAddr,
         port: Option<u16>,
         source: Option<IpAddr>,
+        interface: Option<Arc<str>>,
         greeting: Greeting,
     },
     /// A path, or an abstract name with a NUL in front.
@@ -104,7 +106,13 @@ impl Target {
                     ServerPort::Mapped(_) => None,
                 };
                 let (ip, port) = (addr.unwrap_or(*ip), port.or(own));
-                Target::Tcp { ip, port, source: server.source, greeting }
+                Target::Tcp {
+                    ip,
+                    port,
+                    source: server.source,
+                    interface: server.leaves.interface.clone(),
+                    greeting,
+                }
             }
             Some(ServerAddress::Unix(path)) => Target::Unix { path: path.clone(), greeting },
             Some(ServerAddress::Abstract(name)) => {
@@ -319,7 +327,11 @@ impl<'a> Line<'a> {
 pub(super) async fn open(target: &Target, how: &CheckConnect) -> Result<Connection, ProbeError> {
     let mut connection = open_bare(target, how).await?;
     if let Some(form) = target.greeting().form(how.header) {
-        let header = proxy_protocol::encode(form, connection.ends().filter(|_| form == SendProxy::V1));
+        let header = proxy_protocol::encode(
+            form,
+            connection.ends().filter(|_| form == SendProxy::V1),
+            &Told::default(),
+        );
         connection.write_all(&header).await.map_err(ProbeError::Connect)?;
     }
     Ok(connection)
@@ -331,11 +343,14 @@ async fn open_bare(target: &Target, how: &CheckConnect) -> Result<Connection, Pr
         Target::Unix { path, .. } => {
             UnixStream::connect(path).await.map(Connection::Unix).map_err(ProbeError::Connect)
         }
-        Target::Tcp { ip, port: own, source, .. } => {
+        Target::Tcp { ip, port: own, source, interface, .. } => {
             let port = how.port.or(*own).ok_or(ProbeError::NoPort)?;
             let to = SocketAddr::new(how.addr.unwrap_or(*ip), port);
             let socket = if to.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
             let socket = socket.map_err(ProbeError::Socket)?;
+            if let Some(interface) = interface {
+                socket.bind_device(Some(interface.as_bytes())).map_err(ProbeError::Socket)?;
+            }
             if let Some(source) = source {
                 socket.bind(SocketAddr::new(*source, 0)).map_err(ProbeError::Socket)?;
             }

@@ -63,6 +63,7 @@ async fn serve(manner: Manner) -> (Target, Arc<AtomicUsize>, mpsc::UnboundedRece
             ip: Ipv4Addr::LOCALHOST.into(),
             port: Some(port),
             source: None,
+            interface: None,
             greeting: Greeting::NONE,
         },
         connections,
@@ -137,6 +138,7 @@ async fn outcomes_of_servers_that_misbehave() {
         ip: Ipv4Addr::LOCALHOST.into(),
         port: Some(closed),
         source: None,
+        interface: None,
         greeting: Greeting::NONE,
     };
     let mut seen = Vec::new();

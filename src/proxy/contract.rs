@@ -22,8 +22,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::model::{Keepalive, SendProxy, ServerTls};
-use crate::proxy_protocol::{self, Addresses};
+use crate::proxy_protocol::{self, Addresses, Shown, TlsTold, Told};
 use crate::state::{CutReason, ServerKey};
+use crate::sys::connect::Source;
+use crate::tls::Facts;
+use crate::tls::facts::{Certificate, Handshake};
 
 /// One end of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -47,7 +50,7 @@ impl Side {
 pub struct ConnectSpec {
     pub server: ServerKey,
     pub target: Target,
-    pub source: Option<std::net::IpAddr>,
+    pub source: Source,
     pub keepalive: Option<Keepalive>,
     pub user_timeout: Option<Duration>,
     /// Goes out as soon as the connection stands, before everything else, TLS included.
@@ -57,12 +60,14 @@ pub struct ConnectSpec {
 }
 
 /// Whom a server is to be told of by a PROXY header (`send-proxy`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Announce {
     pub form: SendProxy,
     pub source: Option<SocketAddr>,
     /// `None`: not asked for yet; the worker asks the client's socket.
     pub destination: Option<SocketAddr>,
+    pub tls: Option<Arc<Facts>>,
+    pub unique_id: Option<String>,
 }
 
 impl Announce {
@@ -70,8 +75,25 @@ impl Announce {
     pub fn header(&self) -> Vec<u8> {
         let addresses = self.source.zip(self.destination);
         let addresses = addresses.map(|(source, destination)| Addresses { source, destination });
-        proxy_protocol::encode(self.form, addresses)
+        let facts = self.tls.as_deref();
+        let told = Told {
+            tls: facts.map(told),
+            alpn: facts.and_then(|facts| facts.alpn.as_deref()),
+            authority: facts.and_then(|facts| facts.sni.as_deref()),
+            unique_id: self.unique_id.as_deref(),
+        };
+        proxy_protocol::encode(self.form, addresses, &told)
     }
+}
+
+fn told(facts: &Facts) -> TlsTold<'_> {
+    let name = facts.common_name.as_deref();
+    let certificate = match (facts.certificate, facts.handshake) {
+        (Certificate::NotShown, _) => Shown::Never,
+        (Certificate::Shown, Handshake::Full) => Shown::Now(name),
+        (Certificate::Shown, Handshake::Resumed) => Shown::Before(name),
+    };
+    TlsTold { version: facts.protocol, cipher: facts.cipher, certificate }
 }
 
 /// How a server is spoken to in TLS.

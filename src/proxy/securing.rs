@@ -12,7 +12,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::contract::{ConnectError, ConnectSpec, Event, Op, Side};
+use super::contract::{Announce, ConnectError, ConnectSpec, Event, Op, Side};
 use super::driver::{Engine, Slot, begin_connect, connect_error};
 use super::worker::Worker;
 use crate::config::model::BindTls;
@@ -89,7 +89,7 @@ impl Worker {
             DialError::Connect(nix::errno::Errno::from_raw(error.raw_os_error().unwrap_or(0)))
         });
         let config = connector(&secured.settings, None);
-        let preface = spec.announce.map(|announce| announce.header()).unwrap_or_default();
+        let preface = spec.announce.as_ref().map(Announce::header).unwrap_or_default();
         let dialing = match (begun, config) {
             (Ok(socket), Ok(config)) => {
                 let dial = Dial { socket, config, sni: secured.sni.clone(), preface };

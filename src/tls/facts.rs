@@ -1,5 +1,6 @@
 //! What a client's handshake has told, for rules and logs.
 
+use super::subject;
 use rustls::{CipherSuite, ProtocolVersion, ServerConnection};
 
 /// See the module.
@@ -14,6 +15,8 @@ pub struct Facts {
     /// The protocol that was agreed on.
     pub alpn: Option<Vec<u8>>,
     pub certificate: Certificate,
+    /// The name in the client's certificate.
+    pub common_name: Option<Vec<u8>>,
     pub handshake: Handshake,
 }
 
@@ -48,6 +51,10 @@ impl Facts {
                 Some(_) => Certificate::Shown,
                 None => Certificate::NotShown,
             },
+            common_name: connection
+                .peer_certificates()
+                .and_then(|chain| subject::common_name(chain.first()?))
+                .map(<[u8]>::to_vec),
             handshake: match connection.handshake_kind() {
                 Some(rustls::HandshakeKind::Resumed) => Handshake::Resumed,
                 _ => Handshake::Full,

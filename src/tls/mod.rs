@@ -6,6 +6,7 @@
 //!
 //! * [`acceptor`] and [`connector`] turn what a line says into rustls's settings, `verify` judges certificates.
 //! * [`bridge`] owns the threads that shake hands and encrypt; `relay` moves a leg's bytes;
+//!   `subject` reads the name in a certificate;
 //!   `announced` takes off what PROXY header comes before.
 //! * [`facts`] is what a handshake tells rules and logs; [`failure`] is why there was none, in HAProxy's words.
 //!
@@ -26,6 +27,7 @@ pub mod facts;
 pub mod failure;
 mod relay;
 mod stream;
+mod subject;
 #[cfg(test)]
 mod tests;
 mod verify;

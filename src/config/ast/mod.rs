@@ -17,7 +17,8 @@ use std::time::Duration;
 use super::model::Relay;
 use super::model::{
     Balance, Duplicates, GuardMode, Hashing, Hold as HoldTimes, IpFamily, Keepalive, Level, LogFormat,
-    LogFraming, LogSampling, Mode, Network, OnError, RecordWeights, Redispatch, ReplicaOptions, Secret,
+    LogFraming, LogSampling, Mode, Network, OnError, ProxyFields, RecordWeights, Redispatch, ReplicaOptions,
+    Secret,
 };
 use super::parser::address::Address;
 use super::source::Span;
@@ -236,7 +237,7 @@ pub struct Settings {
     pub monitor_uri: Option<Spanned<String>>,
     pub default_server: ServerSettings,
     /// `source`: for servers that name none themselves.
-    pub source: Option<Spanned<Address>>,
+    pub source: Option<Source>,
     pub rules: Rules,
 }
 
@@ -434,7 +435,7 @@ pub struct ServerSettings {
     pub error_limit: Option<u32>,
     pub on_error: OnError,
     pub slowstart: Duration,
-    pub source: Option<Spanned<Address>>,
+    pub source: Option<Source>,
     pub tcp_ut: Option<Duration>,
     pub cookie: Option<String>,
     /// `track [BACKEND/]SERVER`, as written.
@@ -447,8 +448,25 @@ pub struct ServerSettings {
     pub record_weights: RecordWeights,
     pub resolve_net: Vec<Network>,
     pub send_proxy: ProxyFlags,
+    pub proxy_fields: ProxyFields,
     pub check_send_proxy: bool,
     pub tls: ServerTls,
+}
+
+/// `source ADDRESS[:PORTS] [usesrc WHOM] [interface NAME]`
+#[derive(Debug, Clone)]
+pub struct Source {
+    pub address: Spanned<Address>,
+    pub as_if_from: Option<AsIfFrom>,
+    pub interface: Option<String>,
+}
+
+/// `usesrc`
+#[derive(Debug, Clone)]
+pub enum AsIfFrom {
+    Client,
+    ClientIp,
+    Address(Spanned<Address>),
 }
 
 /// `send-proxy` and its forms: each may be set and undone.

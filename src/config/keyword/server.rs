@@ -7,7 +7,7 @@ const SERVER: &[Scope] = &[Server];
 
 const ONLY_TLS: &str = because::NO_TLS_SETTING;
 const FEW_FIELDS: &str =
-    "has no effect in this version of rolecall: its PROXY headers hold addresses, and TLS flags if asked for";
+    "has no effect in this version of rolecall: its PROXY headers hold what 'proxy-v2-options' names";
 const OFF_ALREADY: &str = "changes nothing: it is off already";
 const REUSE: &str = "has no effect: a server connection serves one client and is never reused";
 
@@ -133,23 +133,17 @@ pub(super) static KEYWORDS: &[Keyword] = &[
         "is not supported: rolecall connects directly",
         "checks through a SOCKS proxy",
     ),
-    rejected(
-        "usesrc",
-        SERVER,
-        "is not supported in this version of rolecall",
-        "the client's address as the source",
-    ),
+    honoured("usesrc", SERVER, "the client's address as the source; needs CAP_NET_ADMIN"),
     honoured("send-proxy", SERVER, "tells the server the client's address"),
     honoured("send-proxy-v2", SERVER, "tells the server the client's address, in binary"),
     honoured("send-proxy-v2-ssl", SERVER, "and what the client's TLS is"),
-    accepted(
-        "send-proxy-v2-ssl-cn",
-        SERVER,
-        "is taken as 'send-proxy-v2-ssl': rolecall passes no name of a certificate on",
-        "and the client's name in its certificate",
-    ),
+    honoured("send-proxy-v2-ssl-cn", SERVER, "and the client's name in its certificate"),
     honoured("check-send-proxy", SERVER, "sends a PROXY header in checks"),
-    accepted("proxy-v2-options", SERVER, FEW_FIELDS, "what the PROXY header holds"),
+    honoured(
+        "proxy-v2-options",
+        SERVER,
+        "what the PROXY header holds; 'cert-sig' and 'cert-key' are left out",
+    ),
     accepted("set-proxy-v2-tlv-fmt", SERVER, FEW_FIELDS, "a field of the PROXY header"),
     honoured("no-check-send-proxy", SERVER, "undoes 'check-send-proxy'"),
     honoured("no-send-proxy", SERVER, "undoes 'send-proxy'"),

@@ -45,8 +45,8 @@ pub use rule::{
     VariableId,
 };
 pub use server::{
-    AgentCheck, CheckTls, DISPATCH, OnError, Origin, RiseFall, SendProxy, SentinelSlot, Server,
-    ServerAddress, ServerCheck, ServerPort, SlotTakes, TlsChecks, Track,
+    AgentCheck, CheckTls, DISPATCH, Impersonated, Leaves, OnError, Origin, ProxyFields, RiseFall, SendProxy,
+    SentinelSlot, Server, ServerAddress, ServerCheck, ServerPort, SlotTakes, TlsChecks, Track,
 };
 pub use splice::Splice;
 pub use stats::{StatsPage, StatsUser};

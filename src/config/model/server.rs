@@ -1,6 +1,6 @@
 //! A server line (manual section 5).
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,6 +57,8 @@ pub struct Server {
     pub on_error: OnError,
     pub slowstart: Duration,
     pub source: Option<IpAddr>,
+    /// What `source` says besides.
+    pub leaves: Leaves,
     pub tcp_ut: Option<Duration>,
     /// `ssl`
     pub tls: Option<Arc<ServerTls>>,
@@ -78,13 +80,45 @@ pub enum Origin {
     RuntimeSocket,
 }
 
+/// How connections leave this machine (`source`, manual section 4.2), the address apart.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Leaves {
+    /// The first and the last of the ports that they come from.
+    pub ports: Option<(u16, u16)>,
+    pub interface: Option<Arc<str>>,
+    /// `usesrc`
+    pub as_if_from: Option<Impersonated>,
+}
+
+/// Whom the server is to take them for. Needs CAP_NET_ADMIN, and routes that bring the answers back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Impersonated {
+    /// The client's address and port.
+    Client,
+    ClientIp,
+    Address(SocketAddr),
+}
+
 /// The forms of a PROXY header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SendProxy {
     V1,
-    V2,
-    /// Version 2 with what the client's TLS is.
-    V2Ssl,
+    V2(ProxyFields),
+}
+
+/// What a header of version 2 holds besides the addresses (`proxy-v2-options`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ProxyFields {
+    /// What the client's TLS is.
+    pub ssl: bool,
+    /// With the common name of the client's certificate.
+    pub common_name: bool,
+    pub cipher: bool,
+    /// The host name that the client asked for.
+    pub authority: bool,
+    pub crc32c: bool,
+    /// `unique-id-format` of the frontend.
+    pub unique_id: bool,
 }
 
 impl Default for Server {
@@ -116,6 +150,7 @@ impl Default for Server {
             on_error: OnError::default(),
             slowstart: Duration::ZERO,
             source: None,
+            leaves: Leaves::default(),
             tcp_ut: None,
             tls: None,
             tls_ready: None,

@@ -158,13 +158,7 @@ fn monitor_uri(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_
 }
 
 fn source(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) {
-    if line.argument(2).is_some() {
-        return context.error(
-            line.span_of(2),
-            "'source' takes an address only: 'usesrc' and 'interface' are not supported",
-        );
-    }
-    proxy.settings.source = server::source_address(context, line).or(proxy.settings.source.take());
+    proxy.settings.source = server::source_line(context, line).or(proxy.settings.source.take());
 }
 
 const TIMEOUTS: &str = "'timeout' supports 'client', 'server', 'connect', 'check', 'queue', 'http-keep-alive', \

@@ -62,7 +62,7 @@ impl Resolver<'_, '_> {
 
     /// `source`; where it is a name that has no address, each server says so.
     fn source(&mut self, settings: &Settings) -> Option<IpAddr> {
-        let Address::Inet { host, .. } = &settings.source.as_ref()?.value else { return None };
+        let Address::Inet { host, .. } = &settings.source.as_ref()?.address.value else { return None };
         match self.host(host) {
             Found::At(ip) => Some(ip).filter(|ip| !ip.is_unspecified()),
             Found::Nowhere | Found::NotYet => None,

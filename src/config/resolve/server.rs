@@ -3,14 +3,15 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::Resolver;
 use super::hosts::Found;
-use crate::config::ast::{self, InitAddr, Proxy, ProxyFlags, ServerSettings, Spanned, Speaks};
+use crate::config::ast::{self, AsIfFrom, InitAddr, Proxy, ProxyFlags, ServerSettings, Spanned, Speaks};
 use crate::config::diagnostic::{Diagnostic, Heading};
 use crate::config::model::{
-    AgentCheck, CheckAction, CheckMethod, DISPATCH, IpFamily, Lookup, Origin, RiseFall, Secret, SendProxy,
-    Server, ServerAddress, ServerCheck, ServerPort,
+    AgentCheck, CheckAction, CheckMethod, DISPATCH, Impersonated, IpFamily, Leaves, Lookup, Origin,
+    ProxyFields, RiseFall, Secret, SendProxy, Server, ServerAddress, ServerCheck, ServerPort,
 };
 use crate::config::parser::address::{Address, Family, Host, Ports};
 use crate::config::source::Span;
@@ -78,7 +79,8 @@ impl Resolver<'_, '_> {
     ) -> Server {
         let (settings, defaults) = (&server.settings, Server::default());
         let source = settings.source.as_ref().or(proxy.settings.source.as_ref());
-        let source = source.and_then(|source| self.ip(source, proxy, server));
+        let leaves = source.map(|source| self.leaves(source, proxy, server)).unwrap_or_default();
+        let source = source.and_then(|source| self.ip(&source.address, proxy, server));
         let tls = self.server_tls(proxy, server, check);
         Server {
             name: server.name.value.clone(),
@@ -112,12 +114,13 @@ impl Resolver<'_, '_> {
             on_error: settings.on_error,
             slowstart: settings.slowstart,
             source: source.filter(|ip| !ip.is_unspecified()),
+            leaves,
             tcp_ut: settings.tcp_ut,
             tls: tls.traffic,
             tls_ready: tls.ready,
             tls_declined: settings.tls.traffic == Speaks::Plain,
             cookie: settings.cookie.clone(),
-            send_proxy: send_proxy(settings.send_proxy),
+            send_proxy: send_proxy(settings),
         }
     }
 
@@ -249,6 +252,24 @@ impl Resolver<'_, '_> {
         }
     }
 
+    /// What `source` says besides the address.
+    fn leaves(&mut self, source: &ast::Source, proxy: &Proxy, server: &ast::Server) -> Leaves {
+        let as_if_from = match &source.as_if_from {
+            None => None,
+            Some(AsIfFrom::Client) => Some(Impersonated::Client),
+            Some(AsIfFrom::ClientIp) => Some(Impersonated::ClientIp),
+            Some(AsIfFrom::Address(address)) => self.ip(address, proxy, server).map(|ip| {
+                let port = ports(&address.value).map_or(0, |(first, _)| first);
+                Impersonated::Address((ip, port).into())
+            }),
+        };
+        Leaves {
+            ports: ports(&source.address.value),
+            interface: source.interface.as_deref().map(Arc::from),
+            as_if_from,
+        }
+    }
+
     /// The address of an option that needs no port.
     fn ip(&mut self, address: &Spanned<Address>, proxy: &Proxy, server: &ast::Server) -> Option<IpAddr> {
         let Address::Inet { host, .. } = &address.value else { return None };
@@ -315,6 +336,14 @@ fn lookup(server: &ast::Server) -> Option<Lookup> {
     })
 }
 
+/// The ports behind an address, if there are any.
+fn ports(address: &Address) -> Option<(u16, u16)> {
+    match address {
+        Address::Inet { ports: Ports::Range { first, last }, .. } if *first > 0 => Some((*first, *last)),
+        _ => None,
+    }
+}
+
 fn port(ports: Ports) -> ServerPort {
     match ports {
         Ports::Range { first, .. } => ServerPort::Fixed(first),
@@ -324,10 +353,12 @@ fn port(ports: Ports) -> ServerPort {
 }
 
 /// Version 2 where both are asked for, as in HAProxy.
-fn send_proxy(flags: ProxyFlags) -> Option<SendProxy> {
-    match flags {
-        ProxyFlags { v2: true, ssl: true, .. } => Some(SendProxy::V2Ssl),
-        ProxyFlags { v2: true, .. } => Some(SendProxy::V2),
+fn send_proxy(settings: &ServerSettings) -> Option<SendProxy> {
+    match settings.send_proxy {
+        ProxyFlags { v2: true, ssl, .. } => {
+            let fields = settings.proxy_fields;
+            Some(SendProxy::V2(ProxyFields { ssl: ssl || fields.ssl, ..fields }))
+        }
         ProxyFlags { v1: true, .. } => Some(SendProxy::V1),
         _ => None,
     }
@@ -335,7 +366,7 @@ fn send_proxy(flags: ProxyFlags) -> Option<SendProxy> {
 
 /// What a check begins with: what sessions begin with, unless it goes to a place of its own.
 fn check_header(settings: &ServerSettings) -> Option<SendProxy> {
-    let form = send_proxy(settings.send_proxy);
+    let form = send_proxy(settings);
     let elsewhere = settings.check_port.is_some() || settings.check_addr.is_some();
     match settings.check_send_proxy {
         true => Some(form.unwrap_or(SendProxy::V1)),

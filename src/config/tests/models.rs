@@ -581,7 +581,8 @@ fn what_a_hash_is_may_stand_before_or_after_balance() {
         ),
         ("balance source\n hash-type map-based djb2 avalanche", map(true)),
     ] {
-        assert_eq!(backend(lines).balance, Balance::Source(expected), "{lines}");
+        let Balance::Source(found) = backend(lines).balance else { panic!("{lines}") };
+        assert_eq!(Hashing { function: expected.function, ..found }, expected, "{lines}");
     }
 }
 
@@ -642,4 +643,36 @@ fn splicing_is_asked_for_by_proxies_and_bounded_by_the_process() {
     assert_eq!(pipes("maxpipes 7\n nosplice", "option splice-auto"), 0);
     assert_eq!(pipes("maxpipes 7", ""), 0);
     assert_eq!(config("global\n tune.pipesize 1m\n").global.pipesize, 1 << 20);
+}
+
+#[test]
+fn a_key_is_hashed_by_the_function_that_is_named() {
+    use crate::config::model::{Fetch, HashFunction, HashMethod, SessionFact};
+    for (lines, function, method) in [
+        ("balance hash src", HashFunction::Sdbm, HashMethod::MapBased),
+        ("hash-type consistent djb2\n balance hash src,hex", HashFunction::Djb2, HashMethod::Consistent),
+        ("balance hash src\n hash-type map-based none", HashFunction::None, HashMethod::MapBased),
+    ] {
+        let found = backend(lines);
+        let Balance::Hash(hashing) = found.balance else { panic!("{lines}") };
+        assert_eq!((hashing.function, hashing.method), (function, method), "{lines}");
+        let key = found.rules.hash.expect(lines);
+        assert_eq!(key.fetch, Fetch::Session(SessionFact::Source), "{lines}");
+    }
+}
+
+#[test]
+fn a_source_may_name_ports_an_interface_and_somebody_else() {
+    use crate::config::model::{Impersonated, Leaves};
+    let found = backend(
+        "source 127.0.0.1:1000-2000 interface eth0\n server a 1.1.1.1:1\n \
+         server b 1.1.1.1:2 source 127.0.0.2 usesrc client\n \
+         server c 1.1.1.1:3 source 0.0.0.0 usesrc 10.1.1.1:77 interface eth1",
+    );
+    let leaves: Vec<&Leaves> = found.servers.iter().map(|server| &server.leaves).collect();
+    let ports = Some((1000, 2000));
+    assert_eq!(*leaves[0], Leaves { ports, interface: Some("eth0".into()), as_if_from: None });
+    assert_eq!(leaves[1].as_if_from, Some(Impersonated::Client));
+    let other = Some(Impersonated::Address("10.1.1.1:77".parse().unwrap()));
+    assert_eq!(*leaves[2], Leaves { ports: None, interface: Some("eth1".into()), as_if_from: other });
 }

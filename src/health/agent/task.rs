@@ -59,9 +59,13 @@ fn target(server: &Server) -> Option<Target> {
         _ => None,
     };
     Some(match agent.addr.or(own) {
-        Some(ip) => {
-            Target::Tcp { ip, port: Some(agent.port), source: server.source, greeting: Greeting::NONE }
-        }
+        Some(ip) => Target::Tcp {
+            ip,
+            port: Some(agent.port),
+            source: server.source,
+            interface: server.leaves.interface.clone(),
+            greeting: Greeting::NONE,
+        },
         None => Target::None,
     })
 }

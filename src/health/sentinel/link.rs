@@ -29,6 +29,7 @@ impl Link {
     /// To a Sentinel.
     pub(super) async fn to(address: SocketAddr, timeout: Duration) -> Result<Link, Trouble> {
         let target = Target::Tcp {
+            interface: None,
             ip: address.ip(),
             port: Some(address.port()),
             source: None,

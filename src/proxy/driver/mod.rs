@@ -115,8 +115,11 @@ pub enum Release {
 pub(super) fn begin_connect(spec: &ConnectSpec) -> io::Result<OwnedFd> {
     match &spec.target {
         Target::Tcp(address) => {
-            let how =
-                Outgoing { source: spec.source, keepalive: spec.keepalive, user_timeout: spec.user_timeout };
+            let how = Outgoing {
+                source: spec.source.clone(),
+                keepalive: spec.keepalive,
+                user_timeout: spec.user_timeout,
+            };
             connect::tcp(*address, &how)
         }
         Target::Unix(path) => connect::unix(&unix::path(path)?),

@@ -15,6 +15,7 @@
 //! A server that refused because it is no longer master or no longer proven costs no retry: that is found out
 //! after the connect and before the first byte (see `state::master`).
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -23,8 +24,11 @@ use super::super::assign::{Pool, Seat};
 use super::super::contract::{ConnectError, ConnectSpec, Op, SecuredSpec, Target};
 use super::timers::after;
 use super::{Context, NONE, Session, Stage, millis};
-use crate::config::model::{Backend, Balance, Redispatch, Server, ServerAddress, ServerPort, ServerTls};
+use crate::config::model::{
+    Backend, Balance, Impersonated, Redispatch, Server, ServerAddress, ServerPort, ServerTls,
+};
 use crate::state::{Cause, Operation, Phase, Termination};
+use crate::sys::connect::Source;
 use crate::tls::connector;
 
 /// Longest pause before a server that refused is tried again.
@@ -101,10 +105,10 @@ impl Session {
             Some(ConnectSpec {
                 server: live.key,
                 target: target(server, self.port)?,
-                source: server.source,
+                source: leaves_from(server, self.client),
                 keepalive: pool.backend().keepalive,
                 user_timeout: server.tcp_ut,
-                announce: server.send_proxy.map(|form| self.announce(form)),
+                announce: server.send_proxy.map(|form| self.announce(form, context)),
                 secured: server.tls.as_ref().map(|tls| self.secured_spec(tls)),
             })
         });
@@ -272,6 +276,18 @@ fn redispatch_period(backend: &Backend) -> u32 {
 /// Whether one server is as good as another to the algorithm.
 fn is_indifferent(balance: Balance) -> bool {
     !matches!(balance, Balance::Source(_) | Balance::Hash(_))
+}
+
+/// Where the connection comes from; whom nobody can be taken for, as a client of a unix socket, stays out of it.
+fn leaves_from(server: &Server, client: Option<SocketAddr>) -> Source {
+    let leaves = &server.leaves;
+    let foreign = match leaves.as_if_from {
+        None => None,
+        Some(Impersonated::Client) => client,
+        Some(Impersonated::ClientIp) => client.map(|client| (client.ip(), 0).into()),
+        Some(Impersonated::Address(address)) => Some(address),
+    };
+    Source { address: server.source, ports: leaves.ports, interface: leaves.interface.clone(), foreign }
 }
 
 /// Where the server listens; a port of its own, or the client's and an offset.

@@ -11,7 +11,9 @@ use std::time::{Duration, SystemTime};
 use super::super::contract::{Announce, Close, Op, Side};
 use super::timers::after;
 use super::{Context, GONE, Session, Stage};
-use crate::config::model::{Frontend, FrontendId, SendProxy};
+use crate::config::model::{Frontend, FrontendId, ProxyFields, SendProxy};
+use crate::log::Clock;
+use crate::log::template::{self, Story};
 use crate::proxy_protocol::{self, Addresses, Decoded, HeaderError};
 
 /// The longest pause between two looks, in milliseconds. Who announces a client does so at once.
@@ -138,7 +140,22 @@ impl Session {
     }
 
     /// What a server has to be told before the client's bytes.
-    pub(super) fn announce(&self, form: SendProxy) -> Announce {
-        Announce { form, source: self.client, destination: self.destination() }
+    pub(super) fn announce(&self, form: SendProxy, context: &Context<'_>) -> Announce {
+        let identified = matches!(form, SendProxy::V2(ProxyFields { unique_id: true, .. }));
+        Announce {
+            form,
+            source: self.client,
+            destination: self.destination(),
+            tls: self.tls.clone(),
+            unique_id: identified.then(|| self.unique_id(context)).flatten(),
+        }
+    }
+
+    /// `unique-id-format`
+    fn unique_id(&self, context: &Context<'_>) -> Option<String> {
+        let log = &self.frontend(context)?.log;
+        let (record, clock) = (self.record(context), Clock::utc());
+        let story = Story { record: &record, log, service: None, clock: &clock, pid: std::process::id() };
+        template::unique_id(story)
     }
 }
