@@ -40,7 +40,7 @@ impl Scene {
         engine.open(SLOT, 9, accepted.into()).unwrap();
         let target = Target::Tcp(listener.local_addr().unwrap());
         let server = ServerKey(0);
-        let (source, keepalive, user_timeout) = (None, None, None);
+        let (source, keepalive, user_timeout) = (Default::default(), None, None);
         let spec =
             ConnectSpec { server, target, source, keepalive, user_timeout, announce: None, secured: None };
         engine.connect(SLOT, &spec);
@@ -294,7 +294,7 @@ fn join(engine: &mut Completions, slot: Slot) -> (TcpStream, TcpStream) {
     let spec = ConnectSpec {
         server: ServerKey(0),
         target: Target::Tcp(address),
-        source: None,
+        source: Default::default(),
         keepalive: None,
         user_timeout: None,
         announce: None,
