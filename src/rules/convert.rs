@@ -2,9 +2,13 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::{GeneralPurpose, STANDARD, URL_SAFE_NO_PAD};
+
 use super::facts::Facts;
 use super::matching::{address, bytes, hex, integer, text};
-use crate::config::model::{Arithmetic, Converter, Counter, Value};
+use crate::balance::hash::{avalanche, digest};
+use crate::config::model::{Alphabet, Arithmetic, Converter, Counter, Mixing, Value};
 
 /// Texts that grow beyond this are given up: no client needs them.
 const LONGEST: usize = 16 << 10;
@@ -20,6 +24,21 @@ pub(super) fn convert(converter: &Converter, value: Value, facts: &impl Facts) -
         Converter::HexToInteger => {
             let text = text(&value);
             Value::Integer(i64::from_str_radix(std::str::from_utf8(&text).ok()?, 16).ok()?)
+        }
+        Converter::Hash(function, mixing) => {
+            let hash = digest(*function, &bytes(&value));
+            let mixed = if *mixing == Mixing::Avalanche { avalanche(hash) } else { hash };
+            Value::Integer(mixed.into())
+        }
+        Converter::Base64(alphabet) => bounded(engine(*alphabet).encode(bytes(&value)).into_bytes())?,
+        Converter::FromBase64(alphabet) => Value::Binary(engine(*alphabet).decode(text(&value)).ok()?),
+        Converter::UrlDecode => Value::Text(url_decoded(&text(&value))?),
+        Converter::NetworkOrder => Value::Binary((number()? as u32).to_be_bytes().to_vec()),
+        Converter::CutLineEnd => {
+            let mut text = text(&value);
+            let end = text.iter().position(|byte| matches!(byte, b'\r' | b'\n')).unwrap_or(text.len());
+            text.truncate(end);
+            Value::Text(text)
         }
         Converter::IpMask { v4, v6 } => Value::Address(masked(address(&value)?, *v4, *v6)),
         Converter::Bool => Value::Bool(number()? != 0),
@@ -62,6 +81,36 @@ pub(super) fn convert(converter: &Converter, value: Value, facts: &impl Facts) -
             Value::Integer(facts.looked_up(&value, *counter, *table).unwrap_or(0))
         }
     })
+}
+
+fn engine(alphabet: Alphabet) -> GeneralPurpose {
+    match alphabet {
+        Alphabet::Standard => STANDARD,
+        Alphabet::Url => URL_SAFE_NO_PAD,
+    }
+}
+
+/// `%41` and, as in forms, `+` for a blank; `None` if what follows a `%` is no number.
+fn url_decoded(text: &[u8]) -> Option<Vec<u8>> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text;
+    let mut in_query = false;
+    while let Some((first, after)) = rest.split_first() {
+        rest = after;
+        match first {
+            b'%' => {
+                let (digits, after) = after.split_at_checked(2)?;
+                out.push(u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?);
+                rest = after;
+            }
+            b'+' if in_query => out.push(b' '),
+            byte => {
+                in_query |= *byte == b'?';
+                out.push(*byte);
+            }
+        }
+    }
+    Some(out)
 }
 
 fn bounded(text: Vec<u8>) -> Option<Value> {

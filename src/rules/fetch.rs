@@ -174,6 +174,7 @@ fn payload(fact: &PayloadFact, said: Payload<'_>) -> Sampled {
             if count == 0 { Sampled::Missing } else { cut(from, count) }
         }
         PayloadFact::TlsServerName => tls::server_name(said.bytes).sampled(missing()),
+        PayloadFact::TlsAlpn => tls::alpn(said.bytes).sampled(missing()),
         PayloadFact::TlsHelloType => tls::hello_type(said.bytes).sampled(missing()),
         PayloadFact::TlsVersion => tls::version(said.bytes).sampled(missing()),
     }

@@ -264,3 +264,18 @@ proptest::proptest! {
         }
     }
 }
+
+/// As HAProxy 2.6.12 has them.
+#[test]
+fn texts_are_hashed_and_encoded() {
+    for condition in [
+        "{ str(123456789),crc32 3421780262 } { str(123456789),crc32c 3808858755 }",
+        "{ str(a),djb2 177670 } { str(ab),sdbm 6363201 } { str(a),sdbm(0) 97 } { str(a),sdbm(1) gt 97 }",
+        "{ str(abcd),base64 YWJjZA== } { str(YWJjZA==),b64dec -m str abcd } { str(YQ),ub64dec -m str a }",
+        "{ str(abcd),ub64enc YWJjZA } !{ str(****),b64dec -m found }",
+        "{ str(a%41%2fb),url_dec aA/b } !{ str(a%4),url_dec -m found } !{ str(a%zz),url_dec -m found }",
+        "{ int(258),htonl,hex 00000102 } { bin(61620d0a63),cut_crlf ab }",
+    ] {
+        assert!(value(condition, "10.0.0.1"), "{condition}");
+    }
+}

@@ -43,6 +43,8 @@ impl From<Vec<u8>> for Said<Value> {
 const HANDSHAKE: u8 = 0x16;
 const CLIENT_HELLO: u8 = 1;
 const SERVER_NAME: usize = 0;
+/// RFC 7301.
+const ALPN: usize = 16;
 
 /// Goes through bytes; `None` when they end.
 struct Reader<'a>(&'a [u8]);
@@ -92,6 +94,15 @@ pub(super) fn version(bytes: &[u8]) -> Said<i64> {
 
 /// The name of the server that the client wants.
 pub(super) fn server_name(bytes: &[u8]) -> Said<Vec<u8>> {
+    found_in(bytes, name_in)
+}
+
+/// The first protocol that the client offers.
+pub(super) fn alpn(bytes: &[u8]) -> Said<Vec<u8>> {
+    found_in(bytes, alpn_in)
+}
+
+fn found_in(bytes: &[u8], find: impl Fn(&[u8]) -> Option<&[u8]>) -> Said<Vec<u8>> {
     match hello_type(bytes) {
         Said::This(kind) if kind == i64::from(CLIENT_HELLO) => {}
         Said::Early => return Said::Early,
@@ -99,10 +110,24 @@ pub(super) fn server_name(bytes: &[u8]) -> Said<Vec<u8>> {
     }
     let mut record = Reader(&bytes[3..]);
     let Some(hello) = record.counted(2) else { return Said::Early };
-    name_in(hello).map_or(Said::Nothing, |name| Said::This(name.to_vec()))
+    find(hello).map_or(Said::Nothing, |found| Said::This(found.to_vec()))
 }
 
 fn name_in(hello: &[u8]) -> Option<&[u8]> {
+    let mut list = Reader(extension(hello, SERVER_NAME)?);
+    let mut names = Reader(list.counted(2)?);
+    let kind = names.number(1)?;
+    let name = names.counted(2)?;
+    (kind == 0).then_some(name)
+}
+
+fn alpn_in(hello: &[u8]) -> Option<&[u8]> {
+    let mut list = Reader(extension(hello, ALPN)?);
+    Reader(list.counted(2)?).counted(1)
+}
+
+/// The body of the extension of that number.
+fn extension(hello: &[u8], wanted: usize) -> Option<&[u8]> {
     let mut reader = Reader(hello);
     // Type, length, version, random.
     reader.take(1 + 3 + 2 + 32)?;
@@ -111,12 +136,8 @@ fn name_in(hello: &[u8]) -> Option<&[u8]> {
     loop {
         let kind = extensions.number(2)?;
         let body = extensions.counted(2)?;
-        if kind == SERVER_NAME {
-            let mut list = Reader(body);
-            let mut names = Reader(list.counted(2)?);
-            let kind = names.number(1)?;
-            let name = names.counted(2)?;
-            return (kind == 0).then_some(name);
+        if kind == wanted {
+            return Some(body);
         }
     }
 }

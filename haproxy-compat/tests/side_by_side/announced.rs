@@ -76,6 +76,30 @@ fn hand_on([outer, inner]: [Which; 2], [first, second]: [&str; 2]) {
     assert_eq!(got, [&expected[..], PAYLOAD].concat(), "{outer:?} {first}, {inner:?} {second}");
 }
 
+/// The fields of a client without TLS: the same from both programs, ports and checksum apart.
+#[test]
+fn fields_are_the_same() {
+    for options in ["crc32c,unique-id,authority", "ssl,cert-cn,ssl-cipher", "unique-id,ssl,crc32c"] {
+        let [theirs, ours] = BOTH.map(|which| {
+            let (server, told) = recorder(PAYLOAD);
+            let config = format!(
+                "{DEFAULTS}listen l\n bind @BIND@\n unique-id-format id-%ci-%{{+X}}ci\n \
+                 server s 127.0.0.1:{server} send-proxy-v2 proxy-v2-options {options}\n"
+            );
+            let running = Running::start(which, &config);
+            running.connect().write_all(PAYLOAD).expect("bytes sent");
+            let mut got = told.recv_timeout(DEADLINE).expect("a header");
+            got[24..28].fill(0);
+            if options.contains("crc32c") {
+                assert_ne!(got[31..35], [0; 4], "{which:?} {options}");
+                got[31..35].fill(0);
+            }
+            got
+        });
+        assert_eq!(String::from_utf8_lossy(&theirs), String::from_utf8_lossy(&ours), "{options}");
+    }
+}
+
 /// What comes in place of a header.
 const WRONG: &[&[u8]] = &[
     b"PING\r\nPING\r\nPING\r\n",

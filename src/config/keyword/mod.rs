@@ -150,7 +150,7 @@ pub(in crate::config) mod because {
         "has no effect: this version of rolecall shares its stick tables with nobody";
     pub(super) const MAIL: &str = "has no effect: rolecall sends no mail; watch its log or its stats page";
     pub(super) const LOG_FORMAT: &str =
-        "has no effect in this version of rolecall: sessions are logged in the format of 'option tcplog'";
+        "has no effect in this version of rolecall: a session is logged once, in the format of its frontend";
     pub(super) const REMOVED_HTTP: &str =
         "has no effect: a layer 4 proxy does not see HTTP, and HAProxy dropped this keyword";
 }

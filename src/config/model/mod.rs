@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 mod balance;
 mod check;
 mod command;
+mod convert;
 mod http_check;
 mod log;
 mod resolvers;
@@ -33,16 +34,16 @@ pub use check::{
     CheckTransport, ExpectPattern,
 };
 pub use command::{CommandSocket, FileAccess, Level};
+pub use convert::{Alphabet, Arithmetic, Converter, Mixing};
 pub use http_check::{Expression, HeaderParts, HeaderWanted, HttpExpect, HttpWanted, OnNotFound, TextWanted};
 pub use log::{LogAddress, LogFormat, LogFraming, LogSampling, LogTarget, SessionLog};
 pub use resolvers::{
     DEFAULT_RESOLVERS, Duplicates, Hold, IpFamily, Lookup, NameServer, RecordWeights, Resolvers, Transport,
 };
 pub use rule::{
-    Action, Arithmetic, BackendFact, Condition, Converter, Counter, Fetch, FrontendFact, HttpFact,
-    IntegerRange, KeyKind, Matcher, Network, PayloadFact, ProcessFact, Rule, Rules, Sample, ServerFact,
-    SessionFact, Stick, StickTable, Stored, TableId, Term, Test, TextMatch, Texts, TlsFact, Tracked, Value,
-    VariableId,
+    Action, BackendFact, Condition, Counter, Fetch, FrontendFact, HttpFact, IntegerRange, KeyKind, Matcher,
+    Network, PayloadFact, ProcessFact, Rule, Rules, Sample, ServerFact, SessionFact, Stick, StickTable,
+    Stored, TableId, Term, Test, TextMatch, Texts, TlsFact, Tracked, Value, VariableId,
 };
 pub use server::{
     AgentCheck, CheckTls, DISPATCH, Impersonated, Leaves, OnError, Origin, ProxyFields, RiseFall, SendProxy,

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{BackendId, FrontendId};
+use super::{BackendId, Converter, FrontendId};
 
 /// Position of a stick table in [`super::Config::tables`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -211,6 +211,7 @@ pub enum PayloadFact {
         skip: Option<(bool, usize)>,
     },
     TlsServerName,
+    TlsAlpn,
     TlsHelloType,
     TlsVersion,
     /// `wait_end`: nothing more is waited for.
@@ -230,55 +231,6 @@ pub enum HttpFact {
     Spoken,
     Header(String),
     HeaderCount(String),
-}
-
-/// What is made of a sample.
-#[derive(Debug, Clone)]
-pub enum Converter {
-    Lower,
-    Upper,
-    Length,
-    Hex,
-    HexToInteger,
-    IpMask { v4: u8, v6: u8 },
-    Bool,
-    Not,
-    Neg,
-    Odd,
-    Even,
-    Complement,
-    Arithmetic(Arithmetic, i64),
-    Bytes { offset: usize, length: Option<usize> },
-    Field { index: i64, delimiters: Vec<u8>, count: i64 },
-    Word { index: i64, delimiters: Vec<u8>, count: i64 },
-    TrimLeft(Vec<u8>),
-    TrimRight(Vec<u8>),
-    Concatenate(Vec<u8>),
-    Replace { regex: regex::bytes::Regex, by: Vec<u8>, all: bool },
-    Equals(Vec<u8>),
-    Choose(Vec<u8>, Vec<u8>),
-    InTable(TableId),
-    Looked(Counter, TableId),
-}
-
-/// `add(N)` and its like.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Arithmetic {
-    Add,
-    Sub,
-    Mul,
-    Div,
-    Mod,
-    And,
-    Or,
-    Xor,
-}
-
-impl PartialEq for Converter {
-    /// Expressions are compared by their text.
-    fn eq(&self, other: &Converter) -> bool {
-        format!("{self:?}") == format!("{other:?}")
-    }
 }
 
 /// How a sample is compared (section 7.1).

@@ -26,6 +26,7 @@ mod inheritance;
 mod log;
 mod option;
 mod options;
+mod outgoing;
 mod proxy;
 mod resolvers;
 mod rule;

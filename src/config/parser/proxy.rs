@@ -5,7 +5,8 @@ use super::context::Context;
 use super::statement::{Statement, UNBOUNDED};
 use super::value::TimeUnit;
 use super::{
-    acl, balance, bind, dispatch, http_check, log, option, rule, server, stats, stick, switching, tcp_check,
+    acl, balance, bind, dispatch, http_check, log, option, outgoing, rule, server, stats, stick, switching,
+    tcp_check,
 };
 use crate::config::ast::{Proxy, Settings, Spanned};
 use crate::config::diagnostic::Diagnostic;
@@ -158,7 +159,7 @@ fn monitor_uri(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_
 }
 
 fn source(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) {
-    proxy.settings.source = server::source_line(context, line).or(proxy.settings.source.take());
+    proxy.settings.source = outgoing::source_line(context, line).or(proxy.settings.source.take());
 }
 
 const TIMEOUTS: &str = "'timeout' supports 'client', 'server', 'connect', 'check', 'queue', 'http-keep-alive', \

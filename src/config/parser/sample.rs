@@ -83,6 +83,9 @@ impl Sample {
             Step::Plain(converter) => match converter {
                 C::Lower | C::Upper | C::Field { .. } | C::Word { .. } | C::Concatenate(_) => Kind::Text,
                 C::TrimLeft(_) | C::TrimRight(_) | C::Replace { .. } | C::Choose(..) | C::Hex => Kind::Text,
+                C::Base64(_) | C::UrlDecode | C::CutLineEnd => Kind::Text,
+                C::FromBase64(_) | C::NetworkOrder => Kind::Binary,
+                C::Hash(..) => Kind::Integer,
                 C::Length | C::HexToInteger | C::Neg | C::Complement | C::Arithmetic(..) => Kind::Integer,
                 C::IpMask { .. } => Kind::Address,
                 C::Bool | C::Not | C::Odd | C::Even | C::Equals(_) => Kind::Bool,

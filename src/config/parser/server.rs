@@ -7,11 +7,12 @@
 use super::address::{self, Address, Ports};
 use super::context::Context;
 use super::options::{Options, Taken};
+use super::outgoing;
 use super::resolvers;
 use super::statement::{Statement, UNBOUNDED};
 use super::tls;
 use super::value::{TimeUnit, stray_name_character};
-use crate::config::ast::{AsIfFrom, InitAddr, Proxy, Server, ServerSettings, Source, Spanned, Speaks};
+use crate::config::ast::{InitAddr, Proxy, Server, ServerSettings, Spanned, Speaks};
 use crate::config::diagnostic::{Diagnostic, Heading};
 use crate::config::keyword::Scope;
 use crate::config::lexer::{Word, expand_unquoted};
@@ -106,8 +107,8 @@ pub(super) const READERS: &[(&str, Reader)] = &[
         server.slowstart = options.time(context, TimeUnit::Milliseconds)?;
         Some(())
     }),
-    ("proxy-v2-options", proxy_v2_options),
-    ("source", source),
+    ("proxy-v2-options", outgoing::proxy_v2_options),
+    ("source", outgoing::source),
     ("tcp-ut", |context, server, options| {
         server.tcp_ut = Some(options.time(context, TimeUnit::Milliseconds)?);
         Some(())
@@ -116,6 +117,10 @@ pub(super) const READERS: &[(&str, Reader)] = &[
         let written = options.string(context, "'track' expects [<proxy>/]<server> as argument.")?;
         server.track = Some(Spanned::new(written, options.place()));
         Some(())
+    }),
+    ("usesrc", |context, _, options| {
+        let alone = "'usesrc' only allowed after a 'source' statement.";
+        options.wrong(context, alone, Some("write 'source ADDRESS usesrc WHOM'"))
     }),
     ("weight", weight),
 ];
@@ -425,99 +430,7 @@ fn init_addr(context: &mut Context<'_>, server: &mut ServerSettings, options: &m
     Some(())
 }
 
-/// `source ADDRESS[:PORTS] [usesrc WHOM] [interface NAME]`
-fn source(context: &mut Context<'_>, server: &mut ServerSettings, options: &mut Options<'_>) -> Taken {
-    server.source = Some(read_source(context, options)?);
-    Some(())
-}
-
-/// The same for a whole backend.
-pub(super) fn source_line(context: &mut Context<'_>, line: &Statement<'_>) -> Option<Source> {
-    let mut options = Options::argument(line);
-    let source = read_source(context, &mut options)?;
-    if options.next_name().is_some() {
-        return options.wrong(
-            context,
-            "'source' only supports optional keywords 'interface' and 'usesrc'.",
-            None,
-        );
-    }
-    Some(source)
-}
-
-fn read_source(context: &mut Context<'_>, options: &mut Options<'_>) -> Option<Source> {
-    let mut source = Source { address: ip_address(context, options)?, as_if_from: None, interface: None };
-    loop {
-        if options.take("usesrc") {
-            source.as_if_from = Some(as_if_from(context, options)?);
-        } else if options.take("interface") {
-            let Some(name) = options.word() else {
-                return options.wrong(context, "'interface' : missing interface name.", None);
-            };
-            source.interface = Some(name.str().into_owned());
-        } else {
-            return Some(source);
-        }
-    }
-}
-
-fn as_if_from(context: &mut Context<'_>, options: &mut Options<'_>) -> Option<AsIfFrom> {
-    if options.take("client") {
-        return Some(AsIfFrom::Client);
-    }
-    if options.take("clientip") {
-        return Some(AsIfFrom::ClientIp);
-    }
-    let Some(word) = options.word() else {
-        let message = "'usesrc' expects <addr>[:<port>], 'client', or 'clientip' as argument.";
-        return options.wrong(context, message, None);
-    };
-    let text = word.str().into_owned();
-    if text.starts_with("hdr_ip(") {
-        let message = "'usesrc hdr_ip' is not supported: a layer 4 proxy does not see HTTP";
-        return options.wrong(context, message, None);
-    }
-    match address::address(&text) {
-        Ok(address @ Address::Inet { .. }) => Some(AsIfFrom::Address(Spanned::new(address, word.span))),
-        Ok(_) => options.wrong(context, "'usesrc' expects an IP address", None),
-        Err(error) => options.wrong(context, &format!("'usesrc' : {error}"), None),
-    }
-}
-
-/// `proxy-v2-options LIST`
-fn proxy_v2_options(
-    context: &mut Context<'_>,
-    server: &mut ServerSettings,
-    options: &mut Options<'_>,
-) -> Taken {
-    let Some(word) = options.word() else {
-        return options.wrong(context, "'proxy-v2-options' expects a list of options.", None);
-    };
-    let (text, span) = (word.str().into_owned(), word.span);
-    let fields = &mut server.proxy_fields;
-    for name in text.split(',') {
-        match name {
-            "ssl" => fields.ssl = true,
-            "cert-cn" => (fields.ssl, fields.common_name) = (true, true),
-            "ssl-cipher" => (fields.ssl, fields.cipher) = (true, true),
-            "authority" => fields.authority = true,
-            "crc32c" => fields.crc32c = true,
-            "unique-id" => fields.unique_id = true,
-            "cert-sig" | "cert-key" => {
-                fields.ssl = true;
-                let message =
-                    format!("'{name}' is not sent: rolecall does not tell servers of its own certificate");
-                context.warning(span, message);
-            }
-            _ => {
-                return options.wrong(context, &format!("'{name}' : proxy v2 option not implemented."), None);
-            }
-        }
-    }
-    Some(())
-}
-
-fn ip_address(context: &mut Context<'_>, options: &mut Options<'_>) -> Option<Spanned<Address>> {
+pub(super) fn ip_address(context: &mut Context<'_>, options: &mut Options<'_>) -> Option<Spanned<Address>> {
     let name = options.name().to_owned();
     let Some(word) = options.word() else {
         return options.wrong(context, &format!("'{name}' expects an address as argument."), None);

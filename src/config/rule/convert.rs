@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::config::model::{Arithmetic, Converter, Counter};
+use crate::config::model::{Alphabet, Arithmetic, Converter, Counter, HashFunction, Mixing};
 use crate::config::parser::value;
 
 /// One row.
@@ -67,6 +67,17 @@ static CONVERTERS: &[ConverterRow] = &[
     row("length", (0, 0), |_| Some(Converter::Length), "how long it is"),
     row("hex", (0, 0), |_| Some(Converter::Hex), "as hex digits"),
     row("hex2i", (0, 0), |_| Some(Converter::HexToInteger), "hex digits as a number"),
+    row("crc32", (0, 1), |args| hash(HashFunction::Crc32, args), "its CRC-32"),
+    row("crc32c", (0, 1), |args| hash(HashFunction::Crc32c, args), "its CRC-32C"),
+    row("djb2", (0, 1), |args| hash(HashFunction::Djb2, args), "its hash by Daniel J. Bernstein's function"),
+    row("sdbm", (0, 1), |args| hash(HashFunction::Sdbm, args), "its hash by the sdbm library's function"),
+    row("base64", (0, 0), |_| Some(Converter::Base64(Alphabet::Standard)), "in Base64"),
+    row("b64dec", (0, 0), |_| Some(Converter::FromBase64(Alphabet::Standard)), "out of Base64"),
+    row("ub64enc", (0, 0), |_| Some(Converter::Base64(Alphabet::Url)), "in the Base64 of URLs"),
+    row("ub64dec", (0, 0), |_| Some(Converter::FromBase64(Alphabet::Url)), "out of the Base64 of URLs"),
+    row("url_dec", (0, 1), |_| Some(Converter::UrlDecode), "without the escapes of URLs"),
+    row("htonl", (0, 0), |_| Some(Converter::NetworkOrder), "a number as four bytes"),
+    row("cut_crlf", (0, 0), |_| Some(Converter::CutLineEnd), "up to the end of its first line"),
     row("ipmask", (1, 2), ip_mask, "an address without its last bits"),
     row("bool", (0, 0), |_| Some(Converter::Bool), "whether it is not 0"),
     row("not", (0, 0), |_| Some(Converter::Not), "whether it is 0"),
@@ -116,21 +127,30 @@ static CONVERTERS: &[ConverterRow] = &[
 /// What HAProxy 2.6 knows besides.
 #[rustfmt::skip]
 static OTHERS: &[&str] = &[
-    "add_item", "aes_gcm_dec", "b64dec", "base64", "be2dec", "be2hex", "capture-req", "capture-res", "crc32",
-    "crc32c", "cut_crlf", "debug", "digest", "djb2", "fix_is_valid", "fix_tag_value", "hmac", "host_only",
-    "htonl", "http_date", "json", "json_query", "jwt_header_query", "jwt_payload_query", "jwt_verify",
+    "add_item", "aes_gcm_dec", "be2dec", "be2hex", "capture-req", "capture-res", 
+    "debug", "digest", "fix_is_valid", "fix_tag_value", "hmac", "host_only",
+    "http_date", "json", "json_query", "jwt_header_query", "jwt_payload_query", "jwt_verify",
     "language", "ltime", "map", "map_beg", "map_dir", "map_dom", "map_end", "map_int", "map_ip", "map_reg",
     "map_regm", "map_str", "map_sub", "mqtt_field_value", "mqtt_is_valid", "nbsrv", "port_only", "protobuf",
-    "sdbm", "secure_memcmp", "set-var", "sha1", "sha2", "srv_queue", "strcmp", "table_expire", "table_gpc",
+    "secure_memcmp", "set-var", "sha1", "sha2", "srv_queue", "strcmp", "table_expire", "table_gpc",
     "table_gpc_rate", "table_gpt", "table_http_err_cnt", "table_http_err_rate", "table_http_fail_cnt",
     "table_http_fail_rate", "table_http_req_cnt", "table_http_req_rate", "table_idle", "table_server_id",
-    "ub64dec", "ub64enc", "ungrpc", "unset-var", "url_dec", "url_enc", "utime", "wt6", "xxh3", "xxh32",
+    "ungrpc", "unset-var", "url_enc", "utime", "wt6", "xxh3", "xxh32",
     "xxh64",
 ];
 
 /// An optional number; `Err` if there is one that is none.
 fn number(arguments: &[Vec<u8>], at: usize) -> Option<i64> {
     value::integer(std::str::from_utf8(arguments.get(at)?).ok()?)
+}
+
+fn hash(function: HashFunction, arguments: &[Vec<u8>]) -> Option<Converter> {
+    let mixing = match arguments.first() {
+        None => Mixing::Plain,
+        Some(_) if number(arguments, 0)? == 0 => Mixing::Plain,
+        Some(_) => Mixing::Avalanche,
+    };
+    Some(Converter::Hash(function, mixing))
 }
 
 fn arithmetic(operation: Arithmetic, arguments: &[Vec<u8>]) -> Option<Converter> {

@@ -301,6 +301,7 @@ static FETCHES: &[FetchRow] = &[
     },
     payload("req.ssl_sni", &TLS_NAME, Text, None, "the name a TLS client asks for"),
     payload("req_ssl_sni", &TLS_NAME, Text, None, "the name a TLS client asks for"),
+    payload("req.ssl_alpn", &TLS_ALPN, Text, None, "the first protocol that a TLS client offers"),
     payload("req.ssl_hello_type", &TLS_HELLO, Integer, None, "1 if a TLS client begins"),
     payload("req_ssl_hello_type", &TLS_HELLO, Integer, None, "1 if a TLS client begins"),
     payload("req.ssl_ver", &TLS_VERSION, Integer, Some("version"), "the TLS version of a client"),
@@ -344,6 +345,7 @@ static ONE: Fetch = Fetch::Constant(crate::config::model::Value::Integer(1));
 static SNI: Fetch = Fetch::Session(SessionFact::Tls(TlsFact::ServerName));
 static LENGTH: Fetch = Fetch::Payload(PayloadFact::Length);
 static TLS_NAME: Fetch = Fetch::Payload(PayloadFact::TlsServerName);
+static TLS_ALPN: Fetch = Fetch::Payload(PayloadFact::TlsAlpn);
 static TLS_HELLO: Fetch = Fetch::Payload(PayloadFact::TlsHelloType);
 static TLS_VERSION: Fetch = Fetch::Payload(PayloadFact::TlsVersion);
 static WAIT_END: Fetch = Fetch::Payload(PayloadFact::Complete);
@@ -416,7 +418,7 @@ static OTHERS: &[&str] = &[
     "rdp_cookie_cnt", "rep_ssl_hello_type", "req.body", "req.body_len", "req.body_param", "req.body_size",
     "req.cook", "req.cook_cnt", "req.cook_val", "req.fhdr_cnt", "req.hdr_ip", "req.hdr_names",
     "req.hdr_val", "req.hdrs", "req.hdrs_bin", "req.rdp_cookie", "req.rdp_cookie_cnt",
-    "req.ssl_alpn", "req.ssl_ec_ext", "req.ssl_st_ext", "req_rdp_cookie",
+    "req.ssl_ec_ext", "req.ssl_st_ext", "req_rdp_cookie",
     "req_rdp_cookie_cnt", "res.body", "res.body_len", "res.body_size", "res.cache_hit", "res.cache_name",
     "res.comp", "res.comp_algo", "res.cook", "res.cook_cnt", "res.cook_val", "res.fhdr", "res.fhdr_cnt",
     "res.hdr", "res.hdr_cnt", "res.hdr_ip", "res.hdr_names", "res.hdr_val", "res.hdrs", "res.hdrs_bin",

@@ -665,14 +665,14 @@ fn a_key_is_hashed_by_the_function_that_is_named() {
 fn a_source_may_name_ports_an_interface_and_somebody_else() {
     use crate::config::model::{Impersonated, Leaves};
     let found = backend(
-        "source 127.0.0.1:1000-2000 interface eth0\n server a 1.1.1.1:1\n \
+        "source 127.0.0.1:1000 interface eth0\n server a 1.1.1.1:1\n \
          server b 1.1.1.1:2 source 127.0.0.2 usesrc client\n \
-         server c 1.1.1.1:3 source 0.0.0.0 usesrc 10.1.1.1:77 interface eth1",
+         server c 1.1.1.1:3 source 0.0.0.0:5-9 usesrc 10.1.1.1:77 interface eth1",
     );
     let leaves: Vec<&Leaves> = found.servers.iter().map(|server| &server.leaves).collect();
-    let ports = Some((1000, 2000));
+    let ports = Some((1000, 1000));
     assert_eq!(*leaves[0], Leaves { ports, interface: Some("eth0".into()), as_if_from: None });
     assert_eq!(leaves[1].as_if_from, Some(Impersonated::Client));
     let other = Some(Impersonated::Address("10.1.1.1:77".parse().unwrap()));
-    assert_eq!(*leaves[2], Leaves { ports: None, interface: Some("eth1".into()), as_if_from: other });
+    assert_eq!(*leaves[2], Leaves { ports: Some((5, 9)), interface: Some("eth1".into()), as_if_from: other });
 }

@@ -1,0 +1,122 @@
+//! What a server's connections are like from its side: where they come from (`source`, manual sections 4.2 and 5.2),
+//! and what the PROXY header before them holds (`proxy-v2-options`).
+
+use super::address::{self, Address, Ports};
+use super::context::Context;
+use super::options::{Options, Taken};
+use super::server;
+use super::statement::Statement;
+use crate::config::ast::{AsIfFrom, ServerSettings, Source, Spanned};
+
+/// `source ADDRESS[:PORTS] [usesrc WHOM] [interface NAME]`
+pub(super) fn source(
+    context: &mut Context<'_>,
+    settings: &mut ServerSettings,
+    options: &mut Options<'_>,
+) -> Taken {
+    settings.source = Some(read_source(context, options)?);
+    Some(())
+}
+
+/// The same for a whole backend.
+pub(super) fn source_line(context: &mut Context<'_>, line: &Statement<'_>) -> Option<Source> {
+    let mut options = Options::argument(line);
+    let source = read_source(context, &mut options)?;
+    one_port(context, &source.address)?;
+    if options.next_name().is_some() {
+        return options.wrong(
+            context,
+            "'source' only supports optional keywords 'interface' and 'usesrc'.",
+            None,
+        );
+    }
+    Some(source)
+}
+
+fn read_source(context: &mut Context<'_>, options: &mut Options<'_>) -> Option<Source> {
+    let mut source =
+        Source { address: server::ip_address(context, options)?, as_if_from: None, interface: None };
+    loop {
+        if options.take("usesrc") {
+            source.as_if_from = Some(as_if_from(context, options)?);
+        } else if options.take("interface") {
+            let Some(name) = options.word() else {
+                return options.wrong(context, "'interface' : missing interface name.", None);
+            };
+            source.interface = Some(name.str().into_owned());
+        } else {
+            return Some(source);
+        }
+    }
+}
+
+/// Ranges are for servers' own lines.
+fn one_port(context: &mut Context<'_>, address: &Spanned<Address>) -> Option<()> {
+    match address.value {
+        Address::Inet { ports: Ports::Range { first, last }, .. } if first != last => {
+            context.error(address.span, "'source' : port range not permitted here");
+            None
+        }
+        _ => Some(()),
+    }
+}
+
+fn as_if_from(context: &mut Context<'_>, options: &mut Options<'_>) -> Option<AsIfFrom> {
+    if options.take("client") {
+        return Some(AsIfFrom::Client);
+    }
+    if options.take("clientip") {
+        return Some(AsIfFrom::ClientIp);
+    }
+    let Some(word) = options.word() else {
+        let message = "'usesrc' expects <addr>[:<port>], 'client', or 'clientip' as argument.";
+        return options.wrong(context, message, None);
+    };
+    let text = word.str().into_owned();
+    if text.starts_with("hdr_ip(") {
+        let message = "'usesrc hdr_ip' is not supported: a layer 4 proxy does not see HTTP";
+        return options.wrong(context, message, None);
+    }
+    match address::address(&text) {
+        Ok(address @ Address::Inet { .. }) => {
+            let address = Spanned::new(address, word.span);
+            one_port(context, &address)?;
+            Some(AsIfFrom::Address(address))
+        }
+        Ok(_) => options.wrong(context, "'usesrc' expects an IP address", None),
+        Err(error) => options.wrong(context, &format!("'usesrc' : {error}"), None),
+    }
+}
+
+/// `proxy-v2-options LIST`
+pub(super) fn proxy_v2_options(
+    context: &mut Context<'_>,
+    settings: &mut ServerSettings,
+    options: &mut Options<'_>,
+) -> Taken {
+    let Some(word) = options.word() else {
+        return options.wrong(context, "'proxy-v2-options' expects a list of options.", None);
+    };
+    let (text, span) = (word.str().into_owned(), word.span);
+    let fields = &mut settings.proxy_fields;
+    for name in text.split(',') {
+        match name {
+            "ssl" => fields.ssl = true,
+            "cert-cn" => (fields.ssl, fields.common_name) = (true, true),
+            "ssl-cipher" => (fields.ssl, fields.cipher) = (true, true),
+            "authority" => fields.authority = true,
+            "crc32c" => fields.crc32c = true,
+            "unique-id" => fields.unique_id = true,
+            "cert-sig" | "cert-key" => {
+                fields.ssl = true;
+                let message =
+                    format!("'{name}' is not sent: rolecall does not tell servers of its own certificate");
+                context.warning(span, message);
+            }
+            _ => {
+                return options.wrong(context, &format!("'{name}' : proxy v2 option not implemented."), None);
+            }
+        }
+    }
+    Some(())
+}
