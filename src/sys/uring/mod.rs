@@ -14,7 +14,7 @@
 //! send refers to the buffers any more, and [`Ring::settle`] gives them all back, however slow any reader is. With
 //! MSG_WAITALL a short send counts as failed, and IOSQE_CQE_SKIP_SUCCESS keeps the others silent: a message that
 //! went out costs no completion, and wakes nobody. What a socket did not take is told by [`Ring::next_sent`], and the
-//! caller copies it and sends the copy by [`Ring::send_owned`], which waits in the kernel until there is room.
+//! caller copies it and sends the copy by [`Ring::send_owned`] when [`Ring::watch_room`] tells of room.
 //!
 //! # Who owns what
 //!

@@ -118,7 +118,10 @@ impl Ring {
         self.push(&send.user_data(word(kind::SEND, index)).flags(flags));
     }
 
-    /// Sends a copy, waiting for room if there is none; answered by `Landed` once some of it has gone.
+    /// Sends a copy, as much of it as the socket takes at once; answered by `Landed`.
+    ///
+    /// It never waits in the kernel: a socket whose peer has sent a FIN is never done with the poll for room there (it
+    /// tells of POLLRDHUP), so that each such send would end on a thread of its own.
     pub fn send_owned(&mut self, socket: &Socket, parcel: Parcel, tag: Tag) -> FlightKey {
         let (start, length) = (parcel.rest().as_ptr(), parcel.rest().len() as u32);
         #[cfg(test)]
@@ -126,7 +129,8 @@ impl Ring {
         // The bytes stay where they are though the vector that owns them moves, and are not touched before their
         // completion has taken the flight out of the slab.
         let key = self.flights.insert(Flight { parcel, tag }) as u32;
-        let send = opcode::Send::new(Fd(number(socket)), start, length).flags(libc::MSG_NOSIGNAL).build();
+        let how = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+        let send = opcode::Send::new(Fd(number(socket)), start, length).flags(how).build();
         self.under_way += 1;
         self.push(&send.user_data(word(kind::FLIGHT, u64::from(key))));
         FlightKey(key)
@@ -140,6 +144,12 @@ impl Ring {
     /// Ends a poll.
     pub fn cancel_poll(&mut self, tag: Tag) {
         self.cancel(word(kind::POLL, tag));
+    }
+
+    /// Tells each time a socket has room again after one in which it had none; of its FIN and its failure, too.
+    pub fn watch_room(&mut self, socket: &Socket, tag: Tag) {
+        let poll = opcode::PollAdd::new(Fd(number(socket)), libc::POLLOUT as u32).multi(true).build();
+        self.push(&poll.user_data(word(kind::WATCH, tag)));
     }
 
     /// Ends a watch.

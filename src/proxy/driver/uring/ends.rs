@@ -49,8 +49,8 @@ impl Pump {
         if end.flags.has(Flags::FILLING) && !end.flags.has(Flags::CANCELLING) {
             self.ring.cancel_poll(fill);
         }
-        if end.flags.has(Flags::DRAINING) {
-            self.ring.cancel_poll(drain);
+        if end.flags.has(Flags::ROOM_WATCHED) {
+            self.ring.cancel_watch(drain);
         }
         if end.flags.has(Flags::CONNECTING) {
             self.ring.cancel_poll(own);
@@ -81,7 +81,7 @@ impl Pump {
                 // What is not on its way is held by a pause of the other side, which nobody will end.
                 let goes = !source.flags.has(Flags::PAUSED);
                 let waiting = end.waiting.take();
-                end.waiting = waiting.filter(|w| w.flight.is_some() || (goes && w.pipe.is_some()));
+                end.waiting = waiting.filter(|w| w.flight.is_some() || goes);
                 if !link.end(*side).is_open() {
                     return self.close(slot, link, *side);
                 }

@@ -50,10 +50,12 @@ impl Flags {
     pub(super) const FED: Flags = Flags(1 << 17);
     /// A poll tells when it has bytes to splice; never while it is received from.
     pub(super) const FILLING: Flags = Flags(1 << 18);
-    /// A poll tells when it has room for what waits in a pipe.
+    /// What waits for it goes when it has room again.
     pub(super) const DRAINING: Flags = Flags(1 << 19);
     /// It stands among those that found no buffer.
     pub(super) const HUNGRY: Flags = Flags(1 << 20);
+    /// A watch tells of room.
+    pub(super) const ROOM_WATCHED: Flags = Flags(1 << 21);
 
     pub(super) fn has(self, flag: Flags) -> bool {
         self.0 & flag.0 != 0

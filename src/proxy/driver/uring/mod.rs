@@ -228,9 +228,11 @@ impl Completions {
                 self.pump.received(slot, link, mark.side, what);
             }
             Outcome::Landed { parcel, result } => self.pump.landed(slot, link, mark.side, (parcel, result)),
+            Outcome::Hung { how, goes_on } if mark.kind == Kind::Drain => {
+                self.pump.room(slot, link, mark.side, (how, goes_on));
+            }
             Outcome::Hung { how, goes_on } => self.pump.watched(slot, link, (how, goes_on)),
             Outcome::Ready(_) if mark.kind == Kind::Fill => self.pump.fill(slot, link, mark.side),
-            Outcome::Ready(_) if mark.kind == Kind::Drain => self.pump.drain(slot, link, mark.side),
             Outcome::Ready(ready) => self.connected(slot, ready),
         }
         self.leave_if_done(slot);

@@ -2,7 +2,7 @@
 //!
 //! * A received chunk is queued for the other side and sent out of the ring's buffer when the round ends, with
 //!   all others of the round for the same side in one send. That send is over when the next round begins.
-//! * What it left behind is copied and sent on by an operation that waits for room. From then on the source is
+//! * What it left behind is copied, and sent on when there is room. From then on the source is
 //!   not read: its receive is cancelled, and what still comes before that acts is appended. So what waits
 //!   for a slow side is bounded by what the ring's buffers hold, and keeps none of them from the others.
 //! * A side whose peer was slow is read step by step, one buffer at a time, until its messages are small again.
@@ -232,7 +232,7 @@ impl Pump {
         let (end, source) = link.ends(side);
         let (Some(waiting), Some(socket)) = (&mut end.waiting, &end.socket) else { return };
         if waiting.pipe.is_some() {
-            return self.await_room(slot, link, side);
+            return self.drain(slot, link, side);
         }
         if waiting.flight.is_some() || waiting.bytes.is_empty() || source.flags.has(Flags::PAUSED) {
             return;
@@ -250,7 +250,6 @@ impl Pump {
         side: Side,
         (parcel, result): (Parcel, Result<usize, Errno>),
     ) {
-        let tag = link.mark(slot, Kind::Socket, side).tag();
         let (end, source) = link.ends(side);
         let (paused, wanted) = (source.flags.has(Flags::PAUSED), !source.flags.has(Flags::DISCARD));
         // What is held for a side that is about to be closed would be held for ever.
@@ -266,9 +265,13 @@ impl Pump {
             _ if held && wanted && !rest.is_empty() => {
                 waiting.bytes.splice(0..0, rest.iter().copied());
             }
-            (_, Some(socket)) if !paused && wanted && !rest.is_empty() => {
-                let length = rest.len();
-                waiting.flight = Some((self.ring.send_owned(socket, parcel, tag), length));
+            (result, Some(_)) if !paused && wanted && !rest.is_empty() => {
+                waiting.bytes.splice(0..0, rest.iter().copied());
+                match result {
+                    Ok(_) | Err(Errno::EAGAIN) => self.await_room(slot, link, side),
+                    // It was not even tried.
+                    Err(_) => self.launch(slot, link, side),
+                }
                 self.tell(slot, Event::Blocked(side));
             }
             _ if waiting.bytes.is_empty() || (paused && !held) => {

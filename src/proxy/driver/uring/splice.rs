@@ -7,7 +7,9 @@
 //!   later round than the last chunk, and a round settles its sends before it looks at what happened.
 //! * Bytes for which there is no room stay in their pipe, and count as waiting like copied ones: their source is not
 //!   read, a pause holds them, a discard closes the pipe with them, a FIN or a close stands behind them. A
-//!   second poll tells when there is room.
+//!   watch tells when there is room.
+
+use nix::errno::Errno;
 
 use super::super::super::contract::{Event, Side};
 use super::super::Slot;
@@ -18,6 +20,9 @@ use super::link::{End, Flags, Link, Queue, Waiting};
 use super::pump::{Pump, may_receive};
 use super::tag::Kind;
 use crate::sys::socket::Moved;
+
+/// Room, or an error that the next send finds.
+const ROOM: u32 = (libc_poll::OUT | libc_poll::ERR | libc_poll::HUP) as u32;
 
 /// Full pipes a direction gets before others have their turn.
 const ROUNDS: usize = 4;
@@ -82,21 +87,47 @@ impl Pump {
         false
     }
 
-    /// Has it told when that side has room for the pipe that waits for it.
+    /// That side has just taken less than it was given: has it told when there is room for the rest. The watch stays,
+    /// and tells again only after the side took no more: whoever waits without having tried would wait for ever.
     pub(super) fn await_room(&mut self, slot: Slot, link: &mut Link, side: Side) {
         let tag = link.mark(slot, Kind::Drain, side).tag();
-        let (end, source) = link.ends(side);
+        let end = link.end_mut(side);
         let Some(socket) = &end.socket else { return };
-        if !end.flags.has(Flags::DRAINING) && !source.flags.has(Flags::PAUSED) {
-            end.flags.set(Flags::DRAINING);
-            self.ring.poll(socket, libc_poll::OUT as u32, tag);
+        end.flags.set(Flags::DRAINING);
+        if !end.flags.has(Flags::ROOM_WATCHED) {
+            end.flags.set(Flags::ROOM_WATCHED);
+            self.ring.watch_room(socket, tag);
         }
     }
 
-    /// That side may have room.
+    /// What that watch has found.
+    pub(super) fn room(
+        &mut self,
+        slot: Slot,
+        link: &mut Link,
+        side: Side,
+        (how, goes_on): (Result<u32, Errno>, bool),
+    ) {
+        let end = link.end_mut(side);
+        if !goes_on {
+            end.flags.unset(Flags::ROOM_WATCHED);
+        }
+        if !end.flags.has(Flags::DRAINING) {
+            return;
+        }
+        if how.is_ok_and(|how| how & ROOM == 0) {
+            if !goes_on {
+                self.await_room(slot, link, side);
+            }
+            return;
+        }
+        end.flags.unset(Flags::DRAINING);
+        self.launch(slot, link, side);
+    }
+
+    /// Sends on the pipe that waits for that side.
     pub(super) fn drain(&mut self, slot: Slot, link: &mut Link, side: Side) {
         let (end, source) = link.ends(side);
-        end.flags.unset(Flags::DRAINING);
         if source.flags.has(Flags::PAUSED) {
             return;
         }
