@@ -41,6 +41,14 @@ pub enum Followed {
     Stopping,
 }
 
+/// By whose maintenance a server was out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Maintained {
+    Itself,
+    /// The server that it tracks.
+    Leader,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ServerChange {
     /// `option log-health-checks`: the check's result or the counter changed. `shown` is HAProxy's `X/Y`.
@@ -68,12 +76,16 @@ pub enum ServerChange {
         operation: Operation,
         left: Left,
     },
-    /// The operator put it into maintenance.
+    /// The operator put it, or the server that it tracks, into maintenance.
     Maintenance {
+        /// `BACKEND/SERVER`
+        via: Option<String>,
+        was_down: bool,
         left: Left,
     },
-    /// The operator let it out of maintenance.
+    /// The operator let it, or the server that it tracks, out of maintenance.
     Returned {
+        out_of: Maintained,
         up: bool,
         draining: bool,
     },

@@ -16,6 +16,7 @@ mod dynamic;
 mod fqdn;
 mod frontends;
 mod hint;
+mod maintenance;
 mod page;
 mod process;
 mod servers;

@@ -13,7 +13,6 @@ use crate::api::request::{Address, Fault, Forced, ServerName, ServerOrder, State
 use crate::config::model::{
     Backend, BackendId, Balance, GuardMode, HashMethod, Server, ServerAddress, ServerPort,
 };
-use crate::health::warm_up;
 use crate::process::control::Control;
 use crate::state::event::{Left, ServerChange, ServerEvent};
 use crate::state::{BackendView, Command, CutReason, Operation, ServerLive, Snapshot, admin};
@@ -108,8 +107,8 @@ pub(super) struct Subject<'a> {
     pub(super) place: Place,
     pub(super) backend: &'a Backend,
     pub(super) config: &'a Server,
-    view: &'a BackendView,
-    live: &'a Arc<ServerLive>,
+    pub(super) view: &'a BackendView,
+    pub(super) live: &'a Arc<ServerLive>,
 }
 
 impl<'a> Subject<'a> {
@@ -157,44 +156,6 @@ impl<'a> Subject<'a> {
             }
         }
         self.changed(control, before);
-    }
-
-    fn enter_maintenance(self, control: &Control, bits: u8) {
-        self.live.set_admin(bits);
-        self.live.set_operation(Operation::Stopped);
-        self.live.update_health(|health| {
-            health.counter = 0;
-            health.in_progress = false;
-            health.last_change = Tick::now();
-        });
-        self.tell(control, ServerChange::Maintenance { left: self.left() });
-        if self.config.on_marked_down_shutdown_sessions {
-            let key = self.live.key;
-            control.workers.broadcast(|| Command::Cut(key, CutReason::MarkedDown));
-        }
-    }
-
-    /// HAProxy takes it as up, and so is it here, but where clients only come after proof: what was proved before
-    /// the maintenance counts no more, so it comes up with its next check, which is made at once.
-    fn leave_maintenance(self, control: &Control, bits: u8) {
-        let now = Tick::now();
-        let waits_for_proof = self.view.guarding.needs_proof() && self.config.check.is_some();
-        self.live.update_health(|health| {
-            health.downtime_ms += now.since(health.last_change).as_millis() as u64;
-            health.last_change = now;
-            health.counter = if waits_for_proof { health.rise.saturating_sub(1) } else { health.rise };
-        });
-        if waits_for_proof {
-            self.live.set_operation(Operation::Stopped);
-        } else if self.config.slowstart.is_zero() {
-            self.live.set_operation(Operation::Running);
-        } else {
-            warm_up(self.live, &control.workers, self.config.slowstart, now);
-            self.live.set_operation(Operation::Starting);
-        }
-        self.live.set_admin(bits);
-        let draining = bits & admin::DRAIN != 0;
-        self.tell(control, ServerChange::Returned { up: !waits_for_proof, draining });
     }
 
     /// Its next check starts from there.
@@ -290,7 +251,7 @@ impl<'a> Subject<'a> {
         control.checks.ask_now(self.live.key);
     }
 
-    fn stands_otherwise(self, control: &Control, before: (usize, usize)) {
+    pub(super) fn stands_otherwise(self, control: &Control, before: (usize, usize)) {
         let after = self.usable();
         let live = &self.view.live;
         if (before == (0, 0)) != (after == (0, 0)) {
@@ -310,14 +271,14 @@ impl<'a> Subject<'a> {
     }
 
     /// Active and backup servers that HAProxy counts as usable.
-    fn usable(self) -> (usize, usize) {
+    pub(super) fn usable(self) -> (usize, usize) {
         let pairs = self.backend.servers.iter().zip(&self.view.servers);
         let usable = pairs.filter(|(_, live)| live.counts_as_usable());
         let (backup, active): (Vec<_>, Vec<_>) = usable.partition(|(server, _)| server.backup);
         (active.len(), backup.len())
     }
 
-    fn left(self) -> Left {
+    pub(super) fn left(self) -> Left {
         let (active, backup) = self.usable();
         Left {
             active,
