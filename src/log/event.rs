@@ -54,6 +54,7 @@ pub fn server(event: &ServerEvent) -> Sentence {
         }
         by_operator @ (ServerChange::Forced { .. }
         | ServerChange::Maintenance { .. }
+        | ServerChange::Remains
         | ServerChange::Returned { .. }
         | ServerChange::Draining { .. }
         | ServerChange::Undrained { .. }
@@ -197,6 +198,7 @@ fn operated(name: Name<'_>, what: &ServerChange) -> (Level, String) {
                 }
             }
         }
+        ServerChange::Remains => (Level::Notice, format!("{name} remains in forced maintenance.")),
         ServerChange::Returned { out_of, up, draining } => {
             let ready = if *draining { "DRAIN" } else { "READY" };
             let forced = if *out_of == Maintained::Itself { "forced " } else { "" };

@@ -83,6 +83,8 @@ pub enum ServerChange {
         was_down: bool,
         left: Left,
     },
+    /// The server that it tracks is out of maintenance, and it is in one of its own.
+    Remains,
     /// The operator let it, or the server that it tracks, out of maintenance.
     Returned {
         out_of: Maintained,

@@ -137,6 +137,9 @@ impl<'a> Following<'a> {
     fn leave(mut self, control: &Control) {
         for Before { subject, is_out, .. } in std::mem::take(&mut self.followers) {
             let bits = subject.live.admin();
+            if bits & admin::FORCED_MAINT != 0 {
+                subject.tell(control, ServerChange::Remains);
+            }
             if !is_out || bits & admin::MAINT != 0 {
                 continue;
             }
