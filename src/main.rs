@@ -66,6 +66,7 @@ fn settings(arguments: Arguments) -> Settings {
         directory: arguments.chdir,
         local_peer: arguments.local_peer,
         master_socket: arguments.master_socket,
+        old_socket: arguments.old_socket,
         pidfile: arguments.pidfile,
         maxconn: arguments.maxconn,
         frontend_maxconn: arguments.proxy_maxconn,

@@ -28,6 +28,8 @@ pub enum Action {
     Timeout(Duration),
     Level,
     Help,
+    /// `_getsocks`: the client gets the process's listening sockets.
+    GiveSockets,
     Prompt,
     Quit,
 }

@@ -24,6 +24,8 @@ pub enum Step {
     Ask(Request),
     /// Of a master: have the worker answer that line, as for a client of that level, and pass the answer on.
     Forward(String, Level),
+    /// `_getsocks`: give the client the listening sockets, if its socket has that right, and close.
+    GiveSockets,
     /// `set timeout cli`: how long this client may be silent from now on.
     Timeout(Duration),
     Close,
@@ -197,6 +199,8 @@ impl Session {
             )),
             Action::Ask(request) => Some(Step::Ask(request)),
             Action::Timeout(limit) => Some(Step::Timeout(limit)),
+            Action::GiveSockets if self.host == Target::Worker => Some(Step::GiveSockets),
+            Action::GiveSockets => self.answer("Permission denied\n"),
             Action::Say(text) => self.answer(&text),
             Action::Level => self.answer(&format!("{}\n", self.level.name())),
             Action::Help => self.answer(&command::help(rest, target)),

@@ -31,6 +31,7 @@ fn steps(session: &mut Session) -> String {
                 text.push_str(&format!("(to the worker as {}: {line})", level.name()))
             }
             Step::Timeout(limit) => text.push_str(&format!("({limit:?}){}", session.end_of_answer())),
+            Step::GiveSockets => return text + "(sockets)",
             Step::Close => text.push_str("(close)"),
         }
     }
@@ -183,4 +184,11 @@ proptest! {
         steps(&mut session);
         prop_assert!(session.ended || input.windows(6).any(|window| window == b"reload"));
     }
+}
+
+#[test]
+fn sockets_are_given_by_a_worker_and_listed_nowhere() {
+    assert!(runtime("_getsocks\n").starts_with("(sockets)"));
+    assert!(answer("@1 _getsocks\n").starts_with("Permission denied\n"));
+    assert!(!runtime("help\n").contains("_getsocks"));
 }

@@ -102,7 +102,7 @@ pub struct Arguments {
     /// Once started, end these processes (-st)
     #[arg(long = "stop", value_name = "PID", action = ArgAction::Append, help_heading = "Takeover")]
     pub stop_pids: Vec<i32>,
-    /// Taken for HAProxy's sake: listening sockets are opened beside the old process's, not taken from it (-x)
+    /// Go on with the listening sockets of the process whose stats socket this is (-x)
     #[arg(long = "old-socket", value_name = "SOCKET", help_heading = "Takeover")]
     pub old_socket: Option<PathBuf>,
 

@@ -100,7 +100,7 @@ pub(super) static FLAGS: &[Flag] = &[
     flag("-L", "local-peer", Value::Next("<name>"), "this machine's name among its peers"),
     flag("-sf", "soft-stop", Value::Pids, "processes to stop softly once started"),
     flag("-st", "stop", Value::Pids, "processes to stop once started"),
-    flag("-x", "old-socket", Value::Next("<unix_socket>"), "is taken; sockets open beside the old ones"),
+    flag("-x", "old-socket", Value::Next("<unix_socket>"), "goes on with the old process's sockets"),
     flag("-dW", "warnings-fatal", Value::None, "refuses a config that has warnings"),
     flag("-dr", "ignore-unresolved", Value::None, "is taken; names must resolve all the same"),
     flag("-dK", "dump-keywords", Value::Attached("{<class>,...}"), "prints the known keywords"),

@@ -7,7 +7,7 @@
 use std::fmt::Write as _;
 
 use super::Level;
-use crate::state::event::{Asked, CheckSummary, Followed, Left, ServerChange, ServerEvent};
+use crate::state::event::{Asked, CheckSummary, Followed, Left, Maintained, ServerChange, ServerEvent};
 use crate::state::{CheckStatus, Operation};
 
 /// A line without its header.
@@ -55,6 +55,7 @@ pub fn server(event: &ServerEvent) -> Sentence {
         }
         by_operator @ (ServerChange::Forced { .. }
         | ServerChange::Maintenance { .. }
+        | ServerChange::Remains
         | ServerChange::Returned { .. }
         | ServerChange::Draining { .. }
         | ServerChange::Undrained { .. }
@@ -189,15 +190,20 @@ fn operated(name: Name<'_>, what: &ServerChange) -> (Level, String) {
         ServerChange::Forced { left, .. } => {
             (Level::Notice, format!("{name} is UP, changed from CLI. {}", more(*left)))
         }
-        ServerChange::Maintenance { was_down: true, .. } => {
-            (Level::Notice, format!("{name} was DOWN and now enters maintenance."))
+        ServerChange::Maintenance { via, was_down, left } => {
+            let via = via.as_ref().map(|leader| format!(" via {leader}")).unwrap_or_default();
+            match was_down {
+                true => (Level::Notice, format!("{name} was DOWN and now enters maintenance{via}.")),
+                false => {
+                    (Level::Alert, format!("{name} is going DOWN for maintenance{via}. {}", fewer(*left)))
+                }
+            }
         }
-        ServerChange::Maintenance { left, .. } => {
-            (Level::Alert, format!("{name} is going DOWN for maintenance. {}", fewer(*left)))
-        }
-        ServerChange::Returned { up, draining } => {
+        ServerChange::Remains => (Level::Notice, format!("{name} remains in forced maintenance.")),
+        ServerChange::Returned { out_of, up, draining } => {
             let ready = if *draining { "DRAIN" } else { "READY" };
-            (Level::Notice, format!("{name} is {}/{ready} (leaving forced maintenance).", word(*up)))
+            let forced = if *out_of == Maintained::Itself { "forced " } else { "" };
+            (Level::Notice, format!("{name} is {}/{ready} (leaving {forced}maintenance).", word(*up)))
         }
         ServerChange::Draining { left } => {
             (Level::Notice, format!("{name} enters drain state. {}", more(*left)))

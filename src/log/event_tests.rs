@@ -195,11 +195,20 @@ fn the_dump_is_haproxys() {
 #[test]
 fn what_the_operator_did_is_told_in_haproxys_words() {
     let left = Left { active: 1, backup: 1, ..Left::default() };
+    let maintenance = |via: Option<&str>, was_down| ServerChange::Maintenance {
+        via: via.map(str::to_owned),
+        was_down,
+        left,
+    };
+    let returned = |out_of, draining| ServerChange::Returned { out_of, up: true, draining };
     let texts = [
-        ServerChange::Maintenance { was_down: false, left },
-        ServerChange::Maintenance { was_down: true, left },
-        ServerChange::Returned { up: true, draining: false },
-        ServerChange::Returned { up: true, draining: true },
+        maintenance(None, false),
+        maintenance(None, true),
+        maintenance(Some("be/a"), false),
+        maintenance(Some("be/a"), true),
+        returned(Maintained::Itself, false),
+        returned(Maintained::Itself, true),
+        returned(Maintained::Leader, false),
         ServerChange::Draining { left },
         ServerChange::Undrained { up: true },
         ServerChange::Forced { operation: Operation::Stopped, left },
@@ -212,8 +221,11 @@ fn what_the_operator_did_is_told_in_haproxys_words() {
     insta::assert_snapshot!(texts.join("\n"), @r"
     Alert Server be/r2 is going DOWN for maintenance. 1 active and 1 backup servers left. 0 sessions active, 0 requeued, 0 remaining in queue.
     Notice Server be/r2 was DOWN and now enters maintenance.
+    Alert Server be/r2 is going DOWN for maintenance via be/a. 1 active and 1 backup servers left. 0 sessions active, 0 requeued, 0 remaining in queue.
+    Notice Server be/r2 was DOWN and now enters maintenance via be/a.
     Notice Server be/r2 is UP/READY (leaving forced maintenance).
     Notice Server be/r2 is UP/DRAIN (leaving forced maintenance).
+    Notice Server be/r2 is UP/READY (leaving maintenance).
     Notice Server be/r2 enters drain state. 1 active and 1 backup servers online. 0 sessions requeued, 0 total in queue.
     Notice Server be/r2 is UP (leaving forced drain).
     Alert Server be/r2 is DOWN, changed from CLI. 1 active and 1 backup servers left. 0 sessions active, 0 requeued, 0 remaining in queue.

@@ -7,6 +7,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use nix::sys::signal::Signal;
 use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
@@ -162,7 +163,9 @@ impl Duty {
         match end {
             End::Exit(code) => code,
             End::Signal(signal) => {
-                self.control.sockets.refuse();
+                if !self.control.published.load().process.sockets_given.load(Relaxed) {
+                    self.control.sockets.refuse();
+                }
                 // Returns for process 1 only, which the kernel spares.
                 let _ = process::die_of(signal);
                 128 + signal as u8
@@ -284,6 +287,7 @@ impl Duty {
         let running = Running {
             global: Some(&running.global),
             sockets: &self.control.sockets.names(),
+            taken: None,
             settings: &self.settings,
             default_maxconn: self.default_maxconn,
         };

@@ -12,19 +12,21 @@ use socket2::SockRef;
 
 use super::gather::reason;
 use super::reload::{Line, SocketName, plan, socket_names};
+use super::takeover::Taken;
 use crate::config::Config;
 use crate::config::model::BindAddress;
 use crate::state::Listener;
 use crate::sys::listen::{self, ListenError};
 
-/// Opens sockets; all or, with every reason, none.
+/// Opens sockets, but for those that a predecessor has given; all or, with every reason, none.
 pub fn open(
     config: &Config,
     wanted: &[(SocketName, Line)],
+    taken: Option<&Taken>,
 ) -> Result<Vec<(SocketName, OwnedFd)>, Vec<String>> {
     let (mut opened, mut failed) = (Vec::new(), Vec::new());
     for (name, line) in wanted {
-        match open_one(config, *line) {
+        match open_one(config, *line, taken) {
             Ok(socket) => opened.push((name.clone(), socket)),
             Err(reason) => failed.push(reason),
         }
@@ -32,13 +34,19 @@ pub fn open(
     if failed.is_empty() { Ok(opened) } else { Err(failed) }
 }
 
-fn open_one(config: &Config, line: Line) -> Result<OwnedFd, String> {
+fn open_one(config: &Config, line: Line, taken: Option<&Taken>) -> Result<OwnedFd, String> {
     match line {
         Line::Bind { frontend, bind } => {
             let frontend = &config.frontends[frontend];
             let bind = &frontend.binds[bind];
             let kind = if frontend.is_listen { "proxy" } else { "frontend" };
-            let opened = listen::listen(bind, listen::backlog(bind, frontend));
+            let backlog = listen::backlog(bind, frontend);
+            let given = taken.and_then(|taken| taken.claim(bind));
+            // One that does not listen any more is opened anew.
+            if let Some(socket) = given.and_then(|socket| listen::take_over(socket, backlog).ok()) {
+                return Ok(socket);
+            }
+            let opened = listen::listen(bind, backlog);
             opened.map_err(|error| explain(&error, kind, &frontend.name))
         }
         Line::Command(at) => {

@@ -213,7 +213,8 @@ impl Client {
             },
             // The master's clients have no time limit but that of taking their answers.
             Step::Timeout(_) => self.pending.extend_from_slice(self.session.end_of_answer().as_bytes()),
-            Step::Close => self.state = ClientState::Closing,
+            // Of a worker only.
+            Step::GiveSockets | Step::Close => self.state = ClientState::Closing,
         }
     }
 

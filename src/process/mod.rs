@@ -21,6 +21,8 @@
 //! Both shapes hand the same [`message::Handover`] to the same [`worker::serve`]; without a parent there is
 //! just no socket between. All forks happen before the first thread.
 //!
+//! With `-x SOCKET` the listening sockets of a predecessor are taken over before the others are bound ([`takeover`]).
+//!
 //! # A reload
 //!
 //! `gather` (off the main loop) -> `prepare` (judge, diff, open what is new; can fail, touches nothing) ->
@@ -55,9 +57,11 @@ pub mod runtime;
 mod separate;
 pub mod settings;
 mod slots;
+pub mod takeover;
 pub mod verdict;
 pub mod worker;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use nix::sys::signal::Signal;
@@ -67,7 +71,8 @@ use self::message::Handover;
 use self::prepare::{Prepared, Running, prepare};
 use self::report::Voice;
 use self::separate::{Separation, separate};
-use self::settings::{End, Settings, Task, Verbosity};
+use self::settings::{End, Master, Settings, Task, Verbosity};
+use self::takeover::Taken;
 use self::worker::{Place, Start, serve};
 use crate::config::render;
 use crate::explain;
@@ -114,7 +119,9 @@ fn start(settings: Arc<Settings>, voice: &Voice) -> Result<u8, String> {
         Task::Explain => return Ok(explained(gathered, voice)),
     }
     let default_maxconn = descriptors::default_maxconn(limits::descriptors().ok());
-    let running = Running { global: None, sockets: &[], settings: &settings, default_maxconn };
+    let taken = take_over(&settings, voice)?;
+    let running =
+        Running { global: None, sockets: &[], taken: taken.as_ref(), settings: &settings, default_maxconn };
     let prepared = prepare(gathered, running, voice).map_err(|unusable| match unusable.reason {
         reason if reason.starts_with("Binding") => {
             format!("[{}.main()] Some protocols failed to start their listeners! Exiting.", settings.program)
@@ -140,6 +147,24 @@ fn start(settings: Arc<Settings>, voice: &Voice) -> Result<u8, String> {
         }
         Some(separation) => separate(separation, settings, voice.clone(), prepared, default_maxconn),
     }
+}
+
+/// `-x`. A master goes on without, as HAProxy's; `/dev/null` is what scripts write for none.
+fn take_over(settings: &Settings, voice: &Voice) -> Result<Option<Taken>, String> {
+    let path = settings.old_socket.as_deref().filter(|path| *path != Path::new("/dev/null"));
+    let Some(path) = path else { return Ok(None) };
+    let error = match takeover::take(path) {
+        Ok(taken) => return Ok(Some(taken)),
+        Err(error) => error,
+    };
+    let reason = gather::reason(&error);
+    voice.warning(&format!("Failed to get sockets from the old process at '{}' ({reason})", path.display()));
+    let sentence = "Failed to get the sockets from the old process!";
+    if settings.master == Master::AsConfigured {
+        return Err(sentence.to_owned());
+    }
+    voice.alert(sentence);
+    Ok(None)
 }
 
 fn handover(prepared: Prepared) -> Handover {

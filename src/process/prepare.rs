@@ -8,6 +8,7 @@ use super::listeners;
 use super::reload::{SocketName, keep_fixed, override_config, plan};
 use super::report::{Voice, first_alert};
 use super::settings::Settings;
+use super::takeover::Taken;
 use super::verdict::{listens, refusal};
 use crate::config::model::Global;
 use crate::config::{Bundle, Config};
@@ -19,6 +20,8 @@ pub struct Running<'a> {
     /// `None` at the start.
     pub global: Option<&'a Global>,
     pub sockets: &'a [SocketName],
+    /// At the start, with `-x`: what a predecessor has given.
+    pub taken: Option<&'a Taken>,
     pub settings: &'a Settings,
     pub default_maxconn: u32,
 }
@@ -69,7 +72,7 @@ pub fn prepare(gathered: Gathered, running: Running<'_>, voice: &Voice) -> Resul
     }
     let kept = running.global.map_or_else(Vec::new, |global| keep_fixed(global, &mut config.global));
     let wanted = plan(&config, running.sockets).open;
-    let opened = listeners::open(&config, &wanted).map_err(|reasons| {
+    let opened = listeners::open(&config, &wanted, running.taken).map_err(|reasons| {
         reasons.iter().for_each(|reason| voice.alert(reason));
         let all = reasons.join("\n");
         Unusable { reason: reasons.into_iter().next().unwrap_or_default(), lines: format!("{lines}{all}\n") }

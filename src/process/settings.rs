@@ -24,6 +24,8 @@ pub struct Settings {
     pub master_socket: Option<String>,
     /// `-p`; wins over the config's.
     pub pidfile: Option<PathBuf>,
+    /// `-x`: the runtime socket of a process whose listening sockets are taken over.
+    pub old_socket: Option<PathBuf>,
     pub predecessors: Option<Predecessors>,
     /// `-n`; wins over the config's.
     pub maxconn: Option<u32>,

@@ -48,6 +48,14 @@ pub enum Asked {
     Agent,
 }
 
+/// By whose maintenance a server was out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Maintained {
+    Itself,
+    /// The server that it tracks.
+    Leader,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ServerChange {
     /// `option log-health-checks`: the check's result or the counter changed. `shown` is HAProxy's `X/Y`.
@@ -76,14 +84,18 @@ pub enum ServerChange {
         operation: Operation,
         left: Left,
     },
-    /// The operator, or its agent, put it into maintenance.
+    /// The operator, its agent, or the server that it tracks put it into maintenance.
     Maintenance {
-        /// It was down already.
+        /// `BACKEND/SERVER`
+        via: Option<String>,
         was_down: bool,
         left: Left,
     },
-    /// The operator let it out of maintenance.
+    /// The server that it tracks is out of maintenance, and it is in one of its own.
+    Remains,
+    /// The operator let it, or the server that it tracks, out of maintenance.
     Returned {
+        out_of: Maintained,
         up: bool,
         draining: bool,
     },

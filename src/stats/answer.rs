@@ -143,6 +143,9 @@ pub fn answer(
     match request.method {
         Method::Read => show(world, page, (&view, may_change), nonce).into(),
         Method::Post => {
+            // HAProxy reads `;norefresh` only where there is a refresh.
+            let refresh = if page.refresh.is_some() { view.refresh } else { Refresh::AsConfigured };
+            let view = View { refresh, ..view };
             let act = Act { uri: page.uri.clone(), view, scope: page.scope.clone() };
             match may_change && request.origin == Origin::Here {
                 true => Outcome::Act(act),

@@ -105,6 +105,14 @@ pub fn listen(bind: &Bind, backlog: u32) -> Result<OwnedFd, ListenError> {
     })
 }
 
+/// A socket that listens already, for this line from now on.
+pub fn take_over(socket: OwnedFd, backlog: u32) -> io::Result<OwnedFd> {
+    set_nonblocking(&socket)?;
+    SockRef::from(&socket).listen(as_int(backlog))?;
+    socket::set_nodelay(&socket);
+    Ok(socket)
+}
+
 /// A non-blocking listening socket for commands. A file of that name is replaced even if somebody listens on
 /// it, as HAProxy does: a successor takes the name over, and nobody finds it missing meanwhile.
 pub fn command(socket: &CommandSocket) -> Result<OwnedFd, ListenError> {

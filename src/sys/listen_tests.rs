@@ -126,6 +126,7 @@ fn a_socket_for_commands_replaces_what_has_its_name_and_gets_its_rights() {
         bind: bind(BindAddress::Unix(path.to_owned())),
         level: crate::config::model::Level::Admin,
         file,
+        exposes_listeners: false,
     };
     let first = command(&socket(&path, FileAccess::default())).unwrap();
     let access = FileAccess { mode: Some(0o640), ..FileAccess::default() };

@@ -28,6 +28,7 @@ mod rules;
 mod seeds;
 mod sentinel;
 mod socket;
+mod takeover;
 mod tls;
 mod tracking;
 mod trouble;

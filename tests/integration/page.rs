@@ -59,7 +59,7 @@ fn a_form_changes_servers_where_stats_admin_lets_it() {
     assert_eq!(submit(admin, "", form), "/;st=DONE");
     assert_eq!(status(), "MAINT");
     let own = format!("Origin: http://127.0.0.1:{admin}\r\n");
-    assert_eq!(submit(admin, &own, "s=redis1&s=nobody&action=ready&b=%233"), "/;st=PART");
+    assert_eq!(submit(admin, &own, "s=redis1&s=nobody&action=ready&b=%232"), "/;st=PART");
     eventually("it has proved itself again", SOON, || (status() == "UP").then_some(()));
 
     assert!(client.server_port().is_ok(), "the session goes on");

@@ -45,7 +45,7 @@ fn who_tracks_a_replica_gets_no_clients_and_who_tracks_a_demoted_master_loses_th
     eventually("the new master, by the second way", Duration::from_secs(30), || {
         reached(second).filter(|found| *found == replica.port)
     });
-    assert!(rolecall.output().contains("Server second/s1 is DOWN via redis_backend/redis1."));
+    rolecall.wait_for_output("Server second/s1 is DOWN via redis_backend/redis1.");
 }
 
 /// The freeze that keeps a planned failover from losing writes is one of the server, by whichever way clients came.

@@ -17,6 +17,8 @@ pub static TABLE: &[Command] = &[
     prefix("@!<pid>", "send a command to the <pid> process"),
     prefix("@<relative pid>", "send a command to the <relative pid> process"),
     prefix("@master", "send a command to the master process"),
+    // HAProxy lists it nowhere; `expose-fd` says who may.
+    user("", &["_getsocks"], "", |_| Ok(Action::GiveSockets)),
     admin("add server <bk>/<srv>", &["add", "server"], "create a new server", |words| {
         Ok(Ask(request::add_server(words)?))
     }),

@@ -395,6 +395,7 @@ pub struct BindOptions {
     pub user: Option<Spanned<Account>>,
     pub group: Option<Spanned<Account>>,
     pub level: Option<Level>,
+    pub expose_listeners: bool,
     pub tls: BindTls,
 }
 

@@ -46,12 +46,7 @@ pub(super) static KEYWORDS: &[Keyword] = &[
     honoured("mode", SOCKET, "mode of the socket file, in octal"),
     honoured("uid", SOCKET, "owner of the socket file, by number"),
     honoured("user", SOCKET, "owner of the socket file"),
-    accepted(
-        "expose-fd",
-        SOCKET,
-        "has no effect in this version of rolecall: listening sockets are not handed over",
-        "hands listening sockets to a new process",
-    ),
+    honoured("expose-fd", SOCKET, "hands listening sockets to a new process"),
     accepted(
         "severity-output",
         SOCKET,

@@ -36,6 +36,8 @@ pub struct CommandSocket {
     pub bind: Bind,
     pub level: Level,
     pub file: FileAccess,
+    /// `expose-fd listeners`: who connects may have the process's listening sockets.
+    pub exposes_listeners: bool,
 }
 
 /// Mode and owner of a unix socket's file; what is left out is as the process makes it.

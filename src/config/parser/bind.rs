@@ -23,6 +23,7 @@ pub(super) const READERS: &[(&str, Reader)] = &[
         Some(())
     }),
     ("defer-accept", |_, bind, _| set(&mut bind.defer_accept)),
+    ("expose-fd", expose),
     ("gid", |context, bind, options| {
         let id = options.number(context, 0..=UNBOUNDED)?;
         bind.group = Some(Spanned::new(Account::Id(id), options.place()));
@@ -72,6 +73,15 @@ pub(super) const READERS: &[(&str, Reader)] = &[
     ("v4v6", |_, bind, _| set(&mut bind.v4v6)),
     ("v6only", |_, bind, _| set(&mut bind.v6only)),
 ];
+
+fn expose(context: &mut Context<'_>, bind: &mut BindOptions, options: &mut Options<'_>) -> Taken {
+    let what = options.string(context, "'expose-fd' : missing fd type")?;
+    if what != "listeners" {
+        let message = format!("'expose-fd' only supports 'listeners' (got '{what}')");
+        return options.wrong(context, &message, None);
+    }
+    set(&mut bind.expose_listeners)
+}
 
 fn level(context: &mut Context<'_>, bind: &mut BindOptions, options: &mut Options<'_>) -> Taken {
     let expected = "'level' expects 'user', 'operator', or 'admin'";

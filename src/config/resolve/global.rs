@@ -54,7 +54,8 @@ impl Resolver<'_, '_> {
             let level = options.level.unwrap_or_default();
             for address in line.addresses.iter().flat_map(|address| self.bind_addresses(address)) {
                 let bind = bind(line, sockets.len() as u32 + 1, address);
-                sockets.push(CommandSocket { bind, level, file });
+                let exposes_listeners = options.expose_listeners;
+                sockets.push(CommandSocket { bind, level, file, exposes_listeners });
             }
         }
         sockets

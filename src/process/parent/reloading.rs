@@ -48,6 +48,7 @@ impl Parent {
     pub(super) fn hand_over(&mut self, gathered: Gathered) {
         let running = Running {
             global: Some(&self.config.global),
+            taken: None,
             sockets: &self.sockets,
             settings: &self.begin.settings,
             default_maxconn: self.begin.default_maxconn,

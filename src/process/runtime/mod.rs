@@ -7,6 +7,8 @@
 //!       +------------- parts of the reply, as fast as the client takes them <------------------+
 //! ```
 //!
+//! Forms of stats pages come to the same desk ([`page`]), and are carried out by the same functions.
+//!
 //! A client asks for one thing at a time and waits for the answer, so the channel holds at most one question a
 //! client, and clients are bounded by `stats maxconn`. The control thread owns the published snapshot: whatever
 //! changes it is done there, between two other things it does, so that there is one writer.
@@ -17,6 +19,7 @@ mod dynamic;
 mod fqdn;
 mod frontends;
 mod hint;
+mod maintenance;
 mod page;
 mod process;
 mod servers;

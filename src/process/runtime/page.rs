@@ -17,7 +17,7 @@ pub(super) fn carry_out(control: &Control, Change { order, scope, answer }: Chan
 fn change(control: &Control, order: &Order, scope: &[String]) -> Code {
     let snapshot = control.published.load_full();
     let Some(backend) = backend(&snapshot, &order.backend) else { return Code::Failed };
-    if !scope.is_empty() && !scope.iter().any(|name| *name == backend) {
+    if !scope.is_empty() && !scope.contains(&backend) {
         return Code::Failed;
     }
     let (mut altered, mut concerned) = (0, 0);

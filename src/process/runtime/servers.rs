@@ -13,7 +13,6 @@ use crate::api::request::{Address, Fault, Forced, ServerName, ServerOrder, State
 use crate::config::model::{
     Backend, BackendId, Balance, GuardMode, HashMethod, Server, ServerAddress, ServerPort,
 };
-use crate::health::warm_up;
 use crate::process::control::Control;
 use crate::state::event::{Left, ServerChange, ServerEvent};
 use crate::state::{BackendView, Command, CutReason, Operation, ServerLive, Snapshot, admin};
@@ -155,52 +154,6 @@ impl<'a> Subject<'a> {
         self.changed(control, before);
     }
 
-    fn enter_maintenance(self, control: &Control, bits: u8) {
-        let was_down = self.live.operation() == Operation::Stopped;
-        self.live.set_admin(bits);
-        self.live.set_operation(Operation::Stopped);
-        self.live.update_health(|health| {
-            health.counter = 0;
-            health.in_progress = false;
-            if !was_down {
-                health.last_change = Tick::now();
-                health.down_transitions += 1;
-            }
-        });
-        self.tell(control, ServerChange::Maintenance { was_down, left: self.left() });
-        if was_down {
-            return;
-        }
-        if self.config.on_marked_down_shutdown_sessions {
-            let key = self.live.key;
-            control.workers.broadcast(|| Command::Cut(key, CutReason::MarkedDown));
-        }
-    }
-
-    /// HAProxy takes it as up, and so is it here, but where clients only come after proof: what was proved before
-    /// the maintenance counts no more, so it comes up with its next check, which is made at once.
-    fn leave_maintenance(self, control: &Control, bits: u8) {
-        let now = Tick::now();
-        let vetoed = self.live.agent().vetoes();
-        let waits_for_proof = self.view.guarding.needs_proof() && self.config.check.is_some();
-        self.live.update_health(|health| {
-            health.downtime_ms += now.since(health.last_change).as_millis() as u64;
-            health.last_change = now;
-            health.counter = if waits_for_proof { health.rise.saturating_sub(1) } else { health.rise };
-        });
-        if waits_for_proof || vetoed {
-            self.live.set_operation(Operation::Stopped);
-        } else if self.config.slowstart.is_zero() {
-            self.live.set_operation(Operation::Running);
-        } else {
-            warm_up(self.live, &control.workers, self.config.slowstart, now);
-            self.live.set_operation(Operation::Starting);
-        }
-        self.live.set_admin(bits);
-        let draining = bits & admin::DRAIN != 0;
-        self.tell(control, ServerChange::Returned { up: !waits_for_proof && !vetoed, draining });
-    }
-
     /// Its next check starts from there.
     pub(super) fn force(self, control: &Control, forced: Forced) {
         let operation = match forced {
@@ -307,7 +260,7 @@ impl<'a> Subject<'a> {
         control.checks.ask_now(self.live.key);
     }
 
-    fn stands_otherwise(self, control: &Control, before: (usize, usize)) {
+    pub(super) fn stands_otherwise(self, control: &Control, before: (usize, usize)) {
         let after = self.usable();
         let live = &self.view.live;
         if (before == (0, 0)) != (after == (0, 0)) {
@@ -327,14 +280,14 @@ impl<'a> Subject<'a> {
     }
 
     /// Active and backup servers that HAProxy counts as usable.
-    fn usable(self) -> (usize, usize) {
+    pub(super) fn usable(self) -> (usize, usize) {
         let pairs = self.backend.servers.iter().zip(&self.view.servers);
         let usable = pairs.filter(|(_, live)| live.counts_as_usable());
         let (backup, active): (Vec<_>, Vec<_>) = usable.partition(|(server, _)| server.backup);
         (active.len(), backup.len())
     }
 
-    fn left(self) -> Left {
+    pub(super) fn left(self) -> Left {
         let (active, backup) = self.usable();
         Left {
             active,

@@ -7,6 +7,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use socket2::SockRef;
@@ -20,7 +21,8 @@ use super::{Answer, Ask};
 use crate::api::command::{Level, Target};
 use crate::api::{Processes, Reply, Session, Step};
 use crate::config::model::Global;
-use crate::state::Listener;
+use crate::process::takeover;
+use crate::state::{Listener, Published};
 
 /// How long a socket is left alone when descriptors or memory are short.
 const BACK_OFF: Duration = Duration::from_millis(100);
@@ -29,6 +31,7 @@ const BACK_OFF: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub struct CommandSockets {
     asks: UnboundedSender<Ask>,
+    published: Arc<Published>,
     tasks: Vec<JoinHandle<()>>,
     places: (u32, Arc<Semaphore>),
     timeout: Duration,
@@ -36,9 +39,10 @@ pub struct CommandSockets {
 
 impl CommandSockets {
     /// None yet; questions go to `asks`.
-    pub fn new(asks: UnboundedSender<Ask>) -> CommandSockets {
+    pub fn new(asks: UnboundedSender<Ask>, published: Arc<Published>) -> CommandSockets {
         CommandSockets {
             asks,
+            published,
             tasks: Vec::new(),
             places: (0, Arc::new(Semaphore::new(0))),
             timeout: Duration::ZERO,
@@ -55,7 +59,8 @@ impl CommandSockets {
         for (socket, listener) in global.stats_sockets.iter().zip(listeners) {
             // A second descriptor of the same socket: the task before may still have its own registered.
             let Ok(descriptor) = listener.socket.try_clone() else { continue };
-            let clients = self.clients(socket.level);
+            let exposed = socket.exposes_listeners.then(|| Arc::clone(&self.published));
+            let clients = Clients { exposed, ..self.clients(socket.level) };
             self.tasks.push(tokio::spawn(accept_all(descriptor, clients, Arc::clone(&self.places.1))));
         }
     }
@@ -79,7 +84,7 @@ impl CommandSockets {
     }
 
     fn clients(&self, level: Level) -> Clients {
-        Clients { asks: self.asks.clone(), level, timeout: self.timeout }
+        Clients { asks: self.asks.clone(), level, timeout: self.timeout, exposed: None }
     }
 }
 
@@ -137,10 +142,27 @@ struct Clients {
     asks: UnboundedSender<Ask>,
     level: Level,
     timeout: Duration,
+    /// Where the listening sockets are, for who may have them.
+    exposed: Option<Arc<Published>>,
 }
 
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {
+    /// A second descriptor of it, if descriptors can go through it.
+    fn unix(&self) -> Option<OwnedFd>;
+}
+
+impl Stream for tokio::net::UnixStream {
+    fn unix(&self) -> Option<OwnedFd> {
+        // Out of descriptors, it gets none.
+        self.as_fd().try_clone_to_owned().ok()
+    }
+}
+
+impl Stream for tokio::net::TcpStream {
+    fn unix(&self) -> Option<OwnedFd> {
+        None
+    }
+}
 
 fn is_tcp(socket: &OwnedFd) -> io::Result<bool> {
     Ok(SockRef::from(&socket.as_fd()).local_addr()?.as_socket().is_some())
@@ -149,7 +171,8 @@ fn is_tcp(socket: &OwnedFd) -> io::Result<bool> {
 impl Clients {
     async fn serve(self, stream: Pin<Box<dyn Stream>>) -> io::Result<()> {
         let session = Session::new(Target::Worker, self.level);
-        let mut client = Client { stream, session, asks: self.asks, limit: self.timeout };
+        let exposed = self.exposed;
+        let mut client = Client { stream, session, asks: self.asks, limit: self.timeout, exposed };
         client.run().await?;
         client.stream.shutdown().await
     }
@@ -161,6 +184,7 @@ struct Client {
     session: Session,
     asks: UnboundedSender<Ask>,
     limit: Duration,
+    exposed: Option<Arc<Published>>,
 }
 
 impl Client {
@@ -178,6 +202,7 @@ impl Client {
                         self.limit = limit;
                         self.write(self.session.end_of_answer()).await?;
                     }
+                    Step::GiveSockets => return self.give_sockets().await,
                     // A runtime socket has no other process behind it.
                     Step::Forward(..) => {}
                     Step::Close => return Ok(()),
@@ -188,6 +213,16 @@ impl Client {
                 count => self.session.receive(&bytes[..count]),
             }
         }
+    }
+
+    /// Without the right, or over TCP, the connection just ends, as HAProxy ends it.
+    async fn give_sockets(&mut self) -> io::Result<()> {
+        let (Some(published), Some(taker)) = (&self.exposed, self.stream.unix()) else { return Ok(()) };
+        let snapshot = published.load_full();
+        let listeners: Vec<_> = snapshot.listeners.iter().flatten().flatten().cloned().collect();
+        snapshot.process.sockets_given.store(true, Relaxed);
+        let giving = tokio::task::spawn_blocking(move || takeover::give(taker, &listeners));
+        giving.await.map_err(io::Error::other)?
     }
 
     async fn ask(&mut self, request: crate::api::Request) -> io::Result<Reply> {
