@@ -102,7 +102,7 @@ pub(super) fn address(value: &Value) -> Option<IpAddr> {
 }
 
 /// The value as a text.
-pub(super) fn text(value: &Value) -> Vec<u8> {
+pub fn text(value: &Value) -> Vec<u8> {
     match value {
         Value::Text(text) | Value::Binary(text) => text.clone(),
         Value::Bool(value) => i64::from(*value).to_string().into_bytes(),

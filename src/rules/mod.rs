@@ -23,8 +23,10 @@ pub mod stick;
 mod tests;
 mod tls;
 
+pub use convert::plain_convert;
 pub use facts::{Facts, Payload, Request};
 pub use fetch::Sampled;
+pub use matching::text;
 
 use crate::config::model::{Condition, Sample, Term, Test, Value};
 

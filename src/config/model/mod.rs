@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 mod balance;
 mod check;
+mod check_format;
 mod command;
 mod http_check;
 mod log;
@@ -30,6 +31,9 @@ pub use check::{
     ApplicationExpect, CheckAction, CheckConnect, CheckExpect, CheckHeader, CheckMethod, CheckRule,
     CheckTransport, ExpectPattern,
 };
+pub use check_format::{
+    CheckConverter, CheckFetch, CheckFormat, CheckPiece, CheckSample, Coding, VariableValue,
+};
 pub use command::{CommandSocket, FileAccess, Level};
 pub use http_check::{Expression, HeaderParts, HeaderWanted, HttpExpect, HttpWanted, OnNotFound, TextWanted};
 pub use log::{LogAddress, LogFormat, LogFraming, LogTarget, SessionLog};
@@ -43,8 +47,8 @@ pub use rule::{
     VariableId,
 };
 pub use server::{
-    AgentCheck, CheckTls, DISPATCH, OnError, RiseFall, SendProxy, SentinelSlot, Server, ServerAddress,
-    ServerCheck, ServerPort, SlotTakes, TlsChecks, Track,
+    AgentCheck, CheckTls, DISPATCH, InitState, OnError, RiseFall, SendProxy, SentinelSlot, Server,
+    ServerAddress, ServerCheck, ServerPort, SlotTakes, TlsChecks, Track,
 };
 pub use splice::Splice;
 pub use stats::{StatsPage, StatsUser};

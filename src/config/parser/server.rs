@@ -15,7 +15,7 @@ use crate::config::ast::{InitAddr, Proxy, Server, ServerSettings, Spanned};
 use crate::config::diagnostic::{Diagnostic, Heading};
 use crate::config::keyword::Scope;
 use crate::config::lexer::{Word, expand_unquoted};
-use crate::config::model::{OnError, Secret};
+use crate::config::model::{InitState, OnError, Secret};
 
 /// Reads one option.
 pub(super) type Reader = fn(&mut Context<'_>, &mut ServerSettings, &mut Options<'_>) -> Taken;
@@ -58,6 +58,17 @@ pub(super) const READERS: &[(&str, Reader)] = &[
     ("fall", |context, server, options| threshold(context, &mut server.fall, options, "fall")),
     ("fastinter", |context, server, options| interval(context, &mut server.fastinter, options)),
     ("init-addr", init_addr),
+    ("init-state", |context, server, options| {
+        let expected = "'init-state' expects one of 'fully-up', 'up', 'down', 'fully-down' or 'none'";
+        server.init_state = match options.string(context, expected)?.as_str() {
+            "fully-up" => InitState::FullyUp,
+            "up" | "none" => InitState::Up,
+            "down" => InitState::Down,
+            "fully-down" => InitState::FullyDown,
+            other => return options.wrong(context, &format!("{expected} but got '{other}'"), None),
+        };
+        Some(())
+    }),
     ("inter", |context, server, options| interval(context, &mut server.inter, options)),
     ("maxconn", |context, server, options| count(context, &mut server.maxconn, options)),
     ("maxqueue", |context, server, options| count(context, &mut server.maxqueue, options)),

@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use crate::api::Reply;
 use crate::api::request::{Address, Fault, Forced, ServerName, ServerOrder, State, Switch, Weight};
 use crate::config::model::{
-    Backend, BackendId, Balance, GuardMode, HashMethod, Server, ServerAddress, ServerPort,
+    Backend, BackendId, Balance, GuardMode, HashMethod, RiseFall, Server, ServerAddress, ServerPort,
 };
 use crate::health::warm_up;
 use crate::process::control::Control;
@@ -177,9 +177,12 @@ impl<'a> Subject<'a> {
         self.live.update_health(|health| {
             health.downtime_ms += now.since(health.last_change).as_millis() as u64;
             health.last_change = now;
-            health.counter = if waits_for_proof { health.rise.saturating_sub(1) } else { health.rise };
+            let wanted = self.config.init_state.counter(RiseFall { rise: health.rise, fall: health.fall });
+            // Proof comes first, whatever the line says.
+            health.counter = if waits_for_proof { wanted.min(health.rise.saturating_sub(1)) } else { wanted };
         });
-        if waits_for_proof || vetoed {
+        let stays_down = waits_for_proof || vetoed || !self.config.init_state.is_up();
+        if stays_down {
             self.live.set_operation(Operation::Stopped);
         } else if self.config.slowstart.is_zero() {
             self.live.set_operation(Operation::Running);
@@ -189,7 +192,7 @@ impl<'a> Subject<'a> {
         }
         self.live.set_admin(bits);
         let draining = bits & admin::DRAIN != 0;
-        self.tell(control, ServerChange::Returned { up: !waits_for_proof && !vetoed, draining });
+        self.tell(control, ServerChange::Returned { up: !stays_down, draining });
     }
 
     /// Its next check starts from there.
