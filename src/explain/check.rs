@@ -12,6 +12,13 @@ const PLAIN: &[&str] =
     &["ping", "info", "role", "quit", "sentinel", "client", "select", "readonly", "command", "echo"];
 
 pub(super) fn explain(page: &mut Page, backend: &Backend, guarding: Guarding) {
+    let agents = backend.servers.iter().filter(|server| server.agent.is_some()).count();
+    if agents > 0 {
+        page.say(format!(
+            "{agents} of its servers have an agent that may take them out and back, and set their weight and limit \
+             ('agent-check')."
+        ));
+    }
     if backend.servers.iter().all(|server| server.check.is_none()) {
         return;
     }

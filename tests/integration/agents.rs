@@ -74,7 +74,7 @@ fn an_agent_decides_about_the_master_and_never_for_a_replica() {
     is_reached();
     becomes("redis2", "DOWN");
     for (line, stands) in
-        [("down#by hand\n", "DOWN (agent)"), ("maint\n", "MAINT"), ("drain\n", "DRAIN (agent)")]
+        [("down #by hand\n", "DOWN (agent)"), ("maint\n", "MAINT"), ("drain\n", "DRAIN (agent)")]
     {
         agent.say(line);
         becomes("redis1", stands);

@@ -257,7 +257,7 @@ fn server(
         return None;
     }
     let mut settings = proxy.settings.default_server.clone();
-    options.read_all(context, &[READERS, tls::SERVER], &mut settings);
+    let is_right = options.read_all(context, &[READERS, tls::SERVER], &mut settings);
     if let Some(track) = settings.track.as_ref().filter(|_| settings.check) {
         let message =
             format!("{} : unable to enable checks and tracking at the same time!", options.subject());
@@ -269,7 +269,7 @@ fn server(
         );
     }
     let agent = &settings.agent;
-    if agent.check && agent.port.or(settings.check_port).unwrap_or(0) == 0 {
+    if is_right && agent.check && agent.port.or(settings.check_port).unwrap_or(0) == 0 {
         let message = format!(
             "{} : server {} does not have agent port. Agent check has been disabled.",
             options.subject(),
