@@ -31,7 +31,7 @@
 //! | [`rules`] | a condition, and what is true now | whether it holds |
 //! | [`state`] | a config; what health, guard and workers find | the published snapshot, the live objects, queues, letter boxes |
 //! | [`log`] | records and events | syslog lines |
-//! | [`health`] | a backend's check script, a server's answers | UP or DOWN, reports to the guard |
+//! | [`health`] | a backend's check script, a server's answers, its agent's line | UP or DOWN, reports to the guard |
 //! | [`guard`] | those reports, words of Sentinels | who is master; proofs; freezes; cuts |
 //! | [`proxy`] | connections | bytes across, counters, records |
 //! | [`stats`] | a snapshot, an HTTP request | rows, and the page, CSV and JSON made of them |

@@ -1,6 +1,7 @@
 //! Whole texts through [`load`](super::load).
 
 mod broken;
+mod check_formats;
 mod checks;
 mod hostile;
 mod models;

@@ -12,6 +12,13 @@ const PLAIN: &[&str] =
     &["ping", "info", "role", "quit", "sentinel", "client", "select", "readonly", "command", "echo"];
 
 pub(super) fn explain(page: &mut Page, backend: &Backend, guarding: Guarding) {
+    let agents = backend.servers.iter().filter(|server| server.agent.is_some()).count();
+    if agents > 0 {
+        page.say(format!(
+            "{agents} of its servers have an agent that may take them out and back, and set their weight and limit \
+             ('agent-check')."
+        ));
+    }
     if backend.servers.iter().all(|server| server.check.is_none()) {
         return;
     }
@@ -44,7 +51,9 @@ pub(super) fn explain(page: &mut Page, backend: &Backend, guarding: Guarding) {
 
 fn step(rule: &CheckRule) -> Option<String> {
     let text = match &rule.action {
-        CheckAction::Comment => return None,
+        CheckAction::Comment | CheckAction::SetVariable { .. } | CheckAction::UnsetVariable(_) => {
+            return None;
+        }
         CheckAction::Connect(connect) => match (connect.addr, connect.port) {
             (None, None) => "connects".to_owned(),
             (None, Some(port)) => format!("connects to port {port}"),
@@ -52,7 +61,7 @@ fn step(rule: &CheckRule) -> Option<String> {
             (Some(addr), Some(port)) => format!("connects to {addr}, port {port}"),
         },
         CheckAction::Send(bytes) | CheckAction::SendBinary(bytes) => sends(bytes.expose()),
-        CheckAction::SendWithState { .. } => "asks over HTTP".to_owned(),
+        CheckAction::SendFormat { .. } => "sends what its expressions come to (not shown)".to_owned(),
         CheckAction::Expect(expect) => expects(expect),
     };
     Some(match &rule.comment {
@@ -85,6 +94,7 @@ fn expects(expect: &CheckExpect) -> String {
         ExpectPattern::Binary(bytes) => format!("the answer {not}hold the bytes '{}'", printable(bytes)),
         ExpectPattern::Rstring(text, _) => format!("the answer {not}match the expression '{text}'"),
         ExpectPattern::Rbinary(text, _) => format!("the answer, in hexadecimal, {not}match '{text}'"),
+        ExpectPattern::Format(..) => format!("the answer {not}hold what its expressions come to"),
         ExpectPattern::Http(_) | ExpectPattern::Application(_) => {
             "the answer must be as the option says".to_owned()
         }

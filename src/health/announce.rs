@@ -1,4 +1,4 @@
-//! What a check may say of the server that it asks: `X-Haproxy-Server-State` of `http-check send-state`, and
+//! What a check may say of the server that it asks: its name and its backend's, `X-Haproxy-Server-State` of `http-check send-state`, and
 //! whether the server serves, on which the meaning of a 404 depends (`http-check disable-on-404`).
 
 use std::path::Path;
@@ -6,16 +6,19 @@ use std::path::Path;
 use super::job::Job;
 use super::probe::Target;
 use super::rise_fall::Counter;
-use super::tcp_check::{Bystander, Present};
+use super::tcp_check::{Bystander, Named, Present};
 use crate::state::{Health, Operation, ServerLive, Snapshot};
 
 /// How the server of `job` stands in the published snapshot.
 pub(super) fn bystander(job: &Job, live: &ServerLive, snapshot: &Snapshot) -> Bystander {
     let stopped = live.operation() == Operation::Stopped;
     let present = if stopped { Present::Stopped } else { Present::Serving };
-    let Some(view) = snapshot.backends.iter().find(|view| view.live.key == job.subject.backend) else {
-        return Bystander { present, announced: String::new() };
-    };
+    let at = snapshot.backends.iter().position(|view| view.live.key == job.subject.backend);
+    // A reload is about to end this check.
+    let Some(at) = at else { return Bystander { present, ..Bystander::default() } };
+    let view = &snapshot.backends[at];
+    let config = &snapshot.config.backends[at];
+    let server = view.position(job.subject.server).and_then(|at| config.servers.get(at));
     let (address, port) = place(&job.target);
     let usable = view.servers.iter().filter(|server| server.unselectable(false).is_none());
     let total: u32 = usable.map(|server| server.weight()).sum();
@@ -30,7 +33,10 @@ pub(super) fn bystander(job: &Job, live: &ServerLive, snapshot: &Snapshot) -> By
         view.live.traffic.sessions.now(),
         live.queued.now(),
     );
-    Bystander { present, announced }
+    let backend = Named { name: job.subject.backend_name.clone(), id: config.proxy_id };
+    let id = server.map_or(0, |server| server.id);
+    let server = Named { name: job.subject.server_name.clone(), id };
+    Bystander { backend, server, present, announced }
 }
 
 /// A machine without a name is called so: the header says less then.
@@ -109,7 +115,9 @@ mod tests {
             live.set_operation(operation);
             live.update_health(|health| health.counter = counter);
             let announced = format!("{expected}; {rest}; weight=3/{total}; scur=0/0; qcur=0");
-            assert_eq!(bystander(job, live, &snapshot), Bystander { present, announced });
+            let found = bystander(job, live, &snapshot);
+            assert_eq!((found.present, found.announced), (present, announced));
+            assert_eq!((found.backend.name.as_str(), found.server.name.as_str()), ("b", "s"));
         }
     }
 }

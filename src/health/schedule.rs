@@ -154,7 +154,7 @@ async fn check_server(
     loop {
         let pause = if live.admin() & admin::MAINT == 0 && !live.checks_off() {
             begin(&live);
-            if job.method.mentions_server_state() {
+            if job.method.mentions_server() {
                 probe.know(bystander(&job, &live, &sinks.published.load()));
             }
             let outcome = probe.check().await;

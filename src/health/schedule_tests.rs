@@ -9,7 +9,8 @@ use tokio::sync::watch;
 
 use super::*;
 use crate::config::model::{
-    AgentCheck, Backend, CheckMethod, Config, OnError, Secret, Server, ServerAddress, ServerCheck, ServerPort,
+    AgentCheck, Backend, CheckMethod, Config, InitState, OnError, Secret, Server, ServerAddress, ServerCheck,
+    ServerPort,
 };
 use crate::health::tcp_check::tests::{master, replica, script};
 use crate::health::{AgentOrder, AgentState, Emitted, Report};
@@ -457,5 +458,25 @@ async fn an_agent_takes_down_what_the_checks_have_up_and_takes_only_that_back() 
             sleep(Duration::from_millis(5)).await;
         }
         assert_eq!(bench.live(0).operation(), Operation::Running, "{}", line.escape_ascii());
+    }
+}
+
+#[tokio::test]
+async fn a_server_begins_as_its_line_says() {
+    for (init_state, operation, counter) in [
+        (InitState::FullyUp, Operation::Running, 4),
+        (InitState::Up, Operation::Running, 2),
+        (InitState::Down, Operation::Stopped, 1),
+        (InitState::FullyDown, Operation::Stopped, 0),
+    ] {
+        let (port, _redis) = redis(master()).await;
+        let mut bench = Bench::new();
+        let server = Server { init_state, ..server("a", port) };
+        bench.load(backend(CheckMethod::Layer4, vec![server]), Guarding::None);
+        // No check has had its turn yet.
+        assert_eq!((bench.live(0).operation(), bench.live(0).health().counter), (operation, counter));
+        if operation == Operation::Stopped {
+            assert_eq!(bench.event().await, "a up 1+0");
+        }
     }
 }

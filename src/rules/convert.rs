@@ -15,6 +15,17 @@ const LONGEST: usize = 16 << 10;
 
 /// Applies one.
 pub(super) fn convert(converter: &Converter, value: Value, facts: &impl Facts) -> Option<Value> {
+    Some(match converter {
+        Converter::InTable(table) => Value::Bool(facts.looked_up(&value, Counter::Tracked, *table).is_some()),
+        Converter::Looked(counter, table) => {
+            Value::Integer(facts.looked_up(&value, *counter, *table).unwrap_or(0))
+        }
+        plain => return plain_convert(plain, value),
+    })
+}
+
+/// The same where there are no tables to look into.
+pub fn plain_convert(converter: &Converter, value: Value) -> Option<Value> {
     let number = || integer(&value);
     Some(match converter {
         Converter::Lower => Value::Text(text(&value).to_ascii_lowercase()),
@@ -76,10 +87,7 @@ pub(super) fn convert(converter: &Converter, value: Value, facts: &impl Facts) -
         }
         Converter::Equals(other) => Value::Bool(text(&value) == *other),
         Converter::Choose(yes, no) => Value::Text(if number()? != 0 { yes.clone() } else { no.clone() }),
-        Converter::InTable(table) => Value::Bool(facts.looked_up(&value, Counter::Tracked, *table).is_some()),
-        Converter::Looked(counter, table) => {
-            Value::Integer(facts.looked_up(&value, *counter, *table).unwrap_or(0))
-        }
+        Converter::InTable(_) | Converter::Looked(..) => return None,
     })
 }
 

@@ -23,6 +23,7 @@ pub mod stick;
 mod tests;
 mod tls;
 
+pub use convert::plain_convert;
 pub use facts::{Facts, Payload, Request, Served};
 pub use fetch::Sampled;
 pub use matching::{bytes, text};

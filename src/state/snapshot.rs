@@ -254,9 +254,10 @@ fn moved(live: &ServerLive, (old, new): (&Server, &Server), now: Tick) -> Server
     let bits = if new.address.is_none() { bits | admin::RESOLUTION_MAINT } else { bits };
     successor.set_admin(bits);
     let is_out = bits & admin::MAINT != 0;
-    successor.set_operation(if is_out { Operation::Stopped } else { Operation::Running });
+    let is_up = !is_out && new.init_state.is_up() && !successor.agent().vetoes();
+    successor.set_operation(if is_up { Operation::Running } else { Operation::Stopped });
     successor.update_health(|health| {
-        health.counter = if is_out { 0 } else { health.rise };
+        health.counter = if is_out { 0 } else { new.init_state.counter(new.rise_fall()) };
         health.status = match new.check {
             Some(_) => super::CheckStatus::Initializing,
             None => super::CheckStatus::Unknown,
@@ -271,7 +272,7 @@ fn moved(live: &ServerLive, (old, new): (&Server, &Server), now: Tick) -> Server
 fn fresh_server(server: &Server, now: Tick) -> Arc<ServerLive> {
     let RiseFall { rise, fall } = server.rise_fall();
     let health = Health {
-        counter: rise,
+        counter: server.init_state.counter(server.rise_fall()),
         rise,
         fall,
         status: if server.check.is_some() {
@@ -292,6 +293,9 @@ fn fresh_server(server: &Server, now: Tick) -> Arc<ServerLive> {
     };
     let live = ServerLive::new(ServerKey(next_key()), &server.name, server.weight, health);
     live.update_agent(|agent| agent.configure(server.agent.is_some()));
+    if !server.init_state.is_up() {
+        live.set_operation(Operation::Stopped);
+    }
     let mut bits = 0;
     if server.disabled {
         bits |= match server.origin {

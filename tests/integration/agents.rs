@@ -60,7 +60,7 @@ fn an_agent_decides_about_the_master_and_never_for_a_replica() {
     let agent = Agent::start("state?\n", "up ready 100%\n");
     let (port, page) = (free_port(), free_port());
     let more = format!(
-        "    option redis-hold off\n    timeout queue 200ms\n    default-server agent-check agent-inter 50ms \
+        "    no option redis-hold\n    timeout queue 200ms\n    default-server agent-check agent-inter 50ms \
          agent-port {} agent-send state?\\n\n",
         agent.port
     );
@@ -74,7 +74,7 @@ fn an_agent_decides_about_the_master_and_never_for_a_replica() {
     is_reached();
     becomes("redis2", "DOWN");
     for (line, stands) in
-        [("down#by hand\n", "DOWN (agent)"), ("maint\n", "MAINT"), ("drain\n", "DRAIN (agent)")]
+        [("down #by hand\n", "DOWN (agent)"), ("maint\n", "MAINT"), ("drain\n", "DRAIN (agent)")]
     {
         agent.say(line);
         becomes("redis1", stands);

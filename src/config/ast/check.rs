@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::Spanned;
-use crate::config::model::{CheckRule, Secret};
+use crate::config::model::{CheckFormat, CheckRule, Secret};
 use crate::config::parser::address::Address;
 use crate::config::source::Span;
 
@@ -71,14 +71,19 @@ pub enum HttpRule {
 #[derive(Debug, Clone, Default)]
 pub struct HttpRequest {
     pub method: Option<String>,
-    pub uri: Option<String>,
+    pub uri: Option<CheckFormat>,
     pub version: Option<String>,
     /// Names and values.
-    pub headers: Vec<(String, Secret)>,
-    pub body: Option<Secret>,
+    pub headers: Vec<(String, CheckFormat)>,
+    pub body: Option<CheckFormat>,
 }
 
 impl HttpRequest {
+    /// What `uri`, `uri-lf`, `body` and `body-lf` set.
+    pub fn text(&mut self, name: &str) -> &mut Option<CheckFormat> {
+        if name.starts_with("uri") { &mut self.uri } else { &mut self.body }
+    }
+
     /// Takes over whatever `other` says; headers as a whole.
     pub fn overlay(&mut self, other: HttpRequest) {
         self.method = other.method.or(self.method.take());

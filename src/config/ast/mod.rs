@@ -16,9 +16,9 @@ use std::time::Duration;
 
 use super::model::Relay;
 use super::model::{
-    Balance, Duplicates, GuardMode, Hashing, Hold as HoldTimes, IpFamily, Keepalive, Level, LogFormat,
-    LogFraming, LogSampling, Mode, Network, OnError, ProxyFields, RecordWeights, Redispatch, ReplicaOptions,
-    Secret,
+    Balance, Duplicates, GuardMode, Hashing, Hold as HoldTimes, InitState, IpFamily, Keepalive, Level,
+    LogFormat, LogFraming, LogSampling, Mode, Network, OnError, ProxyFields, RecordWeights, Redispatch,
+    ReplicaOptions, Secret,
 };
 use super::parser::address::Address;
 use super::source::Span;
@@ -430,6 +430,7 @@ pub struct ServerSettings {
     pub minconn: u32,
     pub maxqueue: u32,
     pub disabled: bool,
+    pub init_state: InitState,
     pub shutdown_sessions: bool,
     pub shutdown_backup_sessions: bool,
     pub observe_layer4: bool,

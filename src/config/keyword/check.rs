@@ -1,7 +1,7 @@
 //! The steps of health checks and their options.
 
 use super::Scope::{self, Backend, CheckConnect, CheckExpect, Defaults, HttpExpect, HttpSend, Listen};
-use super::{Keyword, accepted, because, honoured, rejected};
+use super::{Keyword, because, honoured, rejected};
 
 const STEPS: &[Scope] = &[Defaults, Backend, Listen];
 const CONNECT: &[Scope] = &[CheckConnect];
@@ -10,10 +10,7 @@ const HTTP_SEND: &[Scope] = &[HttpSend];
 const HTTP_EXPECT: &[Scope] = &[HttpExpect];
 const BOTH_EXPECTS: &[Scope] = &[CheckExpect, HttpExpect];
 
-const LOG_FORMAT_TEXT: &str = "is not supported in this version of rolecall; use the form without log-format";
-const VARIABLES: &str = "is not supported in this version of rolecall, which has no variables in checks";
-
-const NO_VARIABLES: &str = "has no effect: rolecall has no variables in checks";
+const CUSTOM: &str = "is not supported: HAProxy has it for itself, and for no config";
 
 pub(super) static KEYWORDS: &[Keyword] = &[
     honoured("tcp-check connect", STEPS, "opens the connection of a check"),
@@ -21,20 +18,20 @@ pub(super) static KEYWORDS: &[Keyword] = &[
     honoured("tcp-check send-binary", STEPS, "sends bytes written in hexadecimal"),
     honoured("tcp-check expect", STEPS, "waits for an answer and compares it"),
     honoured("tcp-check comment", STEPS, "names the steps after it in reports"),
-    rejected("tcp-check send-lf", STEPS, LOG_FORMAT_TEXT, "sends text with variables"),
-    rejected("tcp-check send-binary-lf", STEPS, LOG_FORMAT_TEXT, "sends bytes with variables"),
-    rejected("tcp-check set-var", STEPS, VARIABLES, "sets a variable"),
-    rejected("tcp-check set-var-fmt", STEPS, VARIABLES, "sets a variable from a format"),
-    rejected("tcp-check unset-var", STEPS, VARIABLES, "removes a variable"),
+    honoured("tcp-check send-lf", STEPS, "sends text with expressions"),
+    honoured("tcp-check send-binary-lf", STEPS, "sends bytes with expressions"),
+    honoured("tcp-check set-var", STEPS, "sets a variable of the check"),
+    honoured("tcp-check set-var-fmt", STEPS, "sets a variable of the check from a text"),
+    honoured("tcp-check unset-var", STEPS, "removes a variable of the check"),
     honoured("http-check connect", STEPS, "opens the connection of an HTTP check"),
     honoured("http-check send", STEPS, "sends an HTTP request"),
     honoured("http-check expect", STEPS, "waits for an HTTP answer and compares it"),
     honoured("http-check comment", STEPS, "names the steps after it in reports"),
     honoured("http-check disable-on-404", STEPS, "a 404 takes new sessions from a server that is up"),
     honoured("http-check send-state", STEPS, "tells the server how it stands here"),
-    accepted("http-check set-var", STEPS, NO_VARIABLES, "sets a variable"),
-    accepted("http-check set-var-fmt", STEPS, NO_VARIABLES, "sets a variable from a format"),
-    accepted("http-check unset-var", STEPS, NO_VARIABLES, "removes a variable"),
+    honoured("http-check set-var", STEPS, "sets a variable of the check"),
+    honoured("http-check set-var-fmt", STEPS, "sets a variable of the check from a text"),
+    honoured("http-check unset-var", STEPS, "removes a variable of the check"),
     rejected("external-check command", STEPS, because::SCRIPT, "the program that checks servers"),
     rejected("external-check path", STEPS, because::SCRIPT, "where that program looks for others"),
     honoured("addr", CONNECT, "the address to connect to"),
@@ -66,9 +63,9 @@ pub(super) static KEYWORDS: &[Keyword] = &[
     honoured("on-success", BOTH_EXPECTS, "the text of a check that ends here well"),
     honoured("on-error", BOTH_EXPECTS, "the text of a check that fails here"),
     honoured("status-code", BOTH_EXPECTS, "an expression for the code of a check"),
-    rejected("string-lf", EXPECT, LOG_FORMAT_TEXT, "text with variables"),
-    rejected("binary-lf", EXPECT, LOG_FORMAT_TEXT, "bytes with variables"),
-    rejected("custom", EXPECT, LOG_FORMAT_TEXT, "a function of the program's own"),
+    honoured("string-lf", EXPECT, "text with expressions that the answer must hold"),
+    honoured("binary-lf", EXPECT, "bytes with expressions that the answer must hold"),
+    rejected("custom", EXPECT, CUSTOM, "a function of the program's own"),
     honoured("!", HTTP_EXPECT, "the answer must not match"),
     honoured("status", HTTP_EXPECT, "status codes and ranges of them"),
     honoured("rstatus", HTTP_EXPECT, "a regular expression that the status must match"),
@@ -76,14 +73,14 @@ pub(super) static KEYWORDS: &[Keyword] = &[
     honoured("rstring", HTTP_EXPECT, "a regular expression that the body must match"),
     honoured("hdr", HTTP_EXPECT, "a header, each of its comma-separated values"),
     honoured("fhdr", HTTP_EXPECT, "a header, its value as a whole"),
-    rejected("string-lf", HTTP_EXPECT, LOG_FORMAT_TEXT, "text with variables"),
-    rejected("custom", HTTP_EXPECT, LOG_FORMAT_TEXT, "a function of the program's own"),
+    honoured("string-lf", HTTP_EXPECT, "text with expressions that the body must hold"),
+    rejected("custom", HTTP_EXPECT, CUSTOM, "a function of the program's own"),
     honoured("meth", HTTP_SEND, "the method"),
     honoured("uri", HTTP_SEND, "what is asked for"),
     honoured("ver", HTTP_SEND, "the version"),
     honoured("hdr", HTTP_SEND, "a header"),
     honoured("body", HTTP_SEND, "the body"),
     honoured("comment", HTTP_SEND, "names the step in reports"),
-    rejected("uri-lf", HTTP_SEND, LOG_FORMAT_TEXT, "a URI with variables"),
-    rejected("body-lf", HTTP_SEND, LOG_FORMAT_TEXT, "a body with variables"),
+    honoured("uri-lf", HTTP_SEND, "what is asked for, with expressions"),
+    honoured("body-lf", HTTP_SEND, "the body, with expressions"),
 ];

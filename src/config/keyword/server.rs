@@ -27,6 +27,7 @@ pub(super) static KEYWORDS: &[Keyword] = &[
     honoured("fall", SERVER, "failed checks after which the server is down"),
     honoured("fastinter", SERVER, "time between checks while the state changes"),
     honoured("init-addr", SERVER, "where the address may come from when rolecall starts"),
+    honoured("init-state", SERVER, "how a checked server stands before its first check"),
     honoured("inter", SERVER, "time between checks"),
     honoured("maxconn", SERVER, "how many connections the server takes; more wait"),
     honoured("maxqueue", SERVER, "how many may wait for this server"),
@@ -101,12 +102,6 @@ pub(super) static KEYWORDS: &[Keyword] = &[
         SERVER,
         "has no effect: hashing is by position in this version",
         "what a consistent hash uses",
-    ),
-    rejected(
-        "init-state",
-        SERVER,
-        "is not supported in this version of rolecall",
-        "the state the server starts in",
     ),
     rejected(
         "namespace",

@@ -2,7 +2,8 @@
 
 use std::net::IpAddr;
 
-use super::http_check::{HttpExpect, OnNotFound};
+use super::check_format::{CheckFormat, CheckSample, Coding, VariableValue};
+use super::http_check::{HttpExpect, HttpWanted, OnNotFound};
 use crate::config::secret::Secret;
 
 /// How the servers of a backend are checked.
@@ -21,14 +22,12 @@ pub enum CheckMethod {
 }
 
 impl CheckMethod {
-    /// What is asked of a server before a check of it: only some scripts mention its state.
-    pub fn mentions_server_state(&self) -> bool {
-        let CheckMethod::Builtin(rules) = self else { return false };
+    /// Whether a check has to know its server: only some scripts mention its name, or depend on its state.
+    pub fn mentions_server(&self) -> bool {
+        let (CheckMethod::TcpCheck(rules) | CheckMethod::Builtin(rules)) = self else { return false };
         rules.iter().any(|rule| match &rule.action {
-            CheckAction::SendWithState { .. } => true,
-            CheckAction::Expect(CheckExpect { pattern: ExpectPattern::Http(http), .. }) => {
-                http.on_404 == OnNotFound::Stop
-            }
+            CheckAction::SendFormat { .. } | CheckAction::SetVariable { .. } => true,
+            CheckAction::Expect(expect) => expect.mentions_server(),
             _ => false,
         })
     }
@@ -50,12 +49,30 @@ pub enum CheckAction {
     Send(Secret),
     /// `send-binary`; HAProxy names it apart in its reports.
     SendBinary(Secret),
-    /// An HTTP request with `X-Haproxy-Server-State` between the two parts (`http-check send-state`).
-    SendWithState {
-        head: Secret,
-        tail: Secret,
+    /// `send-lf`, `send-binary-lf`, and HTTP requests with expressions or `X-Haproxy-Server-State`
+    /// (`http-check send-state`) in them.
+    SendFormat {
+        format: CheckFormat,
+        coding: Coding,
     },
+    /// `set-var`, `set-var-fmt`
+    SetVariable {
+        name: String,
+        value: VariableValue,
+    },
+    /// `unset-var`
+    UnsetVariable(String),
     Expect(CheckExpect),
+}
+
+impl CheckAction {
+    /// Whether it says something to the server, or hears it.
+    pub fn is_step(&self) -> bool {
+        !matches!(
+            self,
+            CheckAction::Comment | CheckAction::SetVariable { .. } | CheckAction::UnsetVariable(_)
+        )
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -117,10 +134,10 @@ pub struct CheckExpect {
     pub ok_status: Option<&'static str>,
     pub error_status: Option<&'static str>,
     pub tout_status: Option<&'static str>,
-    pub on_success: Option<String>,
-    pub on_error: Option<String>,
+    pub on_success: Option<CheckFormat>,
+    pub on_error: Option<CheckFormat>,
     /// `status-code`: an expression that gives the check's code.
-    pub status_code: Option<String>,
+    pub status_code: Option<CheckSample>,
 }
 
 impl CheckExpect {
@@ -138,6 +155,17 @@ impl CheckExpect {
             status_code: None,
         }
     }
+
+    fn mentions_server(&self) -> bool {
+        let texts = [&self.on_success, &self.on_error].into_iter().flatten();
+        let varies = |format: &CheckFormat| format.constant().is_none();
+        match &self.pattern {
+            ExpectPattern::Format(..) => true,
+            ExpectPattern::Http(http) if http.on_404 == OnNotFound::Stop => true,
+            ExpectPattern::Http(http) if matches!(http.wanted, HttpWanted::BodyFormat(_)) => true,
+            _ => self.status_code.is_some() || texts.into_iter().any(varies),
+        }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -148,6 +176,8 @@ pub enum ExpectPattern {
     Binary(Vec<u8>),
     /// Matched against the upper-case hex dump of what came.
     Rbinary(String, regex::bytes::Regex),
+    /// `string-lf`, `binary-lf`
+    Format(CheckFormat, Coding),
     /// `http-check expect`
     Http(Box<HttpExpect>),
     /// What no pattern can say.
@@ -161,6 +191,7 @@ impl PartialEq for ExpectPattern {
             (ExpectPattern::Binary(a), ExpectPattern::Binary(b)) => a == b,
             (ExpectPattern::Rstring(a, _), ExpectPattern::Rstring(b, _)) => a == b,
             (ExpectPattern::Rbinary(a, _), ExpectPattern::Rbinary(b, _)) => a == b,
+            (ExpectPattern::Format(a, c), ExpectPattern::Format(b, d)) => (a, c) == (b, d),
             (ExpectPattern::Http(a), ExpectPattern::Http(b)) => a == b,
             (ExpectPattern::Application(a), ExpectPattern::Application(b)) => a == b,
             _ => false,

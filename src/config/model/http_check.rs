@@ -4,6 +4,8 @@ use std::ops::RangeInclusive;
 
 use regex::bytes::Regex;
 
+use super::check_format::CheckFormat;
+
 /// One `http-check expect`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HttpExpect {
@@ -31,6 +33,8 @@ pub enum HttpWanted {
     Rstatus(Expression),
     /// `string`, in the body.
     Body(Vec<u8>),
+    /// `string-lf`
+    BodyFormat(CheckFormat),
     /// `rstring`
     Rbody(Expression),
     /// `hdr`, `fhdr`

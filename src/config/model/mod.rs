@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 mod balance;
 mod check;
+mod check_format;
 mod command;
 mod convert;
 mod http_check;
@@ -33,6 +34,9 @@ pub use check::{
     ApplicationExpect, CheckAction, CheckConnect, CheckExpect, CheckHeader, CheckMethod, CheckRule,
     CheckTransport, ExpectPattern,
 };
+pub use check_format::{
+    CheckConverter, CheckFetch, CheckFormat, CheckPiece, CheckSample, Coding, VariableValue,
+};
 pub use command::{CommandSocket, FileAccess, Level};
 pub use convert::{Alphabet, Arithmetic, Converter, Mixing};
 pub use http_check::{Expression, HeaderParts, HeaderWanted, HttpExpect, HttpWanted, OnNotFound, TextWanted};
@@ -46,8 +50,8 @@ pub use rule::{
     Stored, TableId, Term, Test, TextMatch, Texts, TlsFact, Tracked, Value, VariableId,
 };
 pub use server::{
-    AgentCheck, CheckTls, DISPATCH, Impersonated, Leaves, OnError, Origin, ProxyFields, RiseFall, SendProxy,
-    SentinelSlot, Server, ServerAddress, ServerCheck, ServerPort, SlotTakes, TlsChecks, Track,
+    AgentCheck, CheckTls, DISPATCH, Impersonated, InitState, Leaves, OnError, Origin, ProxyFields, RiseFall,
+    SendProxy, SentinelSlot, Server, ServerAddress, ServerCheck, ServerPort, SlotTakes, TlsChecks, Track,
 };
 pub use splice::Splice;
 pub use stats::{StatsPage, StatsUser};

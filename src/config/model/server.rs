@@ -50,6 +50,8 @@ pub struct Server {
     pub maxqueue: u32,
     /// Starts in maintenance.
     pub disabled: bool,
+    /// How a server with checks stands before the first of them.
+    pub init_state: InitState,
     pub on_marked_down_shutdown_sessions: bool,
     pub on_marked_up_shutdown_backup_sessions: bool,
     pub observe_layer4: bool,
@@ -143,6 +145,7 @@ impl Default for Server {
             minconn: 0,
             maxqueue: 0,
             disabled: false,
+            init_state: InitState::default(),
             on_marked_down_shutdown_sessions: false,
             on_marked_up_shutdown_backup_sessions: false,
             observe_layer4: false,
@@ -224,6 +227,35 @@ pub enum ServerPort {
     Fixed(u16),
     /// No port, `+N` or `-N`: the client's port plus this offset.
     Mapped(i32),
+}
+
+/// `init-state`, of HAProxy 3: where checks begin, and where they go on after a maintenance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum InitState {
+    FullyUp,
+    /// Up, and down with the first check that fails: what HAProxy has always done.
+    #[default]
+    Up,
+    /// Down, and up with the first check that passes.
+    Down,
+    FullyDown,
+}
+
+impl InitState {
+    /// The health counter that it means.
+    pub fn counter(self, RiseFall { rise, fall }: RiseFall) -> u32 {
+        match self {
+            InitState::FullyUp => (rise + fall).saturating_sub(1),
+            InitState::Up => rise,
+            InitState::Down => rise.saturating_sub(1),
+            InitState::FullyDown => 0,
+        }
+    }
+
+    /// Whether it is up before the first check.
+    pub fn is_up(self) -> bool {
+        matches!(self, InitState::FullyUp | InitState::Up)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -1,23 +1,23 @@
-//! `tcp-check expect [OPTION...] [!]string|rstring|binary|rbinary PATTERN`, and the options that
+//! `tcp-check expect [OPTION...] [!]string|rstring|string-lf|binary|rbinary|binary-lf PATTERN`, and the options that
 //! `http-check expect` has in common with it (manual section 4.2).
 
 use regex::bytes::{Regex, RegexBuilder};
 
 use super::admit::{self, Verdict};
+use super::check_format;
 use super::context::Context;
 use super::statement::{Statement, UNBOUNDED};
 use super::value;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::keyword::Scope;
 use crate::config::lexer::Word;
-use crate::config::model::{CheckAction, CheckExpect, CheckRule, ExpectPattern};
+use crate::config::model::{
+    CheckAction, CheckExpect, CheckFormat, CheckRule, CheckSample, Coding, ExpectPattern,
+};
 
 const OK_STATUSES: [&str; 4] = ["L4OK", "L6OK", "L7OK", "L7OKC"];
 const ERROR_STATUSES: [&str; 5] = ["L7OKC", "L7RSP", "L7STS", "L6RSP", "L4CON"];
 const TIMEOUT_STATUSES: [&str; 3] = ["L7TOUT", "L6TOUT", "L4TOUT"];
-
-/// What an expression may begin with (`health::tcp_check` evaluates them).
-const FETCHES: [&str; 5] = ["int", "res.body", "res.len", "res.payload", "status"];
 
 /// What one compiled expression may occupy, in bytes; a role check needs a hundredth of it.
 const LARGEST_REGEX: usize = 1 << 18;
@@ -41,8 +41,9 @@ pub(super) struct Family {
 const TCP: Family = Family {
     name: "tcp-check expect",
     scope: Scope::CheckExpect,
-    patterns: &["string", "rstring", "binary", "rbinary"],
-    expected: "'only supports min-recv, '[!]binary', '[!]string', '[!]rstring', '[!]rbinary' or comment",
+    patterns: &["string", "rstring", "string-lf", "binary", "rbinary", "binary-lf"],
+    expected: "'only supports min-recv, '[!]binary', '[!]string', '[!]rstring', '[!]string-lf', '[!]rbinary', \
+               '[!]binary-lf' or comment",
     example: "for example: tcp-check expect string role:master",
     pattern,
 };
@@ -56,9 +57,9 @@ struct Reading {
     ok_status: Option<&'static str>,
     error_status: Option<&'static str>,
     tout_status: Option<&'static str>,
-    on_success: Option<String>,
-    on_error: Option<String>,
-    status_code: Option<String>,
+    on_success: Option<CheckFormat>,
+    on_error: Option<CheckFormat>,
+    status_code: Option<CheckSample>,
     comment: Option<String>,
 }
 
@@ -159,23 +160,25 @@ fn text(
     let name = line.text(at);
     let expected = format!("'{}' : '{name}' expects a string as argument.", family.name);
     let text = line.string(context, at + 1, &expected)?;
-    // HAProxy has hundreds of expressions; what stands for one that is not known gives nothing.
-    let fetch = text.split(['(', ',']).next().unwrap_or_default();
-    if name == "status-code" && !FETCHES.contains(&fetch) {
-        let message = format!("'status-code' : the expression '{text}' is not known and gives no code");
-        context.warning(line.span_of(at + 1), message);
+    if name == "comment" {
+        reading.comment = Some(text);
+        return Some(());
     }
-    if name.starts_with("on-") && text.contains("%[") {
-        let message = format!("'{name}' : of all expressions only {} are known", FETCHES.join(", "));
-        context.warning(line.span_of(at + 1), message);
-    }
-    let slot = match &*name {
-        "on-success" => &mut reading.on_success,
-        "on-error" => &mut reading.on_error,
-        "status-code" => &mut reading.status_code,
-        _ => &mut reading.comment,
+    // They only word a report, so that what is not known costs its words and not the config.
+    let unknown = |context: &mut Context<'_>, reason: String| {
+        context.warning(line.span_of(at + 1), format!("'{name}' : {reason}; it is left out"));
     };
-    *slot = Some(text);
+    if name == "status-code" {
+        match check_format::expression(context, text.as_bytes()) {
+            Ok(sample) => reading.status_code = Some(sample),
+            Err(reason) => unknown(context, reason),
+        }
+        return Some(());
+    }
+    let format = check_format::format(context, text.as_bytes());
+    let format = format.map_err(|reason| unknown(context, reason)).unwrap_or_default();
+    let slot = if name == "on-success" { &mut reading.on_success } else { &mut reading.on_error };
+    *slot = Some(format);
     Some(())
 }
 
@@ -216,10 +219,21 @@ fn pattern(
             }
             ExpectPattern::Binary(bytes?)
         }
+        "string-lf" => ExpectPattern::Format(format(context, TCP.name, word)?, Coding::Text),
+        "binary-lf" => ExpectPattern::Format(format(context, TCP.name, word)?, Coding::Hexadecimal),
         "rstring" => ExpectPattern::Rstring(word.str().into_owned(), regex(context, TCP.name, word)?),
         _ => ExpectPattern::Rbinary(word.str().into_owned(), regex(context, TCP.name, word)?),
     };
     Some((pattern, 1))
+}
+
+/// A pattern with expressions.
+pub(super) fn format(context: &mut Context<'_>, subject: &str, word: &Word) -> Option<CheckFormat> {
+    check_format::format(context, &word.text)
+        .map_err(|reason| {
+            context.error(word.span, format!("'{subject}' : invalid log-format string ({reason})."));
+        })
+        .ok()
 }
 
 /// The word after the name of a pattern.

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use super::context::Context;
 use super::statement::Statement;
-use super::{check_connect, expect, http_expect, http_send};
+use super::{check_connect, check_variable, expect, http_expect, http_send};
 use crate::config::ast::{HttpCheck, HttpRule, Proxy, Spanned};
 use crate::config::model::{CheckAction, CheckRule};
 use crate::config::source::Span;
@@ -18,8 +18,6 @@ pub(super) fn line(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statemen
     let flag = match &*line.text(1) {
         "disable-on-404" => &mut check.disable_on_404,
         "send-state" => &mut check.send_state,
-        // Has no effect, which the table has said.
-        variable if variable.contains("set-var") => return,
         _ => return step(context, &mut check.http, line),
     };
     if line.no_more(context, "http-check", 2) {
@@ -40,6 +38,9 @@ fn step(context: &mut Context<'_>, check: &mut HttpCheck, line: &Statement<'_>) 
         "comment" => comment(context, line).map(HttpRule::Plain),
         "connect" => check_connect::read(context, line).map(HttpRule::Plain),
         "expect" => expect::rule(context, line, &http_expect::HTTP).map(HttpRule::Plain),
+        variable if check_variable::is_one(variable) => {
+            check_variable::read(context, line).map(HttpRule::Plain)
+        }
         _ => http_send::read(context, line).map(|(request, comment)| HttpRule::Send(request, comment)),
     };
     let Some(rule) = rule else { return };

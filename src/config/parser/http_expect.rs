@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 
 use super::context::Context;
-use super::expect::{Family, pattern_word, regex};
+use super::expect::{Family, format, pattern_word, regex};
 use super::statement::Statement;
 use crate::config::keyword::Scope;
 use crate::config::lexer::Word;
@@ -17,7 +17,7 @@ const NAME: &str = "http-check expect";
 pub(super) const HTTP: Family = Family {
     name: NAME,
     scope: Scope::HttpExpect,
-    patterns: &["status", "rstatus", "string", "rstring", "hdr", "fhdr"],
+    patterns: &["status", "rstatus", "string", "rstring", "string-lf", "hdr", "fhdr"],
     expected: "'only supports min-recv, [!]string', '[!]rstring', '[!]string-lf', '[!]status', '[!]rstatus', [!]hdr, \
                [!]fhdr or comment",
     example: "for example: http-check expect status 200",
@@ -40,6 +40,7 @@ fn pattern(
                 "status" => HttpWanted::Status(statuses(context, word)?),
                 "rstatus" => HttpWanted::Rstatus(expression(context, word)?),
                 "string" => HttpWanted::Body(word.text.clone()),
+                "string-lf" => HttpWanted::BodyFormat(format(context, NAME, word)?),
                 _ => HttpWanted::Rbody(expression(context, word)?),
             };
             (wanted, 1)
@@ -82,7 +83,7 @@ fn header(
     parts: HeaderParts,
     at: usize,
 ) -> Option<(HttpWanted, usize)> {
-    if line.text(at) != "name" {
+    if !matches!(&*line.text(at), "name" | "name-lf") {
         let message = format!(
             "'{NAME}' : '{}' expects at the name keyword as first argument followed by a pattern.",
             line.text(at - 1).trim_start_matches('!')
@@ -92,20 +93,36 @@ fn header(
     }
     let (name, after) = text(context, line, at)?;
     let (value, after) = match &*line.text(after) {
-        "value" => text(context, line, after).map(|(value, after)| (Some(value), after))?,
+        "value" | "value-lf" => text(context, line, after).map(|(value, after)| (Some(value), after))?,
         _ => (None, after),
     };
     Some((HttpWanted::Header(HeaderWanted { name, value, parts }), after - at))
 }
 
+/// A name or a value of a header has to be the same in every check.
+fn constant(context: &mut Context<'_>, word: &Word) -> Option<String> {
+    let constant = format(context, NAME, word)?.constant();
+    if constant.is_none() {
+        let message =
+            format!("'{NAME}' : 'name-lf' and 'value-lf' are only supported with constant expressions");
+        context.error(word.span, message);
+    }
+    constant.map(|text| String::from_utf8_lossy(&text).into_owned())
+}
+
 /// What stands after `name` or `value` at `at`, and the place after that.
 fn text(context: &mut Context<'_>, line: &Statement<'_>, at: usize) -> Option<(TextWanted, usize)> {
+    let keyword = line.text(at);
     let (method, at) = match &*line.text(at + 1) {
         "-m" => (line.text(at + 2), at + 3),
         _ => ("str".into(), at + 1),
     };
     let word = pattern_word(context, line, NAME, &line.text(at - 1), at)?;
-    let text = || word.str().into_owned();
+    let written = match keyword.ends_with("-lf") {
+        true => constant(context, word)?,
+        false => word.str().into_owned(),
+    };
+    let text = || written.clone();
     let wanted = match &*method {
         "str" => TextWanted::Whole(text()),
         "beg" => TextWanted::Beginning(text()),

@@ -1,15 +1,16 @@
-//! The request of an HTTP check: `http-check send [meth M] [uri U] [ver V] [hdr NAME VALUE]... [body B]`, and
+//! The request of an HTTP check: `http-check send [meth M] [uri|uri-lf U] [ver V] [hdr NAME VALUE]... [body|body-lf B]`, and
 //! `option httpchk [[METHOD] URI [VERSION]]`, in whose version people have long hidden headers and a body.
 //!
 //! A header may hold a password: no value is ever quoted in a message.
 
 use super::admit::{self, Verdict};
+use super::check_format;
 use super::context::Context;
 use super::statement::Statement;
 use crate::config::ast::HttpRequest;
-use crate::config::diagnostic::Diagnostic;
 use crate::config::keyword::Scope;
-use crate::config::model::Secret;
+use crate::config::lexer::Word;
+use crate::config::model::CheckFormat;
 use crate::config::source::Span;
 
 /// What a version may hide.
@@ -27,14 +28,23 @@ pub(super) fn read(context: &mut Context<'_>, line: &Statement<'_>) -> Option<(H
         let expected = format!("{SUBJECT} : '{name}' expects a string as argument.");
         let slot = match &*name {
             "meth" => &mut request.method,
-            "uri" => &mut request.uri,
-            "ver" => &mut request.version,
-            "comment" => &mut comment,
-            "body" => {
-                request.body = Some(Secret::new(line.string(context, at + 1, &expected)?));
+            "uri" | "body" => {
+                let text = CheckFormat::text(line.string(context, at + 1, &expected)?);
+                *request.text(&name) = Some(text);
                 at += 2;
                 continue;
             }
+            "uri-lf" | "body-lf" => {
+                let Some(text) = line.argument(at + 1) else {
+                    context.error(line.span(), expected);
+                    return None;
+                };
+                *request.text(&name) = Some(format(context, text)?);
+                at += 2;
+                continue;
+            }
+            "ver" => &mut request.version,
+            "comment" => &mut comment,
             "hdr" => {
                 request.headers.push(header(context, line, at + 1)?);
                 at += 3;
@@ -57,29 +67,31 @@ pub(super) fn read(context: &mut Context<'_>, line: &Statement<'_>) -> Option<(H
     Some((request, comment))
 }
 
-/// `NAME VALUE`; the value is a log format, of which only the plain text is taken.
-fn header(context: &mut Context<'_>, line: &Statement<'_>, at: usize) -> Option<(String, Secret)> {
+fn format(context: &mut Context<'_>, word: &Word) -> Option<CheckFormat> {
+    check_format::format(context, &word.text)
+        .map_err(|reason| {
+            context.error(word.span, format!("{SUBJECT} : invalid log-format string ({reason})."));
+        })
+        .ok()
+}
+
+/// `NAME VALUE`; the value may hold expressions.
+fn header(context: &mut Context<'_>, line: &Statement<'_>, at: usize) -> Option<(String, CheckFormat)> {
     let (Some(name), Some(value)) = (line.argument(at), line.argument(at + 1)) else {
         context.error(line.span(), format!("{SUBJECT} : 'hdr' expects <name> and <value> as arguments."));
         return None;
     };
-    let text = value.str().replace("%%", "");
-    if text.contains('%') {
-        let message =
-            format!("{SUBJECT} : 'hdr' with a variable is not supported in this version of rolecall");
-        context.report(Diagnostic::error(value.span, message).help("write a percent sign as '%%'"));
-        return None;
-    }
-    Some((name.str().into_owned(), Secret::new(value.str().replace("%%", "%"))))
+    Some((name.str().into_owned(), format(context, value)?))
 }
 
 /// What `option httpchk` says of the request; `None` once reported.
 pub(super) fn of_option(context: &mut Context<'_>, line: &Statement<'_>) -> Option<HttpRequest> {
     let word = |at: usize| line.argument(at).map(|word| word.str().into_owned());
     let Some(second) = word(3) else {
-        return Some(HttpRequest { uri: word(2), ..HttpRequest::default() });
+        return Some(HttpRequest { uri: word(2).map(CheckFormat::text), ..HttpRequest::default() });
     };
-    let mut request = HttpRequest { method: word(2), uri: Some(second), ..HttpRequest::default() };
+    let mut request =
+        HttpRequest { method: word(2), uri: Some(CheckFormat::text(second)), ..HttpRequest::default() };
     let Some(version) = word(4) else { return Some(request) };
     let (version, hidden) = version.split_once("\r\n").unwrap_or((&version, ""));
     request.version = Some(version.to_owned());
@@ -105,8 +117,8 @@ fn unhide(context: &mut Context<'_>, request: &mut HttpRequest, hidden: &str, sp
         context.error(span, "'option httpchk' : unable to parse the request that the version hides.");
         return None;
     };
-    let pairs = found.iter().map(|header| (header.name.to_owned(), Secret::new(header.value)));
+    let pairs = found.iter().map(|header| (header.name.to_owned(), CheckFormat::text(header.value)));
     request.headers = pairs.collect();
-    request.body = (!body.is_empty()).then(|| Secret::new(body));
+    request.body = (!body.is_empty()).then(|| CheckFormat::text(body));
     Some(())
 }

@@ -276,7 +276,6 @@ pub(super) const ARGUMENTS: &[(&str, usize)] = &[
     ("hash-key", 1),
     ("id", 1),
     ("idle-ping", 1),
-    ("init-state", 1),
     ("label", 1),
     ("level", 1),
     ("log-bufsize", 1),

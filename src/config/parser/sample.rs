@@ -108,10 +108,10 @@ impl Sample {
     }
 }
 
-type Parts<'a> = (&'a [u8], Vec<Vec<u8>>, &'a [u8]);
+pub(super) type Parts<'a> = (&'a [u8], Vec<Vec<u8>>, &'a [u8]);
 
 /// `name(arguments)rest`, or `name` up to a comma.
-fn call(text: &[u8]) -> Result<Parts<'_>, (&[u8], String)> {
+pub(super) fn call(text: &[u8]) -> Result<Parts<'_>, (&[u8], String)> {
     let (rest, name) = name(text).map_err(|_| (text, "missing name".to_owned()))?;
     if !rest.starts_with(b"(") {
         return Ok((name, Vec::new(), rest));

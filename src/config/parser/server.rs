@@ -16,7 +16,7 @@ use crate::config::ast::{InitAddr, Proxy, Server, ServerSettings, Spanned, Speak
 use crate::config::diagnostic::{Diagnostic, Heading};
 use crate::config::keyword::Scope;
 use crate::config::lexer::{Word, expand_unquoted};
-use crate::config::model::{OnError, Secret};
+use crate::config::model::{InitState, OnError, Secret};
 
 /// Reads one option.
 pub(super) type Reader = fn(&mut Context<'_>, &mut ServerSettings, &mut Options<'_>) -> Taken;
@@ -59,6 +59,17 @@ pub(super) const READERS: &[(&str, Reader)] = &[
     ("fall", |context, server, options| threshold(context, &mut server.fall, options, "fall")),
     ("fastinter", |context, server, options| interval(context, &mut server.fastinter, options)),
     ("init-addr", init_addr),
+    ("init-state", |context, server, options| {
+        let expected = "'init-state' expects one of 'fully-up', 'up', 'down', 'fully-down' or 'none'";
+        server.init_state = match options.string(context, expected)?.as_str() {
+            "fully-up" => InitState::FullyUp,
+            "up" | "none" => InitState::Up,
+            "down" => InitState::Down,
+            "fully-down" => InitState::FullyDown,
+            other => return options.wrong(context, &format!("{expected} but got '{other}'"), None),
+        };
+        Some(())
+    }),
     ("inter", |context, server, options| interval(context, &mut server.inter, options)),
     ("maxconn", |context, server, options| count(context, &mut server.maxconn, options)),
     ("maxqueue", |context, server, options| count(context, &mut server.maxqueue, options)),
@@ -259,7 +270,7 @@ pub(super) fn server(
     }
     let mut settings = proxy.settings.default_server.clone();
     settings.tls.offered = settings.tls.traffic == Speaks::Tls;
-    options.read_all(context, &[READERS, tls::SERVER], &mut settings);
+    let is_right = options.read_all(context, &[READERS, tls::SERVER], &mut settings);
     if let Some(track) = settings.track.as_ref().filter(|_| settings.check) {
         let message =
             format!("{} : unable to enable checks and tracking at the same time!", options.subject());
@@ -271,7 +282,7 @@ pub(super) fn server(
         );
     }
     let agent = &settings.agent;
-    if agent.check && agent.port.or(settings.check_port).unwrap_or(0) == 0 {
+    if is_right && agent.check && agent.port.or(settings.check_port).unwrap_or(0) == 0 {
         let message = format!(
             "{} : server {} does not have agent port. Agent check has been disabled.",
             options.subject(),

@@ -1,4 +1,5 @@
-//! `tcp-check connect|send|send-binary|expect|comment` (manual section 4.2).
+//! `tcp-check connect|send|send-lf|send-binary|send-binary-lf|expect|set-var|set-var-fmt|unset-var|comment` (manual
+//! section 4.2).
 //!
 //! Arguments of `send` may be passwords: they are never quoted in a message, not even the surplus word of a
 //! line whose blanks were not escaped.
@@ -7,10 +8,10 @@ use std::rc::Rc;
 
 use super::context::Context;
 use super::statement::Statement;
-use super::{check_connect, expect, value};
+use super::{check_connect, check_format, check_variable, expect, value};
 use crate::config::ast::{Proxy, Spanned};
 use crate::config::diagnostic::Diagnostic;
-use crate::config::model::{CheckAction, CheckRule, Secret};
+use crate::config::model::{CheckAction, CheckRule, Coding, Secret};
 
 /// `tcp-check ...` in a backend, listen or defaults; the table of keywords has let the second word through.
 pub(super) fn line(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) {
@@ -19,10 +20,14 @@ pub(super) fn line(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statemen
         "connect" => connect(context, proxy, line),
         "send" => send(context, line),
         "send-binary" => send_binary(context, line),
+        "send-lf" => send_format(context, line, ("tcp-check send-lf", Coding::Text)),
+        "send-binary-lf" => send_format(context, line, ("tcp-check send-binary-lf", Coding::Hexadecimal)),
         "expect" => expect::read(context, line),
+        variable if check_variable::is_one(variable) => check_variable::read(context, line),
         other => {
             let message = format!(
-                "'tcp-check' only supports 'comment', 'connect', 'send', 'send-binary', 'expect', but got '{other}'"
+                "'tcp-check' only supports 'comment', 'connect', 'send', 'send-binary', 'expect', 'set-var-fmt(*)', \
+                 'set-var(*)', 'unset-var(*)'. but got '{other}'"
             );
             return context.error(line.span_of(1), message);
         }
@@ -80,6 +85,41 @@ fn send_binary(context: &mut Context<'_>, line: &Statement<'_>) -> Option<CheckR
     Some(CheckRule { action: CheckAction::SendBinary(Secret::new(data)), comment })
 }
 
+/// `send-lf`, `send-binary-lf`; one that is the same in every check is a `send` like any other.
+fn send_format(
+    context: &mut Context<'_>,
+    line: &Statement<'_>,
+    (name, coding): (&str, Coding),
+) -> Option<CheckRule> {
+    let Some(data) = line.argument(2) else {
+        context.error(line.span(), format!("'{name}' : expects a log-format string as argument."));
+        return None;
+    };
+    let format = match check_format::format(context, &data.text) {
+        Ok(format) => format,
+        Err(reason) => {
+            context.error(data.span, format!("'{name}' : invalid log-format string ({reason})."));
+            return None;
+        }
+    };
+    let constant = format.constant();
+    let action = match (constant, coding) {
+        (Some(text), Coding::Text) => CheckAction::Send(Secret::new(text)),
+        (Some(text), Coding::Hexadecimal) => {
+            let Some(bytes) = value::hexadecimal(&text) else {
+                let message =
+                    format!("'{name}' : invalid binary string (an even number of hex digit is expected).");
+                context.error(data.span, message);
+                return None;
+            };
+            CheckAction::SendBinary(Secret::new(bytes))
+        }
+        (None, coding) => CheckAction::SendFormat { format, coding },
+    };
+    let comment = trailing_comment(context, line, name)?;
+    Some(CheckRule { action, comment })
+}
+
 /// `comment TEXT` after the data.
 fn trailing_comment(context: &mut Context<'_>, line: &Statement<'_>, name: &str) -> Option<Option<String>> {
     let Some(next) = line.argument(3) else { return Some(None) };
@@ -98,7 +138,7 @@ fn trailing_comment(context: &mut Context<'_>, line: &Statement<'_>, name: &str)
 fn connect(context: &mut Context<'_>, proxy: &Proxy, line: &Statement<'_>) -> Option<CheckRule> {
     let check = &proxy.settings.check;
     let before: &[Spanned<CheckRule>] = if check.inherited { &[] } else { &check.rules };
-    let first = before.iter().find(|rule| !matches!(rule.value.action, CheckAction::Comment));
+    let first = before.iter().find(|rule| rule.value.action.is_step());
     if let Some(first) = first.filter(|rule| !matches!(rule.value.action, CheckAction::Connect(_))) {
         check_connect::not_first(context, line, first.span);
         return None;

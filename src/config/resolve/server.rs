@@ -10,8 +10,8 @@ use super::hosts::Found;
 use crate::config::ast::{self, AsIfFrom, InitAddr, Proxy, ProxyFlags, ServerSettings, Spanned, Speaks};
 use crate::config::diagnostic::{Diagnostic, Heading};
 use crate::config::model::{
-    AgentCheck, CheckAction, CheckMethod, DISPATCH, Impersonated, IpFamily, Leaves, Lookup, Origin,
-    ProxyFields, RiseFall, Secret, SendProxy, Server, ServerAddress, ServerCheck, ServerPort,
+    AgentCheck, CheckAction, CheckMethod, DISPATCH, Impersonated, InitState, IpFamily, Leaves, Lookup,
+    Origin, ProxyFields, RiseFall, Secret, SendProxy, Server, ServerAddress, ServerCheck, ServerPort,
 };
 use crate::config::parser::address::{Address, Family, Host, Ports};
 use crate::config::source::Span;
@@ -107,6 +107,8 @@ impl Resolver<'_, '_> {
             minconn: settings.minconn,
             maxqueue: settings.maxqueue,
             disabled: settings.disabled,
+            // Without checks nothing would bring it up.
+            init_state: if settings.check { settings.init_state } else { InitState::default() },
             on_marked_down_shutdown_sessions: settings.shutdown_sessions,
             on_marked_up_shutdown_backup_sessions: settings.shutdown_backup_sessions,
             observe_layer4: settings.observe_layer4,

@@ -1,7 +1,9 @@
 //! Built-in checks as the scripts that they stand for.
 
 use super::config;
-use crate::config::model::{CheckAction, CheckMethod, CheckRule, ExpectPattern, HttpWanted, OnNotFound};
+use crate::config::model::{
+    CheckAction, CheckFormat, CheckMethod, CheckPiece, CheckRule, ExpectPattern, HttpWanted, OnNotFound,
+};
 
 fn rules(defaults: &str, lines: &str) -> Vec<CheckRule> {
     let indent = |lines: &str| lines.replace('|', "\n ");
@@ -12,15 +14,24 @@ fn rules(defaults: &str, lines: &str) -> Vec<CheckRule> {
     }
 }
 
+/// What differs from check to check in capitals.
+fn pieces(format: &CheckFormat) -> String {
+    let piece = |piece: &CheckPiece| match piece {
+        CheckPiece::Text(text) => String::from_utf8_lossy(text.expose()).into_owned(),
+        CheckPiece::ServerState => "STATE".to_owned(),
+        CheckPiece::LengthOf(other) => format!("LENGTH<{}>", pieces(other)),
+        CheckPiece::Sample(sample) => format!("{:?}", sample.fetch).to_uppercase(),
+    };
+    format.pieces.iter().map(piece).collect()
+}
+
 /// What is sent, request by request.
 fn sent(defaults: &str, lines: &str) -> Vec<String> {
     let text = |rule: CheckRule| match rule.action {
         CheckAction::Send(bytes) | CheckAction::SendBinary(bytes) => {
             Some(String::from_utf8_lossy(bytes.expose()).into_owned())
         }
-        CheckAction::SendWithState { head, tail } => {
-            Some(String::from_utf8_lossy(&[head.expose(), b"STATE", tail.expose()].concat()).into_owned())
-        }
+        CheckAction::SendFormat { format, .. } => Some(pieces(&format)),
         _ => None,
     };
     rules(defaults, lines).into_iter().filter_map(text).collect()

@@ -5,8 +5,9 @@ use std::time::Duration;
 use super::{bundle, config, loaded, told};
 use crate::config::load;
 use crate::config::model::{
-    Backend, Balance, BindAddress, CheckAction, CheckMethod, Config, Frontend, GuardMode, Keepalive, Lag,
-    LogAddress, LogFraming, Mode, OnError, Redispatch, RiseFall, Server, ServerAddress, ServerPort,
+    Backend, Balance, BindAddress, CheckAction, CheckFormat, CheckMethod, Config, Frontend, GuardMode,
+    Keepalive, Lag, LogAddress, LogFraming, Mode, OnError, Redispatch, RiseFall, Server, ServerAddress,
+    ServerPort,
 };
 
 const DEFAULTS: &str = "defaults\n timeout connect 1s\n timeout client 1s\n timeout server 1s\n";
@@ -259,7 +260,7 @@ fn check_scripts() {
     assert!(matches!(&rules[4].action, CheckAction::SendBinary(bytes) if bytes.expose() == b"PING"));
     let CheckAction::Expect(last) = &rules[5].action else { panic!("no expect") };
     assert_eq!((last.min_recv, last.ok_status, last.error_status), (Some(3), Some("L7OKC"), Some("L7STS")));
-    assert_eq!((last.tout_status, last.on_error.as_deref()), (Some("L6TOUT"), Some("bad")));
+    assert_eq!((last.tout_status, last.on_error.clone()), (Some("L6TOUT"), Some(CheckFormat::text("bad"))));
 
     assert_eq!(backend("option redis-check").check, CheckMethod::RedisCheck);
     assert_eq!(backend("tcp-check send x").check, CheckMethod::Layer4);

@@ -11,7 +11,7 @@ use crate::state::CheckStatus::{
 };
 
 /// The check of a backend with these lines.
-fn method(lines: &str) -> CheckMethod {
+pub(super) fn method(lines: &str) -> CheckMethod {
     let bundle = Bundle {
         files: vec![(
             "a.cfg".to_owned(),
@@ -179,9 +179,9 @@ fn a_404_stops_a_server_only_while_it_serves() {
         ("option httpchk|http-check expect string zzz", Present::Serving, L7OkConditional),
     ] {
         let method = method(&format!("http-check disable-on-404|{lines}"));
-        assert!(method.mentions_server_state());
+        assert!(method.mentions_server());
         let mut engine = Engine::new(&method, 16384, Mode::Once);
-        engine.know(Bystander { present, announced: String::new() });
+        engine.know(Bystander { present, ..Bystander::default() });
         engine.begin();
         engine.on_connected();
         engine.on_sent();

@@ -5,10 +5,12 @@ use std::borrow::Cow;
 
 use super::engine::{Asks, Engine, Layer, Mode, Phase};
 use super::expect::{self, Miss, Words};
-use super::format::Material;
+use super::format::{Material, Scene};
 use super::http::{self, Reading};
 use super::{CheckOutcome, Settled, Step, text};
-use crate::config::model::{CheckAction, CheckExpect, CheckMethod, CheckRule, ExpectPattern};
+use crate::config::model::{
+    CheckAction, CheckExpect, CheckFormat, CheckMethod, CheckRule, Coding, ExpectPattern, HttpWanted,
+};
 use crate::redis::role::Findings;
 use crate::state::CheckStatus;
 
@@ -16,6 +18,9 @@ use crate::state::CheckStatus;
 const ASK_ROLE: &[u8] = b"INFO replication\r\n";
 /// Asked once a connection by kept probes, to learn `run_id` and uptime.
 const ASK_IDENTITY: &[u8] = b"INFO server\r\n";
+
+const NOT_HEXADECIMAL: &str = "Failed to parse hexastring resulting of eval of a log-format string";
+const EMPTY: &str = "log-format string evaluated to an empty string";
 
 impl<'a> Engine<'a> {
     /// The pattern has come, and the announced rest of its reply has not: HAProxy would have passed already.
@@ -28,7 +33,7 @@ impl<'a> Engine<'a> {
     pub(super) fn pass(&mut self) -> Step<'a> {
         let (status, info) = match self.last.map(|at| &self.rules[at].action) {
             Some(CheckAction::Expect(expect)) => {
-                let info = expect.on_success.as_deref().map(|format| self.render(expect, format));
+                let info = expect.on_success.as_ref().map(|format| self.render(expect, format));
                 (status_or(expect.ok_status, CheckStatus::L7Ok), info.unwrap_or_else(|| self.plain_info()))
             }
             Some(CheckAction::Connect(_)) => (self.connected_status(), self.plain_info()),
@@ -65,8 +70,7 @@ impl<'a> Engine<'a> {
     }
 
     fn status_code(&self, expect: &CheckExpect) -> Option<i32> {
-        let expression = expect.status_code.as_deref()?;
-        super::format::number(expression, &self.material(expect))
+        self.scene(Some(expect)).number(expect.status_code.as_ref()?)
     }
 
     /// An answer that says itself why it does not do.
@@ -108,7 +112,8 @@ impl<'a> Engine<'a> {
         };
         let status = status_or(expect.error_status, CheckStatus::L7Response);
         self.said.code = self.status_code(expect).or(self.said.code);
-        let definite = self.replies.settled() && expect::refuses_role(expect, self.replies.input());
+        let needle = self.needle(expect).unwrap_or_default();
+        let definite = self.replies.settled() && expect::refuses_role(expect, &needle, self.replies.input());
         let settled = if definite { Settled::Definite } else { Settled::Failure };
         let outcome = self.outcome(status, settled, info);
         if definite { self.conclude(outcome) } else { self.done(outcome) }
@@ -126,7 +131,9 @@ impl<'a> Engine<'a> {
             findings.absorb_info(self.replies.input());
         }
         let trouble = match settled {
-            Settled::Failure => self.replies.last_error().map(|error| text::trouble(error, self.rules)),
+            Settled::Failure => {
+                self.replies.last_error().map(|error| text::trouble(error, self.rules, &self.told))
+            }
             Settled::Pass | Settled::Definite | Settled::Unfit => None,
         };
         CheckOutcome {
@@ -208,29 +215,55 @@ impl<'a> Engine<'a> {
 
     /// It has not said its role, most likely because it may not: its error reply is named.
     fn roleless(&mut self) -> CheckOutcome {
-        let error = self.replies.last_error().map(|error| text::trouble(error, self.rules));
+        let error = self.replies.last_error().map(|error| text::trouble(error, self.rules, &self.told));
         let info = error.unwrap_or_else(|| "no role in the reply to INFO replication".to_owned());
         self.outcome(CheckStatus::L7Response, Settled::Failure, info)
     }
 
-    fn render(&self, expect: &CheckExpect, format: &str) -> String {
-        if !format.contains('%') {
-            return format.to_owned();
-        }
+    fn render(&self, expect: &CheckExpect, format: &CheckFormat) -> String {
+        let text = self.scene(Some(expect)).render(format);
+        let text = String::from_utf8_lossy(&text).into_owned();
         // What a server answers may repeat what it was sent.
-        text::masked(super::format::render(format, &self.material(expect)), self.rules)
+        if format.constant().is_some() { text } else { text::masked(text, self.rules, &self.told) }
     }
 
-    /// What the expressions of a rule are about.
-    fn material(&self, expect: &CheckExpect) -> Material<'_> {
+    /// What expressions may ask; those of an HTTP check are about the answer that `expect` is about.
+    pub(super) fn scene(&self, expect: Option<&CheckExpect>) -> Scene<'_> {
         let input = self.replies.input();
-        match &expect.pattern {
-            ExpectPattern::Http(http) => match http::read(input, http.bodiless) {
+        let material = match expect.map(|expect| &expect.pattern) {
+            Some(ExpectPattern::Http(http)) => match http::read(input, http.bodiless) {
                 Reading::Answer(answer) => Material::Http(answer),
                 Reading::Partial | Reading::Malformed => Material::Bytes(&[]),
             },
             _ => Material::Bytes(input),
+        };
+        Scene { material, bystander: &self.bystander, variables: &self.variables }
+    }
+
+    /// What the expressions of a pattern come to, once there is something to compare it with; or HAProxy's complaint.
+    pub(super) fn needle(&self, expect: &CheckExpect) -> Result<Vec<u8>, &'static str> {
+        let (format, coding) = match &expect.pattern {
+            ExpectPattern::Format(format, coding) => (format, *coding),
+            ExpectPattern::Http(http) => match &http.wanted {
+                HttpWanted::BodyFormat(format) => (format, Coding::Text),
+                _ => return Ok(Vec::new()),
+            },
+            _ => return Ok(Vec::new()),
+        };
+        if self.replies.input().is_empty() {
+            return Ok(Vec::new());
         }
+        let needle = self.scene(self.last_expect()).bytes(format, coding).ok_or(NOT_HEXADECIMAL)?;
+        if needle.is_empty() { Err(EMPTY) } else { Ok(needle) }
+    }
+
+    /// The expect that was met last.
+    pub(super) fn last_expect(&self) -> Option<&'a CheckExpect> {
+        let rules: &'a [CheckRule] = self.rules;
+        rules[..self.at.min(rules.len())].iter().rev().find_map(|rule| match &rule.action {
+            CheckAction::Expect(expect) => Some(expect),
+            _ => None,
+        })
     }
 
     /// Where the check stands, for a timeout or a broken connection; only `option tcp-check` says that.

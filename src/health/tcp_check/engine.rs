@@ -5,10 +5,14 @@ use std::time::Duration;
 
 use super::ending::status_or;
 use super::expect::{self, Verdict, Words};
+use super::format::Variables;
 use super::replies::Replies;
 use super::script::{self, Part, REDIS_CHECK};
 use super::{Bystander, CheckOutcome, Step};
-use crate::config::model::{CheckAction, CheckConnect, CheckExpect, CheckMethod, CheckRule};
+use crate::config::model::{
+    CheckAction, CheckConnect, CheckExpect, CheckFormat, CheckMethod, CheckRule, Coding, Value, VariableValue,
+};
+use crate::redis::command;
 use crate::redis::role::Findings;
 use crate::state::CheckStatus;
 
@@ -73,7 +77,11 @@ pub struct Engine<'a> {
     /// What the answers of this check have said themselves: the last code, the last words.
     pub(super) said: Words,
     /// What the checked server is known to be.
-    bystander: Bystander,
+    pub(super) bystander: Bystander,
+    /// Of this check.
+    pub(super) variables: Variables,
+    /// Secrets of what was put together for this check.
+    pub(super) told: Vec<Vec<u8>>,
     /// What INFO server said on this connection; `None`: not asked yet.
     pub(super) identity: Option<Findings>,
     /// How long ago that was.
@@ -104,6 +112,8 @@ impl<'a> Engine<'a> {
             replies: Replies::new(bufsize),
             said: Words::default(),
             bystander: Bystander::default(),
+            variables: Variables::default(),
+            told: Vec::new(),
             identity: None,
             identity_age: Duration::ZERO,
         }
@@ -121,7 +131,7 @@ impl<'a> Engine<'a> {
         self.replies.connected();
         (self.identity, self.identity_age) = (None, Duration::ZERO);
         self.passed_layer = Layer::Connected;
-        let first = self.rules.iter().find(|rule| rule.action != CheckAction::Comment);
+        let first = self.rules.iter().find(|rule| rule.action.is_step());
         if matches!(first.map(|rule| &rule.action), Some(CheckAction::Connect(_))) {
             return self.run();
         }
@@ -137,7 +147,7 @@ impl<'a> Engine<'a> {
     }
 
     /// What the server is known to be, before a check whose script mentions that
-    /// ([`CheckMethod::mentions_server_state`]).
+    /// ([`CheckMethod::mentions_server`]).
     pub fn know(&mut self, bystander: Bystander) {
         self.bystander = bystander;
     }
@@ -157,6 +167,8 @@ impl<'a> Engine<'a> {
         (self.at, self.last, self.role_asked) = (0, None, false);
         self.phase = Phase::Idle;
         self.said = Words::default();
+        self.variables.clear();
+        self.told.clear();
         self.replies.next_check();
     }
 
@@ -250,7 +262,8 @@ impl<'a> Engine<'a> {
             (Phase::ConnectingImplicitly | Phase::Connecting, _) => CheckStatus::L4Timeout,
             (Phase::Receiving, Some((rule, expect))) => {
                 self.replies.stop_counting();
-                match expect::evaluate(expect, &self.replies, self.ended, self.bystander.present) {
+                let needle = self.needle(expect).unwrap_or_default();
+                match expect::evaluate(expect, &self.replies, &self.present(&needle)) {
                     Verdict::Pass if self.only_goodbye_left() => return self.pass_at_timeout(),
                     Verdict::Fail(miss) => return self.miss(rule, expect, miss),
                     // Answers with words of their own have been heard when they came.
@@ -302,15 +315,23 @@ impl<'a> Engine<'a> {
                     self.phase = Phase::Sending;
                     return Step::Send(Cow::Borrowed(bytes.expose()));
                 }
-                CheckAction::SendWithState { head, tail } => {
-                    self.replies.send(&[]);
-                    self.phase = Phase::Sending;
-                    let state = self.bystander.announced.as_bytes();
-                    return Step::Send(Cow::Owned([head.expose(), state, tail.expose()].concat()));
+                CheckAction::SetVariable { name, value } => {
+                    self.set_variable(name, value);
+                    self.at += 1;
+                    continue;
                 }
+                CheckAction::UnsetVariable(name) => {
+                    self.variables.remove(name);
+                    self.at += 1;
+                    continue;
+                }
+                CheckAction::SendFormat { format, coding } => return self.send_format(format, *coding),
                 CheckAction::Expect(expect) => {
-                    let present = self.bystander.present;
-                    match expect::evaluate(expect, &self.replies, self.ended, present) {
+                    let needle = match self.needle(expect) {
+                        Ok(needle) => needle,
+                        Err(reason) => return self.fail(CheckStatus::L7Response, reason.to_owned()),
+                    };
+                    match expect::evaluate(expect, &self.replies, &self.present(&needle)) {
                         Verdict::Pass => self.note(expect, Words::default()),
                         Verdict::Met(words) => self.note(expect, words),
                         Verdict::Wait => {
@@ -328,6 +349,34 @@ impl<'a> Engine<'a> {
             self.at += 1;
         }
         self.pass()
+    }
+
+    fn present<'n>(&self, needle: &'n [u8]) -> expect::Present<'n> {
+        expect::Present { ended: self.ended, needle, server: self.bystander.present }
+    }
+
+    /// An expression without a value leaves the variable as it is.
+    fn set_variable(&mut self, name: &str, value: &VariableValue) {
+        let scene = self.scene(self.last_expect());
+        let value = match value {
+            VariableValue::Sample(sample) => scene.value(sample),
+            VariableValue::Format(format) => Some(Value::Text(scene.render(format))),
+        };
+        if let Some(value) = value {
+            self.variables.insert(name.to_owned(), value);
+        }
+    }
+
+    fn send_format(&mut self, format: &CheckFormat, coding: Coding) -> Step<'a> {
+        let Some(bytes) = self.scene(self.last_expect()).bytes(format, coding) else {
+            let step = self.at + 1;
+            let info = format!("tcp-check send : failed to build log-format string at step {step}");
+            return self.fail(CheckStatus::L7Response, info);
+        };
+        self.told.extend(command::secrets(&bytes));
+        self.replies.send(&bytes);
+        self.phase = Phase::Sending;
+        Step::Send(Cow::Owned(bytes))
     }
 
     fn skips(&self, at: usize) -> bool {
@@ -362,7 +411,6 @@ impl<'a> Engine<'a> {
     /// Whether behind this rule there is nothing but comments and QUIT.
     fn only_goodbye_left(&self) -> bool {
         let rest = self.at + 1..self.rules.len();
-        rest.into_iter()
-            .all(|at| self.parts[at] == Part::Quit || self.rules[at].action == CheckAction::Comment)
+        rest.into_iter().all(|at| self.parts[at] == Part::Quit || !self.rules[at].action.is_step())
     }
 }

@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use super::replies::Replies;
-use super::{Present, application, http_expect};
+use super::{application, http_expect};
 use crate::config::model::{CheckExpect, ExpectPattern};
 use crate::state::CheckStatus;
 
@@ -43,10 +43,21 @@ pub(super) enum Miss {
     Empty,
 }
 
-/// Decides `expect`. `ended`: the peer has closed.
-pub(super) fn evaluate(expect: &CheckExpect, replies: &Replies, ended: bool, present: Present) -> Verdict {
+/// What an expect is to be decided by, beside the input.
+#[derive(Debug)]
+pub(super) struct Present<'a> {
+    /// The peer has closed.
+    pub(super) ended: bool,
+    /// What the expressions of a pattern come to; empty without expressions.
+    pub(super) needle: &'a [u8],
+    pub(super) server: super::Present,
+}
+
+/// Decides `expect`.
+pub(super) fn evaluate(expect: &CheckExpect, replies: &Replies, present: &Present<'_>) -> Verdict {
+    let Present { ended, needle, .. } = *present;
     if let ExpectPattern::Http(http) = &expect.pattern {
-        return http_expect::evaluate(expect, http, replies, ended, present);
+        return http_expect::evaluate(expect, http, replies, present);
     }
     let input = replies.input();
     let ended = ended || replies.is_full();
@@ -58,10 +69,10 @@ pub(super) fn evaluate(expect: &CheckExpect, replies: &Replies, ended: bool, pre
     }
     let settled = replies.settled();
     let conclusive = ended || settled;
-    if !conclusive && input.len() < shortest(expect).max(expect.min_recv.unwrap_or(0)) {
+    if !conclusive && input.len() < shortest(expect, needle).max(expect.min_recv.unwrap_or(0)) {
         return Verdict::Wait;
     }
-    let matched = matches(&expect.pattern, input);
+    let matched = matches(&expect.pattern, needle, input);
     if !matched && !conclusive && expect.min_recv.is_none() {
         return Verdict::Wait;
     }
@@ -74,12 +85,12 @@ pub(super) fn evaluate(expect: &CheckExpect, replies: &Replies, ended: bool, pre
 
 /// Whether the same input with another role in it would have satisfied the expect: then it is the role that
 /// the script refuses, however it words that.
-pub(super) fn refuses_role(expect: &CheckExpect, input: &[u8]) -> bool {
+pub(super) fn refuses_role(expect: &CheckExpect, needle: &[u8], input: &[u8]) -> bool {
     let Some((start, end)) = role_in(input) else { return false };
     let others: [&[u8]; 4] = [b"master", b"slave", b"replica", b"active-replica"];
     others.iter().any(|other| {
         let swapped = [&input[..start], other, &input[end..]].concat();
-        matches(&expect.pattern, &swapped) != expect.inverse
+        matches(&expect.pattern, needle, &swapped) != expect.inverse
     })
 }
 
@@ -98,18 +109,20 @@ fn role_in(input: &[u8]) -> Option<(usize, usize)> {
     word.iter().find_map(|word| memchr::memmem::find(input, word)).and_then(|at| after(at, 4))
 }
 
-fn shortest(expect: &CheckExpect) -> usize {
+fn shortest(expect: &CheckExpect, needle: &[u8]) -> usize {
     match &expect.pattern {
         ExpectPattern::String(bytes) | ExpectPattern::Binary(bytes) => bytes.len(),
+        ExpectPattern::Format(..) => needle.len(),
         _ => 0,
     }
 }
 
-fn matches(pattern: &ExpectPattern, input: &[u8]) -> bool {
+fn matches(pattern: &ExpectPattern, needle: &[u8], input: &[u8]) -> bool {
     match pattern {
         ExpectPattern::String(bytes) | ExpectPattern::Binary(bytes) => {
             memchr::memmem::find(input, bytes).is_some()
         }
+        ExpectPattern::Format(..) => memchr::memmem::find(input, needle).is_some(),
         ExpectPattern::Rstring(_, regex) => regex.is_match(input),
         ExpectPattern::Rbinary(_, regex) => regex.is_match(hex(input).as_bytes()),
         // Decided before a pattern is asked for.

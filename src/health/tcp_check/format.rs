@@ -1,12 +1,16 @@
-//! `on-success`, `on-error` and `status-code`: text with the few `%[...]` expressions that make sense over a
-//! check's input.
-//!
-//! Known are the fetches `res.len` and `res.payload(offset,length)` over bytes, `status` and `res.body` over an
-//! HTTP answer, `int(n)`, and the converters `cut_crlf`, `lower`, `upper`, `ltrim` (of blanks) and
-//! `bytes(offset[,length])`. An expression that is not known gives nothing, as a fetch without a
-//! result does in HAProxy.
+//! The texts and expressions of a check ([`CheckFormat`]) over what is known while it runs: its server, its variables,
+//! what has come. Pure, but for the clock and chance that an expression asks for.
 
+use std::collections::HashMap;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::Bystander;
 use super::http::Answer;
+use crate::config::model::{CheckConverter, CheckFetch, CheckFormat, CheckPiece, CheckSample, Coding, Value};
+use crate::rules::{plain_convert, text};
+
+/// What is longer is cut: HAProxy has a buffer for it.
+const LONGEST: usize = 16 << 10;
 
 /// What expressions are about.
 #[derive(Debug)]
@@ -16,88 +20,113 @@ pub(super) enum Material<'a> {
     Http(Answer),
 }
 
-/// The number that an expression gives.
-pub(super) fn number(expression: &str, material: &Material<'_>) -> Option<i32> {
-    let value = value(expression, material)?;
-    std::str::from_utf8(&value).ok()?.trim().parse().ok()
+/// Variables of one check, by their names.
+pub(super) type Variables = HashMap<String, Value>;
+
+/// All that expressions may ask.
+#[derive(Debug)]
+pub(super) struct Scene<'a> {
+    pub(super) material: Material<'a>,
+    pub(super) bystander: &'a Bystander,
+    pub(super) variables: &'a Variables,
 }
 
-/// The text of `format` over `material`.
-pub(super) fn render(format: &str, material: &Material<'_>) -> String {
-    let mut out = Vec::new();
-    let mut rest = format;
-    while let Some(at) = rest.find('%') {
-        out.extend_from_slice(&rest.as_bytes()[..at]);
-        let after = &rest[at + 1..];
-        if let Some(tail) = after.strip_prefix('%') {
-            out.push(b'%');
-            rest = tail;
-        } else if let Some((expression, tail)) =
-            after.strip_prefix('[').and_then(|inner| inner.split_once(']'))
-        {
-            out.extend(value(expression, material).unwrap_or_default());
-            rest = tail;
-        } else {
-            out.push(b'%');
-            rest = after;
+impl Scene<'_> {
+    /// The number that an expression gives.
+    pub(super) fn number(&self, sample: &CheckSample) -> Option<i32> {
+        let value = text(&self.value(sample)?);
+        std::str::from_utf8(&value).ok()?.trim().parse().ok()
+    }
+
+    /// The bytes of a format; `None`: they are to be hexadecimal, and are not.
+    pub(super) fn bytes(&self, format: &CheckFormat, coding: Coding) -> Option<Vec<u8>> {
+        let bytes = self.render(format);
+        match coding {
+            Coding::Text => Some(bytes),
+            Coding::Hexadecimal => unhex(&bytes),
         }
     }
-    out.extend_from_slice(rest.as_bytes());
-    String::from_utf8_lossy(&out).into_owned()
-}
 
-fn value(expression: &str, material: &Material<'_>) -> Option<Vec<u8>> {
-    let mut calls = calls(expression).into_iter();
-    let (fetch, arguments) = calls.next()?;
-    let mut value = match (fetch, material) {
-        ("res.len", Material::Bytes(input)) => input.len().to_string().into_bytes(),
-        ("res.payload", Material::Bytes(input)) => slice(input, &arguments),
-        ("status", Material::Http(answer)) => answer.code.to_string().into_bytes(),
-        ("res.body", Material::Http(answer)) => answer.body.clone(),
-        ("int", _) => arguments.first()?.to_string().into_bytes(),
-        _ => return None,
-    };
-    for (converter, arguments) in calls {
-        match converter {
-            "cut_crlf" => {
-                let end = value.iter().position(|byte| matches!(byte, b'\r' | b'\n'));
-                value.truncate(end.unwrap_or(value.len()));
+    /// The text of a format.
+    pub(super) fn render(&self, format: &CheckFormat) -> Vec<u8> {
+        let mut out = Vec::new();
+        for piece in &format.pieces {
+            match piece {
+                CheckPiece::Text(text) => out.extend_from_slice(text.expose()),
+                CheckPiece::Sample(sample) => {
+                    out.extend(self.value(sample).map(|value| text(&value)).unwrap_or_default());
+                }
+                CheckPiece::ServerState => out.extend_from_slice(self.bystander.announced.as_bytes()),
+                CheckPiece::LengthOf(other) => out.extend(self.render(other).len().to_string().into_bytes()),
             }
-            "ltrim" => value = value.trim_ascii_start().to_vec(),
-            "lower" => value.make_ascii_lowercase(),
-            "upper" => value.make_ascii_uppercase(),
-            "bytes" => value = slice(&value, &arguments),
-            _ => return None,
+            out.truncate(LONGEST);
+        }
+        out
+    }
+
+    /// The value of an expression.
+    pub(super) fn value(&self, sample: &CheckSample) -> Option<Value> {
+        let mut value = self.fetch(&sample.fetch)?;
+        for converter in &sample.converters {
+            value = match converter {
+                CheckConverter::Plain(converter) => plain_convert(converter, value)?,
+                CheckConverter::CutCrlf => {
+                    let mut text = text(&value);
+                    let end = text.iter().position(|byte| matches!(byte, b'\r' | b'\n'));
+                    text.truncate(end.unwrap_or(text.len()));
+                    Value::Text(text)
+                }
+            };
+        }
+        Some(value)
+    }
+
+    fn fetch(&self, fetch: &CheckFetch) -> Option<Value> {
+        let known = self.bystander;
+        let text = |text: &str| Some(Value::Text(text.as_bytes().to_vec()));
+        match (fetch, &self.material) {
+            (CheckFetch::Text(constant), _) => Some(Value::Text(constant.expose().to_vec())),
+            (CheckFetch::Integer(number), _) => Some(Value::Integer(*number)),
+            (CheckFetch::Bool(truth), _) => Some(Value::Bool(*truth)),
+            (CheckFetch::BackendName, _) => text(&known.backend.name),
+            (CheckFetch::BackendId, _) => Some(Value::Integer(known.backend.id.into())),
+            (CheckFetch::ServerName, _) => text(&known.server.name),
+            (CheckFetch::ServerId, _) => Some(Value::Integer(known.server.id.into())),
+            (CheckFetch::Hostname, _) => text(&nix::unistd::gethostname().ok()?.to_string_lossy()),
+            (CheckFetch::Date(more), _) => {
+                // A clock before 1970 is taken for 1970.
+                let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+                Some(Value::Integer(i64::try_from(since.as_secs()).ok()?.saturating_add(*more)))
+            }
+            (CheckFetch::Random(bound), _) => Some(Value::Integer(i64::from(random() % (*bound).max(1)))),
+            (CheckFetch::Variable(name), _) => self.variables.get(name).cloned(),
+            (CheckFetch::InputLength, Material::Bytes(input)) => Some(Value::Integer(input.len() as i64)),
+            (CheckFetch::Input { offset, length }, Material::Bytes(input)) => {
+                let rest = &input[(*offset).min(input.len())..];
+                let length = if *length == 0 { rest.len() } else { (*length).min(rest.len()) };
+                Some(Value::Text(rest[..length].to_vec()))
+            }
+            (CheckFetch::Status, Material::Http(answer)) => Some(Value::Integer(answer.code.into())),
+            (CheckFetch::Body, Material::Http(answer)) => Some(Value::Text(answer.body.clone())),
+            (CheckFetch::Header(name), Material::Http(answer)) => {
+                let mut values = answer.values(|found| found == name);
+                values.next().map(|value| Value::Text(value.to_vec()))
+            }
+            _ => None,
         }
     }
-    Some(value)
 }
 
-/// `a(1,2),b` as names with their numbers.
-fn calls(expression: &str) -> Vec<(&str, Vec<usize>)> {
-    let mut found = Vec::new();
-    let mut rest = expression.trim();
-    while !rest.is_empty() {
-        let end = rest.find(['(', ',']).unwrap_or(rest.len());
-        let name = rest[..end].trim();
-        rest = &rest[end..];
-        let mut arguments = Vec::new();
-        if let Some((inner, tail)) = rest.strip_prefix('(').and_then(|inner| inner.split_once(')')) {
-            arguments = inner.split(',').filter_map(|number| number.trim().parse().ok()).collect();
-            rest = tail;
-        }
-        found.push((name, arguments));
-        rest = rest.strip_prefix([',', '(']).unwrap_or(rest);
-    }
-    found
+/// Spreads what checks send; no secret depends on it.
+fn random() -> u32 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(0) as u32
 }
 
-/// From an offset, so many bytes; none or 0 is all the rest.
-fn slice(input: &[u8], arguments: &[usize]) -> Vec<u8> {
-    let start = arguments.first().copied().unwrap_or(0).min(input.len());
-    let rest = &input[start..];
-    match arguments.get(1) {
-        None | Some(0) => rest.to_vec(),
-        Some(length) => rest[..rest.len().min(*length)].to_vec(),
+fn unhex(text: &[u8]) -> Option<Vec<u8>> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).map(|digit| digit as u8);
+    if !text.len().is_multiple_of(2) {
+        return None;
     }
+    text.chunks(2).map(|pair| Some(digit(pair[0])? << 4 | digit(pair[1])?)).collect()
 }

@@ -3,7 +3,7 @@
 //! A status or a header is decided by the head alone. A body is searched as it comes: what is found decides
 //! at once, what is not found only when the body is complete, the peer has closed or the buffer is full.
 
-use super::expect::{Verdict, Words};
+use super::expect::{self, Verdict, Words};
 use super::http::{self, Answer, Reading};
 use super::replies::Replies;
 use crate::config::model::{
@@ -26,15 +26,14 @@ pub enum Present {
     Stopped,
 }
 
-/// Decides a rule. `ended`: nothing more will come.
+/// Decides a rule.
 pub(super) fn evaluate(
     expect: &CheckExpect,
     http: &HttpExpect,
     replies: &Replies,
-    ended: bool,
-    present: Present,
+    present: &expect::Present<'_>,
 ) -> Verdict {
-    let ended = ended || replies.is_full();
+    let ended = present.ended || replies.is_full();
     let answer = match http::read(replies.input(), http.bodiless) {
         Reading::Answer(answer) => answer,
         Reading::Partial if !ended => return Verdict::Wait,
@@ -42,14 +41,16 @@ pub(super) fn evaluate(
             return Verdict::Over(CheckStatus::L7Response, Words::default());
         }
     };
-    if answer.code == 404 && http.on_404 == OnNotFound::Stop && present == Present::Serving {
+    if answer.code == 404 && http.on_404 == OnNotFound::Stop && present.server == Present::Serving {
         return Verdict::Over(CheckStatus::L7OkConditional, Words::code(404));
     }
     let matched = match &http.wanted {
         HttpWanted::Status(ranges) => ranges.iter().any(|range| range.contains(&u32::from(answer.code))),
         HttpWanted::Rstatus(expression) => matches(expression, format!("{:03}", answer.code).as_bytes()),
         HttpWanted::Header(wanted) => has_header(&answer, wanted),
-        HttpWanted::Body(_) | HttpWanted::Rbody(_) => return body(expect, http, &answer, ended),
+        HttpWanted::Body(_) | HttpWanted::BodyFormat(_) | HttpWanted::Rbody(_) => {
+            return body(expect, http, &answer, (ended, present.needle));
+        }
     };
     let words = Words { code: Some(i32::from(answer.code)), info: answer.reason };
     if matched != expect.inverse {
@@ -59,7 +60,7 @@ pub(super) fn evaluate(
     }
 }
 
-fn body(expect: &CheckExpect, http: &HttpExpect, answer: &Answer, ended: bool) -> Verdict {
+fn body(expect: &CheckExpect, http: &HttpExpect, answer: &Answer, (ended, needle): (bool, &[u8])) -> Verdict {
     let complete = answer.complete || ended;
     let missed = |info: &str| {
         let words = Words { code: Some(i32::from(answer.code)), info: info.to_owned() };
@@ -74,6 +75,7 @@ fn body(expect: &CheckExpect, http: &HttpExpect, answer: &Answer, ended: bool) -
     }
     let matched = match &http.wanted {
         HttpWanted::Body(text) => memchr::memmem::find(&answer.body, text).is_some(),
+        HttpWanted::BodyFormat(_) => memchr::memmem::find(&answer.body, needle).is_some(),
         HttpWanted::Rbody(expression) => matches(expression, &answer.body),
         _ => false,
     };

@@ -38,6 +38,9 @@ pub(crate) mod tests;
 #[cfg(test)]
 mod application_tests;
 
+#[cfg(test)]
+mod format_tests;
+
 use std::borrow::Cow;
 use std::fmt;
 
@@ -77,9 +80,18 @@ impl fmt::Debug for Step<'_> {
 /// What a check may mention of the server that it checks.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Bystander {
+    pub backend: Named,
+    pub server: Named,
     pub present: Present,
     /// The value of `X-Haproxy-Server-State`.
     pub announced: String,
+}
+
+/// A backend or a server by its name and its number.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Named {
+    pub name: String,
+    pub id: u32,
 }
 
 /// How far an outcome reaches.

@@ -3,7 +3,10 @@
 use std::sync::LazyLock;
 
 use super::{CheckOutcome, Engine, Mode, Step};
-use crate::config::model::{CheckAction, CheckExpect, CheckMethod, CheckRule, ExpectPattern, Secret};
+use crate::config::model::{
+    CheckAction, CheckConverter, CheckExpect, CheckFetch, CheckFormat, CheckMethod, CheckRule, ExpectPattern,
+    Secret,
+};
 use crate::redis::command::{self, Purpose};
 
 /// What a rule is to a probe that keeps its connection.
@@ -31,8 +34,11 @@ pub(super) fn parts(rules: &[CheckRule]) -> Vec<Part> {
                 }
             }
             // Never part of a script that is repeated.
-            CheckAction::SendWithState { .. } => Part::Every,
-            CheckAction::Expect(_) | CheckAction::Comment => part,
+            CheckAction::SendFormat { .. } => Part::Every,
+            CheckAction::Expect(_)
+            | CheckAction::Comment
+            | CheckAction::SetVariable { .. }
+            | CheckAction::UnsetVariable(_) => part,
         };
         part
     };
@@ -52,7 +58,9 @@ pub fn repeatable(method: &CheckMethod) -> bool {
     for (rule, part) in rules.iter().zip(parts(rules)) {
         match &rule.action {
             CheckAction::Comment => {}
-            CheckAction::SendWithState { .. } => return false,
+            CheckAction::SendFormat { .. }
+            | CheckAction::SetVariable { .. }
+            | CheckAction::UnsetVariable(_) => return false,
             CheckAction::Connect(_) if sent => return false,
             CheckAction::Connect(_) => sent = true,
             CheckAction::Send(bytes) | CheckAction::SendBinary(bytes) => {
@@ -83,8 +91,11 @@ pub fn login(method: &CheckMethod) -> Vec<u8> {
 pub(super) static REDIS_CHECK: LazyLock<[CheckRule; 2]> = LazyLock::new(|| {
     let expect = CheckExpect {
         error_status: Some("L7STS"),
-        on_success: Some("Redis server is ok".to_owned()),
-        on_error: Some("%[res.payload(0,0),cut_crlf]".to_owned()),
+        on_success: Some(CheckFormat::text("Redis server is ok")),
+        on_error: Some(CheckFormat::of(
+            CheckFetch::Input { offset: 0, length: 0 },
+            [CheckConverter::CutCrlf],
+        )),
         ..CheckExpect::of(ExpectPattern::String(b"+PONG\r\n".to_vec()))
     };
     let send = CheckAction::Send(Secret::new(*b"*1\r\n$4\r\nPING\r\n"));

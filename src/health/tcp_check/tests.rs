@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::config::model::{
-    CheckAction, CheckConnect, CheckExpect, CheckMethod, CheckRule, ExpectPattern, Secret,
+    CheckAction, CheckConnect, CheckConverter, CheckExpect, CheckFetch, CheckFormat, CheckMethod, CheckRule,
+    ExpectPattern, Secret,
 };
 use crate::redis::Role;
 
@@ -23,6 +24,14 @@ pub(crate) fn rule(line: &str) -> CheckRule {
         _ => CheckAction::Expect(expect(rest)),
     };
     CheckRule { action, comment: None }
+}
+
+/// A text and the first line of what has come.
+fn line(text: &str) -> CheckFormat {
+    let mut format = CheckFormat::text(text);
+    let all = CheckFetch::Input { offset: 0, length: 0 };
+    format.push(&CheckFormat::of(all, [CheckConverter::CutCrlf]));
+    format
 }
 
 fn expect(text: &str) -> CheckExpect {
@@ -526,7 +535,7 @@ fn a_command_sent_in_two_pieces_is_one_command() {
 fn secrets_stay_out_of_texts() {
     let mut rules = [rule("send AUTH app hunter2\\r\\n"), rule("expect string +OK")];
     let CheckAction::Expect(expect) = &mut rules[1].action else { panic!("an expect") };
-    expect.on_error = Some("said %[res.payload(0,0),cut_crlf]".to_owned());
+    expect.on_error = Some(line("said "));
     let method = CheckMethod::TcpCheck(rules.to_vec());
     let mut engine = Engine::new(&method, 16384, Mode::Once);
     engine.begin();
@@ -579,8 +588,12 @@ fn statuses_and_texts_of_the_rules_are_used() {
     expect.ok_status = Some("L6OK");
     expect.error_status = Some("L7STS");
     expect.tout_status = Some("L6TOUT");
-    expect.on_success = Some("got +PONG".to_owned());
-    expect.on_error = Some("bad: %[res.payload(0,0),cut_crlf] of %[res.len] %%".to_owned());
+    expect.on_success = Some(CheckFormat::text("got +PONG"));
+    let mut bad = line("bad: ");
+    bad.push_text(b" of ");
+    bad.push(&CheckFormat::of(CheckFetch::InputLength, []));
+    bad.push_text(b" %");
+    expect.on_error = Some(bad);
     rules[1].comment = Some("the ping".to_owned());
     let method = CheckMethod::TcpCheck(rules.to_vec());
     let seen = |bytes: &[u8], end| {

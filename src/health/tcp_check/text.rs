@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::config::model::{CheckAction, CheckRule, ExpectPattern};
+use crate::config::model::{CheckAction, CheckRule, Coding, ExpectPattern};
 use crate::redis::command;
 use crate::state::CheckStatus;
 
@@ -17,6 +17,8 @@ pub(super) fn miss(pattern: &ExpectPattern, unwanted: bool, step: usize) -> Stri
         ExpectPattern::Rstring(..) => format!("{what} (regex) at step {step}"),
         ExpectPattern::Binary(_) => format!("{what} (binary) at step {step}"),
         ExpectPattern::Rbinary(..) => format!("{what} (binary regex) at step {step}"),
+        ExpectPattern::Format(_, Coding::Text) => format!("{what} (log-format string) at step {step}"),
+        ExpectPattern::Format(_, Coding::Hexadecimal) => format!("{what} (log-format binary) at step {step}"),
         // These have words of their own.
         ExpectPattern::Http(_) | ExpectPattern::Application(_) => String::new(),
     }
@@ -48,12 +50,12 @@ pub(super) fn place(rule: Option<&CheckRule>, step: usize) -> String {
     let Some(rule) = rule else { return " at initial connection step of tcp-check".to_owned() };
     let mut text = format!(" at step {step} of tcp-check");
     let _ = match &rule.action {
-        CheckAction::Comment => Ok(()),
+        CheckAction::Comment | CheckAction::SetVariable { .. } | CheckAction::UnsetVariable(_) => Ok(()),
         CheckAction::Connect(connect) => match connect.port {
             Some(port) => write!(text, " (connect port {port})"),
             None => write!(text, " (connect)"),
         },
-        CheckAction::Send(_) | CheckAction::SendBinary(_) | CheckAction::SendWithState { .. } => {
+        CheckAction::Send(_) | CheckAction::SendBinary(_) | CheckAction::SendFormat { .. } => {
             write!(text, " (send)")
         }
         CheckAction::Expect(expect) => match &expect.pattern {
@@ -63,6 +65,8 @@ pub(super) fn place(rule: Option<&CheckRule>, step: usize) -> String {
             ExpectPattern::Binary(bytes) => write!(text, " (expect binary '{}')", shown(bytes)),
             ExpectPattern::Rstring(..) => write!(text, " (expect regex)"),
             ExpectPattern::Rbinary(..) => write!(text, " (expect binary regex)"),
+            ExpectPattern::Format(_, Coding::Text) => write!(text, " (expect log-format string)"),
+            ExpectPattern::Format(_, Coding::Hexadecimal) => write!(text, " (expect log-format binary)"),
             ExpectPattern::Http(_) | ExpectPattern::Application(_) => Ok(()),
         },
     };
@@ -87,24 +91,27 @@ pub(super) fn code(status: CheckStatus, said: Option<i32>) -> Option<i32> {
     status.reports_code().then_some(said.unwrap_or(0))
 }
 
-/// An error reply, named: its text up to where Redis repeats what it was sent.
-pub(super) fn trouble(error: &[u8], rules: &[CheckRule]) -> String {
+/// An error reply, named: its text up to where Redis repeats what it was sent. `told` are the secrets that were put
+/// together for this check.
+pub(super) fn trouble(error: &[u8], rules: &[CheckRule], told: &[Vec<u8>]) -> String {
     let mut text = shown(error);
     text.truncate(text.find(", with args beginning with").unwrap_or(text.len()));
-    bounded(masked(text, rules))
+    bounded(masked(text, rules, told))
 }
 
 /// `text` without any argument of AUTH or HELLO that the script sends.
-pub(super) fn masked(text: String, rules: &[CheckRule]) -> String {
+pub(super) fn masked(text: String, rules: &[CheckRule], told: &[Vec<u8>]) -> String {
     let mut text = text;
+    let mut mask = |secret: &[u8]| {
+        let Ok(secret) = std::str::from_utf8(secret) else { return };
+        if text.contains(secret) {
+            text = text.replace(secret, "***");
+        }
+    };
+    told.iter().for_each(|secret| mask(secret));
     for rule in rules {
         if let CheckAction::Send(bytes) | CheckAction::SendBinary(bytes) = &rule.action {
-            for secret in command::secrets(bytes.expose()) {
-                let Ok(secret) = std::str::from_utf8(&secret) else { continue };
-                if text.contains(secret) {
-                    text = text.replace(secret, "***");
-                }
-            }
+            command::secrets(bytes.expose()).iter().for_each(|secret| mask(secret));
         }
     }
     text

@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 
 use super::servers::{Place, Subject};
+use crate::config::model::RiseFall;
 use crate::health::warm_up;
 use crate::process::control::Control;
 use crate::state::event::{Left, Maintained, ServerChange};
@@ -40,9 +41,12 @@ impl Subject<'_> {
         self.live.update_health(|health| {
             health.downtime_ms += now.since(health.last_change).as_millis() as u64;
             health.last_change = now;
-            health.counter = if waits_for_proof { health.rise.saturating_sub(1) } else { health.rise };
+            let wanted = self.config.init_state.counter(RiseFall { rise: health.rise, fall: health.fall });
+            // Proof comes first, whatever the line says.
+            health.counter = if waits_for_proof { wanted.min(health.rise.saturating_sub(1)) } else { wanted };
         });
-        if waits_for_proof || vetoed {
+        let stays_down = waits_for_proof || vetoed || !self.config.init_state.is_up();
+        if stays_down {
             self.live.set_operation(Operation::Stopped);
         } else if self.config.slowstart.is_zero() {
             self.live.set_operation(Operation::Running);
@@ -53,7 +57,7 @@ impl Subject<'_> {
         self.live.set_admin(bits);
         let draining = bits & admin::DRAIN != 0;
         let out_of = Maintained::Itself;
-        self.tell(control, ServerChange::Returned { out_of, up: !waits_for_proof && !vetoed, draining });
+        self.tell(control, ServerChange::Returned { out_of, up: !stays_down, draining });
         following.leave(control);
     }
 

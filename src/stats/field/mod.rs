@@ -178,6 +178,11 @@ fn agent_status(agent: &AgentRecord) -> Value {
     Value::Text(format!("{running}{}", agent.status.name()))
 }
 
+/// What it said last is gone once it is asked again.
+fn last_answer(agent: &AgentRecord) -> Value {
+    if agent.in_progress { Value::Text(String::new()) } else { text(&agent.info) }
+}
+
 /// Agents have no codes.
 fn agent_code(agent: &AgentRecord) -> Value {
     if agent.status.reports_code() { Value::U32(0) } else { Value::Empty }

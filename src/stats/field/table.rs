@@ -4,7 +4,7 @@
 use super::{
     Field, Value::Empty, Value::Text, Value::U32, Value::U64, address, agent_code, agent_status, algorithm,
     asked, check_code, check_duration, check_status, checked, column, connections_needed, cookie, counted,
-    http, last_check, last_session, limit, mode, rate, seconds, text,
+    http, last_answer, last_check, last_session, limit, mode, rate, seconds, text,
 };
 use crate::state::AgentRecord;
 
@@ -150,7 +150,7 @@ pub static FIELDS: &[Field] = &[
         .backend(|b| last_session(&b.view.live.traffic, b.now))
         .server(|s| last_session(&s.live.traffic, s.now)),
     column("last_chk", "MOP").server(last_check),
-    column("last_agt", "MOP").server(|s| asked(s, |agent| text(&agent.info))),
+    column("last_agt", "MOP").server(|s| asked(s, last_answer)),
     column("qtime", "MaP")
         .backend(|b| U32(b.view.live.traffic.mean(|traffic| &traffic.queue_time)))
         .server(|s| U32(s.live.traffic.mean(|traffic| &traffic.queue_time))),

@@ -6,7 +6,8 @@ use regex::bytes::Regex;
 
 use crate::config::ast::{CheckKind, MysqlLogin};
 use crate::config::model::{
-    ApplicationExpect, CheckAction, CheckConnect, CheckExpect, CheckRule, ExpectPattern, Secret,
+    ApplicationExpect, CheckAction, CheckConnect, CheckConverter, CheckExpect, CheckFetch, CheckFormat,
+    CheckRule, CheckSample, Converter, ExpectPattern, Secret,
 };
 
 /// The script of a check without lines of its own.
@@ -68,14 +69,14 @@ fn pgsql(user: &str) -> Vec<CheckAction> {
         inverse: true,
         min_recv: Some(5),
         error_status: Some("L7RSP"),
-        on_error: Some("%[res.payload(6,0)]".to_owned()),
+        on_error: Some(said(6, &[])),
         ..CheckExpect::of(ExpectPattern::Rstring(PGSQL_ERROR.to_string(), PGSQL_ERROR.clone()))
     };
     let known = CheckExpect {
         min_recv: Some(9),
         error_status: Some("L7STS"),
-        on_success: Some("PostgreSQL server is ok".to_owned()),
-        on_error: Some("PostgreSQL unknown error".to_owned()),
+        on_success: Some(CheckFormat::text("PostgreSQL server is ok")),
+        on_error: Some(CheckFormat::text("PostgreSQL unknown error")),
         ..CheckExpect::of(ExpectPattern::Rbinary(PGSQL_ANSWER.to_string(), PGSQL_ANSWER.clone()))
     };
     let expects = [refused, known].map(CheckAction::Expect);
@@ -91,18 +92,21 @@ fn smtp(greeting: &str) -> Vec<CheckAction> {
     let reply = |regex: &Regex, min_recv| CheckExpect {
         min_recv,
         error_status: Some("L7STS"),
-        on_error: Some("%[res.payload(4,0),ltrim,cut_crlf]".to_owned()),
-        status_code: Some("res.payload(0,3)".to_owned()),
+        on_error: Some(said(4, &[trimmed(), CheckConverter::CutCrlf])),
+        status_code: Some(CheckSample {
+            fetch: CheckFetch::Input { offset: 0, length: 3 },
+            converters: Vec::new(),
+        }),
         ..CheckExpect::of(ExpectPattern::Rstring(regex.to_string(), regex.clone()))
     };
     let spoken = CheckExpect {
         error_status: Some("L7RSP"),
-        on_error: Some("%[res.payload(0,0),cut_crlf]".to_owned()),
+        on_error: Some(said(0, &[CheckConverter::CutCrlf])),
         status_code: None,
         ..reply(&SMTP_REPLY, Some(4))
     };
     let farewell = CheckExpect {
-        on_success: Some("%[res.payload(4,0),ltrim,cut_crlf]".to_owned()),
+        on_success: Some(said(4, &[trimmed(), CheckConverter::CutCrlf])),
         ..reply(&SMTP_GOOD, None)
     };
     vec![
@@ -140,6 +144,15 @@ fn ssl_hello() -> Vec<CheckAction> {
         ..CheckExpect::of(ExpectPattern::Rbinary(HELLO_OR_ALERT.to_string(), HELLO_OR_ALERT.clone()))
     };
     vec![send(record), CheckAction::Expect(answered)]
+}
+
+/// What the server has said, from that byte on.
+fn said(offset: usize, converters: &[CheckConverter]) -> CheckFormat {
+    CheckFormat::of(CheckFetch::Input { offset, length: 0 }, converters)
+}
+
+fn trimmed() -> CheckConverter {
+    CheckConverter::Plain(Converter::TrimLeft(b" \t".to_vec()))
 }
 
 /// Compiles what stands in this file.

@@ -2,7 +2,8 @@
 
 use crate::config::ast::{Check, HttpRequest, HttpRule};
 use crate::config::model::{
-    CheckAction, CheckExpect, CheckRule, ExpectPattern, HttpExpect, HttpWanted, OnNotFound, Secret,
+    CheckAction, CheckExpect, CheckFormat, CheckPiece, CheckRule, Coding, ExpectPattern, HttpExpect,
+    HttpWanted, OnNotFound, Secret,
 };
 
 /// Methods whose requests need no length (RFC 9110, 8.6).
@@ -35,14 +36,10 @@ impl Script<'_> {
         let method = request.method.as_deref().unwrap_or("OPTIONS");
         self.bodiless = method == "HEAD";
         self.sent = true;
-        let (head, tail) = bytes(request, method);
-        let action = match self.check.send_state {
-            Some(_) => {
-                let head = [head.as_slice(), b"x-haproxy-server-state: "].concat();
-                let tail = [b"\r\n", tail.as_slice()].concat();
-                CheckAction::SendWithState { head: Secret::new(head), tail: Secret::new(tail) }
-            }
-            None => CheckAction::Send(Secret::new([head, tail].concat())),
+        let format = text(request, method, self.check.send_state.is_some());
+        let action = match format.constant() {
+            Some(bytes) => CheckAction::Send(Secret::new(bytes)),
+            None => CheckAction::SendFormat { format, coding: Coding::Text },
         };
         self.rules.push(CheckRule { action, comment });
     }
@@ -68,7 +65,7 @@ impl Script<'_> {
         if !self.sent {
             self.send(&self.check.http.first, None);
         }
-        let last = self.rules.iter().rev().find(|rule| rule.action != CheckAction::Comment);
+        let last = self.rules.iter().rev().find(|rule| rule.action.is_step());
         let expected = last.is_some_and(|rule| matches!(rule.action, CheckAction::Expect(_)));
         if !expected {
             let wanted = HttpWanted::Status(vec![200..=399]);
@@ -80,14 +77,15 @@ impl Script<'_> {
     }
 }
 
-/// A request in two parts, between which another header may be put.
-fn bytes(request: &HttpRequest, method: &str) -> (Vec<u8>, Vec<u8>) {
+/// A request; one that tells how the server stands says so behind the headers that were written.
+fn text(request: &HttpRequest, method: &str, tells_state: bool) -> CheckFormat {
     let written = request.version.as_deref().unwrap_or("HTTP/1.0");
     let persistent = written.strip_prefix("HTTP/").is_some_and(|number| number >= "1.1");
     let version = if persistent { "HTTP/1.1" } else { written };
-    let uri = request.uri.as_deref().unwrap_or("/");
-    let mut head = format!("{method} {uri} {version}\r\n").into_bytes();
-    let mut tail = Vec::new();
+    let root = CheckFormat::text("/");
+    let mut text = CheckFormat::text(format!("{method} "));
+    text.push(request.uri.as_ref().unwrap_or(&root));
+    text.push_text(format!(" {version}\r\n").as_bytes());
     let mut says_connection = false;
     for (name, value) in &request.headers {
         let name = name.to_ascii_lowercase();
@@ -96,18 +94,29 @@ fn bytes(request: &HttpRequest, method: &str) -> (Vec<u8>, Vec<u8>) {
             continue;
         }
         says_connection |= name == "connection";
-        for part in [name.as_bytes(), b": ", value.expose(), b"\r\n"] {
-            head.extend_from_slice(part);
-        }
+        text.push_text(format!("{name}: ").as_bytes());
+        text.push(value);
+        text.push_text(b"\r\n");
     }
-    let body = request.body.as_ref().map_or(&[][..], Secret::expose);
-    if !body.is_empty() || !WITHOUT_BODY.contains(&method) {
-        tail.extend_from_slice(format!("content-length: {}\r\n", body.len()).as_bytes());
+    if tells_state {
+        text.push_text(b"x-haproxy-server-state: ");
+        text.pieces.push(CheckPiece::ServerState);
+        text.push_text(b"\r\n");
+    }
+    let body = request.body.clone().unwrap_or_default();
+    let length = body.constant().map(|body| body.len());
+    if length != Some(0) || !WITHOUT_BODY.contains(&method) {
+        text.push_text(b"content-length: ");
+        match length {
+            Some(length) => text.push_text(length.to_string().as_bytes()),
+            None => text.pieces.push(CheckPiece::LengthOf(body.clone())),
+        }
+        text.push_text(b"\r\n");
     }
     if persistent && !says_connection {
-        tail.extend_from_slice(b"connection: close\r\n");
+        text.push_text(b"connection: close\r\n");
     }
-    tail.extend_from_slice(b"\r\n");
-    tail.extend_from_slice(body);
-    (head, tail)
+    text.push_text(b"\r\n");
+    text.push(&body);
+    text
 }
