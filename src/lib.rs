@@ -75,6 +75,10 @@
 
 #![allow(rustdoc::private_intra_doc_links, reason = "the documents are for those who work on it")]
 
+/// The suite of `tests/relay` runs here as well, with a ring that fails ([`proxy::driver::uring`]).
+#[cfg(test)]
+extern crate self as rolecall;
+
 pub mod time;
 
 pub mod config;

@@ -15,29 +15,16 @@ use rolecall::config::model::{
     Backend, BackendId, Bind, BindAddress, Frontend, LogFormat, Server, ServerAddress, ServerPort,
     SessionLog, Splice,
 };
-use rolecall::proxy::driver::uring;
 use rolecall::proxy::service::Served;
-use rolecall::proxy::worker::{EngineLoop, Shared, Worker, WorkerHandles, start_with};
+use rolecall::proxy::worker::{EngineLoop, Shared, WorkerHandles, start_with};
 use rolecall::state::{
     Command, Guarding, Listener, Published, ServerKey, SessionRecord, SessionToken, Snapshot, Workers,
 };
 use rolecall::sys;
-use rolecall::sys::uring::{Shape, Size};
 use rolecall::time::Tick;
 
 /// Nothing here takes longer, or it hangs.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
-
-/// The ring engine with next to no room: receives find no buffer, queues are full, messages come in pieces.
-pub(crate) fn starved(worker: Worker) -> std::io::Result<()> {
-    let size = Size {
-        submissions: 4,
-        completions: 8,
-        buffers: Shape { count: 2, size: 700 },
-        plain: Shape { count: 2, size: 700 },
-    };
-    uring::run_sized(worker, size)
-}
 
 /// How the sessions of this thread's balancers are spliced.
 #[derive(Debug, Clone, Copy)]
@@ -187,6 +174,14 @@ impl Balancer {
         ended.recv_timeout(DEADLINE).expect("the workers did not end").unwrap();
     }
 
+    /// How sessions have ended so far, for whoever has to find out why a test failed.
+    fn tell(&self) {
+        let Ok(records) = self.records.lock() else { return };
+        let mut codes: Vec<String> = records.iter().map(|record| record.termination.to_string()).collect();
+        codes.sort();
+        codes.chunk_by(|one, other| one == other).for_each(|same| println!("{} x {}", same.len(), same[0]));
+    }
+
     pub(crate) fn has_ended(&mut self) -> bool {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let handles = self.handles.as_mut().unwrap();
@@ -199,6 +194,10 @@ impl Drop for Balancer {
     fn drop(&mut self) {
         if self.handles.is_some() {
             self.workers.broadcast(|| Command::Stop);
+            // A second panic would hide the first, and end the other tests as well.
+            if std::thread::panicking() {
+                return self.tell();
+            }
             self.join();
         }
     }

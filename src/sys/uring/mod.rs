@@ -27,6 +27,8 @@
 
 #![allow(unsafe_code, reason = "operations name memory and descriptors by number")]
 
+#[cfg(test)]
+pub(crate) mod faults;
 mod operations;
 pub mod pool;
 mod terms;
@@ -97,6 +99,32 @@ fn word(kind: u64, tag: Tag) -> u64 {
     kind << TAG_BITS | tag & ((1 << TAG_BITS) - 1)
 }
 
+/// What the kernel says of an operation.
+#[derive(Debug, Clone, Copy)]
+struct Completion {
+    word: u64,
+    result: i32,
+    flags: u32,
+}
+
+impl Completion {
+    fn of(entry: &cqueue::Entry) -> Completion {
+        Completion { word: entry.user_data(), result: entry.result(), flags: entry.flags() }
+    }
+
+    fn kind(self) -> u64 {
+        self.word >> TAG_BITS
+    }
+
+    fn tag(self) -> Tag {
+        self.word & ((1 << TAG_BITS) - 1)
+    }
+
+    fn count(self) -> Result<u32, Errno> {
+        u32::try_from(self.result).map_err(|_| Errno::from_raw(-self.result))
+    }
+}
+
 /// A copy that the kernel may read.
 #[derive(Debug)]
 struct Flight {
@@ -128,7 +156,9 @@ pub struct Ring {
     manifests: Vec<Box<operations::Manifest>>,
     manifests_used: usize,
     sent: VecDeque<Sent>,
-    done: VecDeque<cqueue::Entry>,
+    done: VecDeque<Completion>,
+    #[cfg(test)]
+    faults: faults::Faults,
 }
 
 impl std::fmt::Debug for Ring {
@@ -191,15 +221,20 @@ impl Ring {
             manifests_used: 0,
             sent: VecDeque::new(),
             done: VecDeque::new(),
+            #[cfg(test)]
+            faults: faults::Faults::default(),
         })
     }
 
     /// Submits what is queued, then waits until something has happened, at most `patience`; zero looks without
     /// waiting, `None` waits for ever.
     pub fn enter(&mut self, patience: Option<Duration>) -> io::Result<()> {
+        #[cfg(test)]
+        if let Some(victim) = self.faults.victim() {
+            self.cancel(victim);
+        }
         self.pool.next_round();
-        let want = u32::from(patience != Some(Duration::ZERO));
-        self.submit(want, patience)?;
+        self.submit(u32::from(patience != Some(Duration::ZERO)), patience)?;
         self.reap()
     }
 
@@ -238,15 +273,15 @@ impl Ring {
     /// whose [`Ring::settle`] takes received bytes away.
     pub fn next_done(&mut self) -> Option<Done> {
         loop {
-            let entry = self.done.pop_front()?;
-            let tag = entry.user_data() & ((1 << TAG_BITS) - 1);
-            let outcome = match entry.user_data() >> TAG_BITS {
-                kind::POLL => Outcome::Ready(count(&entry)),
-                kind::RECEIVE => self.received(&entry),
+            let completion = self.done.pop_front()?;
+            let tag = completion.tag();
+            let outcome = match completion.kind() {
+                kind::POLL => Outcome::Ready(completion.count()),
+                kind::RECEIVE => self.received(completion),
                 kind::FLIGHT => match self.flights.try_remove(tag as usize) {
                     Some(flight) => {
                         self.under_way -= 1;
-                        return Some(landed(flight, count(&entry)));
+                        return Some(landed(flight, completion.count()));
                     }
                     None => continue,
                 },
@@ -271,16 +306,18 @@ impl Ring {
         (self.pool.at_home(), self.flights.len())
     }
 
-    fn received(&mut self, entry: &cqueue::Entry) -> Outcome {
-        let goes_on = cqueue::more(entry.flags());
+    fn received(&mut self, completion: Completion) -> Outcome {
+        let goes_on = cqueue::more(completion.flags);
         self.under_way -= usize::from(!goes_on);
-        let what = count(entry).map(|length| self.pool.take(entry.flags(), length));
+        let what = completion.count().map(|length| self.pool.take(completion.flags, length));
         Outcome::Received { what, goes_on }
     }
 
-    /// Hands everything that is queued to the kernel; with the last of it waits for `want` completions.
+    /// Hands everything that is queued to the kernel; with the last of it waits for `want` completions. What was
+    /// taken from the kernel's queue and not looked at yet is one: there may never be another.
     fn submit(&mut self, want: u32, patience: Option<Duration>) -> io::Result<()> {
         loop {
+            let want = if self.done.is_empty() && self.sent.is_empty() { want } else { 0 };
             let result = self.call(self.queued, want, patience);
             match result.map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(0))) {
                 Ok(count) => {
@@ -301,7 +338,9 @@ impl Ring {
         }
     }
 
-    fn call(&self, submit: u32, want: u32, patience: Option<Duration>) -> io::Result<usize> {
+    fn call(&mut self, submit: u32, want: u32, patience: Option<Duration>) -> io::Result<usize> {
+        #[cfg(test)]
+        let (submit, want) = self.faults.call(submit, want)?;
         let submitter = self.ring.submitter();
         let flags = EnterFlags::GETEVENTS;
         let Some(patience) = patience.filter(|_| want > 0) else {
@@ -318,16 +357,19 @@ impl Ring {
     /// Takes all completions, also those that the queue had no room for.
     fn reap(&mut self) -> io::Result<()> {
         loop {
-            for entry in self.ring.completion() {
-                match entry.user_data() >> TAG_BITS {
+            let completions = self.ring.completion().map(|entry| Completion::of(&entry));
+            #[cfg(test)]
+            let completions = completions.chain(self.faults.due.drain(..));
+            for completion in completions {
+                match completion.kind() {
                     kind::SEND => {
-                        let index = (entry.user_data() & ((1 << TAG_BITS) - 1)) as usize;
+                        let index = completion.tag() as usize;
                         let Some(departure) = self.departures.get(index) else { continue };
-                        let result = count(&entry).map(|count| count as usize);
+                        let result = completion.count().map(|count| count as usize);
                         self.sent.push_back(Sent { tag: departure.tag, result, index });
                     }
                     kind::QUIET => {}
-                    _ => self.done.push_back(entry),
+                    _ => self.done.push_back(completion),
                 }
             }
             if !self.ring.submission().cq_overflow() {
@@ -338,6 +380,10 @@ impl Ring {
     }
 
     fn push(&mut self, entry: &squeue::Entry) {
+        #[cfg(test)]
+        if self.faults.refuses(entry.get_user_data()) {
+            return;
+        }
         loop {
             // SAFETY: whoever queues an operation says why what it refers to outlives it.
             if unsafe { self.ring.submission().push(entry) }.is_ok() {
@@ -354,17 +400,24 @@ impl Ring {
 
     /// Submits without running what is deferred.
     fn call_submit(&mut self) -> io::Result<()> {
-        // SAFETY: as in `call`.
-        let count = unsafe { self.ring.submitter().enter::<libc::sigset_t>(self.queued, 0, 0, None) };
-        let count = match count {
-            Ok(count) => count as u32,
+        match self.hand_over() {
+            Ok(count) => {
+                self.queued -= (count as u32).min(self.queued);
+                Ok(())
+            }
             Err(error) => {
                 self.reap()?;
-                return Err(error);
+                Err(error)
             }
-        };
-        self.queued -= count.min(self.queued);
-        Ok(())
+        }
+    }
+
+    fn hand_over(&mut self) -> io::Result<usize> {
+        let submit = self.queued;
+        #[cfg(test)]
+        let (submit, _) = self.faults.call(submit, 0)?;
+        // SAFETY: as in `call`.
+        unsafe { self.ring.submitter().enter::<libc::sigset_t>(submit, 0, 0, None) }
     }
 
     /// Cancels everything and waits until the kernel refers to no memory of ours.
@@ -396,10 +449,6 @@ impl Drop for Ring {
             ManuallyDrop::drop(&mut self.flights);
         }
     }
-}
-
-fn count(entry: &cqueue::Entry) -> Result<u32, Errno> {
-    u32::try_from(entry.result()).map_err(|_| Errno::from_raw(-entry.result()))
 }
 
 fn landed(flight: Flight, result: Result<u32, Errno>) -> Done {

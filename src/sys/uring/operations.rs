@@ -19,12 +19,16 @@ pub(super) struct Manifest {
 impl Ring {
     /// Takes a socket in, for use in operations.
     pub fn adopt(&mut self, socket: OwnedFd) -> Socket {
+        #[cfg(test)]
+        (self.faults.sockets += 1);
         Socket(ManuallyDrop::new(socket))
     }
 
     /// Gives a socket out. Operations on it that wait in the kernel hold it open until they are cancelled.
     pub fn release(&mut self, socket: Socket) -> OwnedFd {
         self.submit_all();
+        #[cfg(test)]
+        (self.faults.sockets -= 1);
         ManuallyDrop::into_inner(socket.0)
     }
 
@@ -42,6 +46,8 @@ impl Ring {
 
     /// Closes a socket behind the operations before. Those that wait in the kernel hold it open: cancel them first.
     pub fn close(&mut self, socket: Socket) {
+        #[cfg(test)]
+        (self.faults.sockets -= 1);
         let number = ManuallyDrop::into_inner(socket.0).into_raw_fd();
         let close = opcode::Close::new(Fd(number)).build();
         // The number was owned by the socket that ends here, so the operation is its one and only close.
@@ -65,6 +71,8 @@ impl Ring {
 
     /// Receives into the ring's buffers.
     pub fn receive(&mut self, socket: &Socket, reception: Reception, tag: Tag) {
+        #[cfg(test)]
+        let reception = self.faults.reception(reception);
         let socket = Fd(number(socket));
         // The kernel writes to buffers of the pool alone, which outlives the operation (`under_way`).
         let receive = match reception {
@@ -85,6 +93,10 @@ impl Ring {
         self.cargo.extend_from_slice(chunks);
         let index = self.departures.len() as u64;
         self.departures.push(Departure { tag, chunks: from..self.cargo.len() });
+        #[cfg(test)]
+        let some = self.faults.shorten(chunks);
+        #[cfg(test)]
+        let (chunks, notice) = some.as_deref().map_or((chunks, notice), |some| (some, Notice::Always));
         let socket = Fd(number(socket));
         // The kernel reads the pool's memory while it takes the operation in, and never afterwards (MSG_DONTWAIT).
         // The pool outlives that, and so does a manifest: `settle` comes after the enter that submits this.
@@ -102,6 +114,8 @@ impl Ring {
     /// Sends a copy, waiting for room if there is none; answered by `Landed` once some of it has gone.
     pub fn send_owned(&mut self, socket: &Socket, parcel: Parcel, tag: Tag) -> FlightKey {
         let (start, length) = (parcel.rest().as_ptr(), parcel.rest().len() as u32);
+        #[cfg(test)]
+        let length = self.faults.shorten_copy(length);
         // The bytes stay where they are though the vector that owns them moves, and are not touched before their
         // completion has taken the flight out of the slab.
         let key = self.flights.insert(Flight { parcel, tag }) as u32;
@@ -126,7 +140,7 @@ impl Ring {
         self.cancel(word(kind::FLIGHT, u64::from(key.0)));
     }
 
-    fn cancel(&mut self, which: u64) {
+    pub(super) fn cancel(&mut self, which: u64) {
         let cancel = opcode::AsyncCancel::new(which).build();
         self.push(&cancel.user_data(word(kind::QUIET, 0)).flags(Flags::SKIP_SUCCESS));
     }

@@ -42,6 +42,11 @@ impl Chunk {
     pub fn len(&self) -> usize {
         self.length as usize
     }
+
+    #[cfg(test)]
+    pub(super) fn first(self, length: usize) -> Chunk {
+        Chunk { length: self.length.min(length as u32), ..self }
+    }
 }
 
 /// Page-aligned memory, zeroed, owned until dropped.
@@ -75,7 +80,7 @@ impl Drop for Memory {
 pub(super) struct Pool {
     entries: Memory,
     buffers: Memory,
-    shape: Shape,
+    pub(super) shape: Shape,
     incremental: bool,
     /// How far each buffer has been filled.
     filled: Box<[u32]>,

@@ -11,14 +11,15 @@ use super::super::super::contract::{Close, Event, Op, Side};
 use super::super::Slot;
 use super::super::link::Stage;
 use super::link::{End, Flags, Link, Queue};
-use super::pump::Pump;
+use super::pump::{Pump, is_passing};
 use super::tag::Kind;
 use crate::sys::socket::{self, Moved};
 
 /// Bytes that are read from a client that is turned away: as many as usually wait unread at most.
 const LAST_WORDS: usize = 256 * 1024;
 
-const ERRORS: u32 = (libc_poll::ERR | libc_poll::HUP) as u32;
+/// A poll tells of these unasked.
+pub(super) const ERRORS: u32 = (libc_poll::ERR | libc_poll::HUP) as u32;
 
 /// The bits of poll(2) that matter here.
 pub(super) mod libc_poll {
@@ -144,8 +145,13 @@ impl Pump {
 
     /// What that poll has found.
     pub(super) fn watched(&mut self, slot: Slot, link: &mut Link, ready: Result<u32, Errno>) {
-        let Ok(ready) = ready else { return link.client.flags.unset(Flags::WATCHED) };
         link.client.flags.unset(Flags::WATCHED);
+        let ready = match ready {
+            Ok(ready) => ready,
+            // Nobody else would tell of this client's end.
+            Err(errno) if is_passing(errno) => return self.unread.push((slot, link.turn)),
+            Err(_) => return,
+        };
         if link.client.flags.is_read() || link.client.flags.has(Flags::ENDED) {
             // Whoever reads finds it.
             return;

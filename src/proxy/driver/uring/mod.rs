@@ -19,6 +19,8 @@
 //! | `tag` | whom a completion belongs to |
 
 mod ends;
+#[cfg(test)]
+mod faulty;
 mod link;
 mod pump;
 mod splice;
@@ -33,9 +35,9 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 
-use self::ends::libc_poll;
+use self::ends::{ERRORS, libc_poll};
 use self::link::{End, Flags, Link};
-use self::pump::Pump;
+use self::pump::{Pump, is_passing};
 use self::tag::{Kind, Mark};
 use super::super::contract::{Close, ConnectSpec, Event, Op, Side};
 use super::super::worker::Worker;
@@ -227,11 +229,17 @@ impl Completions {
     /// An error comes with POLLERR; without it there is no need to ask.
     fn connected(&mut self, slot: Slot, ready: Result<u32, Errno>) {
         let Some(link) = find(&mut self.links, slot) else { return };
-        let trouble =
-            ready.is_err() || ready.is_ok_and(|bits| bits & (libc_poll::ERR | libc_poll::HUP) as u32 != 0);
-        link.server.flags.unset(Flags::CONNECTING);
+        let own = link.mark(slot, Kind::Socket, Side::Server).tag();
         let socket = link.server.socket.as_ref();
-        let error = socket.filter(|_| trouble).and_then(socket::take_error);
+        let error = match (ready, socket) {
+            (Err(errno), Some(socket)) if is_passing(errno) => {
+                return self.pump.ring.poll(socket, libc_poll::OUT as u32, own);
+            }
+            (Err(errno), _) => Some(errno),
+            (Ok(bits), Some(socket)) if bits & ERRORS != 0 => socket::take_error(socket),
+            _ => None,
+        };
+        link.server.flags.unset(Flags::CONNECTING);
         let error = error.or_else(|| self.greetings.send(slot, socket?).err());
         let event = match error {
             None => Event::Connected,

@@ -100,7 +100,7 @@ impl Pump {
                 self.hungry[usize::from(flags.has(Flags::FED))].push(errand);
                 return flags.unset(Flags::FED);
             }
-            Err(Errno::ECANCELED | Errno::EAGAIN | Errno::EINTR) => {}
+            Err(errno) if is_passing(errno) => {}
             Err(errno) => self.over(slot, link, side, Some(errno)),
         }
         self.regulate(slot, link, side);
@@ -210,9 +210,7 @@ impl Pump {
         let end = link.end_mut(side);
         end.flags.unset(Flags::AWAITED);
         match sent.result {
-            Err(errno) if !matches!(errno, Errno::EAGAIN | Errno::EINTR) => {
-                self.break_off(slot, link, side, errno)
-            }
+            Err(errno) if !is_passing(errno) => self.break_off(slot, link, side, errno),
             _ if self.ring.is_short(sent) => {
                 let waiting = end.waiting.get_or_insert_default();
                 self.ring.copy_rest(sent, &mut waiting.bytes);
@@ -258,7 +256,7 @@ impl Pump {
         waiting.flight = None;
         let rest = parcel.rest();
         match (result, &end.socket) {
-            (Err(errno), _) if !matches!(errno, Errno::ECANCELED | Errno::EAGAIN | Errno::EINTR) => {
+            (Err(errno), _) if !is_passing(errno) => {
                 end.waiting = None;
                 self.break_off(slot, link, side, errno);
             }
@@ -393,6 +391,11 @@ impl Pump {
             self.unread.push((slot, turn));
         }
     }
+}
+
+/// Whether an operation has done nothing though its socket is well: it can be asked for again.
+pub(super) fn is_passing(errno: Errno) -> bool {
+    matches!(errno, Errno::ECANCELED | Errno::EAGAIN | Errno::EINTR)
 }
 
 /// Whether `source` should be read, for `sink` to get it.

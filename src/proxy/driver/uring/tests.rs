@@ -134,9 +134,18 @@ impl Scene {
     }
 }
 
+/// However an engine ends, nothing stays behind.
 impl Drop for Completions {
     fn drop(&mut self) {
-        assert!(self.pump.queued.is_empty() || std::thread::panicking(), "chunks were left in a queue");
+        if std::thread::panicking() {
+            return;
+        }
+        assert!(self.pump.queued.is_empty(), "chunks were left in a queue");
+        let left = self.pump.ring.leftovers();
+        assert_eq!(left, [0; 4], "buffers, copies, operations, sockets were left");
+        self.links.clear();
+        let pipes = &self.pump.pipes;
+        assert_eq!(pipes.open(), pipes.idle(), "a pipe was left");
     }
 }
 
@@ -265,6 +274,37 @@ fn a_client_that_waits_is_watched_but_not_read() {
     let mut words = String::new();
     stream.read_to_string(&mut words).unwrap();
     assert_eq!(words, "hello");
+    scene.end();
+}
+
+#[test]
+fn a_watch_that_somebody_cancels_goes_on() {
+    let mut scene = Scene::new();
+    scene.engine.perform(SLOT, &Op::Pause(Side::Client));
+    scene.turns();
+    let link = scene.engine.links[SLOT as usize].as_ref().unwrap();
+    assert!(link.client.flags.has(Flags::WATCHED));
+    let watch = link.mark(SLOT, Kind::Watch, Side::Client).tag();
+    scene.engine.pump.ring.cancel_poll(watch);
+    scene.turns();
+    reset_on_close(&scene.client);
+    let spare = TcpListener::bind("127.0.0.1:0").unwrap();
+    scene.client = TcpStream::connect(spare.local_addr().unwrap()).unwrap();
+    scene.until("the reset", |scene| scene.told.contains(&Event::Failed(Side::Client, Failure::Reset)));
+    scene.end();
+}
+
+#[test]
+fn what_a_server_said_is_behind_until_it_is_read() {
+    let mut scene = Scene::new();
+    assert!(!scene.engine.is_behind(SLOT));
+    scene.server.write_all(b"reply").unwrap();
+    let begun = Instant::now();
+    while !scene.engine.is_behind(SLOT) {
+        assert!(begun.elapsed() < PATIENCE, "bytes that nobody has read");
+    }
+    scene.until("it is read", |scene| scene.told.contains(&Event::Received(Side::Server, 5)));
+    assert!(!scene.engine.is_behind(SLOT));
     scene.end();
 }
 
