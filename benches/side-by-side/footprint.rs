@@ -59,6 +59,7 @@ fn idle(redis: u16, subjects: &[Subject], verdicts: &mut Vec<Verdict>) {
         let running = subject.start_with(redis, room(), SERVER);
         // What the first connections bring with them once and for all is not theirs.
         let mut clients: Vec<Client> = (0..50).map(|_| idle_client(running.port)).collect();
+        sleep(Duration::from_secs(1));
         let before = running.memory_kib();
         clients.extend((0..count).map(|_| idle_client(running.port)));
         sleep(Duration::from_secs(1));

@@ -1,5 +1,6 @@
-#![allow(unsafe_code)]
 //! Limits of the process and of a thread.
+
+#![allow(unsafe_code, reason = "prlimit(2), which no crate wraps")]
 
 use std::io;
 
@@ -68,6 +69,18 @@ mod tests {
     fn the_limit_of_a_process_is_read_by_its_id() {
         assert_eq!(descriptors_of(std::process::id()).unwrap().hard, descriptors().unwrap().hard);
         assert!(descriptors_of(u32::MAX >> 1).is_err());
+    }
+
+    #[test]
+    fn the_limit_of_another_process_is_set() {
+        let mut other = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        // Less than it has: more is root's to give.
+        let wanted = descriptors_of(other.id()).unwrap().hard - 1;
+        raise_descriptors_of(other.id(), wanted).unwrap();
+        let now = descriptors_of(other.id()).unwrap();
+        other.kill().unwrap();
+        other.wait().unwrap();
+        assert_eq!((now.soft, now.hard), (wanted, wanted));
     }
 
     #[test]

@@ -226,6 +226,22 @@ mod tests {
         assert_eq!((ended.code(), ended.word()), (143, "Terminated"));
     }
 
+    /// Whether the kernel throws that signal away for this process.
+    fn is_ignored(which: Signal) -> bool {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap();
+        u64::from_str_radix(mask.trim(), 16).unwrap() >> (which as i32 - 1) & 1 == 1
+    }
+
+    #[test]
+    fn a_signal_is_ignored_until_it_is_restored() {
+        // One that does nothing by itself, and that nobody sends.
+        ignore(Signal::SIGURG).unwrap();
+        assert!(is_ignored(Signal::SIGURG));
+        restore(Signal::SIGURG).unwrap();
+        assert!(!is_ignored(Signal::SIGURG));
+    }
+
     #[test]
     fn a_process_with_threads_is_not_split() {
         // The test runner itself has more than one.

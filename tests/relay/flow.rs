@@ -9,7 +9,8 @@ use rolecall::proxy::worker::EngineLoop;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::harness::{
-    Balancer, DEADLINE, Fake, Wish, close_writing, eventually, expect_end, read_pattern, write_pattern,
+    Balancer, DEADLINE, Fake, Wish, close_writing, eventually, expect_end, own_address, read_pattern, wished,
+    write_pattern,
 };
 
 const MIB: usize = 1024 * 1024;
@@ -56,8 +57,7 @@ pub(crate) fn both_directions_at_once_arrive_byte_for_byte(engine: EngineLoop) {
 
 /// `ROLECALL_BULK_MIB=1024` for more of it.
 pub(crate) fn bulk_of_64_mib_arrives_both_ways(engine: EngineLoop) {
-    let wanted = std::env::var("ROLECALL_BULK_MIB").ok().and_then(|text| text.parse().ok());
-    exchange(engine, 1, wanted.unwrap_or(64) * MIB, MIB);
+    exchange(engine, 1, wished("ROLECALL_BULK_MIB", 64) * MIB, MIB);
 }
 
 /// What the kernel's buffers of two connections may hold on a machine with default limits, and then some.
@@ -139,14 +139,14 @@ pub(crate) fn pipelined_requests_come_back_in_order(engine: EngineLoop) {
     server.join();
 }
 
-/// An echo server and many clients in one thread.
+/// An echo server and many clients in one thread. `ROLECALL_SESSIONS=4500` for more, of four descriptors each.
 pub(crate) fn two_thousand_sessions_at_once(engine: EngineLoop) {
-    const COUNT: usize = 2000;
+    let count = wished("ROLECALL_SESSIONS", 2000);
     // Eight thousand descriptors at a time are enough.
     static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
     let _alone = ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+    let listener = runtime.block_on(tokio::net::TcpListener::bind(own_address())).unwrap();
     let balancer = Balancer::start(engine, Wish::of(&[listener.local_addr().unwrap()]));
     runtime.spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
@@ -158,14 +158,14 @@ pub(crate) fn two_thousand_sessions_at_once(engine: EngineLoop) {
     });
     let work = async {
         let mut clients = Vec::new();
-        for at in 0..COUNT {
+        for at in 0..count {
             let mut stream = tokio::net::TcpStream::connect(balancer.address).await.unwrap();
             ping(&mut stream, at).await;
             clients.push(stream);
         }
         let loads = balancer.loads();
-        assert_eq!(loads.iter().sum::<u32>(), COUNT as u32);
-        assert!(loads.iter().all(|load| *load > 900), "{loads:?}");
+        assert_eq!(loads.iter().sum::<u32>(), count as u32);
+        assert!(loads.iter().all(|load| *load as usize > count * 9 / 20), "{loads:?}");
         let rounds = clients.into_iter().enumerate().map(|(at, mut stream)| {
             tokio::spawn(async move {
                 for round in 0..3 {
@@ -183,7 +183,7 @@ pub(crate) fn two_thousand_sessions_at_once(engine: EngineLoop) {
     eventually("all sessions have ended", || balancer.sessions() == 0);
     // Tests that wait for a port to refuse may knock here, once it has become this one's.
     let records = balancer.records.lock().unwrap();
-    assert_eq!(records.iter().filter(|record| record.bytes_in > 0).count(), COUNT);
+    assert_eq!(records.iter().filter(|record| record.bytes_in > 0).count(), count);
 }
 
 async fn ping(stream: &mut tokio::net::TcpStream, at: usize) {

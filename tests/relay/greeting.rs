@@ -11,8 +11,8 @@ use rolecall::config::model::{Redispatch, SendProxy};
 use rolecall::proxy::worker::EngineLoop;
 
 use super::harness::{
-    Balancer, Fake, Wish, close_writing, eventually, expect_end, expect_reset, prepared, read_pattern,
-    write_pattern,
+    Balancer, Fake, Wish, close_writing, closed_port, eventually, expect_end, expect_reset, prepared,
+    read_pattern, write_pattern,
 };
 
 const LENGTH: usize = 300_000;
@@ -125,17 +125,16 @@ pub(crate) fn the_server_that_is_tried_next_gets_the_header_too(engine: EngineLo
             server.send_proxy = Some(SendProxy::V1);
         }
     };
-    // Nobody listens on port 1, and no test beside this one can come to.
-    let refuses = ([127, 0, 0, 1], 1).into();
-    let balancer = Balancer::start(engine, Wish { change, ..Wish::of(&[refuses, server.address]) });
+    let balancer = Balancer::start(engine, Wish { change, ..Wish::of(&[closed_port(), server.address]) });
     for _ in 0..4 {
         let mut client = prepared(TcpStream::connect(balancer.address).unwrap());
         client.write_all(b"PING\r\n").unwrap();
         close_writing(&client);
-        let (from, to) = (client.local_addr().unwrap().port(), balancer.address.port());
+        let (from, to) = (client.local_addr().unwrap(), balancer.address);
+        let announced = format!("{} {} {} {}", from.ip(), to.ip(), from.port(), to.port());
         let mut answer = String::new();
         client.read_to_string(&mut answer).unwrap();
-        assert_eq!(answer, format!("PROXY TCP4 127.0.0.1 127.0.0.1 {from} {to}\r\nPING\r\n"));
+        assert_eq!(answer, format!("PROXY TCP4 {announced}\r\nPING\r\n"));
     }
     server.join();
 }

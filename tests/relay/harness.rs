@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::ops::Range;
 use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -220,6 +221,11 @@ pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
+/// How many of something a test takes, if the environment does not say otherwise.
+pub(crate) fn wished(variable: &str, usual: usize) -> usize {
+    std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
+}
+
 /// A server that gives each connection to a thread.
 pub(crate) struct Fake {
     pub(crate) address: SocketAddr,
@@ -241,7 +247,7 @@ fn accept(listener: &TcpListener) -> TcpStream {
 impl Fake {
     /// Takes `count` connections; each is served by `serve`, at the same time.
     pub(crate) fn start(count: usize, serve: impl Fn(TcpStream) + Send + Sync + 'static) -> Fake {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let listener = TcpListener::bind(own_address()).unwrap();
         let address = listener.local_addr().unwrap();
         let serve = Arc::new(serve);
         let thread = std::thread::spawn(move || {
@@ -260,7 +266,7 @@ impl Fake {
 
     /// Takes any number of connections, until the test ends.
     pub(crate) fn any(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> SocketAddr {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let listener = TcpListener::bind(own_address()).unwrap();
         let address = listener.local_addr().unwrap();
         let serve = Arc::new(serve);
         std::thread::spawn(move || {
@@ -300,9 +306,20 @@ fn echo(mut stream: TcpStream) {
     }
 }
 
+/// An address of this machine's own network at which nobody else listens or knocks, to be bound with any port. At
+/// 127.0.0.1 a port may have been another's a moment ago, whom the checks of programs in other tests still look for; one
+/// connection more or less than a test counts on, and it fails.
+pub(crate) fn own_address() -> SocketAddr {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    // Processes of the same time are far apart.
+    let number = std::process::id().wrapping_mul(40_503).wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
+    let [_, high, middle, low] = number.to_be_bytes();
+    ([127, 1 + high % 254, middle, 1 + low % 254], 0).into()
+}
+
 /// A port at which nobody listens.
 pub(crate) fn closed_port() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    TcpListener::bind(own_address()).unwrap().local_addr().unwrap()
 }
 
 /// A reproducible stream of bytes.
@@ -392,7 +409,7 @@ fn config(servers: &[SocketAddr]) -> Config {
 }
 
 fn frontend() -> Frontend {
-    let bind = Bind::at(BindAddress::Tcp(([127, 0, 0, 1], 0).into()));
+    let bind = Bind::at(BindAddress::Tcp(own_address()));
     Frontend {
         name: "front".to_owned(),
         proxy_id: 2,

@@ -12,7 +12,7 @@ use rolecall::state::{Command, Guarding, Listener, Snapshot, Workers};
 use rolecall::sys;
 use rolecall::time::Tick;
 
-use super::harness::{Balancer, Fake, Wish, closed_port, eventually, prepared};
+use super::harness::{Balancer, Fake, Wish, closed_port, eventually, own_address, prepared};
 
 fn codes(balancer: &Balancer) -> Vec<String> {
     balancer.records.lock().unwrap().iter().map(|record| record.termination.to_string()).collect()
@@ -52,7 +52,7 @@ pub(crate) fn a_client_that_spoke_before_it_is_refused_sees_a_fin(engine: Engine
 pub(crate) fn a_connect_that_hangs_times_out(engine: EngineLoop) {
     // Nobody accepts, and the backlog is full: SYNs are dropped.
     let listener = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-    listener.bind(&"127.0.0.1:0".parse::<std::net::SocketAddr>().unwrap().into()).unwrap();
+    listener.bind(&own_address().into()).unwrap();
     listener.listen(0).unwrap();
     let address = listener.local_addr().unwrap().as_socket().unwrap();
     let _filling: Vec<_> =
@@ -208,7 +208,7 @@ pub(crate) fn a_listener_that_is_added_serves_and_one_removed_does_not(engine: E
     let old = balancer.published.load_full();
     let mut config = (*old.config).clone();
     let mut bind = config.frontends[0].binds[0].clone();
-    bind.address = BindAddress::Tcp("127.0.0.1:0".parse().unwrap());
+    bind.address = BindAddress::Tcp(own_address());
     let socket = sys::listen::listen(&bind, 64).unwrap();
     let second = socket2::SockRef::from(&socket).local_addr().unwrap().as_socket().unwrap();
     config.frontends[0].binds.push(bind.clone());

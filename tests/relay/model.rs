@@ -21,7 +21,9 @@ use rolecall::proxy::worker::EngineLoop;
 use rolecall::state::Command;
 use rolecall::sys::socket::{reset_on_close, unacknowledged};
 
-use super::harness::{Balancer, DEADLINE, Splicing, Wish, eventually, pattern, spliced};
+use super::harness::{
+    Balancer, DEADLINE, Splicing, Wish, eventually, own_address, pattern, prepared, spliced,
+};
 
 const CASES: u32 = 24;
 
@@ -241,13 +243,13 @@ fn shifts(freezes: &Freezes) -> Vec<(u64, Shift)> {
 
 /// Plays a case; what the client and the server have got.
 fn play(engine: EngineLoop, case: &Case) -> Result<(), TestCaseError> {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let listener = TcpListener::bind(own_address()).unwrap();
     let balancer = Balancer::start(engine, Wish::of(&[listener.local_addr().unwrap()]));
     let mut client = balancer.connect();
+    let mut server = prepared(listener.accept().unwrap().0);
     // One that is reset before the balancer has seen it come up counts as a connect that failed.
-    let Some(server) = relayed(&listener, &mut client) else {
-        return Err(TestCaseError::fail("the connection did not stand"));
-    };
+    let stands = client.write_all(b"x").and_then(|()| server.read_exact(&mut [0]));
+    prop_assert!(stands.is_ok(), "the connection did not stand: {:?}", stands);
     let mut client = Actor::new(client, &case.client, (1, 2));
     let mut server = Actor::new(server, &case.server, (2, 1));
     let (begun, key) = (Instant::now(), balancer.server_key(0));
@@ -268,30 +270,6 @@ fn play(engine: EngineLoop, case: &Case) -> Result<(), TestCaseError> {
     drop((client, server));
     eventually("the session has ended", || balancer.sessions() == 0);
     Ok(())
-}
-
-/// The server's end of that client's connection, once a word has come across. Others may knock at this port: it may
-/// have been another's a moment ago, and some tests wait until theirs refuses.
-fn relayed(listener: &TcpListener, client: &mut TcpStream) -> Option<TcpStream> {
-    let word = client.local_addr().unwrap().to_string();
-    client.write_all(word.as_bytes()).ok()?;
-    listener.set_nonblocking(true).unwrap();
-    let (begun, mut knocking) = (Instant::now(), Vec::new());
-    while begun.elapsed() < DEADLINE {
-        knocking.extend(listener.accept().ok().map(|(stream, _)| stream));
-        let spoke = |stream: &TcpStream| {
-            let mut said = [0; 64];
-            stream.set_nonblocking(true).unwrap();
-            stream.peek(&mut said).is_ok_and(|count| said[..count] == *word.as_bytes())
-        };
-        if let Some(at) = knocking.iter().position(spoke) {
-            let mut server = knocking.swap_remove(at);
-            server.read_exact(&mut vec![0; word.len()]).unwrap();
-            return Some(server);
-        }
-        std::thread::sleep(Duration::from_micros(200));
-    }
-    None
 }
 
 /// See the module.

@@ -79,7 +79,7 @@ pub(crate) fn a_rate_limit_delays_but_serves(engine: EngineLoop) {
 /// Clients come, wait for one of two places, and many go away at every possible moment, by FIN or by RST.
 pub(crate) fn no_place_is_lost_to_clients_that_go_away(engine: EngineLoop) {
     // Some of those that are served are gone before the server hears of them: it takes any number.
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let listener = std::net::TcpListener::bind(super::harness::own_address()).unwrap();
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
         while let Ok((mut stream, _)) = listener.accept() {

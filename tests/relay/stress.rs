@@ -13,7 +13,7 @@ use socket2::SockRef;
 
 use super::harness::{
     Balancer, Fake, Noise, Wish, close_writing, eventually, expect_end, expect_reset, pattern, prepared,
-    read_pattern, write_pattern,
+    read_pattern, wished, write_pattern,
 };
 
 /// Where a stream is cut: at nothing, at a byte, around the sizes of buffers, and far behind them.
@@ -225,7 +225,7 @@ pub(crate) fn those_who_send_without_end_starve_nobody(engine: EngineLoop) {
     eventually("all sessions have ended", || balancer.sessions() == 0);
 }
 
-/// Cuts of every kind at any moment of busy sessions: what a client has got is always a prefix.
+/// Cuts of every kind, freezes and thaws at any moment of busy sessions: what a client has got is always a prefix.
 pub(crate) fn cuts_at_any_time_leave_a_prefix(engine: EngineLoop) {
     let server = Fake::any(|mut stream| {
         let mut writing = stream.try_clone().unwrap();
@@ -272,13 +272,20 @@ pub(crate) fn cuts_at_any_time_leave_a_prefix(engine: EngineLoop) {
     let key = balancer.server_key(0);
     for round in 0..60 {
         std::thread::sleep(Duration::from_micros(noise.below(30_000) as u64));
+        let also = noise.below(4);
+        balancer.workers.broadcast(|| match also {
+            0 => Command::Freeze(key),
+            _ => Command::Thaw(key),
+        });
         let reason = match round % 3 {
             0 => CutReason::MarkedDown,
             1 => CutReason::Succeeded,
             _ => CutReason::Admin,
         };
+        std::thread::sleep(Duration::from_micros(noise.below(3_000) as u64));
         balancer.workers.broadcast(|| Command::Cut(key, reason));
     }
+    balancer.workers.broadcast(|| Command::Thaw(key));
     over.store(true, Ordering::Relaxed);
     balancer.workers.broadcast(|| Command::Cut(key, CutReason::Admin));
     std::thread::sleep(Duration::from_millis(50));
@@ -288,9 +295,10 @@ pub(crate) fn cuts_at_any_time_leave_a_prefix(engine: EngineLoop) {
     eventually("all sessions have ended", || balancer.sessions() == 0);
 }
 
-/// Thousands of short sessions, one after another and many at once, ended in every way.
+/// Thousands of short sessions, one after another and many at once, ended in every way. `ROLECALL_SHORT_SESSIONS=10000`
+/// for more.
 pub(crate) fn thousands_of_short_sessions_leave_nothing(engine: EngineLoop) {
-    const EACH: usize = 250;
+    let each = wished("ROLECALL_SHORT_SESSIONS", 2000) / 8;
     let balancer = Balancer::start(engine, Wish::of(&[Fake::echoes()]));
     let goal = balancer.address;
     let served = Mutex::new(0);
@@ -299,7 +307,7 @@ pub(crate) fn thousands_of_short_sessions_leave_nothing(engine: EngineLoop) {
             let served = &served;
             scope.spawn(move || {
                 let mut noise = Noise::new(seed);
-                for _ in 0..EACH {
+                for _ in 0..each {
                     let mut client = prepared(TcpStream::connect(goal).unwrap());
                     let way = noise.below(5);
                     if way > 0 {
@@ -316,6 +324,6 @@ pub(crate) fn thousands_of_short_sessions_leave_nothing(engine: EngineLoop) {
             });
         }
     });
-    assert!(*served.lock().unwrap() > 4 * EACH);
+    assert!(*served.lock().unwrap() > 4 * each);
     eventually("all sessions have ended", || balancer.sessions() == 0 && balancer.loads() == [0, 0]);
 }
