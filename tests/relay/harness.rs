@@ -176,6 +176,7 @@ impl Balancer {
     }
 
     /// How sessions have ended so far, for whoever has to find out why a test failed.
+    #[allow(clippy::print_stdout, reason = "shown only with a test that failed")]
     fn tell(&self) {
         let Ok(records) = self.records.lock() else { return };
         let mut codes: Vec<String> = records.iter().map(|record| record.termination.to_string()).collect();

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Instant;
 
 use super::super::super::contract::{Failure, Splicing, Target};
@@ -13,6 +13,18 @@ use crate::sys::uring::Shape;
 
 const SLOT: Slot = 3;
 const PATIENCE: Duration = Duration::from_secs(60);
+
+fn spec(address: SocketAddr) -> ConnectSpec {
+    ConnectSpec {
+        server: ServerKey(0),
+        target: Target::Tcp(address),
+        source: Default::default(),
+        keepalive: None,
+        user_timeout: None,
+        announce: None,
+        secured: None,
+    }
+}
 
 /// One session that relays, and both of its ends.
 struct Scene {
@@ -39,12 +51,7 @@ impl Scene {
         let (accepted, _) = listener.accept().unwrap();
         accepted.set_nonblocking(true).unwrap();
         engine.open(SLOT, 9, accepted.into()).unwrap();
-        let target = Target::Tcp(listener.local_addr().unwrap());
-        let server = ServerKey(0);
-        let (source, keepalive, user_timeout) = (Default::default(), None, None);
-        let spec =
-            ConnectSpec { server, target, source, keepalive, user_timeout, announce: None, secured: None };
-        engine.connect(SLOT, &spec);
+        engine.connect(SLOT, &spec(listener.local_addr().unwrap()));
         let (server, _) = listener.accept().unwrap();
         for stream in [&client, &server] {
             stream.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
@@ -309,12 +316,37 @@ fn a_watch_that_somebody_cancels_goes_on() {
     let link = scene.engine.links[SLOT as usize].as_ref().unwrap();
     assert!(link.client.flags.has(Flags::WATCHED));
     let watch = link.mark(SLOT, Kind::Watch, Side::Client).tag();
-    scene.engine.pump.ring.cancel_poll(watch);
+    scene.engine.pump.ring.cancel_watch(watch);
     scene.turns();
     reset_on_close(&scene.client);
     let spare = TcpListener::bind("127.0.0.1:0").unwrap();
     scene.client = TcpStream::connect(spare.local_addr().unwrap()).unwrap();
     scene.until("the reset", |scene| scene.told.contains(&Event::Failed(Side::Client, Failure::Reset)));
+    scene.end();
+}
+
+#[test]
+fn a_connect_whose_poll_somebody_cancels_goes_on() {
+    // Nobody accepts, and there is no more room to wait: SYNs are dropped.
+    let full = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    full.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    full.listen(0).unwrap();
+    let address = full.local_addr().unwrap().as_socket().unwrap();
+    let knock = |_| TcpStream::connect_timeout(&address, Duration::from_millis(50)).ok();
+    let _waiting: Vec<_> = (0..8).filter_map(knock).collect();
+
+    let mut scene = Scene::connecting();
+    scene.until("it is connected", |scene| scene.told.contains(&Event::Connected));
+    scene.engine.perform(SLOT, &Op::DropServer);
+    scene.engine.connect(SLOT, &spec(address));
+    scene.turns();
+    scene.told.clear();
+    let own = scene.engine.links[SLOT as usize].as_ref().unwrap().mark(SLOT, Kind::Socket, Side::Server);
+    for _ in 0..3 {
+        scene.engine.pump.ring.cancel_poll(own.tag());
+        scene.turns();
+    }
+    assert_eq!(scene.told, [], "it neither stands nor has it failed");
     scene.end();
 }
 
@@ -355,16 +387,7 @@ fn join(engine: &mut Completions, slot: Slot) -> (TcpStream, TcpStream) {
     let (accepted, _) = listener.accept().unwrap();
     accepted.set_nonblocking(true).unwrap();
     engine.open(slot, 1, accepted.into()).unwrap();
-    let spec = ConnectSpec {
-        server: ServerKey(0),
-        target: Target::Tcp(address),
-        source: Default::default(),
-        keepalive: None,
-        user_timeout: None,
-        announce: None,
-        secured: None,
-    };
-    engine.connect(slot, &spec);
+    engine.connect(slot, &spec(address));
     let (server, _) = listener.accept().unwrap();
     client.set_nonblocking(true).unwrap();
     server.set_nonblocking(true).unwrap();
