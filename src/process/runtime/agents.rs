@@ -10,6 +10,9 @@ use crate::health::{AgentOrder, AgentState};
 use crate::process::control::Control;
 use crate::state::{Command, Operation, Snapshot};
 
+/// One thing that an agent may want.
+type Want = fn(&mut Control, &Snapshot, Place, &AgentOrder) -> Result<(), Fault>;
+
 /// Where the orders of agents arrive; each agent waits for the end of its own.
 #[derive(Debug)]
 pub struct Agents {
@@ -33,8 +36,7 @@ impl Agents {
     /// Carries it out, and tells its agent what was wrong with it.
     pub fn carry_out(&self, control: &mut Control, order: AgentOrder) {
         let mut warning = None;
-        let wants: [fn(&mut Control, &Snapshot, Place, &AgentOrder) -> Result<(), Fault>; 3] =
-            [set_state, set_weight, set_maxconn];
+        let wants: [Want; 3] = [set_state, set_weight, set_maxconn];
         for want in wants {
             // Each of them may publish another snapshot.
             let snapshot = control.published.load_full();
