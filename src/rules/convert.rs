@@ -75,7 +75,11 @@ pub(super) fn convert(converter: &Converter, value: Value, facts: &impl Facts) -
             bounded(regex.replacen(&text(&value), times, by.as_slice()).into_owned())?
         }
         Converter::Equals(other) => Value::Bool(text(&value) == *other),
-        Converter::Choose(yes, no) => Value::Text(if number()? != 0 { yes.clone() } else { no.clone() }),
+        // A text that is no number is false, as in HAProxy.
+        Converter::Choose(yes, no) => {
+            let chosen = if number().unwrap_or(0) != 0 { yes } else { no };
+            Value::Text(chosen.clone())
+        }
         Converter::InTable(table) => Value::Bool(facts.looked_up(&value, Counter::Tracked, *table).is_some()),
         Converter::Looked(counter, table) => {
             Value::Integer(facts.looked_up(&value, *counter, *table).unwrap_or(0))

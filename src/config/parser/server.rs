@@ -99,6 +99,9 @@ pub(super) const READERS: &[(&str, Reader)] = &[
         server.track = Some(Spanned::new(written, options.place()));
         Some(())
     }),
+    ("usesrc", |context, _, options| {
+        options.wrong(context, "'usesrc' only allowed after a 'source' statement.", None)
+    }),
     ("weight", weight),
 ];
 
