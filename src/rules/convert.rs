@@ -86,7 +86,11 @@ pub fn plain_convert(converter: &Converter, value: Value) -> Option<Value> {
             bounded(regex.replacen(&text(&value), times, by.as_slice()).into_owned())?
         }
         Converter::Equals(other) => Value::Bool(text(&value) == *other),
-        Converter::Choose(yes, no) => Value::Text(if number()? != 0 { yes.clone() } else { no.clone() }),
+        // A text that is no number is false, as in HAProxy.
+        Converter::Choose(yes, no) => {
+            let chosen = if number().unwrap_or(0) != 0 { yes } else { no };
+            Value::Text(chosen.clone())
+        }
         Converter::InTable(_) | Converter::Looked(..) => return None,
     })
 }

@@ -65,7 +65,9 @@ impl Resolver<'_, '_> {
             Piece::Name(name, look) => named(&String::from_utf8_lossy(name), look, reading)?,
             Piece::Expression(text, look) => self.expression(text, look, reading)?,
         };
-        reading.template.parts.push(part);
+        if part != Part::Text(String::new()) {
+            reading.template.parts.push(part);
+        }
         Ok(())
     }
 
