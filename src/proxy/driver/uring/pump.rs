@@ -265,10 +265,10 @@ impl Pump {
                 self.break_off(slot, link, side, errno);
             }
             _ if held && wanted && !rest.is_empty() => {
-                waiting.bytes.splice(0..0, rest.iter().copied());
+                put_back(&mut waiting.bytes, rest);
             }
             (result, Some(_)) if !paused && wanted && !rest.is_empty() => {
-                waiting.bytes.splice(0..0, rest.iter().copied());
+                put_back(&mut waiting.bytes, rest);
                 match result {
                     Ok(_) | Err(Errno::EAGAIN) => self.await_room(slot, link, side),
                     // It was not even tried.
@@ -399,6 +399,13 @@ impl Pump {
             self.unread.push((slot, turn));
         }
     }
+}
+
+/// In front of what waits, and as blocks: up to some hundred kilobytes, as often as a slow side takes some.
+fn put_back(waiting: &mut Vec<u8>, rest: &[u8]) {
+    let mut all = rest.to_vec();
+    all.append(waiting);
+    *waiting = all;
 }
 
 /// Whether `source` should be read, for `sink` to get it.
