@@ -106,6 +106,9 @@ impl Faults {
             kind::QUIET => return false,
             _ if self.strikes(Fault::Cancelled) => Errno::ECANCELED,
             kind::POLL | kind::WATCH => return self.let_through(word),
+            // Of a copy EAGAIN says that there is no room, which only the kernel knows.
+            kind::FLIGHT if self.strikes(Fault::Passing) => Errno::EINTR,
+            kind::FLIGHT => return self.let_through(word),
             _ if self.strikes(Fault::Passing) => [Errno::EAGAIN, Errno::EINTR][self.below(2) as usize],
             kind::SEND => return false,
             _ => return self.let_through(word),

@@ -263,14 +263,14 @@ impl Pump {
                 self.break_off(slot, link, side, errno);
             }
             _ if held && wanted && !rest.is_empty() => {
-                waiting.bytes.splice(0..0, rest.iter().copied());
+                put_back(&mut waiting.bytes, rest);
             }
             (result, Some(_)) if !paused && wanted && !rest.is_empty() => {
-                waiting.bytes.splice(0..0, rest.iter().copied());
+                put_back(&mut waiting.bytes, rest);
                 match result {
-                    Ok(_) | Err(Errno::EAGAIN) => self.await_room(slot, link, side),
-                    // It was not even tried.
-                    Err(_) => self.launch(slot, link, side),
+                    Err(Errno::EAGAIN) => self.await_room(slot, link, side),
+                    // Only who was told that there is no room hears of room: the others try once more.
+                    _ => self.launch(slot, link, side),
                 }
                 self.tell(slot, Event::Blocked(side));
             }
@@ -402,6 +402,13 @@ impl Pump {
 /// Whether an operation has done nothing though its socket is well: it can be asked for again.
 pub(super) fn is_passing(errno: Errno) -> bool {
     matches!(errno, Errno::ECANCELED | Errno::EAGAIN | Errno::EINTR)
+}
+
+/// In front of what waits, and as blocks: up to some hundred kilobytes, as often as a slow side takes some.
+fn put_back(waiting: &mut Vec<u8>, rest: &[u8]) {
+    let mut all = rest.to_vec();
+    all.append(waiting);
+    *waiting = all;
 }
 
 /// Whether `source` should be read, for `sink` to get it.
