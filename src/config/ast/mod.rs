@@ -212,6 +212,8 @@ pub struct Settings {
     pub fullconn: Option<u32>,
     pub default_backend: Option<Spanned<String>>,
     pub timeouts: Timeouts,
+    /// Those of them that `defaults` handed down.
+    pub inherited_timeouts: Timeouts,
     /// `None`: nobody said it.
     pub balance: Option<Balance>,
     pub hashing: Hashing,

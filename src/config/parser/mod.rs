@@ -17,6 +17,7 @@ mod cpu_map;
 mod directive;
 mod dispatch;
 mod expect;
+mod form;
 mod global;
 mod http_check;
 mod http_expect;
@@ -40,6 +41,7 @@ mod tcp_check;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod unknown;
 pub mod value;
 
 use self::context::Context;
