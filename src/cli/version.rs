@@ -30,8 +30,8 @@ pub fn build_details() -> String {
          \x20 CPU     = {}\n\
          \x20 PROFILE = {profile}\n\
          \n\
-         Feature list : -51DEGREES +ACCEPT4 -DEVICEATLAS +EPOLL -EVPORTS +GETADDRINFO -KQUEUE -LINUX_SPLICE \
-         +LINUX_TPROXY -LUA -NS -OPENSSL -OT -PCRE -PROMEX -QUIC -SLZ +SYSTEMD +TFO +THREAD +TPROXY -WURFL -ZLIB\n\
+         Feature list : -51DEGREES +ACCEPT4 -DEVICEATLAS +EPOLL -EVPORTS +GETADDRINFO -KQUEUE +LINUX_SPLICE \
+         +LINUX_TPROXY -LUA -NS +OPENSSL -OT -PCRE +PROMEX -QUIC -SLZ +SYSTEMD +TFO +THREAD +TPROXY -WURFL -ZLIB\n\
          \n\
          Default settings :\n\
          \x20 bufsize = 16384\n\
@@ -39,7 +39,7 @@ pub fn build_details() -> String {
          Available polling systems :\n\
 {}\
          \n\
-         Available services : none\n\
+         Available services : prometheus-exporter\n\
          Available filters : none\n",
         std::env::consts::ARCH,
         engines(&trial()),

@@ -59,7 +59,9 @@ impl Place {
         std::fs::write(place.path("case.cfg"), place.fill(&case.config))?;
         std::fs::write(place.path("base.cfg"), place.fill(BASE))?;
         for (name, text) in &case.files {
-            std::fs::write(place.path(name), place.fill(text))?;
+            let path = place.path(name);
+            std::fs::create_dir_all(path.parent().unwrap_or(&path))?;
+            std::fs::write(path, place.fill(text))?;
         }
         Ok(place)
     }

@@ -213,6 +213,8 @@ pub struct Settings {
     pub fullconn: Option<u32>,
     pub default_backend: Option<Spanned<String>>,
     pub timeouts: Timeouts,
+    /// Those of them that `defaults` handed down.
+    pub inherited_timeouts: Timeouts,
     /// `None`: nobody said it.
     pub balance: Option<Balance>,
     /// `balance hash`: what is hashed.

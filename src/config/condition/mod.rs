@@ -16,9 +16,24 @@ const VERSION: [u32; 3] = [2, 6, 12];
 /// How deep parentheses may nest: each costs a little of the stack.
 const DEEPEST: usize = 64;
 
-/// Build features that `feature()` affirms, as HAProxy names them.
-const FEATURES: [&str; 8] =
-    ["ACCEPT4", "EPOLL", "GETADDRINFO", "LINUX_TPROXY", "SYSTEMD", "TFO", "THREAD", "TPROXY"];
+/// Build features that `feature()` affirms, as HAProxy names them: what they stand for is there, whoever does it.
+/// Without `OPENSSL` a file would lose its TLS lines, and its clients would be served in the clear.
+const FEATURES: [&str; 11] = [
+    "ACCEPT4",
+    "EPOLL",
+    "GETADDRINFO",
+    "LINUX_SPLICE",
+    "LINUX_TPROXY",
+    "OPENSSL",
+    "PROMEX",
+    "SYSTEMD",
+    "TFO",
+    "THREAD",
+    "TPROXY",
+];
+
+/// What `openssl_version_atleast()` is compared with: the version whose TLS 1.2 and 1.3 files are written for.
+const OPENSSL: (&[u8], [u32; 3]) = (b"OpenSSL", [3, 0, 0]);
 
 /// Build options that `enabled()` affirms, and that could be switched off in HAProxy.
 const SWITCHES: [&str; 3] = ["EPOLL", "GETADDRINFO", "POLL"];
@@ -144,8 +159,9 @@ impl Reader<'_> {
             "version_atleast" => VERSION >= version(one(0)),
             "version_before" => VERSION < version(one(0)),
             "enabled" => SWITCHES.iter().any(|switch| switch.as_bytes() == one(0)),
-            // There is no TLS library.
-            _ => false,
+            "openssl_version_atleast" => OPENSSL.1 >= version(one(0)),
+            "openssl_version_before" => OPENSSL.1 < version(one(0)),
+            _ => OPENSSL.0.starts_with(one(0)),
         })
     }
 
@@ -204,6 +220,9 @@ mod tests {
             "version_atleast(x)",
             "strstr(abc,b)",
             "enabled(EPOLL)",
+            "feature(OPENSSL) && feature(PROMEX)",
+            "openssl_version_atleast(1.1.1) && !openssl_version_before(1.1.1)",
+            "ssllib_name_startswith(OpenSSL) && !ssllib_name_startswith(LibreSSL)",
             "defined(ROLECALL)",
             "!defined(NOPE) && !(0 || 0)",
         ];

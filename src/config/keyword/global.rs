@@ -1,7 +1,7 @@
 //! Keywords of `global` (manual section 3).
 
 use super::Scope::{self, Global};
-use super::{Keyword, accepted, because, honoured, rejected};
+use super::{Keyword, accepted, because, honoured};
 
 const GLOBAL: &[Scope] = &[Global];
 
@@ -125,7 +125,12 @@ pub(super) static KEYWORDS: &[Keyword] = &[
     ),
     accepted("expose-deprecated-directives", GLOBAL, TUNING, "allows old keywords"),
     accepted("expose-experimental-directives", GLOBAL, TUNING, "allows experimental keywords"),
-    rejected("external-check", GLOBAL, because::SCRIPT, "allows checks by other programs"),
+    accepted(
+        "external-check",
+        GLOBAL,
+        "has no effect: rolecall runs no other programs; 'option external-check' is refused",
+        "allows checks by other programs",
+    ),
     accepted(
         "fd-hard-limit",
         GLOBAL,

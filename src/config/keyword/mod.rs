@@ -9,10 +9,11 @@
 //! warning; what would silently protect less, reach another server or speak another protocol is rejected.
 //!
 //! The tables stand in one file a place: `global`, `proxy` (and `rules`, `option`), `server`, `bind`,
-//! `check`, `section`.
+//! `check`, `section`; what must stand after a keyword without effect is in `form`.
 
 mod bind;
 mod check;
+pub mod form;
 mod global;
 mod option;
 mod proxy;
@@ -24,6 +25,7 @@ mod server;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+pub use form::Form;
 pub use scope::Scope;
 
 /// One row.

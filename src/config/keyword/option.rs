@@ -54,6 +54,12 @@ pub(super) static KEYWORDS: &[Keyword] = &[
         "is taken as 'option tcplog': a layer 4 proxy does not see HTTP",
         "logs each request",
     ),
+    accepted(
+        "option httpslog",
+        ALL,
+        "is taken as 'option tcplog': a layer 4 proxy does not see HTTP",
+        "logs each request and its TLS",
+    ),
     accepted("option tcp-smart-accept", FRONT, because::TUNING, "accepts with the first data"),
     accepted("option tcp-smart-connect", BACK, because::TUNING, "connects with the first data"),
     honoured("option splice-auto", ALL, "forwards bulk without copying"),

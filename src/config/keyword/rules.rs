@@ -99,7 +99,7 @@ pub(super) static KEYWORDS: &[Keyword] = &[
     accepted("http-request", ALL, HTTP, "a rule for requests"),
     accepted("http-response", ALL, HTTP, "a rule for responses"),
     accepted("http-after-response", ALL, HTTP, "a rule for responses of any origin"),
-    accepted("redirect", ALL, HTTP, "sends clients to another place"),
+    accepted("redirect", &[Frontend, Backend, Listen], HTTP, "sends clients to another place"),
     rejected("block", ALL, because::ACCESS, "refuses requests"),
     accepted("reqadd", ALL, REMOVED, "adds a request header"),
     accepted("reqallow", ALL, REMOVED, "takes requests"),

@@ -40,7 +40,12 @@ pub(super) static KEYWORDS: &[Keyword] = &[
     accepted("traces", ANYWHERE, because::TUNING, "opens the settings of developer traces"),
     accepted("crt-store", ANYWHERE, because::NO_TLS_SETTING, "opens a set of certificates"),
     accepted("acme", ANYWHERE, because::NO_TLS_SETTING, "opens the settings of a certificate authority"),
-    rejected("program", ANYWHERE, because::SCRIPT, "opens a program that the master process would run"),
+    accepted(
+        "program",
+        ANYWHERE,
+        "has no effect: rolecall starts no other programs; let the service manager start it",
+        "opens a program that the master process would run",
+    ),
     rejected(
         "log-forward",
         ANYWHERE,

@@ -58,7 +58,7 @@ fn the_status_follows_the_rule() {
         (Scope::Frontend, "acl", "honoured"),
         (Scope::Frontend, "use_backend", "honoured"),
         (Scope::File, "resolvers", "honoured"),
-        (Scope::File, "program", "rejected"),
+        (Scope::File, "program", "accepted"),
         (Scope::File, "peers", "accepted"),
         (Scope::Server, "cookie", "accepted"),
         (Scope::Server, "send-proxy", "honoured"),

@@ -36,18 +36,19 @@ pub(super) const READERS: &[(&str, Reader)] = &[
     }),
     ("log", |context, global, line| log::global_line(context, &mut global.log, line)),
     ("log-send-hostname", |context, global, line| {
-        if line.no_more(context, "log-send-hostname", 2) {
-            global.log_hostname = Some(line.argument(1).map(|word| word.str().into_owned()));
-        }
+        global.log_hostname = Some(line.argument(1).map(|word| word.str().into_owned()));
+        line.left_out(context, "log-send-hostname", 2);
     }),
     ("log-tag", |context, global, line| {
         let tag = line.string(context, 1, "'log-tag' expects a tag for use in syslog.");
         global.log_tag = tag.or(global.log_tag.take());
+        line.no_more(context, "log-tag", 2);
     }),
-    ("master-worker", |_, global, _| global.master_worker = true),
+    ("master-worker", master_worker),
     ("max-spread-checks", |context, global, line| {
         let time = line.time(context, 1, "max-spread-checks", TimeUnit::Milliseconds);
         global.max_spread_checks = time.or(global.max_spread_checks);
+        line.no_more(context, "max-spread-checks", 2);
     }),
     ("maxconn", maxconn),
     ("maxpipes", maxpipes),
@@ -70,6 +71,7 @@ pub(super) const READERS: &[(&str, Reader)] = &[
     ("spread-checks", |context, global, line| {
         let percent = line.number(context, 1, "spread-checks", 0..=50);
         global.spread_checks = percent.unwrap_or(global.spread_checks);
+        line.no_more(context, "spread-checks", 2);
     }),
     ("tune.bufsize", bufsize),
     ("tune.pipesize", pipesize),
@@ -87,6 +89,7 @@ pub(super) const READERS: &[(&str, Reader)] = &[
     ("stats timeout", stats_timeout),
     ("ulimit-n", |context, global, line| {
         global.ulimit_n = line.number(context, 1, "ulimit-n", 0..=i64::MAX).or(global.ulimit_n);
+        line.no_more(context, "ulimit-n", 2);
     }),
     ("unsetenv", unset_variables),
     ("user", |context, global, line| account_name(context, &mut global.user, line)),
@@ -145,6 +148,21 @@ fn description(context: &mut Context<'_>, global: &mut Global, line: &Statement<
     }
 }
 
+/// With the word, HAProxy's master outlives its workers; here each reload is one worker's, and none is left.
+fn master_worker(context: &mut Context<'_>, global: &mut Global, line: &Statement<'_>) {
+    global.master_worker = true;
+    let option = line.text(1);
+    if !matches!(&*option, "" | "no-exit-on-failure") {
+        let message = format!("'master-worker' expects 'no-exit-on-failure' or nothing, found '{option}'.");
+        return context.error(line.span_of(1), message);
+    }
+    if !option.is_empty() {
+        let message = "'master-worker' : 'no-exit-on-failure' has no effect: the master ends with its worker";
+        context.warning(line.span_of(1), message);
+    }
+    line.no_more(context, "master-worker", 2);
+}
+
 fn stats_timeout(context: &mut Context<'_>, global: &mut Global, line: &Statement<'_>) {
     global.has_commands = true;
     let Some(time) = line.time(context, 2, "stats timeout", TimeUnit::Milliseconds) else { return };
@@ -172,6 +190,7 @@ fn bufsize(context: &mut Context<'_>, global: &mut Global, line: &Statement<'_>)
         return context.error(line.span_of(1), "'tune.bufsize' expects a positive integer argument.");
     };
     global.bufsize = Some(size as usize);
+    line.no_more(context, "tune.bufsize", 2);
 }
 
 /// A check's reply buffer may grow to `tune.bufsize`; HAProxy's own limit is 2^31, which nothing needs.

@@ -20,6 +20,7 @@ mod cpu_map;
 mod directive;
 mod dispatch;
 mod expect;
+mod form;
 mod global;
 mod http_check;
 mod http_expect;
@@ -45,6 +46,7 @@ pub mod template;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod unknown;
 pub mod value;
 
 pub use self::added::added_server;

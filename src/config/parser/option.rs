@@ -32,6 +32,7 @@ type Reader = fn(&mut Context<'_>, &mut Proxy, &Statement<'_>);
 /// The options that take an argument or mean more than a flag.
 const READERS: &[(&str, Reader)] = &[
     ("httplog", tcplog),
+    ("httpslog", tcplog),
     ("httpchk", check_option::httpchk),
     ("ldap-check", |context, proxy, line| check_option::bare(context, proxy, line, CheckKind::Ldap)),
     ("mysql-check", check_option::mysql),
@@ -95,17 +96,23 @@ pub(super) fn refuse_negation(context: &mut Context<'_>, line: &Statement<'_>) -
     refused
 }
 
-/// Short for the two that are named after a side; each of these may be taken back.
+/// Short for the two that are named after a side; only each of these may be taken back.
 fn tcpka(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) {
+    if refuse_negation(context, line) {
+        return;
+    }
     let options = &mut proxy.settings.options;
-    options.clitcpka = line.polarity == Polarity::Normal;
-    options.srvtcpka = options.clitcpka;
+    options.clitcpka = true;
+    options.srvtcpka = true;
     line.no_more(context, "option tcpka", 2);
 }
 
-/// `option httplog` falls back to this one; the keyword table warns.
+/// `option httplog` and `httpslog` fall back to this one; the keyword table warns.
 fn tcplog(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) {
-    if refuse_negation(context, line) {
+    // What may stand after those that fall back to this one has been looked at.
+    if refuse_negation(context, line)
+        || line.text(1) == "tcplog" && !line.no_more(context, "option tcplog", 2)
+    {
         return;
     }
     if proxy.kind == ProxyKind::Backend {

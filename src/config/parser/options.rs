@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use super::admit::{self, Verdict};
 use super::context::Context;
+use super::form;
 use super::statement::{NUMBER_HELP, Statement, TIME_HELP, read_number, read_time};
 use super::value::TimeUnit;
 use crate::config::diagnostic::{Diagnostic, Heading};
-use crate::config::keyword::{self, Scope};
+use crate::config::keyword::{self, Scope, Status};
 use crate::config::lexer::Word;
 use crate::config::source::Span;
 use crate::config::suggest;
@@ -87,6 +88,10 @@ impl<'a> Options<'a> {
                 return false;
             }
             let reader = readers.iter().copied().flatten().find(|(name, _)| *name == self.name);
+            if reader.is_none() && !self.holds(context) {
+                right = false;
+                continue;
+            }
             match admit::option(context, self.scope, &self.name, &self.subject, word.span) {
                 Verdict::Unknown if reader.is_none() => {
                     self.unknown(context);
@@ -238,8 +243,27 @@ impl<'a> Options<'a> {
 
     /// An option that is not read here takes its arguments with it.
     fn skip_arguments(&mut self) {
-        let count = ARGUMENTS.iter().find(|(name, _)| *name == self.name).map_or(0, |(_, count)| *count);
-        self.at = (self.at + count).min(self.words.len());
+        self.at = (self.at + self.arguments()).min(self.words.len());
+    }
+
+    /// Whether HAProxy would take the arguments of an option that has no effect; reported if not.
+    fn holds(&mut self, context: &mut Context<'_>) -> bool {
+        let row = keyword::find(self.scope, &[&self.name]);
+        let Some(row) = row.filter(|row| matches!(row.status, Status::Accepted(_))) else { return true };
+        let arguments = self.words.get(self.at..self.at + self.arguments());
+        let fault = match arguments {
+            None => Some(format!("'{}' expects an argument.", self.name)),
+            Some(arguments) => form::fault(row, arguments),
+        };
+        if let Some(message) = &fault {
+            self.fault(context, self.place, message, None);
+            self.skip_arguments();
+        }
+        fault.is_none()
+    }
+
+    fn arguments(&self) -> usize {
+        ARGUMENTS.iter().find(|(name, _)| *name == self.name).map_or(0, |(_, count)| *count)
     }
 }
 

@@ -1,6 +1,8 @@
 //! `defaults`, `frontend`, `backend`, `listen`: one reader a keyword (manual section 4). Whether a keyword
 //! may stand in the section has been asked of the keyword table before.
 
+use std::time::Duration;
+
 use super::context::Context;
 use super::statement::{Statement, UNBOUNDED};
 use super::value::TimeUnit;
@@ -8,7 +10,7 @@ use super::{
     acl, balance, bind, dispatch, http_check, log, option, outgoing, rule, server, stats, stick, switching,
     tcp_check,
 };
-use crate::config::ast::{Proxy, Settings, Spanned};
+use crate::config::ast::{Proxy, ProxyKind, Spanned, Timeouts};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::model::{Keepalive, Mode};
 
@@ -66,8 +68,9 @@ pub(super) const READERS: &[(&str, Reader)] = &[
     ("rate-limit sessions", |context, proxy, line| {
         let rate = line.number(context, 2, "rate-limit sessions", 0..=UNBOUNDED);
         proxy.settings.rate_limit_sessions = rate.or(proxy.settings.rate_limit_sessions);
-        line.no_more(context, "rate-limit sessions", 3);
+        line.left_out(context, "rate-limit sessions", 3);
     }),
+    ("redisp", option::old_redispatch),
     ("redispatch", option::old_redispatch),
     ("retries", |context, proxy, line| number(context, &mut proxy.settings.retries, line, "retries")),
     ("server", server::line),
@@ -141,6 +144,12 @@ fn mode(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) {
     let mode = match &*text {
         "tcp" => Mode::Tcp,
         "http" => Mode::Http,
+        "health" => {
+            return context.error(
+                line.span_of(1),
+                "'mode health' is not supported: HAProxy dropped it; use 'mode http' and 'monitor-uri'",
+            );
+        }
         other => {
             return context.report(
                 Diagnostic::error(line.span_of(1), format!("unknown proxy mode '{other}'."))
@@ -153,7 +162,8 @@ fn mode(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) {
 }
 
 fn monitor_uri(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) {
-    if let Some(uri) = line.string(context, 1, "'monitor-uri' expects an URI.") {
+    let uri = line.string(context, 1, "'monitor-uri' expects an URI.");
+    if let Some(uri) = uri.filter(|_| line.no_more(context, "monitor-uri", 2)) {
         proxy.settings.monitor_uri = Some(Spanned::new(uri, line.span()));
     }
 }
@@ -168,7 +178,8 @@ const TIMEOUTS: &str = "'timeout' supports 'client', 'server', 'connect', 'check
 fn timeout(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) {
     let which = line.text(1);
     let name = format!("timeout {which}");
-    let Some(slot) = timeout_slot(&mut proxy.settings, &which) else {
+    let inherited = timeout_slot(&mut proxy.settings.inherited_timeouts, &which).copied().flatten();
+    let Some(slot) = timeout_slot(&mut proxy.settings.timeouts, &which) else {
         if !matches!(&*which, "http-request" | "http-keep-alive" | "tarpit" | "client-hs") {
             context.error(line.span_of(1), format!("{TIMEOUTS} (got '{which}')"));
         }
@@ -184,11 +195,15 @@ fn timeout(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) {
             Diagnostic::error(surplus.span, message).help("write value and unit as one word, such as '5s'"),
         );
     }
-    *slot = line.time(context, 2, &name, TimeUnit::Milliseconds).or(*slot);
+    let Some(time) = line.time(context, 2, &name, TimeUnit::Milliseconds) else { return };
+    // What came from `defaults` is there to be overwritten.
+    if proxy.kind != ProxyKind::Defaults && slot.is_some() && *slot != inherited {
+        context.warning(line.span(), format!("overwriting '{name}' which was already specified"));
+    }
+    *slot = Some(time);
 }
 
-fn timeout_slot<'a>(settings: &'a mut Settings, which: &str) -> Option<&'a mut Option<std::time::Duration>> {
-    let timeouts = &mut settings.timeouts;
+fn timeout_slot<'a>(timeouts: &'a mut Timeouts, which: &str) -> Option<&'a mut Option<Duration>> {
     Some(match which {
         "client" => &mut timeouts.client,
         "client-fin" => &mut timeouts.client_fin,
@@ -211,7 +226,7 @@ fn timeout_old(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_
         "srvtimeout" => "server",
         _ => "connect",
     };
-    if let Some(slot) = timeout_slot(&mut proxy.settings, which) {
+    if let Some(slot) = timeout_slot(&mut proxy.settings.timeouts, which) {
         *slot = line.time(context, 1, &keyword, TimeUnit::Milliseconds).or(*slot);
     }
 }

@@ -215,6 +215,7 @@ impl Sections {
         settings.check.inherited = true;
         settings.check.http.inherited = true;
         settings.stats_inherited = settings.stats.is_some();
+        settings.inherited_timeouts = settings.timeouts;
         // A section sees only its own ACLs; inherited rules keep those that they were written with.
         settings.rules.acls.clear();
         Some(settings)

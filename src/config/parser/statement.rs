@@ -71,6 +71,14 @@ impl<'a> Statement<'a> {
         false
     }
 
+    /// Warns of words after the first `used` where HAProxy does not look at them.
+    pub(super) fn left_out(&self, context: &mut Context<'_>, name: &str, used: usize) {
+        if let Some(surplus) = self.argument(used) {
+            let message = format!("'{name}' : '{}' is left out, as HAProxy does", surplus.str());
+            context.report(Diagnostic::warning(surplus.span, message).help("a line holds one statement"));
+        }
+    }
+
     /// Reads a word as a time, and reports it if it is none.
     pub(super) fn time(
         &self,

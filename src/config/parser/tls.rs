@@ -268,6 +268,7 @@ pub(super) fn base(context: &mut Context<'_>, slot: &mut Option<String>, line: &
         1,
         &format!("global statement '{name}' expects a directory path as an argument."),
     );
+    line.no_more(context, &name, 2);
 }
 
 /// `ssl-server-verify`.
@@ -304,6 +305,10 @@ fn presets<T>(
     preset: &mut T,
 ) {
     let keyword = line.text(0);
+    if line.argument(1).is_none() {
+        let message = format!("global statement '{keyword}' expects an option as an argument.");
+        return context.error(line.span(), message);
+    }
     let mut options = Options::new(scope, line, 1, format!("global statement '{keyword}'"));
     while let Some(word) = options.next_name() {
         let name = word.str();

@@ -3,6 +3,7 @@
 use super::Resolver;
 use super::rules::Scene;
 use crate::config::ast::{Proxy, ProxyKind, Stats};
+use crate::config::diagnostic::Diagnostic;
 use crate::config::model::{Mode, StatsPage, StatsUser};
 use crate::config::rule::place::Place;
 
@@ -19,6 +20,14 @@ impl Resolver<'_, '_> {
             .users
             .iter()
             .map(|(name, password)| StatsUser { name: name.clone(), password: password.clone() });
+        let undescribed = stats.description == Some(None) && self.global.description.is_none();
+        if undescribed {
+            let message = "'stats show-desc' shows nothing: neither it nor the global section has a text";
+            self.context.report(
+                Diagnostic::warning(stats.span, message)
+                    .help("write 'stats show-desc TEXT', or 'description TEXT' in 'global'"),
+            );
+        }
         Some(StatsPage {
             uri: stats.uri.clone().unwrap_or_else(|| DEFAULT_URI.to_owned()),
             realm: stats.realm.clone().unwrap_or_else(|| DEFAULT_REALM.to_owned()),

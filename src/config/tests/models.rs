@@ -286,7 +286,7 @@ fn keepalive_options() {
         ("", None, None),
         ("option tcpka", Some(Keepalive::default()), Some(Keepalive::default())),
         ("option clitcpka\n clitcpka-idle 30s\n clitcpka-cnt 4", Some(with_idle), None),
-        ("option tcpka\n option srvtcpka\n no option tcpka", None, None),
+        ("option tcpka\n no option srvtcpka\n no option clitcpka", None, None),
         ("option tcpka\n no option clitcpka", None, Some(Keepalive::default())),
     ];
     for (lines, client, server) in table {
