@@ -44,6 +44,10 @@ pub fn fetch(fetch: &Fetch, facts: &impl Facts) -> Sampled {
         }
         Fetch::Server(fact, id, at) => integer(facts.server_fact(*fact, *id, *at)),
         Fetch::Counter(whose, counter, table) => integer(facts.counter(*whose, *counter, *table)),
+        Fetch::Change(whose, counter, change, table) => {
+            integer(facts.change(*whose, *counter, *change, *table))
+        }
+        Fetch::Table(fact, table) => integer(facts.table_fact(*fact, *table)),
         Fetch::Variable(id) => facts.variable(*id).into(),
         Fetch::Payload(fact) => facts.payload().map_or(Sampled::Missing, |said| payload(fact, said)),
         Fetch::Http(fact) => facts.request().and_then(|request| http(fact, &request)).into(),
@@ -58,6 +62,7 @@ fn session(fact: SessionFact, facts: &impl Facts) -> Option<Value> {
     let config = facts.config();
     let frontend = || config.frontends.get(facts.frontend()?.0);
     let backend = || config.backends.get(facts.backend()?.0);
+    let server = || backend()?.servers.get(facts.server()?);
     let bind = || frontend()?.binds.get(facts.bind()?);
     match fact {
         SessionFact::Source => address(facts.client()),
@@ -79,6 +84,8 @@ fn session(fact: SessionFact, facts: &impl Facts) -> Option<Value> {
         }
         SessionFact::BackendId => backend().map(|backend| Value::Integer(backend.proxy_id.into())),
         SessionFact::BackendName => backend().map(|backend| text(&backend.name)),
+        SessionFact::ServerId => server().map(|server| Value::Integer(server.id.into())),
+        SessionFact::ServerName => server().map(|server| text(&server.name)),
         SessionFact::Tls(fact) => handshake(fact, facts.tls()),
     }
 }

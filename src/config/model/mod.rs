@@ -22,6 +22,7 @@ mod rule;
 mod server;
 mod splice;
 mod stats;
+mod stick;
 mod tls;
 
 pub use super::secret::Secret;
@@ -37,10 +38,9 @@ pub use resolvers::{
     DEFAULT_RESOLVERS, Duplicates, Hold, IpFamily, Lookup, NameServer, RecordWeights, Resolvers, Transport,
 };
 pub use rule::{
-    Action, Arithmetic, BackendFact, Condition, Converter, Counter, Fetch, FrontendFact, HttpFact,
-    IntegerRange, KeyKind, Matcher, Network, PayloadFact, ProcessFact, Rule, Rules, Sample, ServerFact,
-    SessionFact, Stick, StickTable, Stored, TableId, Term, Test, TextMatch, Texts, TlsFact, Tracked, Value,
-    VariableId,
+    Action, Arithmetic, BackendFact, Condition, Converter, Fetch, FrontendFact, HttpFact, IntegerRange,
+    Matcher, Network, PayloadFact, ProcessFact, Rule, Rules, Sample, ServerFact, SessionFact, TableId, Term,
+    Test, TextMatch, Texts, TlsFact, Value, VariableId,
 };
 pub use server::{
     CheckTls, DISPATCH, OnError, RiseFall, SendProxy, SentinelSlot, Server, ServerAddress, ServerCheck,
@@ -48,6 +48,7 @@ pub use server::{
 };
 pub use splice::Splice;
 pub use stats::{StatsPage, StatsUser};
+pub use stick::{Change, Counter, KeyKind, Stick, StickTable, Stored, TableFact, Tracked};
 pub use tls::{
     Authorities, BindTls, ClientVerify, Identity, Made, PROVIDER, ServerSni, ServerTls, Tickets, Versions,
 };

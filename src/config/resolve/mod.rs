@@ -19,6 +19,7 @@ mod rules;
 mod sentinels;
 mod server;
 mod stats;
+mod tables;
 mod tls;
 mod track;
 
@@ -28,7 +29,7 @@ use self::names::Names;
 use self::rules::Scene;
 use super::ast::{Proxy, TlsDefaults, Tree};
 use super::bundle::{Bundle, Wanted};
-use super::model::{Config, Global, LogTarget, VariableId};
+use super::model::{Config, Global, LogTarget, StickTable, VariableId};
 use super::parser::context::Context;
 use super::rule::place::Place;
 use super::source::{Sources, Span};
@@ -52,6 +53,8 @@ struct Resolver<'a, 'b> {
     wants_destination: bool,
     /// Set by every sample that asks what the client says.
     reads_payload: bool,
+    /// Tables of `peers` sections, which come before those of proxies.
+    shared: Vec<String>,
 }
 
 impl Resolver<'_, '_> {
@@ -79,6 +82,7 @@ pub fn resolve(tree: &Tree, sources: &Sources, context: &mut Context<'_>) -> (Co
         variables: HashMap::new(),
         wants_destination: false,
         reads_payload: false,
+        shared: tree.peers.iter().flat_map(|peers| &peers.tables).map(|(name, _)| name.clone()).collect(),
     };
     let early = std::mem::take(&mut resolver.context.wanted);
     resolver.hosts.extend(early.hosts);
@@ -86,7 +90,8 @@ pub fn resolve(tree: &Tree, sources: &Sources, context: &mut Context<'_>) -> (Co
     resolver.global_log = resolver.global.log.clone();
     // HAProxy numbers proxies in file order; the one behind `stats socket` comes before all others.
     let first_id = 1 + u32::from(tree.global.has_commands);
-    let mut config = resolver.proxies(&tree.proxies, first_id);
+    let tables = resolver.tables(tree);
+    let mut config = resolver.proxies(&tree.proxies, tables, first_id);
     config.resolvers = resolver.resolvers(&tree.resolvers);
     resolver.check_lookups(&tree.proxies, &config.resolvers);
     config.sentinels = resolver.sentinels(&tree.sentinels);
@@ -102,10 +107,10 @@ pub fn resolve(tree: &Tree, sources: &Sources, context: &mut Context<'_>) -> (Co
 }
 
 impl Resolver<'_, '_> {
-    fn proxies(&mut self, proxies: &[Proxy], first_id: u32) -> Config {
+    fn proxies(&mut self, proxies: &[Proxy], tables: Vec<StickTable>, first_id: u32) -> Config {
         let names = Names::new(self, proxies);
         let modes = self.modes(proxies, &names);
-        let mut config = Config { tables: self.tables(proxies), ..Config::default() };
+        let mut config = Config { tables, ..Config::default() };
         let ids = self.proxy_ids(proxies, first_id);
         for (index, ((proxy, mode), id)) in proxies.iter().zip(modes).zip(ids).enumerate() {
             self.check_timeouts(proxy, mode);
@@ -129,6 +134,7 @@ impl Resolver<'_, '_> {
             self.check_lost(proxy, mode);
         }
         rules::note_needs(&mut config);
+        tables::note_servers(&mut config);
         self.tracks(proxies, &mut config.backends);
         config.global = std::mem::take(&mut self.global);
         config

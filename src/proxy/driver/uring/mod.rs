@@ -358,9 +358,9 @@ impl Engine for Completions {
         waiting + self.pump.queued_for(end) + end.socket.as_ref().map_or(0, socket::unacknowledged)
     }
 
-    fn client(&self, slot: Slot) -> Option<BorrowedFd<'_>> {
+    fn socket(&self, slot: Slot, side: Side) -> Option<BorrowedFd<'_>> {
         let link = self.links.get(slot as usize)?.as_ref()?;
-        link.client.socket.as_ref().map(AsFd::as_fd)
+        link.end(side).socket.as_ref().map(AsFd::as_fd)
     }
 
     fn surrender(&mut self, slot: Slot) -> Option<OwnedFd> {
