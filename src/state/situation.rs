@@ -186,7 +186,7 @@ impl Facts for Situation<'_> {
         })
     }
 
-    /// What nobody has counted yet is 0; what the entry does not keep is not there.
+    /// What nobody has counted yet is 0; what the entry does not keep is not there, nor is what nobody tracks.
     fn counter(&self, whose: Tracked, counter: Counter, table: TableId) -> Option<i64> {
         let slot = match whose {
             Tracked::Source => {
@@ -197,7 +197,7 @@ impl Facts for Situation<'_> {
             }
             Tracked::Slot(slot) => self.tracked.get(usize::from(slot))?,
         };
-        let Some(entry) = slot else { return Some(0) };
+        let Some(entry) = slot else { return (counter == Counter::Tracked).then_some(0) };
         let own = table.0 == usize::MAX;
         let table = if own { &entry.table } else { self.snapshot.tables.get(table.0)? };
         let table = lock(table);
@@ -222,7 +222,7 @@ impl Facts for Situation<'_> {
                 table.change(&key, counter, change, self.now)
             }
             Tracked::Slot(slot) => {
-                let Some(entry) = self.tracked.get(usize::from(slot))? else { return Some(0) };
+                let entry = self.tracked.get(usize::from(slot))?.as_ref()?;
                 let own = table.0 == usize::MAX;
                 let table = if own { &entry.table } else { self.snapshot.tables.get(table.0)? };
                 lock(table).change(&entry.key, counter, change, self.now)

@@ -128,6 +128,10 @@ fn action(
     {
         return None;
     }
+    // What has no effect is no rule.
+    if matches!(row.status, keyword::Status::Accepted(_)) {
+        return None;
+    }
     match read_action(line, base) {
         Ok(read) => Some(read),
         Err(fault) => {
