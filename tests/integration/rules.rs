@@ -135,8 +135,10 @@ fn rules_see_what_a_server_says_and_lose_no_byte_of_it() {
         let table = || ask(&socket, "show table l");
         let counted = || {
             let text = table();
-            (text.contains("key=127.0.0.1 use=1 ") && text.contains(" gpc0=1 conn_cnt=3 conn_cur=1 "))
-                .then_some(())
+            (text.contains("key=127.0.0.1 use=1 ")
+                && text.contains(" gpc0=1 ")
+                && text.contains(" conn_cur=1\n"))
+            .then_some(())
         };
         eventually("the count of clients", Duration::from_secs(20), counted);
         assert_eq!(
