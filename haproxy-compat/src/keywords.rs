@@ -1,7 +1,7 @@
 //! `KEYWORDS.md`: the keyword table as a page, one table a place.
 
 use rolecall::config::keyword::{self, Keyword, Scope, Status};
-use rolecall::config::rule::{convert, fetch};
+use rolecall::config::rule::{convert, counted, fetch};
 
 /// The whole page.
 pub fn markdown() -> String {
@@ -39,8 +39,7 @@ fn samples() -> String {
     let mut page = String::from("\n## Fetches\n\n| fetch | what it is |\n|---|---|\n");
     let mut fetches: Vec<(String, &str)> = fetch::all().map(|row| (row.name.to_owned(), row.help)).collect();
     fetches.extend(
-        fetch::counters()
-            .map(|(name, help)| (format!("src_{name}, sc_{name}, sc0_{name} to sc2_{name}"), help)),
+        counted::all().map(|(name, help)| (format!("src_{name}, sc_{name}, sc0_{name} to sc2_{name}"), help)),
     );
     fetches.sort();
     page.extend(fetches.iter().map(|(name, help)| format!("| `{name}` | {help} |\n")));

@@ -17,6 +17,7 @@
 //! | [`request`] | arguments in, a value or HAProxy's complaint out |
 //! | [`session`] | one client's line protocol |
 //! | [`show`], [`info`], [`redis`] | answers |
+//! | [`table`] | stick tables: which entries are meant, and how they are written |
 //! | [`master`] | answers of the master process |
 
 pub mod command;
@@ -26,6 +27,7 @@ pub mod redis;
 pub mod request;
 pub mod session;
 pub mod show;
+pub mod table;
 
 pub use master::{View, WorkerView};
 pub use request::Request;

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use self::order::order;
 pub use self::order::weight;
+use super::table::Verb;
 use crate::config::model::{GuardMode, Secret};
 
 /// The text of an error, its line feed included where HAProxy writes one.
@@ -48,11 +49,12 @@ pub enum Request {
     ShowSessions(Sessions),
     ShowStartupLogs,
     ShowStat(Stat),
-    ShowTable(Option<String>),
     ShowThreads,
     ShowVersion,
     ShutdownSession(u64),
     ShutdownSessions(ServerName),
+    /// The words after `show table` and its like.
+    Table(Verb, Vec<String>),
 }
 
 /// `BACKEND/SERVER`
@@ -430,6 +432,14 @@ pub fn set_guard(words: Words<'_>) -> Result<Request, Fault> {
 }
 
 const GUARD_USAGE: &str = "usage: set redis guard <backend> on|off|observe\n";
+
+/// `show table`, `set table`, `clear table`
+pub fn table(verb: Verb, words: Words<'_>) -> Result<Request, Fault> {
+    if words.is_empty() && verb != Verb::Show {
+        verb.name(words)?;
+    }
+    Ok(Request::Table(verb, words.iter().map(|word| (*word).to_owned()).collect()))
+}
 
 /// The first word after the command's own, if any.
 pub fn named(words: Words<'_>) -> Option<String> {

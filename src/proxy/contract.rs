@@ -200,6 +200,9 @@ pub enum Op {
     /// Look at what the client has said, without taking it: answered at once by `Session::said`. Rules decide
     /// by the first bytes; those stay where they are until [`Op::Relay`].
     Peek,
+    /// Look at what the server has said, without taking it: answered at once by `Session::heard`. For a server whose
+    /// way to the client is paused.
+    Overhear,
     /// Take so many of these bytes and throw them away: a PROXY header, which is not the client's.
     Take(usize),
     /// Open a connection; answered by `Connected` or `ConnectFailed`. At most one is under way.
@@ -226,6 +229,8 @@ pub enum Op {
     Pause(Side),
     /// It goes on, where it stopped.
     Resume(Side),
+    /// Before the client is reset: it is not to hear of it (`silent-drop`).
+    Hush,
     Close(Side, Close),
     /// Hand the client's socket to a service, with what `Session::into_admission` gives. Not a byte of it has
     /// been read. The session ends for the worker without `End`.

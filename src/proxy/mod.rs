@@ -21,6 +21,7 @@ pub mod contract;
 pub mod driver;
 mod greeted;
 mod listener;
+mod looks;
 mod securing;
 pub mod service;
 pub mod session;

@@ -21,7 +21,7 @@ use super::worker::Worker;
 use crate::config::model::FrontendId;
 use crate::log::{ConnectRecord, policy};
 use crate::state::{Accepted, SessionToken, SessionView};
-use crate::sys::socket::{self, Moved};
+use crate::sys::socket;
 use crate::time::Tick;
 
 /// How long leftovers of an ended session wait for a peer that takes nothing of them.
@@ -45,8 +45,8 @@ pub(super) struct Sessions {
     /// Used again and again, so that no event allocates.
     ops: Vec<Op>,
     fired: Vec<Slot>,
-    /// Room for what a client has said; empty until a rule asks.
-    peeked: Vec<u8>,
+    /// Room for what a client or a server has said; empty until a rule asks.
+    pub(super) peeked: Vec<u8>,
     /// A session ended: somebody may wait for its place.
     place_freed: bool,
 }
@@ -96,6 +96,14 @@ impl Sessions {
 
     pub(super) fn is_empty(&self) -> bool {
         self.places.is_empty()
+    }
+
+    /// Tells the session of that slot something, unless it is over.
+    pub(super) fn with(&mut self, slot: Slot, tell: impl FnOnce(&mut Session, &mut Vec<Op>)) {
+        let occupant = self.places.get_mut(slot as usize);
+        if let Some(session) = occupant.and_then(|occupant| occupant.session.as_mut()) {
+            tell(session, &mut self.ops);
+        }
     }
 
     /// The sessions that match, by slot.
@@ -286,9 +294,9 @@ impl Worker {
     }
 
     /// Executes what a session asked for.
-    fn perform(&mut self, slot: Slot, engine: &mut impl Engine) {
+    pub(super) fn perform(&mut self, slot: Slot, engine: &mut impl Engine) {
         let mut ops = std::mem::take(&mut self.sessions.ops);
-        let mut peeks = false;
+        let (mut peeks, mut overhears) = (false, false);
         for op in ops.drain(..) {
             if gives_up(&op)
                 && let Some(occupant) = self.sessions.places.get_mut(slot as usize)
@@ -303,6 +311,8 @@ impl Worker {
                 Op::ReportQuiet(silence) => self.await_quiet(slot, silence),
                 Op::Log => self.log(slot, engine),
                 Op::Peek => peeks = true,
+                Op::Overhear => overhears = true,
+                Op::Hush => engine.client(slot).iter().for_each(socket::hush),
                 Op::Take(count) => self.take(slot, count, engine),
                 Op::Serve => self.serve(slot, engine),
                 Op::End => self.end(slot, engine),
@@ -313,32 +323,9 @@ impl Worker {
         if peeks {
             self.peek(slot, engine);
         }
-    }
-
-    /// Shows a session what its client has said so far.
-    fn peek(&mut self, slot: Slot, engine: &mut impl Engine) {
-        let mut room = std::mem::take(&mut self.sessions.peeked);
-        room.resize(self.snapshot.config.global.bufsize, 0);
-        let moved = engine.client(slot).map_or(Moved::End, |client| socket::peek(&client, &mut room));
-        let (count, ended) = match moved {
-            Moved::Bytes(count) => (count, count == room.len()),
-            Moved::Later => (0, false),
-            // What it was is told by the engine.
-            Moved::End | Moved::Failed(_) => (0, true),
-        };
-        let local = engine.client(slot).and_then(|client| socket::local_address(&client));
-        let Some(occupant) = self.sessions.places.get_mut(slot as usize) else { return };
-        if let Some(session) = &mut occupant.session {
-            let context = Context { snapshot: &self.snapshot, now: self.now, workers: &self.shared.workers };
-            let greeted = session.is_greeting();
-            session.said(&room[..count], ended, &context, &mut self.sessions.ops);
-            if greeted && !session.is_greeting() && !session.was_turned_away() {
-                self.shared.tell_greeted(session, &self.snapshot.config, local);
-            }
+        if overhears {
+            self.overhear(slot, engine);
         }
-        self.sessions.peeked = room;
-        // A session asks again only when its timer has fired.
-        self.perform(slot, engine);
     }
 
     fn log(&mut self, slot: Slot, engine: &impl Engine) {

@@ -4,8 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::config::Config;
 use crate::config::model::{
-    BackendFact, BackendId, Counter, FrontendFact, FrontendId, ServerFact, TableId, Tracked, Value,
-    VariableId,
+    BackendFact, BackendId, Change, Counter, FrontendFact, FrontendId, ServerFact, TableFact, TableId,
+    Tracked, Value, VariableId,
 };
 use crate::tls;
 
@@ -60,6 +60,9 @@ pub trait Facts {
     fn counter(&self, whose: Tracked, counter: Counter, table: TableId) -> Option<i64>;
     /// A counter of the entry with that key; `None` if there is no such entry.
     fn looked_up(&self, key: &Value, counter: Counter, table: TableId) -> Option<i64>;
+    /// Changes a counter, and says what [`Fetch::Change`](crate::config::model::Fetch::Change) says.
+    fn change(&self, whose: Tracked, counter: Counter, change: Change, table: TableId) -> Option<i64>;
+    fn table_fact(&self, fact: TableFact, table: TableId) -> Option<i64>;
     fn variable(&self, id: VariableId) -> Option<Value>;
     fn payload(&self) -> Option<Payload<'_>>;
     fn request(&self) -> Option<Request<'_>>;

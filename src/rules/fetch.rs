@@ -44,6 +44,10 @@ pub fn fetch(fetch: &Fetch, facts: &impl Facts) -> Sampled {
         }
         Fetch::Server(fact, id, server) => integer(facts.server_fact(*fact, *id, *server)),
         Fetch::Counter(whose, counter, table) => integer(facts.counter(*whose, *counter, *table)),
+        Fetch::Change(whose, counter, change, table) => {
+            integer(facts.change(*whose, *counter, *change, *table))
+        }
+        Fetch::Table(fact, table) => integer(facts.table_fact(*fact, *table)),
         Fetch::Variable(id) => facts.variable(*id).into(),
         Fetch::Payload(fact) => facts.payload().map_or(Sampled::Missing, |said| payload(fact, said)),
         Fetch::Http(fact) => facts.request().and_then(|request| http(fact, &request)).into(),

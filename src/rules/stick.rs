@@ -5,12 +5,16 @@
 //! when a new one needs their place, unless the table says `nopurge` or a session still tracks them. Both are
 //! done a few at a time, so that no client pays for many others.
 
+mod count;
+mod list;
+
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
-use std::time::Duration;
 
+use self::count::{Count, cast};
+pub use self::list::{Cell, Listed, Removal};
 use super::matching::{address, bytes, integer, text};
-use crate::config::model::{Counter, KeyKind, StickTable, Value};
+use crate::config::model::{Change, Counter, KeyKind, StickTable, Value};
 use crate::time::Tick;
 
 /// How many expired entries one use clears away.
@@ -24,55 +28,34 @@ pub struct Table {
     /// By last use.
     order: BTreeMap<u64, Vec<u8>>,
     uses: u64,
+    /// Entries there ever were.
+    made: u64,
+}
+
+/// A server as tables remember it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remembered {
+    /// What HAProxy looks for first: it is the same one after a reload.
+    pub name: Option<String>,
+    /// `id` of its line; 0: none.
+    pub id: i32,
 }
 
 /// What is remembered under one key.
 #[derive(Debug, Default)]
 struct Entry {
+    id: u64,
     used: u64,
     touched: Tick,
     trackers: u32,
-    /// By name, so that it is the same one after a reload.
     server: Option<String>,
+    server_id: i32,
     counters: Vec<(Counter, Count)>,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Count {
-    Sum(u64),
-    Rate(Rate),
-}
-
-/// Events of the current period, and the fading rest of the one before.
-#[derive(Debug, Clone, Copy)]
-struct Rate {
-    period: u64,
-    began: Tick,
-    current: u64,
-    previous: u64,
-}
-
-impl Rate {
-    fn turn(&mut self, now: Tick) {
-        let passed = now.0.saturating_sub(self.began.0);
-        if passed < self.period {
-            return;
-        }
-        self.previous = if passed < 2 * self.period { self.current } else { 0 };
-        self.current = 0;
-        self.began = Tick(now.0 - passed % self.period);
-    }
-
-    fn now(mut self, now: Tick) -> u64 {
-        self.turn(now);
-        let left = self.period - now.0.saturating_sub(self.began.0).min(self.period);
-        self.current + self.previous * left / self.period
-    }
 }
 
 impl Table {
     pub fn new(config: &StickTable) -> Table {
-        Table { config: config.clone(), entries: HashMap::new(), order: BTreeMap::new(), uses: 0 }
+        Table { config: config.clone(), entries: HashMap::new(), order: BTreeMap::new(), uses: 0, made: 0 }
     }
 
     /// What it was made for; a reload that changes it begins with an empty one.
@@ -101,7 +84,8 @@ impl Table {
                 IpAddr::V4(address) => address.to_ipv6_mapped().octets().to_vec(),
                 IpAddr::V6(address) => address.octets().to_vec(),
             },
-            KeyKind::Integer => (integer(value)? as u32).to_be_bytes().to_vec(),
+            // As HAProxy on most machines, for its lists are in the order of these bytes.
+            KeyKind::Integer => (integer(value)? as u32).to_le_bytes().to_vec(),
             KeyKind::Text(length) => cut(text(value), length.saturating_sub(1)),
             KeyKind::Binary(length) => {
                 let mut key = cut(bytes(value), length);
@@ -112,20 +96,23 @@ impl Table {
     }
 
     /// The server that was remembered; using an entry keeps it.
-    pub fn server(&mut self, key: &[u8], now: Tick) -> Option<String> {
+    pub fn server(&mut self, key: &[u8], now: Tick) -> Option<Remembered> {
         self.clear(now);
-        let server = self.entries.get(key)?.server.clone();
+        self.drop_if_over(key, now);
+        let entry = self.entries.get(key)?;
+        let server = Remembered { name: entry.server.clone(), id: entry.server_id };
         self.touch(key, now);
-        server
+        Some(server).filter(|server| server.name.is_some() || server.id != 0)
     }
 
-    /// Remembers a server; `false` if there is no room.
-    pub fn remember(&mut self, key: &[u8], server: &str, now: Tick) -> bool {
+    /// Remembers a server by its name and its number; `false` if there is no room.
+    pub fn remember(&mut self, key: &[u8], (server, id): (&str, i32), now: Tick) -> bool {
         self.clear(now);
         let Some(entry) = self.entry(key, now) else { return false };
         if entry.server.as_deref() != Some(server) {
             entry.server = Some(server.to_owned());
         }
+        entry.server_id = id;
         true
     }
 
@@ -157,11 +144,36 @@ impl Table {
         }
     }
 
-    /// Sets a tag.
-    pub fn set(&mut self, key: &[u8], counter: Counter, value: u64) {
-        if let Some(Count::Sum(sum)) = self.entries.get_mut(key).and_then(|entry| entry.count_mut(counter)) {
-            *sum = value;
+    /// Sets a tag, or lets a counter begin anew.
+    pub fn set(&mut self, key: &[u8], counter: Counter, value: i64, now: Tick) {
+        if let Some(count) = self.entries.get_mut(key).and_then(|entry| entry.count_mut(counter)) {
+            count.set(cast(counter, value), now);
         }
+    }
+
+    /// One more, or begun anew; says what it is now, or what it was before it was cleared.
+    pub fn change(&mut self, key: &[u8], counter: Counter, change: Change, now: Tick) -> Option<i64> {
+        let entry = self.entries.get_mut(key)?;
+        let value = match change {
+            Change::Increment => {
+                entry.add(counter, 1, now);
+                counter.rate().into_iter().for_each(|rate| entry.add(rate, 1, now));
+                entry.value(counter, now)
+            }
+            Change::Clear => {
+                let before = entry.value(counter, now);
+                entry.count_mut(counter).into_iter().for_each(|count| count.set(0, now));
+                before
+            }
+        };
+        self.touch(key, now);
+        Some(i64::try_from(value).unwrap_or(i64::MAX))
+    }
+
+    /// Whether entries have such a value.
+    pub fn keeps(&self, counter: Counter) -> bool {
+        matches!(counter, Counter::Tracked | Counter::Trackers)
+            || self.config.store.iter().any(|stored| stored.counter == counter)
     }
 
     /// What is counted under the key; `None` without an entry, 0 for what the table does not store.
@@ -171,6 +183,7 @@ impl Table {
             Counter::Tracked => 1,
             Counter::Trackers => entry.trackers.into(),
             Counter::BytesIn | Counter::BytesOut => entry.value(counter, now) / 1024,
+            Counter::ServerId => u64::from(entry.server_id as u32),
             _ => entry.value(counter, now),
         };
         Some(i64::try_from(count).unwrap_or(i64::MAX))
@@ -182,12 +195,15 @@ impl Table {
 
     /// The entry, made if there is room for it, and used now.
     fn entry(&mut self, key: &[u8], now: Tick) -> Option<&mut Entry> {
+        self.drop_if_over(key, now);
         if !self.entries.contains_key(key) {
             if self.entries.len() >= self.config.size && !self.make_room() {
                 return None;
             }
-            let counters = self.config.store.iter().map(|stored| (stored.counter, fresh(stored.period, now)));
-            let entry = Entry { counters: counters.collect(), ..Entry::default() };
+            let counted = self.config.store.iter().filter(|stored| is_counted(stored.counter));
+            let counters = counted.map(|stored| (stored.counter, Count::new(stored.period, now)));
+            self.made += 1;
+            let entry = Entry { id: self.made, counters: counters.collect(), ..Entry::default() };
             self.entries.insert(key.to_vec(), entry);
         }
         self.touch(key, now);
@@ -223,6 +239,14 @@ impl Table {
         gone.into_iter().for_each(|used| self.drop_entry(used));
     }
 
+    /// One whose time is over may still be there: only a few are cleared away at a time.
+    fn drop_if_over(&mut self, key: &[u8], now: Tick) {
+        let over = self.entries.get(key).filter(|entry| self.is_over(entry, now));
+        if let Some(used) = over.map(|entry| entry.used) {
+            self.drop_entry(used);
+        }
+    }
+
     fn drop_entry(&mut self, used: u64) {
         if let Some(key) = self.order.remove(&used) {
             self.entries.remove(&key);
@@ -236,34 +260,19 @@ impl Entry {
     }
 
     fn add(&mut self, counter: Counter, more: u64, now: Tick) {
-        match self.count_mut(counter) {
-            Some(Count::Sum(sum)) => *sum = sum.saturating_add(more),
-            Some(Count::Rate(rate)) => {
-                rate.turn(now);
-                rate.current = rate.current.saturating_add(more);
-            }
-            None => {}
+        if let Some(count) = self.count_mut(counter) {
+            count.add(more, now);
         }
     }
 
     fn value(&self, counter: Counter, now: Tick) -> u64 {
         let count = self.counters.iter().find(|(known, _)| *known == counter);
-        match count.map(|(_, count)| *count) {
-            Some(Count::Sum(sum)) => sum,
-            Some(Count::Rate(rate)) => rate.now(now),
-            None => 0,
-        }
+        count.map_or(0, |(_, count)| count.value(now))
     }
 }
 
-fn fresh(period: Option<Duration>, now: Tick) -> Count {
-    match period {
-        None => Count::Sum(0),
-        Some(period) => {
-            let period = (period.as_millis() as u64).max(1);
-            Count::Rate(Rate { period, began: now, current: 0, previous: 0 })
-        }
-    }
+fn is_counted(counter: Counter) -> bool {
+    !matches!(counter, Counter::ServerId | Counter::ServerKey)
 }
 
 fn cut(mut key: Vec<u8>, length: usize) -> Vec<u8> {
@@ -272,84 +281,5 @@ fn cut(mut key: Vec<u8>, length: usize) -> Vec<u8> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::model::Stored;
-
-    fn table(size: usize, change: impl FnOnce(&mut StickTable)) -> Table {
-        let store =
-            |counter, period: Option<u64>| Stored { counter, period: period.map(Duration::from_millis) };
-        let mut config = StickTable {
-            name: "t".into(),
-            key: KeyKind::V4,
-            size,
-            expire: Some(Duration::from_secs(10)),
-            nopurge: false,
-            store: vec![
-                store(Counter::ConnectionsNow, None),
-                store(Counter::ConnectionRate, Some(1000)),
-                store(Counter::General0, None),
-            ],
-        };
-        change(&mut config);
-        Table::new(&config)
-    }
-
-    #[test]
-    fn an_entry_lives_as_long_as_it_is_used() {
-        let mut table = table(10, |_| {});
-        assert!(table.remember(b"aaaa", "s1", Tick(0)));
-        assert_eq!(table.server(b"aaaa", Tick(9_000)).as_deref(), Some("s1"));
-        assert_eq!(table.server(b"aaaa", Tick(18_000)).as_deref(), Some("s1"));
-        assert_eq!(table.server(b"aaaa", Tick(28_000)), None);
-        assert!(table.is_empty());
-    }
-
-    #[test]
-    fn a_full_table_forgets_the_oldest_unless_it_may_not() {
-        let mut full = table(2, |_| {});
-        for key in [b"aaaa", b"bbbb"] {
-            assert!(full.remember(key, "s", Tick(0)));
-        }
-        assert!(full.server(b"aaaa", Tick(1)).is_some() && full.remember(b"cccc", "s", Tick(2)));
-        assert_eq!((full.len(), full.server(b"bbbb", Tick(3))), (2, None));
-        let mut fixed = table(1, |config| (config.nopurge, config.expire) = (true, None));
-        assert!(fixed.remember(b"aaaa", "s1", Tick(0)) && !fixed.remember(b"bbbb", "s1", Tick(1 << 40)));
-        assert!(fixed.remember(b"aaaa", "s2", Tick(2)));
-        assert_eq!(fixed.server(b"aaaa", Tick(3)).as_deref(), Some("s2"));
-    }
-
-    #[test]
-    fn what_is_tracked_is_counted_and_stays() {
-        let mut table = table(1, |_| {});
-        assert!(table.track(b"aaaa", Tick(0)) && table.track(b"aaaa", Tick(1)));
-        assert!(!table.track(b"bbbb", Tick(99_000)), "a tracked entry gives no room");
-        let get = |table: &Table, counter, now| table.get(b"aaaa", counter, Tick(now));
-        assert_eq!(get(&table, Counter::ConnectionsNow, 2), Some(2));
-        assert_eq!(get(&table, Counter::ConnectionRate, 500), Some(2));
-        assert_eq!(get(&table, Counter::ConnectionRate, 1500), Some(1));
-        assert_eq!(get(&table, Counter::ConnectionRate, 2500), Some(0));
-        table.add(b"aaaa", Counter::General0, 5, Tick(3));
-        assert_eq!(get(&table, Counter::General0, 3), Some(5));
-        assert_eq!(
-            (get(&table, Counter::Trackers, 3), get(&table, Counter::Sessions, 3)),
-            (Some(2), Some(0))
-        );
-        table.untrack(b"aaaa", Tick(4));
-        table.untrack(b"aaaa", Tick(4));
-        assert_eq!(get(&table, Counter::ConnectionsNow, 4), Some(0));
-        assert_eq!(get(&table, Counter::Tracked, 20_000), None);
-    }
-
-    #[test]
-    fn keys_are_of_the_tables_type() {
-        let key = |kind, value: Value| table(1, |config| config.key = kind).key(&value);
-        let v6 = Value::Address("::ffff:1.2.3.4".parse().unwrap());
-        assert_eq!(key(KeyKind::V4, v6), Some(vec![1, 2, 3, 4]));
-        assert_eq!(key(KeyKind::V4, Value::Address("::1".parse().unwrap())), None);
-        assert_eq!(key(KeyKind::V6, Value::Address([1, 2, 3, 4].into())).map(|key| key.len()), Some(16));
-        assert_eq!(key(KeyKind::Text(4), Value::Text(b"abcdef".to_vec())), Some(b"abc".to_vec()));
-        assert_eq!(key(KeyKind::Binary(2), Value::Text(b"a".to_vec())), Some(vec![b'a', 0]));
-        assert_eq!(key(KeyKind::Integer, Value::Integer(258)), Some(vec![0, 0, 1, 2]));
-    }
-}
+#[path = "stick_tests.rs"]
+mod tests;

@@ -3,7 +3,8 @@ use std::net::SocketAddr;
 use super::*;
 use crate::config::Config;
 use crate::config::model::{
-    BackendFact, BackendId, Counter, FrontendFact, FrontendId, ServerFact, TableId, Tracked, VariableId,
+    BackendFact, BackendId, Change, Counter, FrontendFact, FrontendId, ServerFact, TableFact, TableId,
+    Tracked, VariableId,
 };
 use crate::config::{Bundle, load};
 
@@ -74,6 +75,14 @@ impl Facts for World<'_> {
 
     fn looked_up(&self, key: &Value, _: Counter, _: TableId) -> Option<i64> {
         (*key == Value::Address([10, 1, 2, 3].into())).then_some(4)
+    }
+
+    fn change(&self, _whose: Tracked, _counter: Counter, change: Change, _table: TableId) -> Option<i64> {
+        Some(if change == Change::Increment { 8 } else { 7 })
+    }
+
+    fn table_fact(&self, fact: TableFact, _table: TableId) -> Option<i64> {
+        Some(if fact == TableFact::Used { 2 } else { 98 })
     }
 
     fn variable(&self, _: VariableId) -> Option<Value> {

@@ -201,6 +201,8 @@ pub struct Traffic {
     pub server_aborts: Counter,
     /// `dreq`: refused by `tcp-request content`.
     pub denied: Counter,
+    /// `dresp`: refused by `tcp-response content`.
+    pub denied_responses: Counter,
     /// `connect`: connections attempted towards servers.
     pub connects: Counter,
     /// Tick of the last session plus one; 0 is none yet (`lastsess`).
@@ -236,7 +238,7 @@ impl Traffic {
         self.last_session.store(before.last_session.load(Relaxed), Relaxed);
     }
 
-    fn counters(&self) -> [&Counter; 12] {
+    fn counters(&self) -> [&Counter; 13] {
         [
             &self.total,
             &self.bytes_in,
@@ -249,6 +251,7 @@ impl Traffic {
             &self.client_aborts,
             &self.server_aborts,
             &self.denied,
+            &self.denied_responses,
             &self.connects,
         ]
     }

@@ -9,8 +9,8 @@ use super::server::{Operation, ServerLive, admin};
 use super::snapshot::Snapshot;
 use crate::config::Config;
 use crate::config::model::{
-    Backend, BackendFact, BackendId, Counter, FrontendFact, FrontendId, Server, ServerFact, TableId, Tracked,
-    Value, VariableId,
+    Backend, BackendFact, BackendId, Change, Counter, FrontendFact, FrontendId, Server, ServerFact,
+    TableFact, TableId, Tracked, Value, VariableId,
 };
 use crate::rules::stick::Table;
 use crate::rules::{Facts, Payload, Request, Served};
@@ -62,8 +62,8 @@ impl TrackedEntry {
     }
 
     /// Sets its tag.
-    pub fn set(&self, counter: Counter, value: u64) {
-        lock(&self.table).set(&self.key, counter, value);
+    pub fn set(&self, counter: Counter, value: i64, now: Tick) {
+        lock(&self.table).set(&self.key, counter, value, now);
     }
 }
 
@@ -187,24 +187,59 @@ impl Facts for Situation<'_> {
         })
     }
 
-    /// What nobody has counted yet is 0.
+    /// What nobody has counted yet is 0; what the entry does not keep is not there, nor is what nobody tracks.
     fn counter(&self, whose: Tracked, counter: Counter, table: TableId) -> Option<i64> {
         let slot = match whose {
             Tracked::Source => {
-                let client = Value::Address(self.client?.ip());
-                return Some(self.looked_up(&client, counter, table).unwrap_or(0));
+                let table = lock(self.snapshot.tables.get(table.0)?);
+                let key = table.key(&Value::Address(self.client?.ip()));
+                let known = key.and_then(|key| table.get(&key, counter, self.now));
+                return known.map_or(Some(0), |value| Some(value).filter(|_| table.keeps(counter)));
             }
             Tracked::Slot(slot) => self.tracked.get(usize::from(slot))?,
         };
-        let Some(entry) = slot else { return Some(0) };
+        let Some(entry) = slot else { return (counter == Counter::Tracked).then_some(0) };
         let own = table.0 == usize::MAX;
         let table = if own { &entry.table } else { self.snapshot.tables.get(table.0)? };
-        Some(lock(table).get(&entry.key, counter, self.now).unwrap_or(0))
+        let table = lock(table);
+        let known = table.get(&entry.key, counter, self.now);
+        known.map_or(Some(0), |value| Some(value).filter(|_| table.keeps(counter)))
     }
 
     fn looked_up(&self, key: &Value, counter: Counter, table: TableId) -> Option<i64> {
         let table = lock(self.snapshot.tables.get(table.0)?);
         table.get(&table.key(key)?, counter, self.now)
+    }
+
+    /// A client that is not known yet gets an entry with the first increment.
+    fn change(&self, whose: Tracked, counter: Counter, change: Change, table: TableId) -> Option<i64> {
+        let changed = match whose {
+            Tracked::Source => {
+                let mut table = lock(self.snapshot.tables.get(table.0)?);
+                let key = table.key(&Value::Address(self.client?.ip()))?;
+                if change == Change::Increment && !table.put(&key, None, self.now) {
+                    return Some(0);
+                }
+                table.change(&key, counter, change, self.now)
+            }
+            Tracked::Slot(slot) => {
+                let entry = self.tracked.get(usize::from(slot))?.as_ref()?;
+                let own = table.0 == usize::MAX;
+                let table = if own { &entry.table } else { self.snapshot.tables.get(table.0)? };
+                lock(table).change(&entry.key, counter, change, self.now)
+            }
+        };
+        Some(changed.unwrap_or(0))
+    }
+
+    fn table_fact(&self, fact: TableFact, table: TableId) -> Option<i64> {
+        let mut table = lock(self.snapshot.tables.get(table.0)?);
+        let used = table.used(self.now);
+        let entries = match fact {
+            TableFact::Used => used,
+            TableFact::Available => table.config().size.saturating_sub(used),
+        };
+        i64::try_from(entries).ok()
     }
 
     fn variable(&self, id: VariableId) -> Option<Value> {

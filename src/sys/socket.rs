@@ -98,6 +98,18 @@ pub fn reset_on_close(socket: &impl AsFd) {
     let _ = SockRef::from(&socket.as_fd()).set_linger(Some(Duration::ZERO));
 }
 
+/// Makes the coming close one that the peer does not hear of. With `CAP_NET_ADMIN` the kernel forgets the connection
+/// without a packet (`TCP_REPAIR`); without it the RST gets no further than the first router (tcp(7), ip(7)).
+pub fn hush(socket: &impl AsFd) {
+    let fd = socket.as_fd();
+    if nix::sys::socket::setsockopt(&fd, nix::sys::socket::sockopt::TcpRepair, &1).is_ok() {
+        return;
+    }
+    // One of them is of the other family; a unix socket's peer hears of it.
+    let _ = SockRef::from(&fd).set_ttl_v4(1);
+    let _ = SockRef::from(&fd).set_unicast_hops_v6(1);
+}
+
 /// The error that is pending on the socket, which this clears.
 pub fn take_error(socket: &impl AsFd) -> Option<Errno> {
     let pending = nix::sys::socket::getsockopt(&socket.as_fd(), nix::sys::socket::sockopt::SocketError);
@@ -171,6 +183,21 @@ mod tests {
         let one = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (other, _) = listener.accept().unwrap();
         (one, other)
+    }
+
+    /// On this machine an RST gets through where the kernel does not let the connection be forgotten.
+    #[test]
+    fn who_is_dropped_silently_sees_no_fin() {
+        let (mut one, other) = pair();
+        one.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+        hush(&other);
+        reset_on_close(&other);
+        drop(other);
+        let heard = one.read(&mut [0; 8]).map_err(|error| error.kind());
+        assert!(
+            matches!(heard, Err(io::ErrorKind::WouldBlock | io::ErrorKind::ConnectionReset)),
+            "{heard:?}"
+        );
     }
 
     #[test]

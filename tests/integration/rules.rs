@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::harness::rolecall::http;
+use crate::harness::rolecall::{ask, http};
 use crate::harness::{Client, Redis, Rolecall, Sentinels, eventually, free_port};
 
 /// A backend for each server that is up where Sentinels name that server.
@@ -100,4 +100,54 @@ fn patterns_of_a_file_are_read_again_at_a_reload() {
     rolecall.reload(&config);
     let moved = || (reached(port) == Some(outside.port)).then_some(());
     eventually("what the file says now", Duration::from_secs(30), moved);
+}
+
+/// A server's first answer is looked at where it lies, and then flows like everything after it.
+#[test]
+fn rules_see_what_a_server_says_and_lose_no_byte_of_it() {
+    for engine in ["epoll", "uring"] {
+        let redis = Redis::with(&["--requirepass", "secret"]);
+        let (port, directory) = (free_port(), tempfile::tempdir().unwrap());
+        let socket = directory.path().join("socket");
+        let config = format!(
+            "global\n    tune.relay {engine}\n    stats socket {} level admin\n\
+             defaults\n    timeout connect 5s\n    timeout client 60s\n    timeout server 60s\n\
+             listen l\n    bind 127.0.0.1:{port}\n\
+             \x20   stick-table type ip size 10 expire 10m store conn_cnt,conn_cur,gpc0\n\
+             \x20   tcp-request connection track-sc0 src\n\
+             \x20   tcp-response inspect-delay 60s\n\
+             \x20   tcp-response content accept if {{ res.payload(0,1) -m str + }}\n\
+             \x20   tcp-response content sc-inc-gpc0(0) if {{ res.payload(1,6) -m str NOAUTH }}\n\
+             \x20   tcp-response content reject if {{ res.payload(1,6) -m str NOAUTH }}\n\
+             \x20   server a 127.0.0.1:{}\n",
+            socket.display(),
+            redis.port
+        );
+        let _rolecall = Rolecall::start(&config, port);
+        let mut stranger = Client::connect(port).unwrap();
+        let refused = stranger.call(&["PING"]).unwrap_err();
+        assert_eq!(refused.kind(), std::io::ErrorKind::UnexpectedEof, "{engine}: {refused} came through");
+        let mut friend = Client::connect(port).unwrap();
+        assert_eq!(friend.call(&["AUTH", "secret"]).unwrap(), "OK", "{engine}");
+        let value = "x".repeat(3 << 20);
+        assert_eq!(friend.call(&["SET", "k", &value]).unwrap(), "OK");
+        assert_eq!(friend.call(&["GET", "k"]).unwrap(), value);
+        let table = || ask(&socket, "show table l");
+        let counted = || {
+            let text = table();
+            (text.contains("key=127.0.0.1 use=1 ")
+                && text.contains(" gpc0=1 ")
+                && text.contains(" conn_cur=1\n"))
+            .then_some(())
+        };
+        eventually("the count of clients", Duration::from_secs(20), counted);
+        assert_eq!(
+            ask(&socket, "clear table l key 127.0.0.1").trim(),
+            "Entry currently in use, cannot remove"
+        );
+        drop(friend);
+        let cleared = || ask(&socket, "clear table l key 127.0.0.1").trim().is_empty().then_some(());
+        eventually("the end of the last client", Duration::from_secs(20), cleared);
+        assert_eq!(table().trim(), "# table: l, type: ip, size:10, used:0");
+    }
 }

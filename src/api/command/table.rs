@@ -5,6 +5,7 @@ use super::{Command, Level, Target};
 use crate::api::request::{
     self, AgentChange, Clear, Fault, FrontendOrder, Request, ServerList, ServerOrder, State, Switch, Words,
 };
+use crate::api::table::Verb;
 
 const MASTER: &[Target] = &[Target::Master];
 const WORKER: &[Target] = &[Target::Worker];
@@ -29,9 +30,12 @@ pub static TABLE: &[Command] = &[
         |_| Ok(Ask(Request::ClearCounters(Clear::Maxima))),
     ),
     admin("", &["clear", "counters", "all"], "", |_| Ok(Ask(Request::ClearCounters(Clear::All)))),
-    user("clear table <table>", &["clear", "table"], "remove an entry from a table (there are none)", |_| {
-        Err("No such table\n".to_owned())
-    }),
+    user(
+        "clear table <table> [<filter>]*",
+        &["clear", "table"],
+        "remove entries of a table (filter: data/key)",
+        |words| Ok(Ask(request::table(Verb::Clear, words)?)),
+    ),
     admin("del server <bk>/<srv>", &["del", "server"], "remove a dynamically added server", |words| {
         Ok(Ask(request::delete_server(words)?))
     }),
@@ -133,6 +137,12 @@ pub static TABLE: &[Command] = &[
         &["set", "severity-output"],
         "answers carry no severity",
         |_| Ok(Say(String::new())),
+    ),
+    user(
+        "set table <table> key <k> [data.* <v>]*",
+        &["set", "table"],
+        "update or create an entry of a table",
+        |words| Ok(Ask(request::table(Verb::Set, words)?)),
     ),
     user(
         "set timeout [cli] <delay>",
@@ -246,9 +256,12 @@ pub static TABLE: &[Command] = &[
         "report counters for each proxy and server",
         |words| Ok(Ask(request::stat(words))),
     ),
-    user("show table [<table>]", &["show", "table"], "report stick tables (there are none)", |words| {
-        Ok(Ask(Request::ShowTable(request::named(words))))
-    }),
+    user(
+        "show table [<table>] [<filter>]*",
+        &["show", "table"],
+        "report stick tables, or what is in one of them (filter: data/key)",
+        |words| Ok(Ask(request::table(Verb::Show, words)?)),
+    ),
     user("show threads", &["show", "threads"], "show the worker threads and their sessions", |_| {
         Ok(Ask(Request::ShowThreads))
     }),

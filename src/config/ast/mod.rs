@@ -50,6 +50,15 @@ pub struct Tree {
     pub proxies: Vec<Proxy>,
     pub sentinels: Vec<Sentinels>,
     pub resolvers: Vec<Resolvers>,
+    pub peers: Vec<Peers>,
+}
+
+/// A `peers` section, of which only the tables are read.
+#[derive(Debug, Clone)]
+pub struct Peers {
+    pub name: String,
+    /// `table NAME`, by `SECTION/NAME`.
+    pub tables: Vec<(String, Spanned<Table>)>,
 }
 
 /// A `resolvers` section.

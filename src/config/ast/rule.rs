@@ -86,10 +86,13 @@ pub struct Rules {
     pub content: Vec<Rule>,
     pub response: Vec<Rule>,
     pub inspect_delay: Option<Duration>,
+    pub response_delay: Option<Duration>,
     pub monitor_fail: Vec<Condition>,
     pub exporter: Vec<Option<Condition>>,
     pub table: Option<Spanned<Table>>,
     pub stick: Vec<Stick>,
+    /// `stick store-response`
+    pub stick_response: Vec<Stick>,
 }
 
 #[derive(Debug, Clone)]
@@ -103,6 +106,10 @@ pub struct Rule {
 pub enum Action {
     Accept,
     Reject,
+    /// `silent-drop`: the client does not hear of it.
+    SilentDrop,
+    /// Of a response.
+    Close,
     /// `expect-proxy layer4`
     ExpectProxy,
     Track {
@@ -121,6 +128,7 @@ pub enum Action {
     },
     SetTag {
         slot: u8,
+        tag: u8,
         sample: Sample,
     },
 }
@@ -133,6 +141,8 @@ pub struct Table {
     pub expire: Option<Duration>,
     pub nopurge: bool,
     pub store: Vec<Stored>,
+    /// Whom it would be shared with.
+    pub peers: Option<Spanned<String>>,
 }
 
 /// `stick on|match|store-request`

@@ -139,6 +139,7 @@ pub(in crate::config) mod because {
         "is not supported: rolecall learns clients' addresses by the PROXY protocol only";
     pub(super) const STICKINESS: &str =
         "is not supported in this version of rolecall, which keeps clients by what they say first";
+    pub(super) const BANDWIDTH: &str = "is not supported: rolecall slows nobody down";
     pub(super) const CHECK_TYPE: &str =
         "is not supported in this version of rolecall; write the check's lines where it is used";
     pub(super) const OTHER_CHECK: &str = "is not supported: rolecall speaks to no SPOE agent";
@@ -148,7 +149,7 @@ pub(in crate::config) mod because {
     pub(super) const SCRIPT: &str = "is not supported: rolecall runs no scripts and no other programs";
     pub(super) const ACCESS: &str =
         "is not supported: rolecall cannot enforce an access rule of layer 7, and must not seem to";
-    pub(super) const PEERS: &str =
+    pub(in crate::config) const PEERS: &str =
         "has no effect: this version of rolecall shares its stick tables with nobody";
     pub(super) const MAIL: &str = "has no effect: rolecall sends no mail; watch its log or its stats page";
     pub(super) const LOG_FORMAT: &str =

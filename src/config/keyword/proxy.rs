@@ -136,12 +136,7 @@ pub(super) static KEYWORDS: &[Keyword] = &[
     honoured("stick on", BACK_NAMED, "keeps a client on its server"),
     honoured("stick match", BACK_NAMED, "looks for a client's server"),
     honoured("stick store-request", BACK_NAMED, "remembers a client's server"),
-    rejected(
-        "stick store-response",
-        BACK_NAMED,
-        because::STICKINESS,
-        "remembers a client's server by the reply",
-    ),
+    honoured("stick store-response", BACK_NAMED, "remembers a client's server by the reply"),
     honoured(
         "dispatch",
         BACK_NAMED,

@@ -83,7 +83,7 @@ pub(super) static KEYWORDS: &[Keyword] = &[
     accepted("peer", PEERS, because::PEERS, "a peer's name and address"),
     accepted("server", PEERS, because::PEERS, "a peer as a server line"),
     accepted("shards", PEERS, because::PEERS, "over how many peers a table is spread"),
-    accepted("table", PEERS, because::PEERS, "a stick table of the section's own"),
+    honoured("table", PEERS, "a stick table of the section's own"),
     accepted("user", USERS, NO_USERS, "a user and the password"),
     accepted("group", USERS, NO_USERS, "a group and its users"),
     accepted("mailer", MAIL, because::MAIL, "a mail server"),

@@ -24,6 +24,7 @@ mod rule;
 mod server;
 mod splice;
 mod stats;
+mod stick;
 mod template;
 mod tls;
 
@@ -45,9 +46,9 @@ pub use resolvers::{
     DEFAULT_RESOLVERS, Duplicates, Hold, IpFamily, Lookup, NameServer, RecordWeights, Resolvers, Transport,
 };
 pub use rule::{
-    Action, BackendFact, Condition, Counter, Fetch, FrontendFact, HttpFact, IntegerRange, KeyKind, Matcher,
-    Network, PayloadFact, ProcessFact, Rule, Rules, Sample, ServerFact, SessionFact, Stick, StickTable,
-    Stored, TableId, Term, Test, TextMatch, Texts, TlsFact, Tracked, Value, VariableId,
+    Action, BackendFact, Condition, Fetch, FrontendFact, HttpFact, IntegerRange, Matcher, Network,
+    PayloadFact, ProcessFact, Rule, Rules, Sample, ServerFact, SessionFact, TableId, Term, Test, TextMatch,
+    Texts, TlsFact, Value, VariableId,
 };
 pub use server::{
     AgentCheck, CheckTls, DISPATCH, Impersonated, InitState, Leaves, OnError, Origin, ProxyFields, RiseFall,
@@ -55,6 +56,7 @@ pub use server::{
 };
 pub use splice::Splice;
 pub use stats::{StatsPage, StatsUser};
+pub use stick::{Change, Counter, KeyKind, Stick, StickTable, Stored, TableFact, Tracked};
 pub use template::{LogVariable, Look, Part, Template};
 pub use tls::{
     Authorities, BindTls, ClientVerify, Identity, Made, PROVIDER, ServerSni, ServerTls, Tickets, Versions,

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{BackendId, Converter, FrontendId};
+use super::{BackendId, Change, Converter, Counter, FrontendId, Stick, TableFact, Tracked};
 
 /// Position of a stick table in [`super::Config::tables`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -68,6 +68,9 @@ pub enum Fetch {
     /// The server by its number.
     Server(ServerFact, BackendId, u32),
     Counter(Tracked, Counter, TableId),
+    /// The value after an increment, or the one before it was cleared.
+    Change(Tracked, Counter, Change, TableId),
+    Table(TableFact, TableId),
     Variable(VariableId),
     Payload(PayloadFact),
     Http(HttpFact),
@@ -160,38 +163,6 @@ pub enum ServerFact {
     Weight,
     UserWeight,
     InitialWeight,
-}
-
-/// Whose entry of a table is meant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tracked {
-    /// The client's address, `src_*`.
-    Source,
-    /// The entry that `track-sc0` and its like keep, `sc0_*`.
-    Slot(u8),
-}
-
-/// What a table counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Counter {
-    ConnectionsNow,
-    Connections,
-    ConnectionRate,
-    Sessions,
-    SessionRate,
-    BytesIn,
-    BytesInRate,
-    BytesOut,
-    BytesOutRate,
-    General0,
-    General0Rate,
-    General1,
-    General1Rate,
-    Tag0,
-    /// Whether there is an entry at all.
-    Tracked,
-    /// How many sessions track it.
-    Trackers,
 }
 
 /// What the client has said so far.
@@ -300,6 +271,10 @@ pub struct Rule {
 pub enum Action {
     Accept,
     Reject,
+    /// `silent-drop`: the client does not hear of it.
+    SilentDrop,
+    /// `close`, of a response: no more of it.
+    Close,
     /// `expect-proxy layer4`: a PROXY header comes before everything else.
     ExpectProxy,
     Track {
@@ -318,6 +293,7 @@ pub enum Action {
     },
     SetTag {
         slot: u8,
+        tag: u8,
         sample: Sample,
     },
 }
@@ -349,6 +325,12 @@ pub struct Rules {
     pub stick: Vec<Stick>,
     /// `balance hash`: what is hashed.
     pub hash: Option<Sample>,
+    /// `tcp-response content`
+    pub response: Vec<Rule>,
+    /// How long those wait for what a server says.
+    pub response_delay: Option<Duration>,
+    /// `stick store-response`
+    pub stick_response: Vec<Stick>,
     /// Some fetch asks for the address that the client came to.
     pub wants_destination: bool,
     /// Content rules, or what comes after them here or in a backend that it leads to, ask for the first bytes.
@@ -374,57 +356,7 @@ impl Rules {
             && self.servers.is_empty()
             && self.stick.is_empty()
             && self.hash.is_none()
+            && self.response.is_empty()
+            && self.stick_response.is_empty()
     }
-}
-
-/// `stick on`, `match`, `store-request`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Stick {
-    pub key: Sample,
-    pub table: TableId,
-    pub matches: bool,
-    pub stores: bool,
-    pub condition: Option<Condition>,
-}
-
-/// `stick-table`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct StickTable {
-    /// Its proxy's.
-    pub name: String,
-    pub key: KeyKind,
-    pub size: usize,
-    pub expire: Option<Duration>,
-    pub nopurge: bool,
-    pub store: Vec<Stored>,
-}
-
-/// What entries are found by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum KeyKind {
-    V4,
-    V6,
-    Integer,
-    Text(usize),
-    Binary(usize),
-}
-
-impl KeyKind {
-    /// HAProxy's word.
-    pub fn word(self) -> &'static str {
-        match self {
-            KeyKind::V4 => "ip",
-            KeyKind::V6 => "ipv6",
-            KeyKind::Integer => "integer",
-            KeyKind::Text(_) => "string",
-            KeyKind::Binary(_) => "binary",
-        }
-    }
-}
-
-/// One thing that entries hold, and for rates their period.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stored {
-    pub counter: Counter,
-    pub period: Option<Duration>,
 }

@@ -143,6 +143,7 @@ fn read_line(context: &mut Context<'_>, sections: &mut Sections, words: &[Word],
         Section::Global(global) => admit::global_statement(context, global, &line),
         Section::Proxy(proxy) => admit::proxy_statement(context, proxy, &line),
         Section::Resolvers(resolvers) => admit::resolvers_statement(context, resolvers, &line),
+        Section::Peers(peers) => stick::peers_line(context, peers, &line),
         Section::Sentinels(sentinels) => admit::sentinels_statement(context, sentinels, &line),
     }
 }

@@ -19,11 +19,18 @@ pub(super) fn line(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statemen
         return;
     }
     let (keyword, list) = (line.text(0).into_owned(), line.text(1).into_owned());
+    if keyword == "tcp-response" && proxy.kind == ProxyKind::Frontend {
+        let message = format!(
+            "{keyword} {list} is only allowed in 'backend' sections or 'defaults' section with a name"
+        );
+        return context.error(line.span_of(0), message);
+    }
     if list == "inspect-delay" {
         let delay = line.time(context, 2, &format!("{keyword} inspect-delay"), TimeUnit::Milliseconds);
-        if keyword == "tcp-request" {
-            proxy.settings.rules.inspect_delay = delay.or(proxy.settings.rules.inspect_delay);
-        }
+        let rules = &mut proxy.settings.rules;
+        let slot =
+            if keyword == "tcp-request" { &mut rules.inspect_delay } else { &mut rules.response_delay };
+        *slot = delay.or(*slot);
         return;
     }
     if matches!(&*list, "connection" | "session") && !proxy.kind.has_frontend() {
@@ -121,6 +128,10 @@ fn action(
     {
         return None;
     }
+    // What has no effect is no rule.
+    if matches!(row.status, keyword::Status::Accepted(_)) {
+        return None;
+    }
     match read_action(line, base) {
         Ok(read) => Some(read),
         Err(fault) => {
@@ -137,7 +148,9 @@ fn read_action(line: &Statement<'_>, base: &str) -> Result<(Action, usize), Faul
     let slot = |digit: Option<char>| digit.and_then(|digit| digit.to_digit(10)).unwrap_or(0) as u8;
     Ok(match base {
         "accept" => (Action::Accept, 3),
-        "reject" | "silent-drop" => (Action::Reject, 3),
+        "reject" => (Action::Reject, 3),
+        "silent-drop" => silent_drop(line)?,
+        "close" => (Action::Close, 3),
         "expect-proxy" => match line.text(3).as_ref() {
             "layer4" => (Action::ExpectProxy, 4),
             other => {
@@ -160,13 +173,30 @@ fn read_action(line: &Statement<'_>, base: &str) -> Result<(Action, usize), Faul
             (Action::SetVariable { name: variable(line)?, sample: expression(line, 3)? }, 4)
         }
         "unset-var" => (Action::UnsetVariable(variable(line)?), 3),
-        "sc-inc-gpc0" => (Action::Count { slot: number(line)?, counter: Counter::General0 }, 3),
-        "sc-inc-gpc1" => (Action::Count { slot: number(line)?, counter: Counter::General1 }, 3),
-        "sc-set-gpt0" => (Action::SetTag { slot: number(line)?, sample: tag(line)? }, 4),
+        "sc-inc-gpc0" => (Action::Count { slot: slot_of(line, 0)?, counter: Counter::General(0) }, 3),
+        "sc-inc-gpc1" => (Action::Count { slot: slot_of(line, 0)?, counter: Counter::General(1) }, 3),
+        "sc-inc-gpc" => {
+            (Action::Count { slot: slot_of(line, 1)?, counter: Counter::General(place(line)?) }, 3)
+        }
+        "sc-set-gpt0" => (Action::SetTag { slot: slot_of(line, 0)?, tag: 0, sample: tag(line)? }, 4),
+        "sc-set-gpt" => {
+            (Action::SetTag { slot: slot_of(line, 1)?, tag: place(line)?, sample: tag(line)? }, 4)
+        }
         other => {
             return Err(Fault::new(line.span_of(2), format!("'{other}' is not supported")));
         }
     })
+}
+
+/// `silent-drop [rst-ttl N]`: what follows later versions' word says how far the reset goes.
+fn silent_drop(line: &Statement<'_>) -> Result<(Action, usize), Fault> {
+    if line.text(3) != "rst-ttl" {
+        return Ok((Action::SilentDrop, 3));
+    }
+    Err(Fault::new(
+        line.span_of(3),
+        "'rst-ttl' is not supported: the reset goes no further than the first router",
+    ))
 }
 
 /// A sample in place of a pattern.
@@ -185,14 +215,15 @@ pub(super) fn table(line: &Statement<'_>, at: usize) -> Result<Option<Spanned<St
     Ok(Some(Spanned::new(word.str().into_owned(), word.span)))
 }
 
-fn argument(line: &Statement<'_>) -> Option<String> {
+/// One of the arguments of the action itself.
+fn argument(line: &Statement<'_>, at: usize) -> Option<String> {
     let word: &Word = line.argument(2)?;
     let arguments = lexer::split_arguments(&word.text).ok()?.arguments?;
-    Some(String::from_utf8_lossy(arguments.first()?).into_owned())
+    Some(String::from_utf8_lossy(arguments.get(at)?).into_owned())
 }
 
 fn variable(line: &Statement<'_>) -> Result<String, Fault> {
-    let name = argument(line).unwrap_or_default();
+    let name = argument(line, 0).unwrap_or_default();
     sample::variable(&name).map_err(|message| Fault::new(line.span_of(2), message))?;
     if name.starts_with("proc.") {
         let message = format!("'{name}': variables of the process are not supported");
@@ -201,10 +232,18 @@ fn variable(line: &Statement<'_>) -> Result<String, Fault> {
     Ok(name)
 }
 
-fn number(line: &Statement<'_>) -> Result<u8, Fault> {
-    let text = argument(line).unwrap_or_default();
+/// What is tracked in which slot.
+fn slot_of(line: &Statement<'_>, at: usize) -> Result<u8, Fault> {
+    let text = argument(line, at).unwrap_or_default();
     let number = text.parse().ok().filter(|number| *number <= 2);
     number.ok_or_else(|| Fault::new(line.span_of(2), format!("invalid stick table track ID '{text}'")))
+}
+
+/// Which one of `gpc(N)` or `gpt(N)`.
+fn place(line: &Statement<'_>) -> Result<u8, Fault> {
+    let text = argument(line, 0).unwrap_or_default();
+    let number = text.parse().ok().filter(|number| *number < 100);
+    number.ok_or_else(|| Fault::new(line.span_of(2), format!("invalid stick table array index '{text}'")))
 }
 
 /// An integer stands for itself.

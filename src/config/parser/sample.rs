@@ -138,6 +138,11 @@ fn step(name: &str, arguments: &[Vec<u8>]) -> Result<Step, String> {
     Ok(match row.makes {
         Makes::InTable => Step::InTable(table()),
         Makes::Looked(counter) => Step::Looked(counter, table()),
+        Makes::LookedAt(counter) => {
+            let number = std::str::from_utf8(&arguments[0]).ok().and_then(|number| number.parse().ok());
+            let number: u8 = number.ok_or_else(|| format!("invalid arg 1 in converter '{name}'"))?;
+            Step::Looked(counter(number), String::from_utf8_lossy(&arguments[1]).into_owned())
+        }
         Makes::Unsupported => Step::Unsupported(row.name),
         Makes::Plain(make) => {
             Step::Plain(make(arguments).ok_or_else(|| format!("invalid args in converter '{name}'"))?)
@@ -150,6 +155,9 @@ fn fits(row: &FetchRow, arguments: &[Vec<u8>]) -> Result<(), String> {
     let (fewest, most) = match row.takes {
         Takes::Nothing(_) | Takes::Session(_) | Takes::Hostname => (0, 0),
         Takes::Backend(_) | Takes::Frontend(_) | Takes::Server(_) | Takes::SourceCounter(_) => (0, 1),
+        Takes::SourceChange(..) | Takes::SlotChange(Some(_), ..) | Takes::Table(_) => (0, 1),
+        Takes::SlotChange(None, ..) | Takes::SourceArray(_) => (1, 2),
+        Takes::SlotArray(_) => (2, 3),
         Takes::SlotCounter(Some(_), _) | Takes::HeaderCount | Takes::Random | Takes::Environment => (0, 1),
         Takes::SlotCounter(None, _) => (1, 2),
         Takes::Literal | Takes::Variable => (1, 1),
@@ -170,7 +178,9 @@ fn fits(row: &FetchRow, arguments: &[Vec<u8>]) -> Result<(), String> {
     };
     let numbers = match row.takes {
         Takes::Bytes | Takes::CountedBytes => 2,
-        Takes::SlotCounter(None, _) | Takes::Random | Takes::Date => 1,
+        Takes::SlotCounter(None, _) | Takes::SlotChange(None, ..) | Takes::Random | Takes::Date => 1,
+        Takes::SourceArray(_) => 1,
+        Takes::SlotArray(_) => 2,
         Takes::Literal if row.name == "int" => 1,
         _ => 0,
     };

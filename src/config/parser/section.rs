@@ -11,7 +11,7 @@ use super::resolvers;
 use super::sentinels;
 use super::statement::Statement;
 use super::value::stray_name_character;
-use crate::config::ast::{Global, Proxy, ProxyKind, Resolvers, Sentinels, Settings, Spanned, Tree};
+use crate::config::ast::{Global, Peers, Proxy, ProxyKind, Resolvers, Sentinels, Settings, Spanned, Tree};
 use crate::config::diagnostic::{Diagnostic, Heading};
 use crate::config::keyword::{self, Scope};
 
@@ -24,6 +24,7 @@ pub(super) enum Section<'a> {
     Proxy(&'a mut Proxy),
     Resolvers(&'a mut Resolvers),
     Sentinels(&'a mut Sentinels),
+    Peers(&'a mut Peers),
     /// A section of which nothing is read.
     Skipped,
 }
@@ -36,6 +37,7 @@ enum Open {
     Proxy(Box<Proxy>),
     Resolvers(Box<Resolvers>),
     Sentinels(Box<Sentinels>),
+    Peers(Peers),
     Skipped(&'static str),
 }
 
@@ -64,6 +66,7 @@ impl Sections {
             Open::Proxy(proxy) => proxy.kind.keyword(),
             Open::Resolvers(_) => "resolvers",
             Open::Sentinels(_) => "sentinels",
+            Open::Peers(_) => "peers",
             Open::Skipped(keyword) => keyword,
         }
     }
@@ -76,6 +79,7 @@ impl Sections {
             Open::Proxy(proxy) => Section::Proxy(proxy),
             Open::Resolvers(resolvers) => Section::Resolvers(resolvers),
             Open::Sentinels(sentinels) => Section::Sentinels(sentinels),
+            Open::Peers(peers) => Section::Peers(peers),
             Open::Skipped(_) => Section::Skipped,
         }
     }
@@ -122,7 +126,10 @@ impl Sections {
             return context.report(Diagnostic::error(line.span_of(0), message).heading(Heading::Line));
         };
         admit::keyword(context, row, Scope::File, line.span());
-        self.open = Open::Skipped(row.name);
+        self.open = match row.name {
+            "peers" => Open::Peers(Peers { name: line.text(1).into_owned(), tables: Vec::new() }),
+            name => Open::Skipped(name),
+        };
     }
 
     fn close(&mut self) {
@@ -130,6 +137,7 @@ impl Sections {
             Open::Proxy(proxy) => proxy,
             Open::Resolvers(resolvers) => return self.tree.resolvers.push(*resolvers),
             Open::Sentinels(sentinels) => return self.tree.sentinels.push(*sentinels),
+            Open::Peers(peers) => return self.tree.peers.push(peers),
             Open::None | Open::Global | Open::Skipped(_) => return,
         };
         if proxy.kind == ProxyKind::Defaults {

@@ -1,13 +1,13 @@
 //! One fetch: what its arguments name is looked up.
 
 use super::Resolver;
-use super::rules::{Scene, literal, table};
+use super::rules::{Scene, literal};
 use super::server::number;
 use crate::config::ast::{ProxyKind, Sample};
 use crate::config::model::{
-    BackendId, Counter, Fetch, HttpFact, PayloadFact, ProcessFact, TableId, Tracked, Value,
+    BackendId, Change, Counter, Fetch, HttpFact, PayloadFact, ProcessFact, TableId, Tracked, Value,
 };
-use crate::config::rule::fetch::Takes;
+use crate::config::rule::fetch::{Array, Takes};
 
 impl Resolver<'_, '_> {
     /// `None`, once reported, if an argument names nothing.
@@ -33,6 +33,30 @@ impl Resolver<'_, '_> {
                 let slot = u8::try_from(number(0)?).unwrap_or(u8::MAX);
                 self.slot(sample, slot, (1, counter), scene)?
             }
+            Takes::SourceChange(counter, change) => Fetch::Change(
+                Tracked::Source,
+                counter,
+                change,
+                self.table_named(sample, 0, (counter, scene))?,
+            ),
+            Takes::SlotChange(Some(slot), counter, change) => {
+                changed(self.slot(sample, slot, (0, counter), scene)?, change)
+            }
+            Takes::SlotChange(None, counter, change) => {
+                let slot = u8::try_from(number(0)?).unwrap_or(u8::MAX);
+                changed(self.slot(sample, slot, (1, counter), scene)?, change)
+            }
+            Takes::SourceArray(array) => {
+                let counter = array.counter(u8::try_from(number(0)?).ok()?);
+                let table = self.table_named(sample, 1, (counter, scene))?;
+                array.fetch(Fetch::Counter(Tracked::Source, counter, table))
+            }
+            Takes::SlotArray(array) => {
+                let counter = array.counter(u8::try_from(number(0)?).ok()?);
+                let slot = u8::try_from(number(1)?).unwrap_or(u8::MAX);
+                array.fetch(self.slot(sample, slot, (2, counter), scene)?)
+            }
+            Takes::Table(fact) => Fetch::Table(fact, self.table_named(sample, 0, (Counter::Tracked, scene))?),
             Takes::Literal => Fetch::Constant(literal(sample.fetch.name, sample.arguments.first()?)?),
             Takes::Environment => {
                 let name = sample.arguments.first().map(Vec::as_slice).unwrap_or_default();
@@ -85,7 +109,7 @@ impl Resolver<'_, '_> {
         (_, scene): (Counter, Scene<'_>),
     ) -> Option<TableId> {
         let name = own_or(&text(sample, at), scene);
-        let found = table(scene.proxies, &name);
+        let found = self.table(scene.proxies, &name);
         if found.is_none() {
             self.unresolved(sample, scene, &format!("unable to find table '{name}' referenced"));
         }
@@ -148,6 +172,30 @@ impl Resolver<'_, '_> {
             self.unresolved(sample, scene, &what);
         }
         Some((target.id, number(found?)))
+    }
+}
+
+impl Array {
+    /// The one of that number.
+    fn counter(self, at: u8) -> Counter {
+        match self {
+            Array::Value(counter) => counter(at),
+            Array::Change(_) => Counter::General(at),
+        }
+    }
+
+    fn fetch(self, value: Fetch) -> Fetch {
+        match self {
+            Array::Value(_) => value,
+            Array::Change(change) => changed(value, change),
+        }
+    }
+}
+
+fn changed(value: Fetch, change: Change) -> Fetch {
+    match value {
+        Fetch::Counter(whose, counter, table) => Fetch::Change(whose, counter, change, table),
+        other => other,
     }
 }
 

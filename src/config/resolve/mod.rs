@@ -20,6 +20,7 @@ mod rules;
 mod sentinels;
 mod server;
 mod stats;
+mod tables;
 mod template;
 mod tls;
 mod track;
@@ -34,7 +35,7 @@ pub use self::track::LONGEST_CHAIN;
 use super::ast::{Proxy, TlsDefaults, Tree};
 use super::bundle::{Bundle, Wanted};
 use super::dynamic::Presets;
-use super::model::{BackendId, Config, Global, LogTarget, VariableId};
+use super::model::{BackendId, Config, Global, LogTarget, StickTable, VariableId};
 use super::parser::context::Context;
 use super::rule::place::Place;
 use super::source::{Sources, Span};
@@ -60,6 +61,8 @@ struct Resolver<'a, 'b> {
     wants_destination: bool,
     /// Set by every sample that asks what the client says.
     reads_payload: bool,
+    /// Tables of `peers` sections, which come before those of proxies.
+    shared: Vec<String>,
 }
 
 impl<'a, 'b> Resolver<'a, 'b> {
@@ -77,6 +80,7 @@ impl<'a, 'b> Resolver<'a, 'b> {
             tls: TlsDefaults::default(),
             variables: HashMap::new(),
             referenced: HashSet::new(),
+            shared: Vec::new(),
             wants_destination: false,
             reads_payload: false,
         }
@@ -94,13 +98,16 @@ pub fn resolve(tree: &Tree, sources: &Sources, context: &mut Context<'_>) -> (Co
     let bundle = context.bundle;
     let mut resolver = Resolver::new(sources, context);
     resolver.tls = tree.global.tls.clone();
+    resolver.shared =
+        tree.peers.iter().flat_map(|peers| &peers.tables).map(|(name, _)| name.clone()).collect();
     let early = std::mem::take(&mut resolver.context.wanted);
     resolver.hosts.extend(early.hosts);
     resolver.global = resolver.global(&tree.global);
     resolver.global_log = resolver.global.log.clone();
     // HAProxy numbers proxies in file order; the one behind `stats socket` comes before all others.
     let first_id = 1 + u32::from(tree.global.has_commands);
-    let mut config = resolver.proxies(&tree.proxies, first_id);
+    let tables = resolver.tables(tree);
+    let mut config = resolver.proxies(&tree.proxies, tables, first_id);
     config.resolvers = resolver.resolvers(&tree.resolvers);
     resolver.check_lookups(&tree.proxies, &config.resolvers);
     config.sentinels = resolver.sentinels(&tree.sentinels);
@@ -117,10 +124,10 @@ pub fn resolve(tree: &Tree, sources: &Sources, context: &mut Context<'_>) -> (Co
 }
 
 impl Resolver<'_, '_> {
-    fn proxies(&mut self, proxies: &[Proxy], first_id: u32) -> Config {
+    fn proxies(&mut self, proxies: &[Proxy], tables: Vec<StickTable>, first_id: u32) -> Config {
         let names = Names::new(self, proxies);
         let modes = self.modes(proxies, &names);
-        let mut config = Config { tables: self.tables(proxies), ..Config::default() };
+        let mut config = Config { tables, ..Config::default() };
         let ids = self.proxy_ids(proxies, first_id);
         for (index, ((proxy, mode), id)) in proxies.iter().zip(modes).zip(ids).enumerate() {
             self.check_timeouts(proxy, mode);
@@ -147,6 +154,7 @@ impl Resolver<'_, '_> {
             self.check_lost(proxy, mode);
         }
         rules::note_needs(&mut config);
+        tables::note_servers(&mut config);
         self.tracks(proxies, &mut config.backends);
         for (BackendId(at), server) in self.referenced.drain() {
             let mut servers = config.backends[at].servers.iter_mut();

@@ -10,7 +10,7 @@ use crate::config::ast::{self, Proxy, ProxyKind, Step};
 use crate::config::diagnostic::{Diagnostic, Heading};
 use crate::config::model::{
     Action, BackendId, Balance, Condition, Config, Converter, Fetch, HttpFact, Matcher, Mode, Rule, Rules,
-    Sample, SessionFact, Stick, StickTable, TableId, Term, Test, TextMatch, Texts, Value, VariableId,
+    Sample, SessionFact, TableId, Term, Test, TextMatch, Texts, Value, VariableId,
 };
 use crate::config::rule::place::{Place, Seen};
 use crate::config::source::Span;
@@ -35,22 +35,6 @@ impl<'a> Scene<'a> {
 }
 
 impl Resolver<'_, '_> {
-    /// Every stick table, in the order of their proxies.
-    pub(super) fn tables(&mut self, proxies: &[Proxy]) -> Vec<StickTable> {
-        let tables = proxies.iter().filter_map(|proxy| {
-            let table = &proxy.settings.rules.table.as_ref()?.value;
-            Some(StickTable {
-                name: proxy.name.value.clone(),
-                key: table.key,
-                size: table.size,
-                expire: table.expire,
-                nopurge: table.nopurge,
-                store: table.store.clone(),
-            })
-        });
-        tables.collect()
-    }
-
     /// Every ACL, used or not: what they name has to be there.
     pub(super) fn check_acls(&mut self, scene: Scene<'_>) {
         for (_, acl) in &scene.proxy.settings.rules.acls {
@@ -78,6 +62,9 @@ impl Resolver<'_, '_> {
             servers: Vec::new(),
             stick: Vec::new(),
             hash: None,
+            response: Vec::new(),
+            response_delay: None,
+            stick_response: Vec::new(),
             wants_destination: std::mem::take(&mut self.wants_destination),
             reads_payload: std::mem::take(&mut self.reads_payload),
             needed: false,
@@ -89,12 +76,16 @@ impl Resolver<'_, '_> {
     pub(super) fn back_rules(&mut self, scene: Scene<'_>) -> Rules {
         let written = &scene.proxy.settings.rules;
         (self.wants_destination, self.reads_payload) = (false, false);
+        let response = self.rules(&written.response, scene.at(Place::Response));
+        let stick_response = self.sticks(&written.stick_response, scene.at(Place::StickStore));
+        // What the server says is not waited for before there is one.
+        self.reads_payload = false;
         let content = match scene.proxy.kind {
             ProxyKind::Backend => self.rules(&written.content, scene.at(Place::BackendContent)),
             _ => Vec::new(),
         };
         let servers = self.use_servers(scene.at(Place::UseServer));
-        let stick = self.sticks(scene.at(Place::UseServer));
+        let stick = self.sticks(&written.stick, scene.at(Place::UseServer));
         let hash = self.hash_sample(scene.at(Place::UseServer));
         Rules {
             content,
@@ -102,6 +93,9 @@ impl Resolver<'_, '_> {
             servers,
             stick,
             hash,
+            response,
+            response_delay: written.response_delay,
+            stick_response,
             wants_destination: std::mem::take(&mut self.wants_destination),
             reads_payload: std::mem::take(&mut self.reads_payload),
             ..Rules::default()
@@ -220,7 +214,9 @@ impl Resolver<'_, '_> {
         let mut rules = Vec::new();
         for rule in written {
             let condition = rule.condition.as_ref().map(|condition| self.condition(condition, scene));
-            if matches!(rule.action, ast::Action::Reject) && Seen::Request.is_known_at(scene.place) {
+            if matches!(rule.action, ast::Action::Reject | ast::Action::SilentDrop)
+                && Seen::Request.is_known_at(scene.place)
+            {
                 self.refuse_http(rule, scene);
             }
             if matches!(rule.action, ast::Action::ExpectProxy) {
@@ -267,6 +263,8 @@ impl Resolver<'_, '_> {
         Some(match action {
             ast::Action::Accept => Action::Accept,
             ast::Action::Reject => Action::Reject,
+            ast::Action::Close => Action::Close,
+            ast::Action::SilentDrop => Action::SilentDrop,
             ast::Action::ExpectProxy => Action::ExpectProxy,
             ast::Action::Track { slot, key, table } => {
                 let table = self.table_of(table.as_ref(), scene, span)?;
@@ -277,23 +275,10 @@ impl Resolver<'_, '_> {
             }
             ast::Action::UnsetVariable(name) => Action::UnsetVariable(self.variable(name)),
             ast::Action::Count { slot, counter } => Action::Count { slot: *slot, counter: *counter },
-            ast::Action::SetTag { slot, sample } => {
-                Action::SetTag { slot: *slot, sample: self.sample(sample, scene)? }
+            ast::Action::SetTag { slot, tag, sample } => {
+                Action::SetTag { slot: *slot, tag: *tag, sample: self.sample(sample, scene)? }
             }
         })
-    }
-
-    fn sticks(&mut self, scene: Scene<'_>) -> Vec<Stick> {
-        let mut sticks = Vec::new();
-        for stick in &scene.proxy.settings.rules.stick {
-            let condition = stick.condition.as_ref().map(|condition| self.condition(condition, scene));
-            let (key, table) =
-                (self.sample(&stick.key, scene), self.table_of(stick.table.as_ref(), scene, stick.key.span));
-            if let (Some(key), Some(table)) = (key, table) {
-                sticks.push(Stick { key, table, matches: stick.matches, stores: stick.stores, condition });
-            }
-        }
-        sticks
     }
 
     /// `balance hash`; what no server is chosen by yet is refused, as in HAProxy.
@@ -320,25 +305,6 @@ impl Resolver<'_, '_> {
             return None;
         }
         self.sample(sample, scene)
-    }
-
-    fn table_of(
-        &mut self,
-        name: Option<&ast::Spanned<String>>,
-        scene: Scene<'_>,
-        span: Span,
-    ) -> Option<TableId> {
-        let (name, span) = name.map_or((&scene.proxy.name.value, span), |name| (&name.value, name.span));
-        let found = table(scene.proxies, name);
-        if found.is_none() {
-            let message = format!("Proxy '{}': unable to find stick-table '{name}'.", scene.proxy.name.value);
-            self.context.report(
-                Diagnostic::error(span, message)
-                    .heading(Heading::Bare)
-                    .help(format!("add a 'stick-table' line to '{name}'")),
-            );
-        }
-        found
     }
 
     pub(super) fn variable(&mut self, name: &str) -> VariableId {
@@ -420,7 +386,7 @@ impl Resolver<'_, '_> {
             Step::Looked(counter, name) => (name, &|table| Converter::Looked(*counter, table)),
             Step::Unsupported(_) => return None,
         };
-        let found = table(scene.proxies, name);
+        let found = self.table(scene.proxies, name);
         if found.is_none() {
             self.unresolved(sample, scene, &format!("unable to find table '{name}' referenced"));
         }
@@ -454,12 +420,6 @@ pub(super) fn note_needs(config: &mut Config) {
         (frontend.rules.reads_payload, frontend.rules.headers) = (payload, headers);
         (frontend.rules.needed, frontend.rules.wants_destination) = (needed, destination);
     }
-}
-
-/// Position of the table among all.
-pub(super) fn table(proxies: &[Proxy], name: &str) -> Option<TableId> {
-    let mut tables = proxies.iter().filter(|proxy| proxy.settings.rules.table.is_some());
-    tables.position(|proxy| proxy.name.value == name).map(TableId)
 }
 
 /// What a sample asks of a request; anything where it asks for a header.

@@ -24,6 +24,8 @@ pub enum Makes {
     /// It looks into a table.
     InTable,
     Looked(Counter),
+    /// By a number before the name of the table.
+    LookedAt(fn(u8) -> Counter),
     /// HAProxy knows it, rolecall does not.
     Unsupported,
 }
@@ -59,6 +61,10 @@ const fn row(
 
 const fn looked(name: &'static str, counter: Counter, help: &'static str) -> ConverterRow {
     ConverterRow { name, arguments: (1, 1), makes: Makes::Looked(counter), help }
+}
+
+const fn looked_at(name: &'static str, counter: fn(u8) -> Counter, help: &'static str) -> ConverterRow {
+    ConverterRow { name, arguments: (2, 2), makes: Makes::LookedAt(counter), help }
 }
 
 static CONVERTERS: &[ConverterRow] = &[
@@ -112,15 +118,25 @@ static CONVERTERS: &[ConverterRow] = &[
     looked("table_conn_rate", Counter::ConnectionRate, "connections of that entry in a period"),
     looked("table_sess_cnt", Counter::Sessions, "sessions of that entry"),
     looked("table_sess_rate", Counter::SessionRate, "sessions of that entry in a period"),
-    looked("table_gpc0", Counter::General0, "the counter of that entry"),
-    looked("table_gpc0_rate", Counter::General0Rate, "its growth in a period"),
-    looked("table_gpc1", Counter::General1, "the second counter of that entry"),
-    looked("table_gpc1_rate", Counter::General1Rate, "its growth in a period"),
-    looked("table_gpt0", Counter::Tag0, "the tag of that entry"),
+    looked("table_gpc0", Counter::General(0), "the counter of that entry"),
+    looked("table_gpc0_rate", Counter::GeneralRate(0), "its growth in a period"),
+    looked("table_gpc1", Counter::General(1), "the second counter of that entry"),
+    looked("table_gpc1_rate", Counter::GeneralRate(1), "its growth in a period"),
+    looked("table_gpt0", Counter::Tag(0), "the tag of that entry"),
     looked("table_kbytes_in", Counter::BytesIn, "kilobytes that entry has sent"),
     looked("table_kbytes_out", Counter::BytesOut, "kilobytes that entry has got"),
     looked("table_bytes_in_rate", Counter::BytesInRate, "bytes that entry has sent in a period"),
     looked("table_bytes_out_rate", Counter::BytesOutRate, "bytes that entry has got in a period"),
+    looked("table_http_req_cnt", Counter::Requests, "HTTP requests of that entry: none are seen"),
+    looked("table_http_req_rate", Counter::RequestRate, "the same in a period"),
+    looked("table_http_err_cnt", Counter::RequestErrors, "HTTP errors of that entry: none are seen"),
+    looked("table_http_err_rate", Counter::RequestErrorRate, "the same in a period"),
+    looked("table_http_fail_cnt", Counter::RequestFailures, "HTTP failures of that entry: none are seen"),
+    looked("table_http_fail_rate", Counter::RequestFailureRate, "the same in a period"),
+    looked("table_server_id", Counter::ServerId, "the number of the server of that entry"),
+    looked_at("table_gpc", Counter::General, "one of several counters of that entry"),
+    looked_at("table_gpc_rate", Counter::GeneralRate, "its growth in a period"),
+    looked_at("table_gpt", Counter::Tag, "one of several tags of that entry"),
     looked("table_trackers", Counter::Trackers, "sessions that track that entry"),
 ];
 
@@ -132,9 +148,7 @@ static OTHERS: &[&str] = &[
     "http_date", "json", "json_query", "jwt_header_query", "jwt_payload_query", "jwt_verify",
     "language", "ltime", "map", "map_beg", "map_dir", "map_dom", "map_end", "map_int", "map_ip", "map_reg",
     "map_regm", "map_str", "map_sub", "mqtt_field_value", "mqtt_is_valid", "nbsrv", "port_only", "protobuf",
-    "secure_memcmp", "set-var", "sha1", "sha2", "srv_queue", "strcmp", "table_expire", "table_gpc",
-    "table_gpc_rate", "table_gpt", "table_http_err_cnt", "table_http_err_rate", "table_http_fail_cnt",
-    "table_http_fail_rate", "table_http_req_cnt", "table_http_req_rate", "table_idle", "table_server_id",
+    "secure_memcmp", "set-var", "sha1", "sha2", "srv_queue", "strcmp", "table_expire", "table_idle",
     "ungrpc", "unset-var", "url_enc", "utime", "wt6", "xxh3", "xxh32",
     "xxh64",
 ];

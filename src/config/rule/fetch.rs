@@ -1,9 +1,10 @@
 //! The table of sample fetches: name, arguments, type, from when on it is known, and what it is for.
 
+use super::counted;
 use super::place::Seen;
 use crate::config::model::{
-    BackendFact, Counter, Fetch, FrontendFact, HttpFact, PayloadFact, ProcessFact, ServerFact, SessionFact,
-    TlsFact,
+    BackendFact, Change, Counter, Fetch, FrontendFact, HttpFact, PayloadFact, ProcessFact, ServerFact,
+    SessionFact, TableFact, TlsFact,
 };
 
 /// One row.
@@ -45,6 +46,14 @@ pub enum Takes {
     SourceCounter(Counter),
     /// The same after the number of the slot, unless the name has it.
     SlotCounter(Option<u8>, Counter),
+    /// The same, changed.
+    SourceChange(Counter, Change),
+    SlotChange(Option<u8>, Counter, Change),
+    /// One of `gpc(N)` and its like, by its number, of the client's entry or of that of a slot.
+    SourceArray(Array),
+    SlotArray(Array),
+    /// A table, or the own one.
+    Table(TableFact),
     Literal,
     Environment,
     Hostname,
@@ -60,9 +69,21 @@ pub enum Takes {
     Unsupported,
 }
 
+/// What is done with one of several counters of a kind.
+#[derive(Debug, Clone, Copy)]
+pub enum Array {
+    Value(fn(u8) -> Counter),
+    Change(Change),
+}
+
 /// The row of that name.
 pub fn find(name: &str) -> Option<FetchRow> {
-    FETCHES.iter().find(|row| row.name == name).copied().or_else(|| counter(name)).or_else(|| other(name))
+    FETCHES
+        .iter()
+        .find(|row| row.name == name)
+        .copied()
+        .or_else(|| counted::find(name))
+        .or_else(|| other(name))
 }
 
 /// Every row that rolecall evaluates, but for the counters of stick tables.
@@ -70,17 +91,18 @@ pub fn all() -> impl Iterator<Item = &'static FetchRow> {
     FETCHES.iter()
 }
 
-/// What follows `src_`, `sc_` and `sc0_` to `sc2_`, and what it is.
-pub fn counters() -> impl Iterator<Item = (&'static str, &'static str)> {
-    COUNTERS.iter().map(|(name, _, help)| (*name, *help))
-}
-
 /// Every name, for suggestions.
 pub fn names() -> impl Iterator<Item = &'static str> {
     FETCHES.iter().map(|row| row.name)
 }
 
-const fn row(name: &'static str, takes: Takes, kind: Kind, seen: Seen, help: &'static str) -> FetchRow {
+pub(super) const fn row(
+    name: &'static str,
+    takes: Takes,
+    kind: Kind,
+    seen: Seen,
+    help: &'static str,
+) -> FetchRow {
     FetchRow { name, takes, kind, seen, method: None, help }
 }
 
@@ -222,6 +244,8 @@ static FETCHES: &[FetchRow] = &[
     of_frontend("fe_conn", FrontendFact::Connections, "connections of a frontend"),
     of_frontend("fe_sess_rate", FrontendFact::SessionRate, "new sessions of a frontend a second"),
     of_frontend("fe_req_rate", FrontendFact::RequestRate, "HTTP requests of a frontend a second"),
+    row("table_cnt", Takes::Table(TableFact::Used), Integer, Seen::Always, "entries of a table"),
+    row("table_avl", Takes::Table(TableFact::Available), Integer, Seen::Always, "entries a table has left"),
     row("srv_is_up", Takes::Server(ServerFact::IsUp), Bool, Seen::Always, "whether a server is up"),
     of_server("srv_conn", ServerFact::Connections, "connections of a server"),
     of_server("srv_conn_free", ServerFact::FreeConnections, "connections a server has left"),
@@ -292,12 +316,12 @@ static FETCHES: &[FetchRow] = &[
     row("req.payload", Takes::Bytes, Binary, Seen::Request, "some of the client's first bytes"),
     FetchRow {
         method: Some("bin"),
-        ..row("payload", Takes::Bytes, Binary, Seen::Request, "some of the client's first bytes")
+        ..row("payload", Takes::Bytes, Binary, Seen::Either, "some of the client's first bytes")
     },
     row("req.payload_lv", Takes::CountedBytes, Binary, Seen::Request, "bytes after a length field"),
     FetchRow {
         method: Some("bin"),
-        ..row("payload_lv", Takes::CountedBytes, Binary, Seen::Request, "bytes after a length field")
+        ..row("payload_lv", Takes::CountedBytes, Binary, Seen::Either, "bytes after a length field")
     },
     payload("req.ssl_sni", &TLS_NAME, Text, None, "the name a TLS client asks for"),
     payload("req_ssl_sni", &TLS_NAME, Text, None, "the name a TLS client asks for"),
@@ -306,7 +330,38 @@ static FETCHES: &[FetchRow] = &[
     payload("req_ssl_hello_type", &TLS_HELLO, Integer, None, "1 if a TLS client begins"),
     payload("req.ssl_ver", &TLS_VERSION, Integer, Some("version"), "the TLS version of a client"),
     payload("req_ssl_ver", &TLS_VERSION, Integer, Some("version"), "the TLS version of a client"),
-    payload("wait_end", &WAIT_END, Bool, None, "true once nothing more is waited for"),
+    FetchRow {
+        seen: Seen::Said,
+        ..payload("wait_end", &WAIT_END, Bool, None, "true once nothing more is waited for")
+    },
+    FetchRow {
+        seen: Seen::Response,
+        ..payload("res.len", &LENGTH, Integer, None, "bytes the server has sent")
+    },
+    row("res.payload", Takes::Bytes, Binary, Seen::Response, "some of the server's first bytes"),
+    row("res.payload_lv", Takes::CountedBytes, Binary, Seen::Response, "bytes after a length field"),
+    FetchRow {
+        seen: Seen::Response,
+        ..payload("res.ssl_hello_type", &TLS_HELLO, Integer, None, "2 if a TLS server begins")
+    },
+    FetchRow {
+        seen: Seen::Response,
+        ..payload("rep_ssl_hello_type", &TLS_HELLO, Integer, None, "2 if a TLS server begins")
+    },
+    row(
+        "srv_id",
+        Takes::Nothing(&Fetch::Session(SessionFact::ServerId)),
+        Integer,
+        Seen::Server,
+        "the server's number",
+    ),
+    row(
+        "srv_name",
+        Takes::Nothing(&Fetch::Session(SessionFact::ServerName)),
+        Text,
+        Seen::Server,
+        "the server's name",
+    ),
     http("method", Takes::Nothing(&Fetch::Http(HttpFact::Method)), Text, None, "an HTTP request's method"),
     http("path", PATH, Text, None, "an HTTP request's path"),
     http("path_beg", PATH, Text, Some("beg"), "how the path begins"),
@@ -350,42 +405,6 @@ static TLS_HELLO: Fetch = Fetch::Payload(PayloadFact::TlsHelloType);
 static TLS_VERSION: Fetch = Fetch::Payload(PayloadFact::TlsVersion);
 static WAIT_END: Fetch = Fetch::Payload(PayloadFact::Complete);
 
-/// What follows `src_`, `sc_` and `sc0_`.
-static COUNTERS: &[(&str, Counter, &str)] = &[
-    ("conn_cur", Counter::ConnectionsNow, "connections there are now"),
-    ("conn_cnt", Counter::Connections, "connections there were"),
-    ("conn_rate", Counter::ConnectionRate, "connections in a period"),
-    ("sess_cnt", Counter::Sessions, "sessions there were"),
-    ("sess_rate", Counter::SessionRate, "sessions in a period"),
-    ("kbytes_in", Counter::BytesIn, "kilobytes from the client"),
-    ("bytes_in_rate", Counter::BytesInRate, "bytes from the client in a period"),
-    ("kbytes_out", Counter::BytesOut, "kilobytes to the client"),
-    ("bytes_out_rate", Counter::BytesOutRate, "bytes to the client in a period"),
-    ("get_gpc0", Counter::General0, "a counter for rules"),
-    ("gpc0_rate", Counter::General0Rate, "its growth in a period"),
-    ("get_gpc1", Counter::General1, "a second counter for rules"),
-    ("gpc1_rate", Counter::General1Rate, "its growth in a period"),
-    ("get_gpt0", Counter::Tag0, "a tag that rules set"),
-    ("tracked", Counter::Tracked, "whether the session is tracked"),
-    ("trackers", Counter::Trackers, "sessions that track the entry"),
-];
-
-/// `src_conn_cur`, `sc_conn_cur`, `sc0_conn_cur` and so on.
-fn counter(name: &str) -> Option<FetchRow> {
-    let (whose, fact) = name.split_once('_')?;
-    let (fact, counter, help) = COUNTERS.iter().find(|(known, ..)| *known == fact).copied()?;
-    let takes = match whose {
-        "src" if !matches!(counter, Counter::Tracked | Counter::Trackers) => Takes::SourceCounter(counter),
-        "sc" => Takes::SlotCounter(None, counter),
-        "sc0" => Takes::SlotCounter(Some(0), counter),
-        "sc1" => Takes::SlotCounter(Some(1), counter),
-        "sc2" => Takes::SlotCounter(Some(2), counter),
-        _ => return None,
-    };
-    let kind = if counter == Counter::Tracked { Bool } else { Integer };
-    Some(row(fact, takes, kind, Seen::Always, help))
-}
-
 /// Known to HAProxy and not to rolecall.
 fn other(name: &str) -> Option<FetchRow> {
     let known = OTHERS.iter().find(|known| **known == name)?;
@@ -415,47 +434,32 @@ static OTHERS: &[&str] = &[
     "internal.htx_blk.data", "internal.htx_blk.hdrname", "internal.htx_blk.hdrval", "internal.htx_blk.size",
     "internal.htx_blk.start_line", "internal.htx_blk.type", "internal.strm.is_htx", "last_rule_file",
     "last_rule_line", "lat_ns_avg", "lat_ns_tot", "meth", "prio_class", "prio_offset", "rdp_cookie",
-    "rdp_cookie_cnt", "rep_ssl_hello_type", "req.body", "req.body_len", "req.body_param", "req.body_size",
-    "req.cook", "req.cook_cnt", "req.cook_val", "req.fhdr_cnt", "req.hdr_ip", "req.hdr_names",
-    "req.hdr_val", "req.hdrs", "req.hdrs_bin", "req.rdp_cookie", "req.rdp_cookie_cnt",
-    "req.ssl_ec_ext", "req.ssl_st_ext", "req_rdp_cookie",
-    "req_rdp_cookie_cnt", "res.body", "res.body_len", "res.body_size", "res.cache_hit", "res.cache_name",
-    "res.comp", "res.comp_algo", "res.cook", "res.cook_cnt", "res.cook_val", "res.fhdr", "res.fhdr_cnt",
-    "res.hdr", "res.hdr_cnt", "res.hdr_ip", "res.hdr_names", "res.hdr_val", "res.hdrs", "res.hdrs_bin",
-    "res.len", "res.payload", "res.payload_lv", "res.ssl_hello_type", "res.ver", "resp_ver", "sc0_clr_gpc0",
-    "sc0_clr_gpc1", "sc0_http_err_cnt", "sc0_http_err_rate", "sc0_http_fail_cnt", "sc0_http_fail_rate",
-    "sc0_http_req_cnt", "sc0_http_req_rate", "sc0_inc_gpc0", "sc0_inc_gpc1", "sc1_clr_gpc", "sc1_clr_gpc0",
-    "sc1_clr_gpc1", "sc1_http_err_cnt", "sc1_http_err_rate", "sc1_http_fail_cnt", "sc1_http_fail_rate",
-    "sc1_http_req_cnt", "sc1_http_req_rate", "sc1_inc_gpc0", "sc1_inc_gpc1", "sc2_clr_gpc0", "sc2_clr_gpc1",
-    "sc2_http_err_cnt", "sc2_http_err_rate", "sc2_http_fail_cnt", "sc2_http_fail_rate", "sc2_http_req_cnt",
-    "sc2_http_req_rate", "sc2_inc_gpc0", "sc2_inc_gpc1", "sc_clr_gpc", "sc_clr_gpc0", "sc_clr_gpc1",
-    "sc_get_gpc", "sc_get_gpt", "sc_gpc_rate", "sc_http_err_cnt", "sc_http_err_rate", "sc_http_fail_cnt",
-    "sc_http_fail_rate", "sc_http_req_cnt", "sc_http_req_rate", "sc_inc_gpc", "sc_inc_gpc0", "sc_inc_gpc1",
-    "scook", "scook_beg", "scook_cnt", "scook_dir", "scook_dom", "scook_end", "scook_len", "scook_reg",
-    "scook_sub", "scook_val", "shdr", "shdr_beg", "shdr_cnt", "shdr_dir", "shdr_dom", "shdr_end", "shdr_ip",
-    "shdr_len", "shdr_reg", "shdr_sub", "shdr_val", "src_clr_gpc", "src_clr_gpc0", "src_clr_gpc1",
-    "src_get_gpc", "src_get_gpt", "src_gpc_rate", "src_http_err_cnt", "src_http_err_rate",
-    "src_http_fail_cnt", "src_http_fail_rate", "src_http_req_cnt", "src_http_req_rate", "src_inc_gpc",
-    "src_inc_gpc0", "src_inc_gpc1", "src_updt_conn_cnt", "ssl_bc",
-    "ssl_bc_alg_keysize", "ssl_bc_alpn", "ssl_bc_cipher", "ssl_bc_client_random", "ssl_bc_err",
-    "ssl_bc_err_str", "ssl_bc_is_resumed", "ssl_bc_npn", "ssl_bc_protocol", "ssl_bc_server_random",
-    "ssl_bc_session_id", "ssl_bc_session_key", "ssl_bc_unique_id", "ssl_bc_use_keysize", "ssl_c_ca_err",
-    "ssl_c_ca_err_depth", "ssl_c_chain_der", "ssl_c_der", "ssl_c_err", "ssl_c_i_dn", "ssl_c_key_alg",
-    "ssl_c_notafter", "ssl_c_notbefore", "ssl_c_s_dn", "ssl_c_serial", "ssl_c_sha1", "ssl_c_sig_alg",
-    "ssl_c_verify", "ssl_c_version", "ssl_f_der", "ssl_f_i_dn", "ssl_f_key_alg",
-    "ssl_f_notafter", "ssl_f_notbefore", "ssl_f_s_dn", "ssl_f_serial", "ssl_f_sha1", "ssl_f_sig_alg",
-    "ssl_f_version", "ssl_fc_alg_keysize", "ssl_fc_cipherlist_bin",
-    "ssl_fc_cipherlist_hex", "ssl_fc_cipherlist_str", "ssl_fc_cipherlist_xxh",
+    "rdp_cookie_cnt", "req.body", "req.body_len", "req.body_param", "req.body_size", "req.cook",
+    "req.cook_cnt", "req.cook_val", "req.fhdr_cnt", "req.hdr_ip", "req.hdr_names", "req.hdr_val",
+    "req.hdrs", "req.hdrs_bin", "req.rdp_cookie", "req.rdp_cookie_cnt", "req.ssl_ec_ext",
+    "req.ssl_st_ext", "req_rdp_cookie", "req_rdp_cookie_cnt", "res.body", "res.body_len", "res.body_size",
+    "res.cache_hit", "res.cache_name", "res.comp", "res.comp_algo", "res.cook", "res.cook_cnt",
+    "res.cook_val", "res.fhdr", "res.fhdr_cnt", "res.hdr", "res.hdr_cnt", "res.hdr_ip", "res.hdr_names",
+    "res.hdr_val", "res.hdrs", "res.hdrs_bin", "res.ver", "resp_ver", "sc1_clr_gpc", "scook", "scook_beg",
+    "scook_cnt", "scook_dir", "scook_dom", "scook_end", "scook_len", "scook_reg", "scook_sub", "scook_val",
+    "shdr", "shdr_beg", "shdr_cnt", "shdr_dir", "shdr_dom", "shdr_end", "shdr_ip", "shdr_len", "shdr_reg",
+    "shdr_sub", "shdr_val", "ssl_bc", "ssl_bc_alg_keysize", "ssl_bc_alpn", "ssl_bc_cipher",
+    "ssl_bc_client_random", "ssl_bc_err", "ssl_bc_err_str", "ssl_bc_is_resumed", "ssl_bc_npn",
+    "ssl_bc_protocol", "ssl_bc_server_random", "ssl_bc_session_id", "ssl_bc_session_key",
+    "ssl_bc_unique_id", "ssl_bc_use_keysize", "ssl_c_ca_err", "ssl_c_ca_err_depth", "ssl_c_chain_der",
+    "ssl_c_der", "ssl_c_err", "ssl_c_i_dn", "ssl_c_key_alg", "ssl_c_notafter", "ssl_c_notbefore",
+    "ssl_c_s_dn", "ssl_c_serial", "ssl_c_sha1", "ssl_c_sig_alg", "ssl_c_verify", "ssl_c_version",
+    "ssl_f_der", "ssl_f_i_dn", "ssl_f_key_alg", "ssl_f_notafter", "ssl_f_notbefore", "ssl_f_s_dn",
+    "ssl_f_serial", "ssl_f_sha1", "ssl_f_sig_alg", "ssl_f_version", "ssl_fc_alg_keysize",
+    "ssl_fc_cipherlist_bin", "ssl_fc_cipherlist_hex", "ssl_fc_cipherlist_str", "ssl_fc_cipherlist_xxh",
     "ssl_fc_client_early_traffic_secret", "ssl_fc_client_handshake_traffic_secret", "ssl_fc_client_random",
     "ssl_fc_client_traffic_secret_0", "ssl_fc_early_exporter_secret", "ssl_fc_ecformats_bin",
     "ssl_fc_eclist_bin", "ssl_fc_err", "ssl_fc_err_str", "ssl_fc_exporter_secret", "ssl_fc_extlist_bin",
-    "ssl_fc_has_early", "ssl_fc_npn",
-    "ssl_fc_protocol_hello_id", "ssl_fc_server_handshake_traffic_secret",
+    "ssl_fc_has_early", "ssl_fc_npn", "ssl_fc_protocol_hello_id", "ssl_fc_server_handshake_traffic_secret",
     "ssl_fc_server_random", "ssl_fc_server_traffic_secret_0", "ssl_fc_session_id", "ssl_fc_session_key",
-    "ssl_fc_unique_id", "ssl_fc_use_keysize",
-    "ssl_s_chain_der", "ssl_s_der", "ssl_s_i_dn", "ssl_s_key_alg", "ssl_s_notafter", "ssl_s_notbefore",
-    "ssl_s_s_dn", "ssl_s_serial", "ssl_s_sha1", "ssl_s_sig_alg", "ssl_s_version", "status", "table_avl",
-    "table_cnt", "thread", "unique-id", "url32", "url32+src", "url_dir", "url_dom", "url_ip", "url_len",
-    "url_param", "url_port", "urlp", "urlp_beg", "urlp_dir", "urlp_dom", "urlp_end", "urlp_len", "urlp_reg",
-    "urlp_sub", "urlp_val", "uuid",
+    "ssl_fc_unique_id", "ssl_fc_use_keysize", "ssl_s_chain_der", "ssl_s_der", "ssl_s_i_dn", "ssl_s_key_alg",
+    "ssl_s_notafter", "ssl_s_notbefore", "ssl_s_s_dn", "ssl_s_serial", "ssl_s_sha1", "ssl_s_sig_alg",
+    "ssl_s_version", "status", "thread", "unique-id", "url32", "url32+src", "url_dir", "url_dom", "url_ip",
+    "url_len", "url_param", "url_port", "urlp", "urlp_beg", "urlp_dir", "urlp_dom", "urlp_end", "urlp_len",
+    "urlp_reg", "urlp_sub", "urlp_val", "uuid",
 ];

@@ -2,12 +2,16 @@
 //! and where each fetch has something to say. Static tables; parser, messages and documents derive from them.
 //!
 //! * [`place`]: the rules in which conditions stand, and what is known there.
+//! * [`counted`]: `sc0_conn_cur`, `src_get_gpc0` and their like.
 //! * [`fetch`]: `src`, `nbsrv(b)` and all others.
 //! * [`convert`]: what may follow a fetch after a comma.
 //! * [`variable`]: `%ci` and all others of log formats.
 //! * [`matching`]: patterns, read once for each way to match.
+//! * [`data`]: what entries of stick tables may hold.
 
 pub mod convert;
+pub mod counted;
+pub mod data;
 pub mod fetch;
 pub mod matching;
 pub mod place;

@@ -28,6 +28,10 @@ pub enum Seen {
     Always,
     /// From the first byte of the client to the choice of a server.
     Request,
+    /// As the last, and as a key of `stick store-response`.
+    Either,
+    /// Wherever bytes of a side may be waited for.
+    Said,
     /// Once a backend is chosen.
     Backend,
     /// Once a server is chosen.
@@ -45,6 +49,8 @@ impl Seen {
             Seen::Request => {
                 !matches!(place, Place::Connection | Place::Session | Response | StickStore | Log)
             }
+            Seen::Either => Seen::Request.is_known_at(place) || place == StickStore,
+            Seen::Said => Seen::Request.is_known_at(place) || matches!(place, Response | StickStore),
             Seen::Backend => {
                 matches!(place, BackendContent | BackendHttp | UseServer | Response | StickStore | Log)
             }

@@ -24,6 +24,7 @@ mod page;
 mod process;
 mod servers;
 pub mod socket;
+mod tables;
 mod tls;
 
 use std::future::Future;
@@ -196,8 +197,7 @@ impl Desk {
                 let details = if level >= Level::Operator { Details::Legends } else { Details::Plain };
                 show::stat::answer(snapshot, &stat, details, now)
             }
-            Request::ShowTable(None) => Reply::done(),
-            Request::ShowTable(Some(_)) => Reply::say("No such table\n"),
+            Request::Table(verb, words) => tables::answer(&snapshot, verb, &words, level),
             Request::ShowThreads => Reply::Text(show::threads(&snapshot)),
             Request::ShowVersion => Reply::Text(format!("{}\n", known.version)),
             // The master's, or done above.

@@ -69,8 +69,8 @@ pub trait Engine {
     /// Takes in a connection to a server that stands already; nothing is reported of that.
     fn attach(&mut self, slot: Slot, server: OwnedFd) -> io::Result<()>;
 
-    /// Executes an operation that concerns sockets: all but `Connect`, `ReportQuiet`, `Peek`, `Take`, `Serve`,
-    /// `Log`, `End`.
+    /// Executes an operation that concerns sockets: all but `Connect`, `ReportQuiet`, `Peek`, `Overhear`, `Hush`,
+    /// `Take`, `Serve`, `Log`, `End`.
     fn perform(&mut self, slot: Slot, op: &Op);
 
     /// Bytes on their way to that side: those that wait here, and those its kernel has not acknowledged.
@@ -79,11 +79,19 @@ pub trait Engine {
     /// Whether bytes of the server's wait in the kernel for us to read them.
     fn is_behind(&self, slot: Slot) -> bool;
 
-    /// The client's socket, to look at what it has said before [`Op::Relay`] without taking it.
-    fn client(&self, slot: Slot) -> Option<BorrowedFd<'_>>;
+    /// A side's socket, to look at what it has said without taking it: the client's before [`Op::Relay`], and that of
+    /// a server that is paused.
+    fn socket(&self, slot: Slot, side: Side) -> Option<BorrowedFd<'_>>;
 
-    /// The socket to the server.
-    fn server(&self, slot: Slot) -> Option<BorrowedFd<'_>>;
+    /// The client's.
+    fn client(&self, slot: Slot) -> Option<BorrowedFd<'_>> {
+        self.socket(slot, Side::Client)
+    }
+
+    /// The server's.
+    fn server(&self, slot: Slot) -> Option<BorrowedFd<'_>> {
+        self.socket(slot, Side::Server)
+    }
 
     /// Gives the client's socket out and forgets the slot.
     fn surrender(&mut self, slot: Slot) -> Option<OwnedFd>;

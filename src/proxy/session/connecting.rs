@@ -152,8 +152,9 @@ impl Session {
         self.last = context.now;
         self.stage = Stage::Relaying;
         self.set_limits(context);
-        self.remember_server(context);
-        self.forget_said();
+        if !self.begin_hearing(context, ops) {
+            return;
+        }
         self.ask_for_splicing(context, ops);
         ops.push(Op::Relay);
         self.log_at_connect(context, ops);

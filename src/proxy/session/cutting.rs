@@ -33,13 +33,13 @@ impl Session {
                     self.assign_anew(context, ops);
                 }
             }
-            Stage::Relaying if reason.delivers_replies() => self.drain(context, ops),
+            Stage::Relaying if reason.delivers_replies() && !self.is_hearing() => self.drain(context, ops),
             Stage::Draining { .. } if reason.delivers_replies() => {}
             Stage::Relaying | Stage::Draining { .. } => self.end(code(reason), context, ops),
         }
     }
 
-    fn drain(&mut self, context: &Context<'_>, ops: &mut Vec<Op>) {
+    pub(super) fn drain(&mut self, context: &Context<'_>, ops: &mut Vec<Op>) {
         if !self.eof[0] {
             ops.push(Op::Discard(Side::Client));
         }
@@ -72,7 +72,13 @@ impl Session {
     }
 
     pub(super) fn cut_ended(&mut self, context: &Context<'_>, ops: &mut Vec<Op>) {
-        self.end(code(CutReason::Succeeded), context, ops);
+        self.end(self.cut_code(), context, ops);
+    }
+
+    /// The code of a session whose replies went out before it ends.
+    pub(super) fn cut_code(&self) -> Termination {
+        let closed = self.ruling.as_ref().is_some_and(|ruling| ruling.closes);
+        if closed { Termination::NORMAL } else { code(CutReason::Succeeded) }
     }
 }
 

@@ -175,7 +175,7 @@ impl Session {
         }
     }
 
-    fn traffics(&self) -> impl Iterator<Item = &Traffic> {
+    pub(super) fn traffics(&self) -> impl Iterator<Item = &Traffic> {
         let frontend = Some(&self.admission.frontend().traffic);
         let backend = self.backend.as_ref().map(|membership| &membership.live.traffic);
         let server = self.server.as_ref().map(|server| &server.traffic);

@@ -20,6 +20,7 @@
 //! | relaying | `Eof` of one side | `Shutdown` of the other | relaying; over when both have come |
 //! | relaying | `Failed(Client)` | `Close(Server, Reset)`, `End` | over: `CD` |
 //! | relaying | `Failed(Server)` | `DropServer`, `Discard(Client)`, `ReportQuiet` | resetting |
+//! | relaying | `Timer`, rules wait for the server | `Overhear` | relaying; `Resume(Server)`, or over: [`hearing`] |
 //! | relaying | `Freeze`, `Thaw` | `Pause(Client)`, `Resume(Client)` | relaying; frozen in between: [`freezing`] |
 //! | resetting | `Quiet`, `Timer` | `Close(Client, Reset)`, `End` | over: `SD` |
 //! | relaying | `Cut`, replies to be delivered | `Discard(Client)`, `ReportQuiet` | draining |
@@ -45,6 +46,7 @@ mod freezing;
 #[cfg(test)]
 mod freezing_tests;
 mod greeting;
+mod hearing;
 mod membership;
 #[cfg(test)]
 pub(crate) mod model;

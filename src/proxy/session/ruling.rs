@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use super::super::assign::{Choice, Pool};
 use super::super::contract::{Close, Op, Side};
+use super::hearing::Hearing;
 use super::{Context, GONE, Session, SessionOrigin, Stage};
 use crate::balance;
 use crate::config::model::{
-    Action, BackendId, Balance, Counter, Frontend, FrontendId, HashFunction, Rule, Rules, Stick, Value,
-    VariableId,
+    Action, BackendId, Balance, Counter, Frontend, FrontendId, HashFunction, Rule, Rules, Server, Stick,
+    TableId, Value, VariableId,
 };
 use crate::proxy_protocol::{Announced, HeaderError};
 use crate::rules::stick::Table;
@@ -37,7 +38,13 @@ pub(super) struct Ruling {
     /// Nothing more is waited for.
     complete: bool,
     /// The content rule that is next.
-    next: usize,
+    pub(super) next: usize,
+    /// Rules wait for what the server says.
+    pub(super) hearing: Option<Hearing>,
+    /// Under which keys the server is to be remembered, once rules have let its response pass.
+    pub(super) keys: Vec<(TableId, Vec<u8>)>,
+    /// A rule has closed it.
+    pub(super) closes: bool,
     /// A header that was taken off before.
     pub(super) announced: Option<Announced>,
     /// `expect-proxy`
@@ -48,9 +55,13 @@ pub(super) struct Ruling {
 
 /// What a list of rules comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Verdict {
+pub(super) enum Verdict {
     Accepted,
     Rejected,
+    /// As the last, and the client does not hear of it.
+    Dropped,
+    /// Of a response: no more of it, without a complaint.
+    Closed,
     /// More bytes may decide it.
     Early,
 }
@@ -88,18 +99,25 @@ impl Ruling {
             Action::Count { slot, counter } => {
                 if let Some(Some(entry)) = self.tracked.get(usize::from(*slot)) {
                     entry.add(*counter, 1, context.now);
-                    entry.add(rate_of(*counter), 1, context.now);
+                    counter.rate().into_iter().for_each(|rate| entry.add(rate, 1, context.now));
                 }
             }
-            Action::SetTag { slot, .. } => {
+            Action::SetTag { slot, tag, .. } => {
                 let tracked = self.tracked.get(usize::from(*slot));
-                if let (Some(Some(entry)), Some(Value::Integer(tag))) = (tracked, value) {
-                    entry.set(Counter::Tag0, u64::try_from(tag).unwrap_or(0));
+                if let (Some(Some(entry)), Some(Value::Integer(value))) = (tracked, value) {
+                    entry.set(Counter::Tag(*tag), value, context.now);
                 }
             }
             Action::ExpectProxy => self.expects_header = true,
-            Action::Accept | Action::Reject => {}
+            Action::Accept | Action::Reject | Action::Close | Action::SilentDrop => {}
         }
+    }
+
+    /// What the server has said so far takes the place of what the client said.
+    pub(super) fn hear(&mut self, bytes: &[u8], complete: bool) {
+        self.said.clear();
+        self.said.extend_from_slice(bytes);
+        (self.complete, self.waits) = (complete, true);
     }
 
     /// Bytes from the client and from the server.
@@ -125,16 +143,21 @@ impl Ruling {
     }
 }
 
-fn rate_of(counter: Counter) -> Counter {
-    if counter == Counter::General1 { Counter::General1Rate } else { Counter::General0Rate }
+/// Whoever is dropped without a word is reset, and does not hear of that.
+pub(super) fn hush_if_dropped(verdict: Verdict, ops: &mut Vec<Op>) {
+    if verdict == Verdict::Dropped {
+        ops.extend([Op::Hush, Op::Close(Side::Client, Close::Reset)]);
+    }
 }
 
 impl Session {
     /// Whether the rules of its frontend let the session in; if not, it is over, or owes a PROXY header.
     pub(super) fn let_in(&mut self, frontend: &Frontend, context: &Context<'_>, ops: &mut Vec<Op>) -> bool {
         let rules = &frontend.rules;
-        if self.judge(&rules.connection, context) == Verdict::Rejected {
+        let verdict = self.judge(&rules.connection, context);
+        if matches!(verdict, Verdict::Rejected | Verdict::Dropped) {
             self.admission.frontend().denied_connections.add(1);
+            hush_if_dropped(verdict, ops);
             ops.push(Op::Close(Side::Client, Close::Reset));
             self.turn_away(ops);
             return false;
@@ -156,8 +179,10 @@ impl Session {
         ops: &mut Vec<Op>,
     ) -> bool {
         let rules = &frontend.rules;
-        if self.judge(&rules.session, context) == Verdict::Rejected {
+        let verdict = self.judge(&rules.session, context);
+        if matches!(verdict, Verdict::Rejected | Verdict::Dropped) {
             self.admission.frontend().denied_sessions.add(1);
+            hush_if_dropped(verdict, ops);
             self.turn_away(ops);
             return false;
         }
@@ -222,10 +247,11 @@ impl Session {
 
     fn judge_content(&mut self, rules: &Rules, context: &Context<'_>, ops: &mut Vec<Op>) -> bool {
         match self.judge(&rules.content, context) {
-            Verdict::Accepted => return true,
+            Verdict::Accepted | Verdict::Closed => return true,
             Verdict::Early => {}
-            Verdict::Rejected => {
+            verdict @ (Verdict::Rejected | Verdict::Dropped) => {
                 self.admission.frontend().traffic.denied.add(1);
+                hush_if_dropped(verdict, ops);
                 self.end(REFUSED, context, ops);
             }
         }
@@ -277,30 +303,57 @@ impl Session {
         let sticks = pool.backend().rules.stick.iter().filter(|stick| stick.matches);
         sticks.into_iter().find_map(|stick| {
             let (table, key) = self.stick_key(stick, context)?;
-            let name = lock(table).server(&key, context.now)?;
-            let at = servers.iter().position(|server| server.name == name)?;
+            let known = lock(table).server(&key, context.now)?;
+            let by_name = |server: &Server| known.name.as_ref() == Some(&server.name);
+            let by_id = |server: &Server| i64::from(server.id) == i64::from(known.id);
+            let at = servers.iter().position(by_name).or_else(|| servers.iter().position(by_id))?;
             pool.choose_named(at)
         })
     }
 
     /// Remembers the server that it has connected to.
     pub(super) fn remember_server(&self, context: &Context<'_>) {
-        let (true, Some(pool), Some(server)) = (self.ruling.is_some(), self.pool(context), &self.server)
+        let (true, Some(pool)) = (self.ruling.is_some(), self.pool(context)) else { return };
+        for (table, key) in self.keys_to_store(&pool.backend().rules.stick, context) {
+            self.remember_under(table, &key, context);
+        }
+    }
+
+    /// Under which keys these rules remember the server.
+    pub(super) fn keys_to_store(&self, sticks: &[Stick], context: &Context<'_>) -> Vec<(TableId, Vec<u8>)> {
+        let stores = sticks.iter().filter(|stick| stick.stores);
+        stores.filter_map(|stick| Some((stick.table, self.stick_key(stick, context)?.1))).collect()
+    }
+
+    /// Remembers the server under the keys that were kept for it, and under those of its response.
+    pub(super) fn store_keys(&mut self, context: &Context<'_>) {
+        let (Some(pool), Some(ruling)) = (self.pool(context), &mut self.ruling) else { return };
+        let mut keys = std::mem::take(&mut ruling.keys);
+        keys.extend(self.keys_to_store(&pool.backend().rules.stick_response, context));
+        keys.iter().for_each(|(table, key)| self.remember_under(*table, key, context));
+    }
+
+    fn remember_under(&self, TableId(at): TableId, key: &[u8], context: &Context<'_>) {
+        let (Some(pool), Some(place)) = (self.pool(context), self.server_at(context)) else { return };
+        let (Some(table), Some(server)) =
+            (context.snapshot.tables.get(at), pool.backend().servers.get(place))
         else {
             return;
         };
-        for stick in pool.backend().rules.stick.iter().filter(|stick| stick.stores) {
-            if let Some((table, key)) = self.stick_key(stick, context) {
-                // Without room nothing is remembered, as in HAProxy.
-                let _ = lock(table).remember(&key, &server.name, context.now);
-            }
-        }
+        // Without room nothing is remembered, as in HAProxy.
+        let _ = lock(table).remember(key, (&server.name, server.id as i32), context.now);
+    }
+
+    /// Position of its server in the backend, once one is chosen.
+    fn server_at(&self, context: &Context<'_>) -> Option<usize> {
+        let live = self.server.as_ref()?;
+        self.pool(context)?.view().position(live.key)
     }
 
     /// Its first bytes have decided what they can.
     pub(super) fn forget_said(&mut self) {
         if let Some(ruling) = &mut self.ruling {
-            ruling.said = Vec::new();
+            (ruling.said, ruling.waits) = (Vec::new(), false);
         }
     }
 
@@ -365,7 +418,7 @@ impl Session {
     }
 
     /// Goes through a list until a rule decides, or has to wait; then it goes on from there.
-    fn judge(&mut self, list: &[Rule], context: &Context<'_>) -> Verdict {
+    pub(super) fn judge(&mut self, list: &[Rule], context: &Context<'_>) -> Verdict {
         let begin = self.ruling.as_ref().map_or(0, |ruling| ruling.next);
         for (at, rule) in list.iter().enumerate().skip(begin) {
             let situation = self.situation(context);
@@ -380,6 +433,8 @@ impl Session {
             match &rule.action {
                 Action::Accept => return Verdict::Accepted,
                 Action::Reject => return Verdict::Rejected,
+                Action::Close => return Verdict::Closed,
+                Action::SilentDrop => return Verdict::Dropped,
                 action => {
                     let value = action.sample().and_then(|sample| rules::sample(sample, &situation));
                     self.ruling.get_or_insert_default().perform(action, value, context);

@@ -16,7 +16,6 @@ use crate::time::Tick;
 
 const CLIENT_TIMEOUT: Termination = Termination::new(Cause::ClientTimeout, Phase::Data);
 const SERVER_TIMEOUT: Termination = Termination::new(Cause::ServerTimeout, Phase::Data);
-const MARKED_DOWN: Termination = Termination::new(Cause::MarkedDown, Phase::Done);
 
 impl Session {
     /// When [`crate::proxy::contract::Event::Timer`] is due next; `None`: never.
@@ -29,8 +28,11 @@ impl Session {
             | Stage::Pausing { until }
             | Stage::Lingering { until: Some(until) } => until,
             Stage::Lingering { until: None } | Stage::Resetting => self.patience(Side::Client),
-            Stage::Relaying if self.frozen => NEVER,
-            Stage::Relaying => self.idle_until(Side::Client).min(self.idle_until(Side::Server)),
+            Stage::Relaying if self.frozen => self.hearing_due(),
+            Stage::Relaying => {
+                let idle = self.idle_until(Side::Client).min(self.idle_until(Side::Server));
+                idle.min(self.hearing_due())
+            }
             Stage::Draining { .. } if self.blocked[0] => self.patience(Side::Client),
             Stage::Draining { until, .. } => until,
         };
@@ -48,14 +50,15 @@ impl Session {
             Stage::Waiting { .. } => self.waited_enough(context, ops),
             Stage::Connecting { .. } => self.connect_timed_out(context, ops),
             Stage::Pausing { .. } => self.pause_over(context, ops),
+            Stage::Relaying if self.hearing_due() <= context.now => ops.push(Op::Overhear),
             Stage::Relaying => {
                 let (client, server) = (self.idle_until(Side::Client), self.idle_until(Side::Server));
                 let code = if client <= server { CLIENT_TIMEOUT } else { SERVER_TIMEOUT };
                 self.end(code, context, ops);
             }
-            Stage::Draining { .. } if self.blocked[0] => self.end(MARKED_DOWN, context, ops),
+            Stage::Draining { .. } if self.blocked[0] => self.end(self.cut_code(), context, ops),
             Stage::Draining { .. } => self.drained(context, ops),
-            Stage::Lingering { .. } => self.end(MARKED_DOWN, context, ops),
+            Stage::Lingering { .. } => self.end(self.cut_code(), context, ops),
             Stage::Resetting => self.reset_client(context, ops),
         }
     }

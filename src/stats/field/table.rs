@@ -49,7 +49,10 @@ pub static FIELDS: &[Field] = &[
         .backend(|b| U64(b.view.live.traffic.bytes_out.sum()))
         .server(|s| U64(s.live.traffic.bytes_out.sum())),
     column("dreq", "MCP").frontend(|f| U64(f.live.traffic.denied.sum())).backend(|_| U64(0)),
-    column("dresp", "MCP").frontend(|_| U64(0)).backend(|_| U64(0)).server(|_| U64(0)),
+    column("dresp", "MCP")
+        .frontend(|f| U64(f.live.traffic.denied_responses.sum()))
+        .backend(|b| U64(b.view.live.traffic.denied_responses.sum()))
+        .server(|s| U64(s.live.traffic.denied_responses.sum())),
     column("ereq", "MCP").frontend(|_| U64(0)),
     column("econ", "MCP")
         .backend(|b| U64(b.view.live.traffic.connect_errors.sum()))

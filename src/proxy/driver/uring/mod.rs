@@ -383,14 +383,9 @@ impl Engine for Completions {
         link.and_then(|link| link.server.socket.as_ref()).is_some_and(socket::has_bytes)
     }
 
-    fn client(&self, slot: Slot) -> Option<BorrowedFd<'_>> {
+    fn socket(&self, slot: Slot, side: Side) -> Option<BorrowedFd<'_>> {
         let link = self.links.get(slot as usize)?.as_ref()?;
-        link.client.socket.as_ref().map(AsFd::as_fd)
-    }
-
-    fn server(&self, slot: Slot) -> Option<BorrowedFd<'_>> {
-        let link = self.links.get(slot as usize)?.as_ref()?;
-        link.server.socket.as_ref().map(AsFd::as_fd)
+        link.end(side).socket.as_ref().map(AsFd::as_fd)
     }
 
     fn surrender(&mut self, slot: Slot) -> Option<OwnedFd> {
