@@ -5,8 +5,10 @@
 //! * [`fetch`]: `src`, `nbsrv(b)` and all others.
 //! * [`convert`]: what may follow a fetch after a comma.
 //! * [`matching`]: patterns, read once for each way to match.
+//! * [`pcre`]: expressions as HAProxy's library reads them.
 
 pub mod convert;
 pub mod fetch;
 pub mod matching;
+pub mod pcre;
 pub mod place;
