@@ -302,6 +302,9 @@ impl Verdict<'_> {
             Transition::Up => ServerChange::Up { reason, left },
             Transition::Stopping => ServerChange::Stopping { reason, left },
         });
+        if self.live.admin() & admin::DRAIN != 0 {
+            self.emit(ServerChange::RemainsDraining);
+        }
         self.turn_backend(before, after);
         self.cut(transition);
     }

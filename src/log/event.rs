@@ -56,6 +56,7 @@ pub fn server(event: &ServerEvent) -> Sentence {
         | ServerChange::Maintenance { .. }
         | ServerChange::Returned { .. }
         | ServerChange::Draining { .. }
+        | ServerChange::RemainsDraining
         | ServerChange::Undrained { .. }
         | ServerChange::Moved { .. }) => operated(name, by_operator),
         ServerChange::Followed { to: Followed::Down, via, left } => {
@@ -188,16 +189,21 @@ fn operated(name: Name<'_>, what: &ServerChange) -> (Level, String) {
         ServerChange::Forced { left, .. } => {
             (Level::Notice, format!("{name} is UP, changed from CLI. {}", more(*left)))
         }
-        ServerChange::Maintenance { left } => {
+        ServerChange::Maintenance { was_down: true, .. } => {
+            (Level::Notice, format!("{name} was DOWN and now enters maintenance."))
+        }
+        ServerChange::Maintenance { left, .. } => {
             (Level::Alert, format!("{name} is going DOWN for maintenance. {}", fewer(*left)))
         }
         ServerChange::Returned { up, draining } => {
             let ready = if *draining { "DRAIN" } else { "READY" };
             (Level::Notice, format!("{name} is {}/{ready} (leaving forced maintenance).", word(*up)))
         }
-        ServerChange::Draining { left } => {
-            (Level::Notice, format!("{name} enters drain state. {}", more(*left)))
+        ServerChange::Draining { is_down, left } => {
+            let left = if *is_down { fewer(*left) } else { more(*left) };
+            (Level::Notice, format!("{name} enters drain state. {left}"))
         }
+        ServerChange::RemainsDraining => (Level::Notice, format!("{name} remains in forced drain mode.")),
         ServerChange::Undrained { up } => {
             (Level::Notice, format!("{name} is {} (leaving forced drain).", word(*up)))
         }

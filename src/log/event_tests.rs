@@ -184,10 +184,13 @@ fn the_dump_is_haproxys() {
 fn what_the_operator_did_is_told_in_haproxys_words() {
     let left = Left { active: 1, backup: 1, ..Left::default() };
     let texts = [
-        ServerChange::Maintenance { left },
+        ServerChange::Maintenance { was_down: false, left },
+        ServerChange::Maintenance { was_down: true, left },
         ServerChange::Returned { up: true, draining: false },
         ServerChange::Returned { up: true, draining: true },
-        ServerChange::Draining { left },
+        ServerChange::Draining { is_down: false, left },
+        ServerChange::Draining { is_down: true, left },
+        ServerChange::RemainsDraining,
         ServerChange::Undrained { up: true },
         ServerChange::Forced { operation: Operation::Stopped, left },
         ServerChange::Forced { operation: Operation::Stopping, left },
@@ -198,9 +201,12 @@ fn what_the_operator_did_is_told_in_haproxys_words() {
         texts.into_iter().map(|what| format!("{:?} {}", said(what.clone()).0, said(what).1)).collect();
     insta::assert_snapshot!(texts.join("\n"), @r"
     Alert Server be/r2 is going DOWN for maintenance. 1 active and 1 backup servers left. 0 sessions active, 0 requeued, 0 remaining in queue.
+    Notice Server be/r2 was DOWN and now enters maintenance.
     Notice Server be/r2 is UP/READY (leaving forced maintenance).
     Notice Server be/r2 is UP/DRAIN (leaving forced maintenance).
     Notice Server be/r2 enters drain state. 1 active and 1 backup servers online. 0 sessions requeued, 0 total in queue.
+    Notice Server be/r2 enters drain state. 1 active and 1 backup servers left. 0 sessions active, 0 requeued, 0 remaining in queue.
+    Notice Server be/r2 remains in forced drain mode.
     Notice Server be/r2 is UP (leaving forced drain).
     Alert Server be/r2 is DOWN, changed from CLI. 1 active and 1 backup servers left. 0 sessions active, 0 requeued, 0 remaining in queue.
     Notice Server be/r2 is stopping, changed from CLI. 1 active and 1 backup servers online. 0 sessions requeued, 0 total in queue.

@@ -70,6 +70,8 @@ pub enum ServerChange {
     },
     /// The operator put it into maintenance.
     Maintenance {
+        /// It was down already.
+        was_down: bool,
         left: Left,
     },
     /// The operator let it out of maintenance.
@@ -79,8 +81,12 @@ pub enum ServerChange {
     },
     /// The operator lets it have no new sessions.
     Draining {
+        /// It is down anyway.
+        is_down: bool,
         left: Left,
     },
+    /// Said after each change of its health while the operator lets it have no new sessions.
+    RemainsDraining,
     /// The operator lets it have new sessions again.
     Undrained {
         up: bool,

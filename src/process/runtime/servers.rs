@@ -137,10 +137,12 @@ impl<'a> Subject<'a> {
             (true, false) => self.leave_maintenance(control, is),
             _ => {
                 self.live.set_admin(is);
-                let is_up = !matches!(self.live.operation(), Operation::Stopped);
+                let is_down = self.live.operation() == Operation::Stopped;
                 match (has(was, admin::DRAIN), has(is, admin::DRAIN)) {
-                    (false, true) => self.tell(control, ServerChange::Draining { left: self.left() }),
-                    (true, false) => self.tell(control, ServerChange::Undrained { up: is_up }),
+                    (false, true) => {
+                        self.tell(control, ServerChange::Draining { is_down, left: self.left() })
+                    }
+                    (true, false) => self.tell(control, ServerChange::Undrained { up: !is_down }),
                     _ => {}
                 }
             }
@@ -149,6 +151,7 @@ impl<'a> Subject<'a> {
     }
 
     fn enter_maintenance(self, control: &Control, bits: u8) {
+        let was_down = self.live.operation() == Operation::Stopped;
         self.live.set_admin(bits);
         self.live.set_operation(Operation::Stopped);
         self.live.update_health(|health| {
@@ -156,7 +159,7 @@ impl<'a> Subject<'a> {
             health.in_progress = false;
             health.last_change = Tick::now();
         });
-        self.tell(control, ServerChange::Maintenance { left: self.left() });
+        self.tell(control, ServerChange::Maintenance { was_down, left: self.left() });
         if self.config.on_marked_down_shutdown_sessions {
             let key = self.live.key;
             control.workers.broadcast(|| Command::Cut(key, CutReason::MarkedDown));
@@ -184,6 +187,9 @@ impl<'a> Subject<'a> {
         self.live.set_admin(bits);
         let draining = bits & admin::DRAIN != 0;
         self.tell(control, ServerChange::Returned { up: !waits_for_proof, draining });
+        if draining {
+            self.tell(control, ServerChange::RemainsDraining);
+        }
     }
 
     /// Its next check starts from there.
@@ -213,6 +219,9 @@ impl<'a> Subject<'a> {
         self.live.set_operation(operation);
         if was != operation {
             self.tell(control, ServerChange::Forced { operation, left: self.left() });
+            if self.live.admin() & admin::DRAIN != 0 {
+                self.tell(control, ServerChange::RemainsDraining);
+            }
         }
         if forced == Forced::Down && self.config.on_marked_down_shutdown_sessions {
             let key = self.live.key;
