@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Spanned;
-use crate::config::model::{Converter, Counter, KeyKind, Matcher, Stored};
+use crate::config::model::{Converter, Counter, KeyKind, Matcher, RequestAction, Stored};
 use crate::config::rule::fetch::FetchRow;
 use crate::config::source::Span;
 
@@ -87,7 +87,7 @@ pub struct Rules {
     pub response: Vec<Rule>,
     pub inspect_delay: Option<Duration>,
     pub monitor_fail: Vec<Condition>,
-    pub exporter: Vec<Option<Condition>>,
+    pub requests: Vec<RequestRule>,
     pub table: Option<Spanned<Table>>,
     pub stick: Vec<Stick>,
 }
@@ -95,6 +95,14 @@ pub struct Rules {
 #[derive(Debug, Clone)]
 pub struct Rule {
     pub action: Action,
+    pub condition: Option<Condition>,
+    pub span: Span,
+}
+
+/// `http-request deny|allow|use-service`
+#[derive(Debug, Clone)]
+pub struct RequestRule {
+    pub action: RequestAction,
     pub condition: Option<Condition>,
     pub span: Span,
 }

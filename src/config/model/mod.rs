@@ -38,9 +38,9 @@ pub use resolvers::{
 };
 pub use rule::{
     Action, Arithmetic, BackendFact, Condition, Converter, Counter, Fetch, FrontendFact, HttpFact,
-    IntegerRange, KeyKind, Matcher, Network, PayloadFact, ProcessFact, Rule, Rules, Sample, ServerFact,
-    SessionFact, Stick, StickTable, Stored, TableId, Term, Test, TextMatch, Texts, TlsFact, Tracked, Value,
-    VariableId,
+    IntegerRange, KeyKind, Matcher, Network, PayloadFact, ProcessFact, RequestAction, RequestRule, Rule,
+    Rules, Sample, ServerFact, SessionFact, Stick, StickTable, Stored, TableId, Term, Test, TextMatch, Texts,
+    TlsFact, Tracked, Value, VariableId,
 };
 pub use server::{
     CheckTls, DISPATCH, OnError, RiseFall, SendProxy, SentinelSlot, Server, ServerAddress, ServerCheck,
@@ -234,15 +234,15 @@ pub struct Frontend {
     pub monitor_uri: Option<String>,
     /// `monitor fail`: any of them makes the answer a 503.
     pub monitor_fail: Vec<Condition>,
-    /// `http-request use-service prometheus-exporter`: when; no condition is always.
-    pub exporter: Vec<Option<Condition>>,
+    /// `http-request allow|deny|use-service` (`mode http` only).
+    pub requests: Vec<RequestRule>,
     pub rules: Rules,
 }
 
 impl Frontend {
     /// Whether conditions decide how a request is answered.
     pub fn asks_of_requests(&self) -> bool {
-        !(self.monitor_fail.is_empty() && self.exporter.is_empty() && self.rules.backends.is_empty())
+        !(self.monitor_fail.is_empty() && self.requests.is_empty() && self.rules.backends.is_empty())
     }
 
     /// Whether a client of it may come to that backend.
@@ -289,8 +289,8 @@ pub struct Backend {
     pub redis: RedisOptions,
     /// `stats enable` and family in a backend: served when a frontend leads here.
     pub stats: Option<StatsPage>,
-    /// As [`Frontend::exporter`], for clients that a frontend leads here.
-    pub exporter: Vec<Option<Condition>>,
+    /// As [`Frontend::requests`], for clients that a frontend leads here.
+    pub requests: Vec<RequestRule>,
     pub rules: Rules,
 }
 
@@ -326,7 +326,7 @@ impl Default for Backend {
             check: CheckMethod::default(),
             redis: RedisOptions::default(),
             stats: None,
-            exporter: Vec::new(),
+            requests: Vec::new(),
             rules: Rules::default(),
         }
     }

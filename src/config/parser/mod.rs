@@ -26,6 +26,7 @@ mod log;
 mod option;
 mod options;
 mod proxy;
+mod request;
 mod resolvers;
 mod rule;
 mod sample;

@@ -5,7 +5,8 @@ use super::context::Context;
 use super::statement::{Statement, UNBOUNDED};
 use super::value::TimeUnit;
 use super::{
-    acl, balance, bind, dispatch, http_check, log, option, rule, server, stats, stick, switching, tcp_check,
+    acl, balance, bind, dispatch, http_check, log, option, request, rule, server, stats, stick, switching,
+    tcp_check,
 };
 use crate::config::ast::{Proxy, Settings, Spanned};
 use crate::config::diagnostic::Diagnostic;
@@ -47,7 +48,9 @@ pub(super) const READERS: &[(&str, Reader)] = &[
     ("http-check", http_check::line),
     ("hash-balance-factor", balance::factor),
     ("hash-type", balance::hash_type),
-    ("http-request use-service", switching::service),
+    ("http-request allow", request::allow),
+    ("http-request deny", request::deny),
+    ("http-request use-service", request::service),
     ("id", id),
     ("log", log::proxy_line),
     ("log-tag", |context, proxy, line| {

@@ -14,6 +14,7 @@ mod ids;
 mod log;
 mod mode;
 mod names;
+mod requests;
 mod resolvers;
 mod rules;
 mod sentinels;
@@ -116,14 +117,14 @@ impl Resolver<'_, '_> {
                 frontend.order = index;
                 frontend.rules = self.front_rules(scene);
                 frontend.monitor_fail = self.monitor_fail(scene);
-                frontend.exporter = self.exporter(scene);
+                frontend.requests = self.requests(scene);
                 config.frontends.push(frontend);
             }
             if proxy.kind.has_backend() {
                 let mut backend = self.backend(proxy, id, mode);
                 backend.order = index;
                 backend.rules = self.back_rules(scene);
-                backend.exporter = self.exporter(scene);
+                backend.requests = self.requests(scene);
                 config.backends.push(backend);
             }
             self.check_lost(proxy, mode);
