@@ -42,8 +42,14 @@ pub(super) fn explain(page: &mut Page, config: &Config, backend: &Backend, outli
 }
 
 fn choice(page: &mut Page, backend: &Backend, section: (&str, &str), outline: &Outline) {
-    let rules = outline.quoted(section, &["use-server", "stick", "tcp-request"]);
-    if !rules.is_empty() && !backend.rules.is_empty() {
+    if !backend.rules.content.is_empty() {
+        page.head("Who may stay is decided by these lines:");
+        let rules =
+            outline.quoted(section, &["acl", "tcp-request", "http-request deny", "http-request allow"]);
+        rules.iter().for_each(|line| page.item(line));
+    }
+    let rules = outline.quoted(section, &["use-server", "stick"]);
+    if !(rules.is_empty() || backend.rules.servers.is_empty() && backend.rules.stick.is_empty()) {
         page.head("These lines come first; a server that is down, held or unproven is never named by one:");
         rules.iter().for_each(|line| page.item(line));
     }

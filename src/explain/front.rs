@@ -3,7 +3,7 @@
 use super::outline::Outline;
 use super::words::{self, Page};
 use crate::config::Config;
-use crate::config::model::{Frontend, LogFormat, Mode};
+use crate::config::model::{Frontend, LogFormat, Mode, RequestAction};
 
 pub(super) fn explain(page: &mut Page, config: &Config, frontend: &Frontend, outline: &Outline) {
     let section = (if frontend.is_listen { "listen" } else { "frontend" }, frontend.name.as_str());
@@ -31,7 +31,7 @@ fn listens(page: &mut Page, frontend: &Frontend) {
 }
 
 fn rules(page: &mut Page, frontend: &Frontend, section: (&str, &str), outline: &Outline) {
-    let lines = outline.quoted(section, &["acl", "tcp-request"]);
+    let lines = outline.quoted(section, &["acl", "tcp-request", "http-request deny", "http-request allow"]);
     let lists = [&frontend.rules.connection, &frontend.rules.session, &frontend.rules.content];
     if lists.iter().all(|list| list.is_empty()) {
         return;
@@ -79,7 +79,10 @@ fn pages(page: &mut Page, frontend: &Frontend) {
             if frontend.monitor_fail.is_empty() { "" } else { ", 503 when a 'monitor fail' line holds" };
         page.item(format!("{uri}: 200 to say that it is alive{fails}"));
     }
-    if !frontend.exporter.is_empty() {
+    if frontend.requests.iter().any(|rule| matches!(rule.action, RequestAction::Deny { .. })) {
+        page.item("some requests are refused, as 'http-request deny' says");
+    }
+    if frontend.requests.iter().any(|rule| rule.action == RequestAction::Export) {
         page.item("the Prometheus exporter, where 'http-request use-service' says so");
     }
 }

@@ -120,8 +120,15 @@ impl Outline {
     pub(super) fn quoted(&self, section: (&str, &str), keywords: &[&str]) -> Vec<String> {
         let Some(at) = self.position(section) else { return Vec::new() };
         let lines = self.sections[at].lines.iter();
-        let wanted = lines.filter(|line| keywords.iter().any(|keyword| line.words[0] == *keyword));
+        let wanted = lines.filter(|line| keywords.iter().any(|keyword| line.begins(keyword)));
         wanted.map(|line| format!("line {}: {}", line.number, line.text)).collect()
+    }
+}
+
+impl Line {
+    fn begins(&self, keyword: &str) -> bool {
+        let wanted = keyword.split(' ');
+        wanted.clone().eq(self.words.iter().map(String::as_str).take(wanted.count()))
     }
 }
 

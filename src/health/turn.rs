@@ -9,7 +9,7 @@ use super::rise_fall::Transition;
 use super::verdict::{Emitted, Sinks};
 use super::warm_up::warm_up;
 use crate::state::event::{CheckSummary, Left, ServerChange, ServerEvent};
-use crate::state::{BackendView, Command, CutReason, Health, Operation, ServerLive, Snapshot};
+use crate::state::{BackendView, Command, CutReason, Health, Operation, ServerLive, Snapshot, admin};
 use crate::time::Tick;
 use std::sync::Arc;
 
@@ -84,6 +84,9 @@ impl Turn<'_> {
             Transition::Stopping => ServerChange::Stopping { reason, left },
         };
         emit(self.subject, self.sinks, what);
+        if self.live.admin() & admin::DRAIN != 0 {
+            emit(self.subject, self.sinks, ServerChange::RemainsDraining);
+        }
     }
 
     fn cut(&self, transition: Transition) {

@@ -58,6 +58,7 @@ pub fn server(event: &ServerEvent) -> Sentence {
         | ServerChange::Remains
         | ServerChange::Returned { .. }
         | ServerChange::Draining { .. }
+        | ServerChange::RemainsDraining
         | ServerChange::Undrained { .. }
         | ServerChange::Moved { .. }) => operated(name, by_operator),
         ServerChange::Followed { to: Followed::Down, via, left } => {
@@ -205,9 +206,11 @@ fn operated(name: Name<'_>, what: &ServerChange) -> (Level, String) {
             let forced = if *out_of == Maintained::Itself { "forced " } else { "" };
             (Level::Notice, format!("{name} is {}/{ready} (leaving {forced}maintenance).", word(*up)))
         }
-        ServerChange::Draining { left } => {
-            (Level::Notice, format!("{name} enters drain state. {}", more(*left)))
+        ServerChange::Draining { is_down, left } => {
+            let left = if *is_down { fewer(*left) } else { more(*left) };
+            (Level::Notice, format!("{name} enters drain state. {left}"))
         }
+        ServerChange::RemainsDraining => (Level::Notice, format!("{name} remains in forced drain mode.")),
         ServerChange::Undrained { up } => {
             (Level::Notice, format!("{name} is {} (leaving forced drain).", word(*up)))
         }

@@ -209,7 +209,9 @@ fn what_the_operator_did_is_told_in_haproxys_words() {
         returned(Maintained::Itself, false),
         returned(Maintained::Itself, true),
         returned(Maintained::Leader, false),
-        ServerChange::Draining { left },
+        ServerChange::Draining { is_down: false, left },
+        ServerChange::Draining { is_down: true, left },
+        ServerChange::RemainsDraining,
         ServerChange::Undrained { up: true },
         ServerChange::Forced { operation: Operation::Stopped, left },
         ServerChange::Forced { operation: Operation::Stopping, left },
@@ -227,6 +229,8 @@ fn what_the_operator_did_is_told_in_haproxys_words() {
     Notice Server be/r2 is UP/DRAIN (leaving forced maintenance).
     Notice Server be/r2 is UP/READY (leaving maintenance).
     Notice Server be/r2 enters drain state. 1 active and 1 backup servers online. 0 sessions requeued, 0 total in queue.
+    Notice Server be/r2 enters drain state. 1 active and 1 backup servers left. 0 sessions active, 0 requeued, 0 remaining in queue.
+    Notice Server be/r2 remains in forced drain mode.
     Notice Server be/r2 is UP (leaving forced drain).
     Alert Server be/r2 is DOWN, changed from CLI. 1 active and 1 backup servers left. 0 sessions active, 0 requeued, 0 remaining in queue.
     Notice Server be/r2 is stopping, changed from CLI. 1 active and 1 backup servers online. 0 sessions requeued, 0 total in queue.

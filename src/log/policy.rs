@@ -3,7 +3,7 @@
 
 use super::{ConnectRecord, Level};
 use crate::config::Config;
-use crate::config::model::{Frontend, FrontendId, LogFormat, SessionLog};
+use crate::config::model::{Frontend, FrontendId, LogFormat, Mode, SessionLog};
 use crate::state::{Cause, SessionRecord};
 
 /// The settings and the level under which a session is logged; `None` if it is not.
@@ -25,6 +25,16 @@ pub fn session(record: &SessionRecord) -> Option<(&SessionLog, Level)> {
 
 /// The frontend, if it logs connections when they are accepted.
 pub fn connect(config: &Config, frontend: FrontendId) -> Option<&Frontend> {
+    connects(config, frontend).filter(|frontend| frontend.mode == Mode::Tcp)
+}
+
+/// The frontend, if it logs each request when it has come: as in HAProxy a connection that asks nothing, a
+/// probe for instance, leaves no line where HTTP is spoken.
+pub fn request(config: &Config, frontend: FrontendId) -> Option<&Frontend> {
+    connects(config, frontend).filter(|frontend| frontend.mode == Mode::Http)
+}
+
+fn connects(config: &Config, frontend: FrontendId) -> Option<&Frontend> {
     let frontend = config.frontends.get(frontend.0)?;
     let wanted = frontend.log.format == LogFormat::Connect && !frontend.log.targets.is_empty();
     wanted.then_some(frontend)
@@ -34,7 +44,7 @@ pub fn connect(config: &Config, frontend: FrontendId) -> Option<&Frontend> {
 /// a session. As in HAProxy refusals are logged where sessions are.
 pub fn accepted(record: &ConnectRecord) -> Option<(&Frontend, Level)> {
     let Some(refused) = &record.refused else {
-        return connect(&record.config, record.frontend).map(|frontend| (frontend, Level::Info));
+        return connects(&record.config, record.frontend).map(|frontend| (frontend, Level::Info));
     };
     let frontend = record.config.frontends.get(record.frontend.0)?;
     let log = &frontend.log;

@@ -47,6 +47,19 @@ fn connects_are_logged_where_tcplog_is_not() {
     let plain = under(SessionLog { format: LogFormat::Connect, ..tcp() });
     assert!(connect(&plain.config, FrontendId(0)).is_some());
     assert!(connect(&plain.config, FrontendId(7)).is_none());
+    assert!(request(&plain.config, FrontendId(0)).is_none());
+    let mut pages = (*plain.config).clone();
+    pages.frontends[0].mode = Mode::Http;
+    assert!(connect(&pages, FrontendId(0)).is_none(), "a probe that asks nothing is not told of");
+    assert!(request(&pages, FrontendId(0)).is_some());
+    let record = ConnectRecord {
+        config: Arc::new(pages),
+        frontend: FrontendId(0),
+        client: None,
+        local: None,
+        refused: None,
+    };
+    assert!(accepted(&record).is_some());
 }
 
 #[test]

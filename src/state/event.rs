@@ -88,6 +88,7 @@ pub enum ServerChange {
     Maintenance {
         /// `BACKEND/SERVER`
         via: Option<String>,
+        /// It was down already.
         was_down: bool,
         left: Left,
     },
@@ -101,8 +102,12 @@ pub enum ServerChange {
     },
     /// The operator lets it have no new sessions.
     Draining {
+        /// It is down anyway.
+        is_down: bool,
         left: Left,
     },
+    /// Said after each change of its health while the operator lets it have no new sessions.
+    RemainsDraining,
     /// The operator lets it have new sessions again.
     Undrained {
         up: bool,

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use super::action::{Code, Origin};
 use super::request::{Format, Refresh, View};
 use super::{ProcessFacts, auth, csv, html, json, prometheus, rows};
-use crate::config::model::{BackendId, FrontendId, StatsPage};
+use crate::config::model::{BackendId, FrontendId, RequestAction, RequestRule, StatsPage};
 use crate::log::Clock;
 use crate::rules;
 use crate::state::{Situation, Snapshot};
@@ -97,6 +97,8 @@ pub enum Answerer {
     Monitor,
     /// `<STATS>`
     Stats,
+    /// `http-request deny`.
+    Rule,
     /// Nobody: there is no server.
     NoServer,
 }
@@ -128,10 +130,14 @@ pub fn answer(
     let chosen = || front.rules.backends.iter().find(|(_, condition)| holds(condition)).map(|(id, _)| *id);
     let back =
         backend.or_else(chosen).or(front.default_backend).and_then(|BackendId(at)| config.backends.get(at));
-    let exporters = front.exporter.iter().chain(back.into_iter().flat_map(|back| &back.exporter));
-    let exports = exporters.into_iter().any(|condition| rules::holds(condition.as_ref(), &situation));
-    if exports {
-        return export(world, target).into();
+    for list in [Some(&front.requests), back.map(|back| &back.requests)].into_iter().flatten() {
+        match list.iter().find(|rule| rules::holds(rule.condition.as_ref(), &situation)) {
+            Some(RequestRule { action: RequestAction::Export, .. }) => return export(world, target).into(),
+            Some(RequestRule { action: RequestAction::Deny { status }, .. }) => {
+                return refused(*status).into();
+            }
+            Some(RequestRule { action: RequestAction::Allow, .. }) | None => {}
+        }
     }
     let page = front.stats.as_ref().or_else(|| back.and_then(|back| back.stats.as_ref()));
     let Some(page) = page else { return no_server().into() };
@@ -235,6 +241,19 @@ fn unauthorized(realm: &str) -> Reply {
     reply.headers.push(("www-authenticate", format!("Basic realm=\"{}\"", quoted(realm))));
     reply.then = Then::Close;
     reply
+}
+
+/// `http-request deny`: HAProxy closes after it.
+fn refused(status: u16) -> Reply {
+    let (reason, why) = match status {
+        404 => ("Not Found", "The resource could not be found."),
+        429 => ("Too Many Requests", "You have sent too many requests in a given amount of time."),
+        500 => ("Internal Server Error", "An internal server error occurred."),
+        503 => ("Service Unavailable", "No server is available to handle this request."),
+        _ => ("Forbidden", "Request forbidden by administrative rules."),
+    };
+    let body = format!("<html><body><h1>{status} {reason}</h1>\n{why}\n</body></html>\n");
+    Reply { then: Then::Close, ..reply(status, "text/html", body, Answerer::Rule) }
 }
 
 fn reply(status: u16, kind: &str, body: String, by: Answerer) -> Reply {

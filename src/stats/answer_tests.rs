@@ -139,3 +139,26 @@ fn a_frontend_may_lead_to_a_backend_that_serves_the_page() {
     let demo = configured(|config, page| config.backends[1].stats = Some(page));
     assert_eq!(ask(&demo, Method::Read, "/stats;csv", LOGIN).status, 200);
 }
+
+#[test]
+fn the_first_rule_for_requests_that_holds_decides() {
+    let always = |action| RequestRule { action, condition: None };
+    let never = |action| RequestRule { action, condition: Some(crate::config::model::Condition::default()) };
+    let asked = |rules: Vec<RequestRule>| {
+        let demo = configured(|config, page| {
+            config.frontends[1].stats = Some(page);
+            config.frontends[1].monitor_uri = Some("/mon".into());
+            config.frontends[1].requests = rules;
+        });
+        (ask(&demo, Method::Read, "/stats", LOGIN), ask(&demo, Method::Read, "/mon", None).status)
+    };
+    let deny = RequestAction::Deny { status: 403 };
+    let (reply, monitor) = asked(vec![always(deny), always(RequestAction::Allow)]);
+    assert_eq!((reply.status, reply.then, reply.by, monitor), (403, Then::Close, Answerer::Rule, 200));
+    assert!(reply.body.contains("403 Forbidden"));
+    assert_eq!(asked(vec![always(RequestAction::Allow), always(deny)]).0.status, 200);
+    assert_eq!(asked(vec![never(deny)]).0.status, 200);
+    assert_eq!(asked(vec![always(RequestAction::Deny { status: 429 })]).0.status, 429);
+    let (exported, _) = asked(vec![always(RequestAction::Export), always(deny)]);
+    assert!(exported.body.contains("haproxy_process_nbthread"), "{}", exported.body);
+}

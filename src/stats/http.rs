@@ -32,12 +32,13 @@ use super::action::{Change, Code, LONGEST_FORM, Order, origin};
 use super::answer::{Act, Answerer, Method, Outcome, Reply, Request, Then, World, answer};
 use super::metered::Metered;
 use crate::config::model::{Backend, BackendId, Frontend, FrontendId};
-use crate::log::{Clock, Logger};
+use crate::log::{Clock, ConnectRecord, Logger, policy};
 use crate::proxy::service::Served;
 use crate::rules;
 use crate::state::{
     Cause, Concurrency, Details, FrontendLive, Phase, Published, SessionRecord, Snapshot, Termination,
 };
+use crate::sys::socket::local_address;
 use crate::time::Tick;
 
 /// More than people and exporters open; the rest is closed at once.
@@ -84,6 +85,7 @@ pub async fn serve_loop(mut served: UnboundedReceiver<Served>, service: Service)
             frontend: asked.frontend,
             backend: asked.backend.map(|backend| backend.name.clone()),
             client,
+            local: local_address(&socket),
         };
         let open = Arc::clone(&open);
         tokio::spawn(async move {
@@ -103,6 +105,8 @@ pub struct Visit {
     /// The `mode http` backend that the frontend led to.
     pub backend: Option<String>,
     pub client: Option<SocketAddr>,
+    /// Where it came to.
+    pub local: Option<SocketAddr>,
 }
 
 impl Visit {
@@ -130,6 +134,7 @@ impl Visit {
         self.frontend.requests.add(1);
         self.frontend.request_rate.hit(now);
         let snapshot = self.service.published.load_full();
+        self.log_request(&snapshot);
         let reply = match self.answer(&snapshot, &request, now) {
             Outcome::Reply(reply) => reply,
             Outcome::Act(act) => {
@@ -212,15 +217,26 @@ impl Visit {
         (frontend, self.backend.as_deref().and_then(|name| snapshot.backend(name)))
     }
 
+    /// `Connect from ...`, where there is no `option tcplog`.
+    fn log_request(&self, snapshot: &Snapshot) {
+        let (frontend, _) = self.place(snapshot);
+        if policy::request(&snapshot.config, frontend).is_some() {
+            let config = Arc::clone(&snapshot.config);
+            let (client, local) = (self.client, self.local);
+            self.service.logger.connect(ConnectRecord { config, frontend, client, local, refused: None });
+        }
+    }
+
     /// As HAProxy: one line a request, with `<STATS>` for a server.
     fn log(&self, snapshot: &Snapshot, reply: &Reply, (began, accepted): (Instant, SystemTime)) {
         let (FrontendId(at), backend) = self.place(snapshot);
         let backend = backend.or_else(|| snapshot.config.frontends.get(at)?.default_backend);
         let served = reply.by == Answerer::Stats;
         let timer = served.then_some(Duration::ZERO);
-        let termination = match served {
-            true => Termination::new(Cause::Local, Phase::Request),
-            false => Termination::new(Cause::ServerAbort, Phase::Connect),
+        let termination = match reply.by {
+            Answerer::Stats => Termination::new(Cause::Local, Phase::Request),
+            Answerer::Rule => Termination::new(Cause::Proxy, Phase::Request),
+            _ => Termination::new(Cause::ServerAbort, Phase::Connect),
         };
         let record = SessionRecord {
             config: Arc::clone(&snapshot.config),

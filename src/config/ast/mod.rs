@@ -25,7 +25,8 @@ use super::source::Span;
 
 pub use check::{AgentSettings, Check, CheckKind, HttpCheck, HttpRequest, HttpRule, MysqlLogin};
 pub use rule::{
-    Acl, Action, Choice, Condition, MadeName, Rule, Rules, Sample, Step, Stick, Table, Term, Test,
+    Acl, Action, Choice, Condition, MadeName, RequestRule, Rule, Rules, Sample, Step, Stick, Table, Term,
+    Test,
 };
 pub use tls::{BindTls, ServerTls, ServerVerify, Speaks, TlsDefaults, TlsVersion, VersionRange};
 

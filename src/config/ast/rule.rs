@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Spanned;
-use crate::config::model::{Converter, Counter, KeyKind, Matcher, Stored};
+use crate::config::model::{Converter, Counter, KeyKind, Matcher, RequestAction, Stored};
 use crate::config::rule::fetch::FetchRow;
 use crate::config::source::Span;
 
@@ -88,7 +88,7 @@ pub struct Rules {
     pub inspect_delay: Option<Duration>,
     pub response_delay: Option<Duration>,
     pub monitor_fail: Vec<Condition>,
-    pub exporter: Vec<Option<Condition>>,
+    pub requests: Vec<RequestRule>,
     pub table: Option<Spanned<Table>>,
     pub stick: Vec<Stick>,
     /// `stick store-response`
@@ -98,6 +98,14 @@ pub struct Rules {
 #[derive(Debug, Clone)]
 pub struct Rule {
     pub action: Action,
+    pub condition: Option<Condition>,
+    pub span: Span,
+}
+
+/// `http-request deny|allow|use-service`
+#[derive(Debug, Clone)]
+pub struct RequestRule {
+    pub action: RequestAction,
     pub condition: Option<Condition>,
     pub span: Span,
 }

@@ -147,7 +147,7 @@ pub(in crate::config) mod because {
     pub(super) const CONGESTION: &str =
         "has no effect in this version of rolecall: the system's own algorithm is used";
     pub(super) const SCRIPT: &str = "is not supported: rolecall runs no scripts and no other programs";
-    pub(super) const ACCESS: &str =
+    pub(in crate::config) const ACCESS: &str =
         "is not supported: rolecall cannot enforce an access rule of layer 7, and must not seem to";
     pub(in crate::config) const PEERS: &str =
         "has no effect: this version of rolecall shares its stick tables with nobody";

@@ -47,8 +47,8 @@ pub use resolvers::{
 };
 pub use rule::{
     Action, BackendFact, Condition, Fetch, FrontendFact, HttpFact, IntegerRange, Matcher, Network,
-    PayloadFact, ProcessFact, Rule, Rules, Sample, ServerFact, SessionFact, TableId, Term, Test, TextMatch,
-    Texts, TlsFact, Value, VariableId,
+    PayloadFact, ProcessFact, RequestAction, RequestRule, Rule, Rules, Sample, ServerFact, SessionFact,
+    TableId, Term, Test, TextMatch, Texts, TlsFact, Value, VariableId,
 };
 pub use server::{
     AgentCheck, CheckTls, DISPATCH, Impersonated, InitState, Leaves, OnError, Origin, ProxyFields, RiseFall,
@@ -246,8 +246,8 @@ pub struct Frontend {
     pub monitor_uri: Option<String>,
     /// `monitor fail`: any of them makes the answer a 503.
     pub monitor_fail: Vec<Condition>,
-    /// `http-request use-service prometheus-exporter`: when; no condition is always.
-    pub exporter: Vec<Option<Condition>>,
+    /// `http-request allow|deny|use-service` (`mode http` only).
+    pub requests: Vec<RequestRule>,
     pub rules: Rules,
 }
 
@@ -255,7 +255,7 @@ impl Frontend {
     /// Whether conditions decide how a request is answered.
     pub fn asks_of_requests(&self) -> bool {
         let fixed =
-            self.monitor_fail.is_empty() && self.exporter.is_empty() && self.rules.backends.is_empty();
+            self.monitor_fail.is_empty() && self.requests.is_empty() && self.rules.backends.is_empty();
         !fixed || self.stats.as_ref().is_some_and(|page| !page.admin.is_empty())
     }
 
@@ -305,15 +305,15 @@ pub struct Backend {
     pub redis: RedisOptions,
     /// `stats enable` and family in a backend: served when a frontend leads here.
     pub stats: Option<StatsPage>,
-    /// As [`Frontend::exporter`], for clients that a frontend leads here.
-    pub exporter: Vec<Option<Condition>>,
+    /// As [`Frontend::requests`], for clients that a frontend leads here.
+    pub requests: Vec<RequestRule>,
     pub rules: Rules,
 }
 
 impl Backend {
     /// As [`Frontend::asks_of_requests`], of those that a frontend leads here.
     pub fn asks_of_requests(&self) -> bool {
-        !self.exporter.is_empty() || self.stats.as_ref().is_some_and(|page| !page.admin.is_empty())
+        !self.requests.is_empty() || self.stats.as_ref().is_some_and(|page| !page.admin.is_empty())
     }
 
     /// Where the server of that number stands: at its place in the file, unless servers have gone.
@@ -357,7 +357,7 @@ impl Default for Backend {
             check: CheckMethod::default(),
             redis: RedisOptions::default(),
             stats: None,
-            exporter: Vec::new(),
+            requests: Vec::new(),
             rules: Rules::default(),
         }
     }

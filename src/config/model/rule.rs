@@ -258,6 +258,26 @@ impl PartialEq for Matcher {
     }
 }
 
+/// `http-request` of a proxy that serves pages: the first that holds decides.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RequestRule {
+    pub action: RequestAction,
+    /// `None`: always.
+    pub condition: Option<Condition>,
+}
+
+/// What becomes of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RequestAction {
+    /// No later rule of the same section is asked.
+    Allow,
+    Deny {
+        status: u16,
+    },
+    /// `use-service prometheus-exporter`.
+    Export,
+}
+
 /// `tcp-request connection|session|content` and `tcp-response content`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rule {

@@ -14,6 +14,7 @@ use crate::config::lexer::Word;
 use crate::config::model::{
     CheckAction, CheckExpect, CheckFormat, CheckRule, CheckSample, Coding, ExpectPattern,
 };
+use crate::config::rule::pcre;
 
 const OK_STATUSES: [&str; 4] = ["L4OK", "L6OK", "L7OK", "L7OKC"];
 const ERROR_STATUSES: [&str; 5] = ["L7OKC", "L7RSP", "L7STS", "L6RSP", "L4CON"];
@@ -255,7 +256,7 @@ pub(super) fn pattern_word<'a>(
 pub(super) fn regex(context: &mut Context<'_>, subject: &str, word: &Word) -> Option<Regex> {
     let text = word.str();
     // As PCRE without its UTF mode: a dot is one byte, whatever the byte.
-    let built = RegexBuilder::new(&text)
+    let built = RegexBuilder::new(&pcre::translated(&text))
         .unicode(false)
         .size_limit(LARGEST_REGEX)
         .dfa_size_limit(LARGEST_REGEX)

@@ -31,6 +31,7 @@ mod option;
 mod options;
 mod outgoing;
 mod proxy;
+mod request;
 mod resolvers;
 mod rule;
 pub mod sample;

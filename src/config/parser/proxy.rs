@@ -7,8 +7,8 @@ use super::context::Context;
 use super::statement::{Statement, UNBOUNDED};
 use super::value::TimeUnit;
 use super::{
-    acl, balance, bind, dispatch, http_check, log, option, outgoing, rule, server, stats, stick, switching,
-    tcp_check,
+    acl, balance, bind, dispatch, http_check, log, option, outgoing, request, rule, server, stats, stick,
+    switching, tcp_check,
 };
 use crate::config::ast::{Proxy, ProxyKind, Spanned, Timeouts};
 use crate::config::diagnostic::Diagnostic;
@@ -50,7 +50,9 @@ pub(super) const READERS: &[(&str, Reader)] = &[
     ("http-check", http_check::line),
     ("hash-balance-factor", balance::factor),
     ("hash-type", balance::hash_type),
-    ("http-request use-service", switching::service),
+    ("http-request allow", request::allow),
+    ("http-request deny", request::deny),
+    ("http-request use-service", request::service),
     ("id", id),
     ("error-log-format", log::format),
     ("log", log::proxy_line),

@@ -85,8 +85,12 @@ pub(super) fn warn_of_order(context: &mut Context<'_>, proxy: &Proxy, line: &Sta
     let later = match (&*keyword, &*list) {
         ("tcp-request", "connection") if !rules.session.is_empty() => Some("tcp-request session"),
         ("tcp-request", "connection" | "session") if !rules.content.is_empty() => Some("tcp-request content"),
-        ("tcp-request" | "monitor", _) if !proxy.use_backends.is_empty() => Some("use_backend"),
-        ("tcp-request" | "monitor" | "use_backend", _) if !proxy.use_servers.is_empty() => Some("use-server"),
+        ("tcp-request" | "monitor" | "http-request", _) if !proxy.use_backends.is_empty() => {
+            Some("use_backend")
+        }
+        ("tcp-request" | "monitor" | "http-request" | "use_backend", _) if !proxy.use_servers.is_empty() => {
+            Some("use-server")
+        }
         _ => None,
     };
     if let Some(later) = later {

@@ -1,5 +1,4 @@
-//! `use_backend`, `use-server`, `monitor fail`, `http-request use-service`, `stats admin`: what is chosen by a
-//! condition.
+//! `use_backend`, `use-server`, `monitor fail`, `stats admin`: what is chosen by a condition.
 
 use super::condition::{self, Begins};
 use super::context::Context;
@@ -84,29 +83,6 @@ pub(super) fn monitor_fail(context: &mut Context<'_>, proxy: &mut Proxy, line: &
             context.error(line.span_of(2), message);
         }
     }
-}
-
-const SERVICES: &str = "'http-request use-service' expects a service name: 'prometheus-exporter'";
-
-/// `http-request use-service prometheus-exporter [if ...]`
-pub(super) fn service(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) {
-    let name = line.text(2);
-    if name != "prometheus-exporter" {
-        return context.report(
-            Diagnostic::error(line.span_of(2), format!("{SERVICES} (got '{name}')."))
-                .help("rolecall has no scripts and no other service"),
-        );
-    }
-    let condition = match condition::read(context, proxy, line, (3, "while parsing 'use-service' rule")) {
-        Begins::Nowhere => None,
-        Begins::Here(condition) => Some(condition),
-        Begins::Wrong => return,
-        Begins::Surplus => {
-            let message = format!("{SERVICES}, 'if', 'unless' or end of line (got '{}').", line.text(3));
-            return context.error(line.span_of(3), message);
-        }
-    };
-    proxy.settings.rules.exporter.push(condition);
 }
 
 /// `stats admin if ...`; nothing, once reported, without a condition.

@@ -55,7 +55,7 @@ impl Resolver<'_, '_> {
             check,
             redis: redis_options(&settings.redis, timeouts),
             stats: self.stats_page(proxy, mode),
-            exporter: Vec::new(),
+            requests: Vec::new(),
             rules: Rules::default(),
         }
     }

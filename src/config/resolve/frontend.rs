@@ -56,7 +56,7 @@ impl Resolver<'_, '_> {
     fn session_log(&mut self, proxy: &Proxy) -> SessionLog {
         let settings = &proxy.settings;
         let targets = self.log_targets(settings, proxy.name.span);
-        if settings.log_format == LogFormat::Tcp && settings.log.is_empty() && !settings.disabled {
+        if settings.log_format == LogFormat::Tcp && targets.is_empty() && !settings.disabled {
             let message = format!(
                 "log format ignored for {} '{}' since it has no log address.",
                 proxy.kind.noun(),

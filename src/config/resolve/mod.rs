@@ -15,6 +15,7 @@ mod ids;
 mod log;
 mod mode;
 mod names;
+mod requests;
 mod resolvers;
 mod rules;
 mod sentinels;
@@ -139,16 +140,16 @@ impl Resolver<'_, '_> {
                 self.log_formats(scene, &mut frontend.log);
                 frontend.rules = self.front_rules(scene);
                 frontend.monitor_fail = self.monitor_fail(scene);
-                frontend.exporter = self.exporter(scene);
                 self.stats_admin(scene, &mut frontend.stats);
+                frontend.requests = self.requests(scene);
                 config.frontends.push(frontend);
             }
             if proxy.kind.has_backend() {
                 let mut backend = self.backend(proxy, id, mode);
                 backend.order = index;
                 backend.rules = self.back_rules(scene);
-                backend.exporter = self.exporter(scene);
                 self.stats_admin(scene, &mut backend.stats);
+                backend.requests = self.requests(scene);
                 config.backends.push(backend);
             }
             self.check_lost(proxy, mode);

@@ -80,7 +80,8 @@ impl Resolver<'_, '_> {
                     .help("put the stats page into a 'listen' section with 'mode http' and no servers"),
             );
         }
-        if !proxy.settings.rules.exporter.is_empty() {
+        // In a proxy that asked for HTTP they are told of one by one.
+        if !proxy.settings.rules.requests.is_empty() && !is_http(proxy) {
             let message =
                 format!("'http-request' rules ignored for {noun} '{name}' as they require HTTP mode.");
             self.context.report(Diagnostic::warning(proxy.name.span, message).heading(Heading::Bare));
@@ -92,6 +93,6 @@ impl Resolver<'_, '_> {
     }
 }
 
-fn is_http(proxy: &Proxy) -> bool {
+pub(super) fn is_http(proxy: &Proxy) -> bool {
     proxy.settings.mode.is_some_and(|mode| mode.value == Mode::Http)
 }

@@ -56,7 +56,7 @@ impl Resolver<'_, '_> {
         Rules {
             connection: self.rules(&written.connection, scene.at(Place::Connection)),
             session: self.rules(&written.session, scene.at(Place::Session)),
-            content: self.rules(&written.content, scene.at(Place::FrontendContent)),
+            content: self.content(scene.at(Place::FrontendContent)),
             inspect_delay: written.inspect_delay,
             backends,
             servers: Vec::new(),
@@ -81,7 +81,7 @@ impl Resolver<'_, '_> {
         // What the server says is not waited for before there is one.
         self.reads_payload = false;
         let content = match scene.proxy.kind {
-            ProxyKind::Backend => self.rules(&written.content, scene.at(Place::BackendContent)),
+            ProxyKind::Backend => self.content(scene.at(Place::BackendContent)),
             _ => Vec::new(),
         };
         let servers = self.use_servers(scene.at(Place::UseServer));
@@ -102,20 +102,17 @@ impl Resolver<'_, '_> {
         }
     }
 
+    /// As in HAProxy, the rules for requests come after those for content.
+    fn content(&mut self, scene: Scene<'_>) -> Vec<Rule> {
+        let mut rules = self.rules(&scene.proxy.settings.rules.content, scene);
+        rules.extend(self.requests_at_layer_4(scene));
+        rules
+    }
+
     /// `monitor fail`
     pub(super) fn monitor_fail(&mut self, scene: Scene<'_>) -> Vec<Condition> {
         let conditions = scene.proxy.settings.rules.monitor_fail.iter();
         conditions.map(|condition| self.condition(condition, scene.at(Place::FrontendHttp))).collect()
-    }
-
-    /// `http-request use-service prometheus-exporter`
-    pub(super) fn exporter(&mut self, scene: Scene<'_>) -> Vec<Option<Condition>> {
-        let written = scene.proxy.settings.rules.exporter.iter();
-        let back = scene.proxy.kind == ProxyKind::Backend;
-        let scene = scene.at(if back { Place::BackendHttp } else { Place::FrontendHttp });
-        written
-            .map(|condition| condition.as_ref().map(|condition| self.condition(condition, scene)))
-            .collect()
     }
 
     fn use_backends(&mut self, scene: Scene<'_>) -> Vec<(BackendId, Condition)> {

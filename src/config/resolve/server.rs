@@ -140,9 +140,11 @@ impl Resolver<'_, '_> {
     /// The address of a server's host by the first method of `init-addr` that knows one (section 5.2).
     fn initial_ip(&mut self, host: &Host, proxy: &Proxy, server: &ast::Server) -> Option<IpAddr> {
         let Host::Name(name, _) = host else { return host.literal() };
-        let asks_the_system = [InitAddr::Last, InitAddr::Libc];
+        let asks_the_system = [InitAddr::Last, InitAddr::Libc, InitAddr::None];
         let methods = match server.settings.init_addr.as_slice() {
-            [] => asks_the_system.as_slice(),
+            // Who asks name servers later may do without an answer now (section 5.3).
+            [] if server.settings.resolvers.is_some() => asks_the_system.as_slice(),
+            [] => &asks_the_system[..2],
             methods => methods,
         };
         // Such a name stands for SRV records, which the system's resolver is not asked for.

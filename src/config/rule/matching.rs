@@ -10,6 +10,7 @@ use nom::{IResult, Parser, branch::alt};
 use regex::bytes::{Regex, RegexBuilder};
 
 use super::fetch::Kind;
+use super::pcre;
 use crate::config::model::{IntegerRange, Matcher, Network, TextMatch, Texts};
 use crate::config::parser::value;
 
@@ -255,7 +256,7 @@ pub fn network(text: &str) -> Option<Network> {
 
 /// An expression that costs time and memory in proportion, whatever it is.
 pub fn regex(pattern: &[u8], ignore_case: bool) -> Result<Regex, String> {
-    RegexBuilder::new(&String::from_utf8_lossy(pattern))
+    RegexBuilder::new(&pcre::translated(&String::from_utf8_lossy(pattern)))
         .unicode(false)
         .case_insensitive(ignore_case)
         .size_limit(LARGEST_REGEX)

@@ -8,11 +8,13 @@
 //! * [`variable`]: `%ci` and all others of log formats.
 //! * [`matching`]: patterns, read once for each way to match.
 //! * [`data`]: what entries of stick tables may hold.
+//! * [`pcre`]: expressions as HAProxy's library reads them.
 
 pub mod convert;
 pub mod counted;
 pub mod data;
 pub mod fetch;
 pub mod matching;
+pub mod pcre;
 pub mod place;
 pub mod variable;

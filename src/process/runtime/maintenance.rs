@@ -23,6 +23,7 @@ impl Subject<'_> {
             health.counter = 0;
             health.in_progress = false;
             health.last_change = Tick::now();
+            health.down_transitions += u64::from(!was_down);
         });
         let left = following.left(self);
         self.tell(control, ServerChange::Maintenance { via: None, was_down, left });
@@ -58,6 +59,9 @@ impl Subject<'_> {
         let draining = bits & admin::DRAIN != 0;
         let out_of = Maintained::Itself;
         self.tell(control, ServerChange::Returned { out_of, up: !stays_down, draining });
+        if draining {
+            self.tell(control, ServerChange::RemainsDraining);
+        }
         following.leave(control);
     }
 

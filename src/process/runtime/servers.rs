@@ -143,10 +143,12 @@ impl<'a> Subject<'a> {
             (true, false) => self.leave_maintenance(control, is),
             _ => {
                 self.live.set_admin(is);
-                let is_up = !matches!(self.live.operation(), Operation::Stopped);
+                let is_down = self.live.operation() == Operation::Stopped;
                 match (has(was, admin::DRAIN), has(is, admin::DRAIN)) {
-                    (false, true) => self.tell(control, ServerChange::Draining { left: self.left() }),
-                    (true, false) => self.tell(control, ServerChange::Undrained { up: is_up }),
+                    (false, true) => {
+                        self.tell(control, ServerChange::Draining { is_down, left: self.left() })
+                    }
+                    (true, false) => self.tell(control, ServerChange::Undrained { up: !is_down }),
                     _ => {}
                 }
             }
@@ -191,6 +193,9 @@ impl<'a> Subject<'a> {
         self.live.set_operation(operation);
         if was != operation {
             self.tell(control, ServerChange::Forced { operation, left: self.left() });
+            if self.live.admin() & admin::DRAIN != 0 {
+                self.tell(control, ServerChange::RemainsDraining);
+            }
         }
         if operation == Operation::Stopped && self.config.on_marked_down_shutdown_sessions {
             let key = self.live.key;
