@@ -188,7 +188,7 @@ async fn run(start: Start, config: Config, parts: Parts) -> Result<u8, StartErro
         logger: logger.clone(),
         voice: voice.in_background()?,
         sockets: Sockets::default(),
-        commands: CommandSockets::new(asks, Arc::clone(&published)),
+        commands: CommandSockets::new(asks, Arc::clone(&published), workers.clone()),
         speaker,
         engine: choice.name,
         hard_maxconn: 0,

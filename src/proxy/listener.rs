@@ -215,6 +215,19 @@ impl Worker {
         Duration::from_millis(u64::from(1000 / limit.max(1)).clamp(1, 100))
     }
 
+    /// The engine watches a listener otherwise from now on.
+    pub(super) fn watch_anew(&mut self, engine: &mut impl Engine) {
+        for (id, gate) in &mut self.gates.gates {
+            if gate.state != GateState::Open {
+                continue;
+            }
+            engine.ignore(id, &gate.listener);
+            if engine.watch(id, &gate.listener).is_err() {
+                gate.state = GateState::Until(self.now + BACK_OFF);
+            }
+        }
+    }
+
     fn stop(&mut self, id: usize, stop: Stop, engine: &mut impl Engine) {
         let Some(gate) = self.gates.gates.get_mut(id) else { return };
         let state = match stop {

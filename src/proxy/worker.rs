@@ -315,6 +315,7 @@ impl Worker {
             Command::Adopt(accepted) => self.adopt(accepted, engine),
             Command::Dialed(dialed) => self.dialed(dialed, engine),
             Command::Admit => self.look_for_clients(engine),
+            Command::Share => self.watch_anew(engine),
             Command::Pause => self.pause(engine),
             Command::Resume => self.resume(engine),
             Command::SoftStop => {

@@ -3,6 +3,7 @@
 //! change of state, per granted place and per connection passed on.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
@@ -96,6 +97,8 @@ pub struct Listener {
     pub address: BindAddress,
     /// Connections that came in here; counted against the bind line's `maxconn`.
     pub connections: Arc<Gauge>,
+    /// Another process accepts from it, too.
+    shared: AtomicBool,
 }
 
 impl Listener {
@@ -107,9 +110,20 @@ impl Listener {
         }
     }
 
+    /// Whether another process accepts from it, too: then no wake-up may be for one waiter alone (EPOLLEXCLUSIVE), as
+    /// one that is about to stop would keep it to itself, and its client would wait for ever.
+    pub fn is_shared(&self) -> bool {
+        self.shared.load(Ordering::Relaxed)
+    }
+
+    /// Another process has it now, too; workers hear of it by [`Command::Share`].
+    pub fn share(&self) {
+        self.shared.store(true, Ordering::Relaxed);
+    }
+
     /// A socket that listens at `address`.
     pub fn new(socket: OwnedFd, address: BindAddress) -> Listener {
-        Listener { socket, address, connections: Arc::default() }
+        Listener { socket, address, connections: Arc::default(), shared: AtomicBool::new(false) }
     }
 }
 
@@ -125,6 +139,8 @@ pub struct NamedServer {
 pub enum Command {
     /// The snapshot has changed: look up again, and take its listeners.
     Refresh,
+    /// Listeners are shared with another process: they are watched anew.
+    Share,
     /// Servers or the master word changed: sessions that wait look again.
     Reconsider,
     /// A place was reserved for a queued session.

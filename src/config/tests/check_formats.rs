@@ -50,7 +50,7 @@ fn what_a_check_cannot_know_is_refused_by_its_name() {
         ("tcp-check send-lf %[src]", "'src' is not supported in checks"),
         ("tcp-check send-lf %ci", "'%ci' is not supported in checks"),
         ("tcp-check send-lf %[str(a)", "missing ']' behind '%['"),
-        ("tcp-check send-lf %[str(a),base64]", "the converter 'base64' is not supported in checks"),
+        ("tcp-check send-lf %[str(a),in_table(b)]", "the converter 'in_table' is not supported in checks"),
         ("tcp-check send-lf %[str(a),nothing]", "unknown converter 'nothing'"),
         ("tcp-check send-lf %[str]", "'str' takes 1 to 1 arguments"),
         ("tcp-check send-lf %[int(x)]", "invalid arguments of 'int'"),

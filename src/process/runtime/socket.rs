@@ -22,7 +22,7 @@ use crate::api::command::{Level, Target};
 use crate::api::{Processes, Reply, Session, Step};
 use crate::config::model::Global;
 use crate::process::takeover;
-use crate::state::{Listener, Published};
+use crate::state::{Command, Listener, Published, Workers};
 
 /// How long a socket is left alone when descriptors or memory are short.
 const BACK_OFF: Duration = Duration::from_millis(100);
@@ -32,6 +32,7 @@ const BACK_OFF: Duration = Duration::from_millis(100);
 pub struct CommandSockets {
     asks: UnboundedSender<Ask>,
     published: Arc<Published>,
+    workers: Workers,
     tasks: Vec<JoinHandle<()>>,
     places: (u32, Arc<Semaphore>),
     timeout: Duration,
@@ -39,10 +40,11 @@ pub struct CommandSockets {
 
 impl CommandSockets {
     /// None yet; questions go to `asks`.
-    pub fn new(asks: UnboundedSender<Ask>, published: Arc<Published>) -> CommandSockets {
+    pub fn new(asks: UnboundedSender<Ask>, published: Arc<Published>, workers: Workers) -> CommandSockets {
         CommandSockets {
             asks,
             published,
+            workers,
             tasks: Vec::new(),
             places: (0, Arc::new(Semaphore::new(0))),
             timeout: Duration::ZERO,
@@ -59,7 +61,8 @@ impl CommandSockets {
         for (socket, listener) in global.stats_sockets.iter().zip(listeners) {
             // A second descriptor of the same socket: the task before may still have its own registered.
             let Ok(descriptor) = listener.socket.try_clone() else { continue };
-            let exposed = socket.exposes_listeners.then(|| Arc::clone(&self.published));
+            let exposed =
+                socket.exposes_listeners.then(|| (Arc::clone(&self.published), self.workers.clone()));
             let clients = Clients { exposed, ..self.clients(socket.level) };
             self.tasks.push(tokio::spawn(accept_all(descriptor, clients, Arc::clone(&self.places.1))));
         }
@@ -143,7 +146,7 @@ struct Clients {
     level: Level,
     timeout: Duration,
     /// Where the listening sockets are, for who may have them.
-    exposed: Option<Arc<Published>>,
+    exposed: Option<(Arc<Published>, Workers)>,
 }
 
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {
@@ -184,7 +187,7 @@ struct Client {
     session: Session,
     asks: UnboundedSender<Ask>,
     limit: Duration,
-    exposed: Option<Arc<Published>>,
+    exposed: Option<(Arc<Published>, Workers)>,
 }
 
 impl Client {
@@ -217,10 +220,14 @@ impl Client {
 
     /// Without the right, or over TCP, the connection just ends, as HAProxy ends it.
     async fn give_sockets(&mut self) -> io::Result<()> {
-        let (Some(published), Some(taker)) = (&self.exposed, self.stream.unix()) else { return Ok(()) };
+        let (Some((published, workers)), Some(taker)) = (&self.exposed, self.stream.unix()) else {
+            return Ok(());
+        };
         let snapshot = published.load_full();
         let listeners: Vec<_> = snapshot.listeners.iter().flatten().flatten().cloned().collect();
         snapshot.process.sockets_given.store(true, Relaxed);
+        listeners.iter().for_each(|listener| listener.share());
+        workers.broadcast(|| Command::Share);
         let giving = tokio::task::spawn_blocking(move || takeover::give(taker, &listeners));
         giving.await.map_err(io::Error::other)?
     }

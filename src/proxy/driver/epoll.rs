@@ -318,7 +318,8 @@ impl Engine for Readiness {
     }
 
     fn watch(&mut self, gate: usize, listener: &Arc<Listener>) -> io::Result<()> {
-        let flags = EpollFlags::EPOLLIN | EpollFlags::EPOLLEXCLUSIVE;
+        let alone = if listener.is_shared() { EpollFlags::empty() } else { EpollFlags::EPOLLEXCLUSIVE };
+        let flags = EpollFlags::EPOLLIN | alone;
         match self.epoll.add(&listener.socket, EpollEvent::new(flags, Token::Gate(gate).word())) {
             Ok(()) | Err(Errno::EEXIST) => Ok(()),
             Err(errno) => Err(errno.into()),

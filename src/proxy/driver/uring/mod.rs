@@ -211,7 +211,7 @@ impl Completions {
         // Asked anew, it tells at once if somebody is left.
         let Some(gate) = self.gates.get(at).filter(current) else { return };
         if let Some(listener) = &gate.listener {
-            self.pump.ring.poll(&listener.socket, libc_poll::IN as u32 | EXCLUSIVE, mark.tag());
+            self.pump.ring.poll(&listener.socket, arrivals(listener), mark.tag());
         }
     }
 
@@ -305,6 +305,11 @@ impl Completions {
         // A poll that is still queued names its descriptor.
         self.retired.push(listener);
     }
+}
+
+/// What a listener is polled for.
+fn arrivals(listener: &Listener) -> u32 {
+    libc_poll::IN as u32 | if listener.is_shared() { 0 } else { EXCLUSIVE }
 }
 
 /// Whether it tells of the client's FIN.
@@ -425,11 +430,7 @@ impl Engine for Completions {
             return Ok(());
         }
         place.turn = place.turn.wrapping_add(1);
-        self.pump.ring.poll(
-            &listener.socket,
-            libc_poll::IN as u32 | EXCLUSIVE,
-            Mark::gate(gate, place.turn).tag(),
-        );
+        self.pump.ring.poll(&listener.socket, arrivals(listener), Mark::gate(gate, place.turn).tag());
         place.listener = Some(Arc::clone(listener));
         Ok(())
     }
