@@ -151,7 +151,7 @@ fn fields_are_written_as_haproxy_writes_them() {
     assert_eq!(
         fields(EVERYTHING, &told),
         "\u{3}\0\u{4}\0\0\0\0\u{1}\0\u{5}redis\u{2}\0\rasked.example\u{5}\0\u{c}id-127.0.0.1\
-         \x20\05\u{7}\0\0\0\0!\0\u{7}TLSv1.3\"\0\nclient.one#\0\u{16}TLS_AES_256_GCM_SHA384"
+         \x20\u{0}5\u{7}\0\0\0\0!\0\u{7}TLSv1.3\"\0\nclient.one#\0\u{16}TLS_AES_256_GCM_SHA384"
     );
     let nothing = Told { unique_id: told.unique_id, ..Told::default() };
     assert_eq!(

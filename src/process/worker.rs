@@ -194,8 +194,7 @@ async fn run(start: Start, config: Config, parts: Parts) -> Result<u8, StartErro
         hard_maxconn: 0,
         is_stopping: false,
     };
-    let sinks = Sinks::from_descriptors(logs);
-    control.apply(Next { config, opened: listeners, sinks });
+    control.apply(Next { config, opened: listeners, sinks: Sinks::from_descriptors(logs) });
     tell_refusal(&control, choice.refused.as_deref());
     tokio::spawn(tell_events(emitted, Arc::clone(&published), logger.clone()));
     let (services, served) = unbounded_channel::<Served>();
