@@ -42,6 +42,7 @@ fn check_that_nothing_was_lost(
         assert_eq!(writer.refused, [], "{}", rolecall.output());
         assert_eq!(writer.ended, [ErrorKind::UnexpectedEof], "{}", rolecall.output());
     }
+    rolecall.wait_for_output(" took over from ");
     let output = rolecall.output();
     let told = output.lines().find(|line| line.contains(" took over from ")).expect("the line");
     for words in [
