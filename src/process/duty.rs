@@ -7,7 +7,6 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 
 use nix::sys::signal::Signal;
 use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
@@ -163,9 +162,7 @@ impl Duty {
         match end {
             End::Exit(code) => code,
             End::Signal(signal) => {
-                if !self.control.published.load().process.sockets_given.load(Relaxed) {
-                    self.control.sockets.refuse();
-                }
+                self.control.sockets.refuse();
                 // Returns for process 1 only, which the kernel spares.
                 let _ = process::die_of(signal);
                 128 + signal as u8

@@ -120,9 +120,11 @@ impl Sockets {
 
     /// The process ends: nobody is let in from now on. Its end alone would not do, as a ring of io_uring goes on
     /// holding the sockets that it polls until the kernel has taken it down, some milliseconds later. A socket that
-    /// was inherited stays as it is: it belongs to whoever handed it down.
+    /// was inherited stays as it is: it belongs to whoever handed it down; so does one that a successor has.
     pub fn refuse(&self) {
-        let own = self.0.values().filter(|listener| !matches!(listener.address, BindAddress::Fd(_)));
+        let is_own =
+            |listener: &Listener| !matches!(listener.address, BindAddress::Fd(_)) && !listener.is_shared();
+        let own = self.0.values().filter(|listener| is_own(listener));
         for listener in own {
             // One that does not listen any more is what was wanted.
             let _ = SockRef::from(&listener.socket).shutdown(Shutdown::Both);
@@ -130,11 +132,11 @@ impl Sockets {
     }
 
     /// Refuses new clients of the frontends of those positions, the sockets staying bound. A unix socket queues
-    /// them: once shut down it could never listen again.
+    /// them: once shut down it could never listen again. One that a successor has goes on for that.
     pub fn pause(&self, config: &Config, chosen: impl Fn(usize) -> bool) {
         let binds = socket_names(config).binds.into_iter().enumerate();
         for name in binds.filter(|(at, _)| chosen(*at)).flat_map(|(_, names)| names).flatten() {
-            let Some(listener) = self.0.get(&name) else { continue };
+            let Some(listener) = self.0.get(&name).filter(|listener| !listener.is_shared()) else { continue };
             let socket = SockRef::from(&listener.socket);
             if socket.local_addr().is_ok_and(|address| address.as_socket().is_some()) {
                 let _ = socket.shutdown(Shutdown::Read);

@@ -48,8 +48,6 @@ pub struct ProcessLive {
     pub rate_limits: [AtomicU32; 2],
     /// Accepts that failed for want of descriptors or memory.
     pub accept_failures: super::counters::Counter,
-    /// A successor has the listening sockets, so that this process must not shut them down for both.
-    pub sockets_given: std::sync::atomic::AtomicBool,
     /// Numbers connections as they come.
     pub(super) arrivals: std::sync::atomic::AtomicU64,
     /// Who found no room: see `admission`.

@@ -7,7 +7,6 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use socket2::SockRef;
@@ -225,7 +224,6 @@ impl Client {
         };
         let snapshot = published.load_full();
         let listeners: Vec<_> = snapshot.listeners.iter().flatten().flatten().cloned().collect();
-        snapshot.process.sockets_given.store(true, Relaxed);
         listeners.iter().for_each(|listener| listener.share());
         workers.broadcast(|| Command::Share);
         let giving = tokio::task::spawn_blocking(move || takeover::give(taker, &listeners));

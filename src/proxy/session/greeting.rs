@@ -104,7 +104,7 @@ impl Session {
         self.stage = Stage::New;
         // The driver tells the FIN again once the relay begins.
         self.eof[0] = false;
-        self.is_announced(addresses);
+        self.adopt_announced(addresses);
         let Some(frontend) = self.frontend(context) else {
             return self.refuse_header(HeaderError::Closed, ops);
         };
@@ -114,7 +114,7 @@ impl Session {
     }
 
     /// From here on it is whom its header names.
-    pub(super) fn is_announced(&mut self, addresses: Option<Addresses>) {
+    pub(super) fn adopt_announced(&mut self, addresses: Option<Addresses>) {
         let Some(Addresses { source, destination }) = addresses else { return };
         self.client = Some(source);
         self.port = destination.port();

@@ -163,7 +163,7 @@ impl Session {
             return false;
         }
         if let Some(Announced(addresses)) = self.ruling.as_ref().and_then(|ruling| ruling.announced) {
-            self.is_announced(addresses);
+            self.adopt_announced(addresses);
         } else if self.owes_header(frontend) {
             self.await_header(context, ops);
             return false;

@@ -87,7 +87,7 @@ impl Pump {
         false
     }
 
-    /// That side has just taken less than it was given: has it told when there is room for the rest. The watch stays,
+    /// That side has just said that it has no room: has it told when there is room for the rest. The watch stays,
     /// and tells again only after the side took no more: whoever waits without having tried would wait for ever.
     pub(super) fn await_room(&mut self, slot: Slot, link: &mut Link, side: Side) {
         let tag = link.mark(slot, Kind::Drain, side).tag();
