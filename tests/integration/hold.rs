@@ -137,10 +137,8 @@ fn a_reload_keeps_them_and_a_place_that_is_scarce_is_waited_for_afterwards() {
     held.rolecall.wait_for_output("Loading success.");
     held.wait_for_queue(20);
     held.redis.start_again(&[]);
-    for client in clients {
-        let mut client = client;
-        client.reply().expect("an answer");
-        drop(client);
+    for mut client in clients {
+        client.reply().unwrap_or_else(|error| panic!("{error}: {}", held.rolecall.output()));
     }
     let order = held.redis.call(&["LRANGE", "order", "0", "-1"]);
     let order: Vec<usize> = order.lines().map(|at| at.parse().expect("a number")).collect();

@@ -122,7 +122,8 @@ impl Walk<'_> {
     fn ask(&self, command: &str) -> Vec<String> {
         let answer = client::ask(&self.place.path("socket"), command);
         let lines = answer.trim_end_matches('\n').lines();
-        lines.map(|line| format!("{command}> {}", pointers(&self.place.blank(line)))).collect()
+        let blank = |line: &str| since(command, &pointers(&self.place.blank(line)));
+        lines.map(|line| format!("{command}> {}", blank(line))).collect()
     }
 
     /// The next line but those that HAProxy 2.6 alone writes when it starts.
@@ -163,6 +164,17 @@ fn duration(time: &str) -> &str {
         _ if time.bytes().all(|byte| byte.is_ascii_digit()) => "0",
         _ => time,
     }
+}
+
+/// The line of a server without the seconds since its state last changed.
+fn since(command: &str, line: &str) -> String {
+    const SRV_TIME_SINCE_LAST_CHANGE: usize = 9;
+    let mut words: Vec<&str> = line.split(' ').collect();
+    let server = command.starts_with("show servers state") && words[0].parse::<u32>().is_ok();
+    if let Some(seconds) = words.get_mut(SRV_TIME_SINCE_LAST_CHANGE).filter(|_| server) {
+        *seconds = "N";
+    }
+    words.join(" ")
 }
 
 /// `0x55d0: exp=1234` without addresses of memory and what is left of a time.
