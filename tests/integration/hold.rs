@@ -128,11 +128,14 @@ fn with_abortonclose_a_fin_is_a_farewell() {
 #[test]
 fn a_reload_keeps_them_and_a_place_that_is_scarce_is_waited_for_afterwards() {
     let mut held = Held::start(2, "    option redis-hold 60s\n    timeout queue 30s\n", "maxconn 1");
-    let mut clients: Vec<Client> = (0..20).map(|_| held.client()).collect();
-    for (at, client) in clients.iter_mut().enumerate() {
+    let mut clients = Vec::new();
+    for at in 0..20 {
+        let mut client = held.client();
         client.send(&["RPUSH", "order", &at.to_string()]).expect("sent ahead");
+        clients.push(client);
+        // Two workers that accept at the same moment decide among themselves who came first.
+        held.wait_for_queue(at + 1);
     }
-    held.wait_for_queue(20);
     held.rolecall.reload(&held.config.replace("retries 3", "retries 2"));
     held.rolecall.wait_for_output("Loading success.");
     held.wait_for_queue(20);
