@@ -1,5 +1,6 @@
 //! A backend, or the back half of a `listen`: which server gets a client, what is checked, what is promised.
 
+use super::front::stats_page;
 use super::outline::Outline;
 use super::words::{self, Page};
 use super::{check, guard};
@@ -18,7 +19,8 @@ pub(super) fn explain(page: &mut Page, config: &Config, backend: &Backend, outli
         return page.say("Disabled: who is led here is refused.");
     }
     if backend.mode == Mode::Http {
-        return page.say("Serves pages over HTTP; no client of it reaches a server.");
+        page.say("Serves pages over HTTP; no client of it reaches a server.");
+        return backend.stats.iter().for_each(|stats| page.item(stats_page(stats)));
     }
     if backend.servers.is_empty() {
         return page.say("Has no server: who is led here is refused.");

@@ -3,7 +3,7 @@
 use super::outline::Outline;
 use super::words::{self, Page};
 use crate::config::Config;
-use crate::config::model::{Frontend, LogFormat, Mode, RequestAction};
+use crate::config::model::{Frontend, LogFormat, Mode, RequestAction, StatsPage};
 
 pub(super) fn explain(page: &mut Page, config: &Config, frontend: &Frontend, outline: &Outline) {
     let section = (if frontend.is_listen { "listen" } else { "frontend" }, frontend.name.as_str());
@@ -68,11 +68,7 @@ fn destination(
 fn pages(page: &mut Page, frontend: &Frontend) {
     page.say("Serves pages over HTTP; no client of it reaches a server.");
     if let Some(stats) = &frontend.stats {
-        let who = match stats.users.len() {
-            0 => "for everybody".to_owned(),
-            count => format!("for {} with a password", words::count(count, "user")),
-        };
-        page.item(format!("{}: the stats page, {who}", stats.uri));
+        page.item(stats_page(stats));
     }
     if let Some(uri) = &frontend.monitor_uri {
         let fails =
@@ -85,6 +81,20 @@ fn pages(page: &mut Page, frontend: &Frontend) {
     if frontend.requests.iter().any(|rule| rule.action == RequestAction::Export) {
         page.item("the Prometheus exporter, where 'http-request use-service' says so");
     }
+}
+
+/// Who sees a stats page, and whether it is more than a page.
+pub(super) fn stats_page(stats: &StatsPage) -> String {
+    let who = match stats.users.len() {
+        0 => "for everybody".to_owned(),
+        count => format!("for {} with a password", words::count(count, "user")),
+    };
+    let form = if stats.admin.is_empty() {
+        ""
+    } else {
+        "; servers are changed there, where 'stats admin' allows it"
+    };
+    format!("{}: the stats page, {who}{form}", stats.uri)
 }
 
 fn limits(page: &mut Page, frontend: &Frontend, section: (&str, &str), outline: &Outline) {
@@ -107,10 +117,17 @@ fn limits(page: &mut Page, frontend: &Frontend, section: (&str, &str), outline: 
 
 fn logs(page: &mut Page, frontend: &Frontend) {
     let log = &frontend.log;
-    let what = match (log.targets.is_empty(), log.format) {
-        (true, _) => "Logs no session: it has no 'log' line.",
-        (false, LogFormat::Connect) => "Logs each connection as it comes (no 'option tcplog').",
-        (false, LogFormat::Tcp) => "Logs each session when it ends ('option tcplog').",
-    };
-    page.say(what);
+    let format = if log.template.is_some() { "log-format" } else { "option tcplog" };
+    let early = log.template.as_ref().is_some_and(|template| template.at_connect);
+    page.say(match (log.targets.is_empty(), log.format) {
+        (true, _) => "Logs no session: it has no 'log' line.".to_owned(),
+        (false, LogFormat::Connect) => "Logs each connection as it comes (no 'option tcplog').".to_owned(),
+        (false, LogFormat::Tcp) if log.as_soon_as_possible => {
+            format!("Logs each session as soon as it has its server ('{format}', 'option logasap').")
+        }
+        (false, LogFormat::Tcp) if early => {
+            format!("Logs each session as soon as it has its server ('{format}' asks for nothing later).")
+        }
+        (false, LogFormat::Tcp) => format!("Logs each session when it ends ('{format}')."),
+    });
 }

@@ -68,3 +68,22 @@ fn no_secret_is_told() {
     assert!(!text.contains("hunter"), "{text}");
     assert!(text.contains("logs in"), "{text}");
 }
+
+#[test]
+fn pages_of_a_backend_and_what_is_logged_when_are_told() {
+    let text = checked(&explained(
+        "a.cfg",
+        "defaults\n timeout connect 1s\n timeout client 1s\n timeout server 1s\n log 127.0.0.1 local0\nfrontend ends\n \
+         bind :1\n log-format %ci\\ %Tt\n default_backend pages\nfrontend comes\n bind :2\n log-format %ci\n \
+         default_backend pages\nfrontend early\n bind :3\n option tcplog\n option logasap\n default_backend \
+         pages\nbackend pages\n mode http\n stats uri /s\n stats auth a:b\n stats admin if LOCALHOST\n",
+    ));
+    for said in [
+        "  * /s: the stats page, for 1 user with a password; servers are changed there,\n    where 'stats admin' allows it",
+        "  Logs each session when it ends ('log-format').",
+        "  Logs each session as soon as it has its server ('log-format' asks for nothing\n  later).",
+        "  Logs each session as soon as it has its server ('option tcplog', 'option\n  logasap').",
+    ] {
+        assert!(text.contains(said), "{said}\n{text}");
+    }
+}

@@ -337,7 +337,12 @@ impl Worker {
         {
             session.note_server_source(socket::local_address(&server));
         }
-        (self.shared.records)(session.record(&context));
+        let mut record = session.record(&context);
+        if record.bytes_in == 0 && record.connect.is_none() {
+            // Nothing is read before there is a server; HAProxy reads, and by it tells a probe from a client.
+            record.bytes_in = engine.client(slot).map_or(0, |client| socket::waiting(&client));
+        }
+        (self.shared.records)(record);
     }
 
     fn serve(&mut self, slot: Slot, engine: &mut impl Engine) {

@@ -63,6 +63,14 @@ pub fn has_bytes(socket: &impl AsFd) -> bool {
     matches!(peek(socket, &mut [0]), Moved::Bytes(_))
 }
 
+/// How many bytes there are to take, as far as one buffer of HAProxy's (16 KiB) would hold them.
+pub fn waiting(socket: &impl AsFd) -> u64 {
+    match peek(socket, &mut [0; 16_384]) {
+        Moved::Bytes(count) => count as u64,
+        _ => 0,
+    }
+}
+
 /// Takes what is there, at most `into.len()` bytes, which must not be zero.
 pub fn receive(socket: &impl AsFd, into: &mut [u8]) -> Moved {
     loop {
@@ -206,11 +214,12 @@ mod tests {
         one.set_nonblocking(true).unwrap();
         let mut into = [0; 8];
         assert_eq!(receive(&one, &mut into), Moved::Later);
-        assert!(peek(&one, &mut into) == Moved::Later && !has_bytes(&one));
+        assert!(peek(&one, &mut into) == Moved::Later && !has_bytes(&one) && waiting(&one) == 0);
         other.write_all(b"abc").unwrap();
         one.set_nonblocking(false).unwrap();
         assert_eq!((peek(&one, &mut into), &into[..3]), (Moved::Bytes(3), &b"abc"[..]));
         assert!(has_bytes(&one));
+        assert_eq!(waiting(&one), 3);
         assert_eq!(receive(&one, &mut into), Moved::Bytes(3));
         drop(other);
         assert_eq!(receive(&one, &mut into), Moved::End);

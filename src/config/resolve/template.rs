@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Resolver;
+use super::mode::is_http;
 use super::rules::Scene;
 use crate::config::ast::{Format, Spanned};
 use crate::config::diagnostic::{Diagnostic, Heading};
@@ -22,6 +23,8 @@ struct Reading<'a> {
     scene: Scene<'a>,
     log: &'a mut SessionLog,
     template: Template,
+    /// What only a proxy that sees HTTP could write.
+    lost: Vec<&'static str>,
 }
 
 impl Resolver<'_, '_> {
@@ -46,7 +49,7 @@ impl Resolver<'_, '_> {
             return None;
         }
         let template = Template { parts: Vec::new(), at_connect: true };
-        let mut reading = Reading { keyword, span: *span, scene, log, template };
+        let mut reading = Reading { keyword, span: *span, scene, log, template, lost: Vec::new() };
         let read = pieces(value)
             .and_then(|pieces| pieces.into_iter().try_for_each(|piece| self.piece(piece, &mut reading)));
         if let Err(message) = read {
@@ -54,7 +57,23 @@ impl Resolver<'_, '_> {
             self.context.report(Diagnostic::error(*span, message).heading(Heading::Line));
             return None;
         }
+        self.warn_of_lost(&reading);
         Some(Arc::new(reading.template))
+    }
+
+    /// A proxy that asks for HTTP and is forwarded at layer 4 keeps its format, which other programs read by
+    /// position.
+    fn warn_of_lost(&mut self, reading: &Reading<'_>) {
+        if reading.lost.is_empty() {
+            return;
+        }
+        let names: Vec<String> = reading.lost.iter().map(|name| format!("%{name}")).collect();
+        let message = format!(
+            "'{}' : '-' is written for {}: a layer 4 proxy does not see HTTP",
+            reading.keyword,
+            names.join(", ")
+        );
+        self.context.warning(reading.span, message);
     }
 
     fn piece(&mut self, piece: Piece<'_>, reading: &mut Reading<'_>) -> Result<(), String> {
@@ -130,7 +149,10 @@ fn named(name: &str, look: Look, reading: &mut Reading<'_>) -> Result<Part, Stri
         ));
     };
     if row.known == Known::Http && reading.scene.mode == Mode::Tcp {
-        return Err(format!("format variable '{name}' is reserved for HTTP mode."));
+        if !is_http(reading.scene.proxy) {
+            return Err(format!("format variable '{name}' is reserved for HTTP mode."));
+        }
+        reading.lost.push(row.name);
     }
     reading.template.at_connect &= row.known == Known::AtConnect;
     let log = &mut *reading.log;

@@ -677,3 +677,24 @@ fn a_source_may_name_ports_an_interface_and_somebody_else() {
     let other = Some(Impersonated::Address("10.1.1.1:77".parse().unwrap()));
     assert_eq!(*leaves[2], Leaves { ports: Some((5, 9)), interface: Some("eth1".into()), as_if_from: other });
 }
+
+#[test]
+fn a_format_of_a_site_that_asks_for_http_is_kept_without_what_http_would_tell() {
+    const TIMES: &str = "defaults\n timeout connect 1s\n timeout client 1s\n timeout server 1s\n";
+    let site = |mode: &str| {
+        format!(
+            "{TIMES}listen l\n mode {mode}\n bind :1\n log 127.0.0.1 local0\n log-format \"%ci %TR/%Tw %{{+Q}}r %s\"\n \
+             server a 127.0.0.1:1\n"
+        )
+    };
+    let loaded = loaded(&site("http"));
+    let said = told(&loaded);
+    assert!(
+        said.contains("'log-format' : '-' is written for %TR, %r: a layer 4 proxy does not see HTTP"),
+        "{said}"
+    );
+    let template = loaded.config.expect("it loads").frontends.remove(0).log.template.expect("a format");
+    assert!(!template.at_connect && template.parts.len() == 9, "{template:?}");
+    let said = told(&super::loaded(&site("tcp")));
+    assert!(said.contains("format variable 'TR' is reserved for HTTP mode."), "{said}");
+}
