@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use super::Level;
 use crate::state::event::{Asked, CheckSummary, Followed, Left, Maintained, ServerChange, ServerEvent};
 use crate::state::{CheckStatus, Operation};
+use crate::sys::accept::Shortage;
 
 /// A line without its header.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,6 +119,17 @@ pub fn stderr_line(level: Level, pid: u32, text: &str) -> String {
 pub fn proxy_stopped(name: &str, frontend: u64, backend: u64) -> Sentence {
     let text = format!("Proxy {name} stopped (cumulated conns: FE: {frontend}, BE: {backend}).");
     Sentence { level: Level::Warning, text }
+}
+
+/// A listener could take nobody, for want of that; `limit`: descriptors that the process may have.
+pub fn exhausted(proxy: &str, shortage: Shortage, limit: u64) -> Sentence {
+    let (what, remedy) = match shortage {
+        Shortage::ProcessDescriptors => ("process FD limit", "'ulimit-n' and restart"),
+        Shortage::SystemDescriptors => ("system FD limit", "system tunables"),
+        Shortage::Memory => ("system memory limit", "system tunables"),
+    };
+    let text = format!("Proxy {proxy} reached {what} (maxsock={limit}). Please check {remedy}.");
+    Sentence { level: Level::Emergency, text }
 }
 
 /// SIGTTOU.

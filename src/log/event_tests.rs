@@ -193,6 +193,18 @@ fn the_dump_is_haproxys() {
 
 /// Recorded from HAProxy 2.6.12.
 #[test]
+fn what_a_listener_lacks_is_told_in_haproxys_words() {
+    let shortages = [Shortage::ProcessDescriptors, Shortage::SystemDescriptors, Shortage::Memory];
+    let texts = shortages.map(|shortage| exhausted("fe", shortage, 215));
+    assert!(texts.iter().all(|sentence| sentence.level == Level::Emergency));
+    insta::assert_snapshot!(texts.map(|sentence| sentence.text).join("\n"), @r"
+    Proxy fe reached process FD limit (maxsock=215). Please check 'ulimit-n' and restart.
+    Proxy fe reached system FD limit (maxsock=215). Please check system tunables.
+    Proxy fe reached system memory limit (maxsock=215). Please check system tunables.
+    ");
+}
+
+#[test]
 fn what_the_operator_did_is_told_in_haproxys_words() {
     let left = Left { active: 1, backup: 1, ..Left::default() };
     let maintenance = |via: Option<&str>, was_down| ServerChange::Maintenance {
