@@ -2,52 +2,19 @@
 //! `on-marked-down` and `on-marked-up` say, the slow start. That they follow at all is no work of this module:
 //! they read their state through the server that they track ([`crate::state::track`]).
 //!
-//! Enter who was usable before the change, and the change; leave events and commands, one follower after the
-//! other. Each line counts the servers that are left as if the ones after it had not changed yet, as in
-//! HAProxy.
+//! Enter the change, and each of them as it stood before ([`crate::state::chain`]); leave events and commands.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::rise_fall::Transition;
 use super::verdict::{Emitted, Sinks};
 use super::warm_up::warm_up;
-use crate::config::model::Backend;
-use crate::state::event::{Followed, Left, ServerChange, ServerEvent};
+use crate::state::chain::{Chain, Link, Step, Usable};
+use crate::state::event::{Followed, ServerChange, ServerEvent};
 use crate::state::track::Follower;
-use crate::state::{
-    BackendKey, BackendLive, BackendView, Command, CutReason, Operation, ServerKey, ServerLive, Snapshot,
-    admin,
-};
+use crate::state::{BackendLive, Command, CutReason, Operation, ServerLive, admin};
 use crate::time::Tick;
-
-/// Servers that HAProxy counts as usable: held and unproven ones too, which are rolecall's own matter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Usable {
-    pub(super) active: usize,
-    pub(super) backup: usize,
-}
-
-impl Usable {
-    pub(super) fn of(backend: &Backend, view: &BackendView) -> Usable {
-        let mut usable = Usable::default();
-        for (server, live) in backend.servers.iter().zip(&view.servers) {
-            if live.counts_as_usable() {
-                *usable.count(server.backup) += 1;
-            }
-        }
-        usable
-    }
-
-    pub(super) fn is_none(self) -> bool {
-        self.active + self.backup == 0
-    }
-
-    fn count(&mut self, backup: bool) -> &mut usize {
-        if backup { &mut self.backup } else { &mut self.active }
-    }
-}
 
 /// A backend's own up and down; says whether it is to be told that its last usable server has gone. While a failover is
 /// decided it is not: clients wait for the server that is about to be master, and if none comes, the guard tells it
@@ -68,75 +35,52 @@ pub(super) fn turn_backend(backend: &BackendLive, before: Usable, after: Usable,
     !waits
 }
 
-/// Those who track a server, as they stand before it changes.
-pub(super) struct Following<'a> {
-    followers: Vec<Before<'a>>,
-    /// Usable servers of their backends.
-    usable: HashMap<BackendKey, Usable>,
-}
-
-struct Before<'a> {
-    follower: Follower<'a>,
-    operation: Operation,
-    usable: bool,
-}
-
-impl<'a> Following<'a> {
-    pub(super) fn of(snapshot: &'a Snapshot, server: ServerKey) -> Following<'a> {
-        let mut usable = HashMap::new();
-        let followers = snapshot.followers(server).into_iter().map(|follower| {
-            let backend = follower.view.live.key;
-            usable.entry(backend).or_insert_with(|| Usable::of(follower.backend, follower.view));
-            let (operation, usable) = (follower.live.operation(), follower.live.counts_as_usable());
-            Before { follower, operation, usable }
-        });
-        let followers = followers.collect();
-        Following { followers, usable }
+/// The server that this one tracks has changed its state.
+pub(super) fn follow(
+    chain: &mut Chain<'_>,
+    link: &Link<'_>,
+    transition: Transition,
+    sinks: &Sinks,
+    now: Tick,
+) {
+    let Follower { backend, config, view, live } = link.server;
+    if live.admin() & admin::MAINT != 0 {
+        return;
     }
-
-    /// The server has changed its state.
-    pub(super) fn turn(mut self, transition: Transition, sinks: &Sinks, now: Tick) {
-        for Before { follower, operation, usable } in std::mem::take(&mut self.followers) {
-            let Follower { backend, config, view, live } = follower;
-            if live.admin() & admin::MAINT != 0 {
-                continue;
-            }
-            if transition == Transition::Up && !config.slowstart.is_zero() && operation == Operation::Stopped
-            {
-                live.set_operation(Operation::Starting);
-                warm_up(live, &sinks.workers, config.slowstart, now);
-            }
-            live.update_health(|health| health.last_change = now);
-            let before = self.usable.get(&view.live.key).copied().unwrap_or_default();
-            let mut after = before;
-            let count = after.count(config.backup);
-            *count = (*count + usize::from(live.counts_as_usable())).saturating_sub(usize::from(usable));
-            self.usable.insert(view.live.key, after);
-            let emit = |what| emit(sinks, follower, what);
-            emit(told(follower, transition, after));
-            if turn_backend(&view.live, before, after, now) {
-                emit(ServerChange::NoServerLeft { is_listen: backend.is_listen });
-            }
-            cut(follower, transition, sinks);
-        }
+    if transition == Transition::Up && !config.slowstart.is_zero() && link.was.operation == Operation::Stopped
+    {
+        live.set_operation(Operation::Starting);
+        warm_up(live, &sinks.workers, config.slowstart, now);
     }
+    live.update_health(|health| health.last_change = now);
+    let step = chain.step(link);
+    let emit = |what| emit(sinks, link.server, what);
+    emit(told(link, transition, &step));
+    if let Some(what) = drain_goes_on(live, link.via) {
+        emit(what);
+    }
+    if turn_backend(&view.live, step.before, step.after, now) {
+        emit(ServerChange::NoServerLeft { is_listen: backend.is_listen });
+    }
+    cut(link.server, transition, sinks);
 }
 
-fn told(Follower { config, live, .. }: Follower<'_>, transition: Transition, after: Usable) -> ServerChange {
-    let left = Left {
-        active: after.active,
-        backup: after.backup,
-        sessions_active: live.traffic.sessions.now(),
-        requeued: 0,
-        queued: live.queued.now(),
-    };
+/// Said after each change of a server's health while it drains; `via`: whom it tracks.
+pub fn drain_goes_on(live: &ServerLive, via: Option<&str>) -> Option<ServerChange> {
+    let bits = live.admin();
+    // As HAProxy: the drain of its own comes before the one that it has from another.
+    let via = via.filter(|_| bits & admin::FORCED_DRAIN == 0).map(str::to_owned);
+    (bits & admin::DRAIN != 0).then_some(ServerChange::RemainsDraining { via })
+}
+
+fn told(link: &Link<'_>, transition: Transition, step: &Step) -> ServerChange {
     let to = match transition {
         Transition::Up => Followed::Up,
         Transition::Down => Followed::Down,
         Transition::Stopping => Followed::Stopping,
     };
-    let via = config.track.as_ref().map(|track| track.name.clone()).unwrap_or_default();
-    ServerChange::Followed { to, via, left }
+    let via = link.via.unwrap_or_default().to_owned();
+    ServerChange::Followed { to, via, left: step.left }
 }
 
 fn emit(sinks: &Sinks, Follower { backend, config, view, .. }: Follower<'_>, what: ServerChange) {
@@ -166,6 +110,7 @@ fn cut(Follower { backend, config, view, live }: Follower<'_>, transition: Trans
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::state::BackendKey;
 
     #[test]
     fn a_backend_that_goes_down_while_a_failover_is_decided_keeps_it_to_itself() {

@@ -36,6 +36,7 @@ mod verdict;
 mod warm_up;
 
 pub use agent::{AgentOrder, AgentState};
+pub use follow::drain_goes_on;
 pub use schedule::Checks;
 pub use verdict::{Emitted, Report, Sinks};
 pub use warm_up::warm_up;

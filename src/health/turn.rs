@@ -3,13 +3,14 @@
 //!
 //! The order is HAProxy's: the change of state is told first, then that the backend has nobody left.
 
-use super::follow::{Following, Usable, turn_backend};
+use super::follow::{drain_goes_on, follow, turn_backend};
 use super::job::Subject;
 use super::rise_fall::Transition;
 use super::verdict::{Emitted, Sinks};
 use super::warm_up::warm_up;
+use crate::state::chain::{Chain, Step};
 use crate::state::event::{CheckSummary, Left, ServerChange, ServerEvent};
-use crate::state::{BackendView, Command, CutReason, Health, Operation, ServerLive, Snapshot, admin};
+use crate::state::{BackendView, Command, CutReason, Health, Operation, ServerLive, Snapshot};
 use crate::time::Tick;
 use std::sync::Arc;
 
@@ -50,42 +51,43 @@ pub(super) fn emit(subject: &Subject, sinks: &Sinks, what: ServerChange) {
 impl Turn<'_> {
     /// Does it all; [`note`] has been called.
     pub(super) fn carry_out(&self, transition: Transition, check: &CheckSummary) {
-        let before = self.usable();
-        let following = Following::of(self.snapshot, self.subject.server);
+        let mut chain = Chain::of(self.snapshot, self.subject.server);
         let slowly = transition == Transition::Up && !self.subject.slowstart.is_zero();
         if slowly {
             warm_up(self.live, &self.sinks.workers, self.subject.slowstart, self.now);
         }
         self.live.set_operation(if slowly { Operation::Starting } else { transition.operation() });
-        let after = self.usable();
-        self.tell(transition, after, check);
-        if turn_backend(&self.view.live, before, after, self.now) {
+        for link in chain.links() {
+            if link.via.is_some() {
+                follow(&mut chain, &link, transition, self.sinks, self.now);
+            } else {
+                self.lead(transition, &chain.step(&link), check);
+            }
+        }
+        self.sinks.workers.broadcast(|| Command::Reconsider);
+    }
+
+    /// The server itself; those who track it come after it.
+    fn lead(&self, transition: Transition, step: &Step, check: &CheckSummary) {
+        self.tell(transition, step.left, check);
+        if turn_backend(&self.view.live, step.before, step.after, self.now) {
             let what = ServerChange::NoServerLeft { is_listen: self.subject.backend_is_listen };
             emit(self.subject, self.sinks, what);
         }
         self.cut(transition);
-        following.turn(transition, self.sinks, self.now);
-        self.sinks.workers.broadcast(|| Command::Reconsider);
     }
 
     /// `option log-health-checks` has told the reason already.
-    fn tell(&self, transition: Transition, after: Usable, check: &CheckSummary) {
+    fn tell(&self, transition: Transition, left: Left, check: &CheckSummary) {
         let reason = (!self.subject.log_checks).then(|| check.clone());
-        let left = Left {
-            active: after.active,
-            backup: after.backup,
-            sessions_active: self.live.traffic.sessions.now(),
-            requeued: 0,
-            queued: self.live.queued.now(),
-        };
         let what = match transition {
             Transition::Down => ServerChange::Down { reason, left },
             Transition::Up => ServerChange::Up { reason, left },
             Transition::Stopping => ServerChange::Stopping { reason, left },
         };
         emit(self.subject, self.sinks, what);
-        if self.live.admin() & admin::DRAIN != 0 {
-            emit(self.subject, self.sinks, ServerChange::RemainsDraining);
+        if let Some(what) = drain_goes_on(self.live, None) {
+            emit(self.subject, self.sinks, what);
         }
     }
 
@@ -101,13 +103,5 @@ impl Turn<'_> {
             }
             _ => {}
         }
-    }
-
-    /// Servers that HAProxy counts as usable, in its backend.
-    fn usable(&self) -> Usable {
-        let backends = &self.snapshot.backends;
-        let at = backends.iter().position(|other| other.live.key == self.subject.backend);
-        let config = at.and_then(|at| self.snapshot.config.backends.get(at));
-        config.map(|backend| Usable::of(backend, self.view)).unwrap_or_default()
     }
 }

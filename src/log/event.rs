@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use super::Level;
 use crate::state::event::{Asked, CheckSummary, Followed, Left, Maintained, ServerChange, ServerEvent};
 use crate::state::{CheckStatus, Operation};
+use crate::sys::accept::Shortage;
 
 /// A line without its header.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,7 +46,7 @@ pub fn server(event: &ServerEvent) -> Sentence {
             (Level::Notice, checked(name, (*which, check), *shown, state))
         }
         ServerChange::Down { reason, left } => {
-            (Level::Alert, format!("{name} is DOWN{}. {}", because(reason.as_ref()), fewer(*left)))
+            (alarm(*left), format!("{name} is DOWN{}. {}", because(reason.as_ref()), fewer(*left)))
         }
         ServerChange::Up { reason, left } => {
             (Level::Notice, format!("{name} is UP{}. {}", because(reason.as_ref()), more(*left)))
@@ -58,11 +59,11 @@ pub fn server(event: &ServerEvent) -> Sentence {
         | ServerChange::Remains
         | ServerChange::Returned { .. }
         | ServerChange::Draining { .. }
-        | ServerChange::RemainsDraining
+        | ServerChange::RemainsDraining { .. }
         | ServerChange::Undrained { .. }
         | ServerChange::Moved { .. }) => operated(name, by_operator),
         ServerChange::Followed { to: Followed::Down, via, left } => {
-            (Level::Alert, format!("{name} is DOWN via {via}. {}", fewer(*left)))
+            (alarm(*left), format!("{name} is DOWN via {via}. {}", fewer(*left)))
         }
         ServerChange::Followed { to: Followed::Up, via, left } => {
             (Level::Notice, format!("{name} is UP via {via}. {}", more(*left)))
@@ -118,6 +119,17 @@ pub fn stderr_line(level: Level, pid: u32, text: &str) -> String {
 pub fn proxy_stopped(name: &str, frontend: u64, backend: u64) -> Sentence {
     let text = format!("Proxy {name} stopped (cumulated conns: FE: {frontend}, BE: {backend}).");
     Sentence { level: Level::Warning, text }
+}
+
+/// A listener could take nobody, for want of that; `limit`: descriptors that the process may have.
+pub fn exhausted(proxy: &str, shortage: Shortage, limit: u64) -> Sentence {
+    let (what, remedy) = match shortage {
+        Shortage::ProcessDescriptors => ("process FD limit", "'ulimit-n' and restart"),
+        Shortage::SystemDescriptors => ("system FD limit", "system tunables"),
+        Shortage::Memory => ("system memory limit", "system tunables"),
+    };
+    let text = format!("Proxy {proxy} reached {what} (maxsock={limit}). Please check {remedy}.");
+    Sentence { level: Level::Emergency, text }
 }
 
 /// SIGTTOU.
@@ -183,7 +195,7 @@ fn operated(name: Name<'_>, what: &ServerChange) -> (Level, String) {
     let word = |up: bool| if up { "UP" } else { "DOWN" };
     match what {
         ServerChange::Forced { operation: Operation::Stopped, left } => {
-            (Level::Alert, format!("{name} is DOWN, changed from CLI. {}", fewer(*left)))
+            (alarm(*left), format!("{name} is DOWN, changed from CLI. {}", fewer(*left)))
         }
         ServerChange::Forced { operation: Operation::Stopping, left } => {
             (Level::Notice, format!("{name} is stopping, changed from CLI. {}", more(*left)))
@@ -192,11 +204,11 @@ fn operated(name: Name<'_>, what: &ServerChange) -> (Level, String) {
             (Level::Notice, format!("{name} is UP, changed from CLI. {}", more(*left)))
         }
         ServerChange::Maintenance { via, was_down, left } => {
-            let via = via.as_ref().map(|leader| format!(" via {leader}")).unwrap_or_default();
+            let via = through(via.as_deref());
             match was_down {
                 true => (Level::Notice, format!("{name} was DOWN and now enters maintenance{via}.")),
                 false => {
-                    (Level::Alert, format!("{name} is going DOWN for maintenance{via}. {}", fewer(*left)))
+                    (alarm(*left), format!("{name} is going DOWN for maintenance{via}. {}", fewer(*left)))
                 }
             }
         }
@@ -206,11 +218,16 @@ fn operated(name: Name<'_>, what: &ServerChange) -> (Level, String) {
             let forced = if *out_of == Maintained::Itself { "forced " } else { "" };
             (Level::Notice, format!("{name} is {}/{ready} (leaving {forced}maintenance).", word(*up)))
         }
-        ServerChange::Draining { is_down, left } => {
+        ServerChange::Draining { via, is_down, left } => {
             let left = if *is_down { fewer(*left) } else { more(*left) };
-            (Level::Notice, format!("{name} enters drain state. {left}"))
+            (Level::Notice, format!("{name} enters drain state{}. {left}", through(via.as_deref())))
         }
-        ServerChange::RemainsDraining => (Level::Notice, format!("{name} remains in forced drain mode.")),
+        ServerChange::RemainsDraining { via: None } => {
+            (Level::Notice, format!("{name} remains in forced drain mode."))
+        }
+        ServerChange::RemainsDraining { via: Some(via) } => {
+            (Level::Notice, format!("{name} is leaving forced drain but remains in drain mode via {via}."))
+        }
         ServerChange::Undrained { up } => {
             (Level::Notice, format!("{name} is {} (leaving forced drain).", word(*up)))
         }
@@ -230,7 +247,7 @@ fn resolved(name: Name<'_>, what: &ServerChange) -> (Level, String) {
             (Level::Notice, format!("{name} was DOWN and now enters maintenance ({why})."))
         }
         ServerChange::Unresolved { why, left, .. } => {
-            (Level::Alert, format!("{name} is going DOWN for maintenance ({why}). {}", fewer(*left)))
+            (alarm(*left), format!("{name} is going DOWN for maintenance ({why}). {}", fewer(*left)))
         }
         ServerChange::Resolves { fqdn, up, draining } => {
             let (state, ready) = (if *up { "UP" } else { "DOWN" }, if *draining { "DRAIN" } else { "READY" });
@@ -318,6 +335,16 @@ fn because(check: Option<&CheckSummary>) -> String {
         let _ = write!(text, ", check duration: {duration}ms");
     }
     text
+}
+
+/// Who gets no new sessions any more is not missed.
+fn alarm(left: Left) -> Level {
+    if left.was_leaving { Level::Notice } else { Level::Alert }
+}
+
+/// ` via BACKEND/SERVER`
+fn through(leader: Option<&str>) -> String {
+    leader.map(|leader| format!(" via {leader}")).unwrap_or_default()
 }
 
 fn fewer(left: Left) -> String {

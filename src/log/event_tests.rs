@@ -193,6 +193,18 @@ fn the_dump_is_haproxys() {
 
 /// Recorded from HAProxy 2.6.12.
 #[test]
+fn what_a_listener_lacks_is_told_in_haproxys_words() {
+    let shortages = [Shortage::ProcessDescriptors, Shortage::SystemDescriptors, Shortage::Memory];
+    let texts = shortages.map(|shortage| exhausted("fe", shortage, 215));
+    assert!(texts.iter().all(|sentence| sentence.level == Level::Emergency));
+    insta::assert_snapshot!(texts.map(|sentence| sentence.text).join("\n"), @r"
+    Proxy fe reached process FD limit (maxsock=215). Please check 'ulimit-n' and restart.
+    Proxy fe reached system FD limit (maxsock=215). Please check system tunables.
+    Proxy fe reached system memory limit (maxsock=215). Please check system tunables.
+    ");
+}
+
+#[test]
 fn what_the_operator_did_is_told_in_haproxys_words() {
     let left = Left { active: 1, backup: 1, ..Left::default() };
     let maintenance = |via: Option<&str>, was_down| ServerChange::Maintenance {
@@ -200,6 +212,9 @@ fn what_the_operator_did_is_told_in_haproxys_words() {
         was_down,
         left,
     };
+    let leaving = Left { was_leaving: true, ..left };
+    let maintenance_of_one_that_leaves =
+        ServerChange::Maintenance { via: None, was_down: false, left: leaving };
     let returned = |out_of, draining| ServerChange::Returned { out_of, up: true, draining };
     let texts = [
         maintenance(None, false),
@@ -209,9 +224,12 @@ fn what_the_operator_did_is_told_in_haproxys_words() {
         returned(Maintained::Itself, false),
         returned(Maintained::Itself, true),
         returned(Maintained::Leader, false),
-        ServerChange::Draining { is_down: false, left },
-        ServerChange::Draining { is_down: true, left },
-        ServerChange::RemainsDraining,
+        maintenance_of_one_that_leaves,
+        ServerChange::Draining { via: None, is_down: false, left },
+        ServerChange::Draining { via: None, is_down: true, left },
+        ServerChange::Draining { via: Some("be/a".into()), is_down: false, left },
+        ServerChange::RemainsDraining { via: None },
+        ServerChange::RemainsDraining { via: Some("be/a".into()) },
         ServerChange::Undrained { up: true },
         ServerChange::Forced { operation: Operation::Stopped, left },
         ServerChange::Forced { operation: Operation::Stopping, left },
@@ -228,9 +246,12 @@ fn what_the_operator_did_is_told_in_haproxys_words() {
     Notice Server be/r2 is UP/READY (leaving forced maintenance).
     Notice Server be/r2 is UP/DRAIN (leaving forced maintenance).
     Notice Server be/r2 is UP/READY (leaving maintenance).
+    Notice Server be/r2 is going DOWN for maintenance. 1 active and 1 backup servers left. 0 sessions active, 0 requeued, 0 remaining in queue.
     Notice Server be/r2 enters drain state. 1 active and 1 backup servers online. 0 sessions requeued, 0 total in queue.
     Notice Server be/r2 enters drain state. 1 active and 1 backup servers left. 0 sessions active, 0 requeued, 0 remaining in queue.
+    Notice Server be/r2 enters drain state via be/a. 1 active and 1 backup servers online. 0 sessions requeued, 0 total in queue.
     Notice Server be/r2 remains in forced drain mode.
+    Notice Server be/r2 is leaving forced drain but remains in drain mode via be/a.
     Notice Server be/r2 is UP (leaving forced drain).
     Alert Server be/r2 is DOWN, changed from CLI. 1 active and 1 backup servers left. 0 sessions active, 0 requeued, 0 remaining in queue.
     Notice Server be/r2 is stopping, changed from CLI. 1 active and 1 backup servers online. 0 sessions requeued, 0 total in queue.

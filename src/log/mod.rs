@@ -32,6 +32,7 @@ use crate::config::model::{Backend, Frontend, FrontendId, LogAddress, LogTarget,
 use crate::proxy_protocol::HeaderError;
 use crate::state::event::ServerEvent;
 use crate::state::{Details, FrontendLive, SessionRecord};
+use crate::sys::accept::Shortage;
 use crate::tls::{AcceptError, HandshakeError};
 
 pub use clock::Clock;
@@ -71,6 +72,14 @@ pub struct ConnectRecord {
     pub local: Option<SocketAddr>,
     /// It never became a session.
     pub refused: Option<Refused>,
+}
+
+/// A frontend cannot take clients.
+#[derive(Debug, Clone)]
+pub struct Complaint {
+    pub config: Arc<Config>,
+    pub frontend: FrontendId,
+    pub shortage: Shortage,
 }
 
 /// A connection that never became a session.
@@ -221,6 +230,14 @@ impl Logger {
         if policy::accepted(&record).is_some() {
             self.push(Message::Connect(Box::new(record)));
         }
+    }
+
+    /// Logs that a frontend cannot take clients, where it logs its sessions. `limit`: descriptors that the process may
+    /// have.
+    pub fn complain(&self, complaint: &Complaint, limit: u64) {
+        let Some(frontend) = complaint.config.frontends.get(complaint.frontend.0) else { return };
+        let Sentence { level, text } = event::exhausted(&frontend.name, complaint.shortage, limit);
+        self.line(&frontend.log.targets, frontend.log.tag.as_deref(), level, text);
     }
 
     /// After a reload: descriptors for new targets replace those of the same address; what no one of

@@ -202,6 +202,7 @@ impl Telling<'_> {
             sessions_active: gone.traffic.sessions.now(),
             requeued: 0,
             queued: gone.queued.now(),
+            was_leaving: gone.operation() == Operation::Stopping || gone.admin() & admin::DRAIN != 0,
         };
         let was_down = gone.operation() == Operation::Stopped;
         self.tell(ServerChange::Unresolved { why: why.to_owned(), was_down, left });

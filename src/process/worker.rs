@@ -42,7 +42,7 @@ use crate::proxy::worker::{Shared, start_with as start_workers};
 use crate::state::{Published, Snapshot, Workers};
 use crate::stats::ProcessFacts;
 use crate::stats::http::{Limits as PageLimits, Service, serve_loop};
-use crate::sys::{affinity, process};
+use crate::sys::{affinity, limits, process};
 use crate::time::Tick;
 use crate::tls::Bridge;
 
@@ -211,11 +211,17 @@ async fn run(start: Start, config: Config, parts: Parts) -> Result<u8, StartErro
         let logger = logger.clone();
         Arc::new(move |record| logger.connect(record))
     };
+    let complaints = {
+        let logger = logger.clone();
+        Arc::new(move |complaint| {
+            logger.complain(&complaint, limits::descriptors().map_or(0, |limit| limit.soft));
+        })
+    };
     let records = Arc::new(move |record| logger.session(record));
     let ways = Ways { slots: Slots::new(came), names: Names::new(news), agents: Agents::new(ordered) };
     let duty = Duty::begin((control, desk, ways), settings, place, default_maxconn)?;
     let tls = Bridge::new(workers.count());
-    let shared = Shared { published, workers, records, connects, services, tls };
+    let shared = Shared { published, workers, records, connects, complaints, services, tls };
     let handles = start_workers(choice.run, &shared)?;
     duty.tell_fallbacks(handles.fallbacks());
     Ok(duty.run(handles).await)

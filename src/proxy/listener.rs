@@ -4,7 +4,7 @@
 //!
 //! A connection that finds no room stays in the kernel's backlog: the place is reserved before `accept`. A
 //! worker that finds none stops watching that listener; see `state::admission` for how it is found again.
-//! Out of descriptors or memory, a worker leaves a listener alone for [`BACK_OFF`].
+//! Out of descriptors or memory, a worker leaves a listener alone for [`BACK_OFF`], and the log says so.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,9 +14,10 @@ use slab::Slab;
 use super::driver::Engine;
 use super::worker::{Life, Worker};
 use crate::config::model::{Frontend, FrontendId};
+use crate::log::Complaint;
 use crate::state::counters::Gauge;
 use crate::state::{Accepted, Admission, Command, Full, Listener};
-use crate::sys::accept::{AcceptError, accept};
+use crate::sys::accept::{AcceptError, Shortage, accept};
 use crate::sys::socket;
 use crate::time::Tick;
 
@@ -191,8 +192,9 @@ impl Worker {
                 }
                 Err(AcceptError::Gone) => {}
                 Err(AcceptError::Later) => return Err(Stop::Nobody),
-                Err(AcceptError::Exhausted(_)) => {
+                Err(AcceptError::Exhausted(shortage)) => {
                     self.snapshot.process.accept_failures.add(1);
+                    self.complain(gate, shortage);
                     return Err(Stop::Until(self.now + BACK_OFF));
                 }
                 Err(AcceptError::Broken(_)) => {
@@ -204,6 +206,14 @@ impl Worker {
     }
 
     fn reserve(&self, gate: &Gate) -> Result<Admission, Full> {
+    /// In the frontend's log, as HAProxy; not oftener for all the workers that come upon it at once.
+    fn complain(&self, gate: &Gate, shortage: Shortage) {
+        if gate.listener.may_complain(self.now, BACK_OFF) {
+            let config = Arc::clone(&self.snapshot.config);
+            (self.shared.complaints)(Complaint { config, frontend: gate.frontend, shortage });
+        }
+    }
+
         let bind = &self.snapshot.config.frontends[gate.frontend.0].binds[gate.bind];
         Admission::reserve(&self.snapshot, gate.frontend, self.now)?
             .through(&gate.listener.connections, bind.maxconn.unwrap_or(0))

@@ -29,7 +29,7 @@ use super::listener::Gates;
 use super::service::ServiceSink;
 use super::session::Session;
 use super::sessions::Sessions;
-use crate::log::ConnectRecord;
+use crate::log::{Complaint, ConnectRecord};
 use crate::state::{Command, CutReason, Mailbox, Published, ServerKey, SessionRecord, Snapshot, Workers};
 use crate::sys::{affinity, limits};
 use crate::time::Tick;
@@ -41,6 +41,9 @@ pub type RecordSink = Arc<dyn Fn(SessionRecord) + Send + Sync>;
 /// Where connections go that a frontend logs as they come; must not block.
 pub type ConnectSink = Arc<dyn Fn(ConnectRecord) + Send + Sync>;
 
+/// Where it goes that a frontend cannot take clients; must not block.
+pub type ComplaintSink = Arc<dyn Fn(Complaint) + Send + Sync>;
+
 /// What all workers share with the control side.
 #[derive(Clone)]
 pub struct Shared {
@@ -48,6 +51,7 @@ pub struct Shared {
     pub workers: Workers,
     pub records: RecordSink,
     pub connects: ConnectSink,
+    pub complaints: ComplaintSink,
     pub services: ServiceSink,
     pub tls: Bridge,
 }

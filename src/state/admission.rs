@@ -138,12 +138,19 @@ impl Admission {
         true
     }
 
-    /// It waits no more.
-    pub fn release_hold(&mut self) {
-        if std::mem::take(&mut self.held) {
+    /// Whether it has such a place.
+    pub fn is_held(&self) -> bool {
+        self.held
+    }
+
+    /// It waits no more; whether it was held until now.
+    pub fn release_hold(&mut self) -> bool {
+        let was = std::mem::take(&mut self.held);
+        if was {
             self.process.held.leave();
             self.frontend.held.leave();
         }
+        was
     }
 }
 

@@ -22,6 +22,8 @@ pub struct Left {
     pub sessions_active: u32,
     pub requeued: u32,
     pub queued: u32,
+    /// The server was stopping, or draining, before.
+    pub was_leaving: bool,
 }
 
 /// One event of one server.
@@ -102,12 +104,17 @@ pub enum ServerChange {
     },
     /// The operator lets it have no new sessions.
     Draining {
+        /// `BACKEND/SERVER`, which it tracks: the operator meant that one.
+        via: Option<String>,
         /// It is down anyway.
         is_down: bool,
         left: Left,
     },
     /// Said after each change of its health while the operator lets it have no new sessions.
-    RemainsDraining,
+    RemainsDraining {
+        /// `BACKEND/SERVER`, which it tracks: the drain is that one's.
+        via: Option<String>,
+    },
     /// The operator lets it have new sessions again.
     Undrained {
         up: bool,

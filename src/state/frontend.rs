@@ -39,6 +39,8 @@ pub struct FrontendLive {
     /// `dcon`, `dses`: refused by `tcp-request connection` and `session`.
     pub denied_connections: Counter,
     pub denied_sessions: Counter,
+    /// `ereq`: clients that left, or said nothing more, while rules waited for what they say.
+    pub request_errors: Counter,
     /// Sessions of this frontend that wait for a first verdict or for a master.
     pub held: Gauge,
     /// Written by the control side, read by pages.
@@ -59,6 +61,7 @@ impl FrontendLive {
             responses: Default::default(),
             denied_connections: Counter::default(),
             denied_sessions: Counter::default(),
+            request_errors: Counter::default(),
             held: Gauge::default(),
             reception: AtomicU8::new(Reception::Open as u8),
         }
@@ -88,8 +91,9 @@ impl FrontendLive {
     pub fn clear(&self) {
         self.forget_maxima();
         self.traffic.clear();
-        let counters = [&self.connections, &self.intercepted, &self.requests];
-        counters.into_iter().chain(&self.responses).for_each(Counter::clear);
+        let counters = [&self.connections, &self.intercepted, &self.requests, &self.request_errors];
+        let refused = [&self.denied_connections, &self.denied_sessions];
+        counters.into_iter().chain(refused).chain(&self.responses).for_each(Counter::clear);
     }
 
     /// Counts one answer by its status.

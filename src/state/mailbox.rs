@@ -3,9 +3,9 @@
 //! change of state, per granted place and per connection passed on.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::admission::Admission;
 use super::backend::BackendKey;
@@ -99,6 +99,8 @@ pub struct Listener {
     pub connections: Arc<Gauge>,
     /// Another process accepts from it, too.
     shared: AtomicBool,
+    /// When it was last said that it could take nobody, in milliseconds.
+    complained: AtomicU64,
 }
 
 impl Listener {
@@ -121,9 +123,18 @@ impl Listener {
         self.shared.store(true, Ordering::Relaxed);
     }
 
+    /// Whether that long nobody has said that it can take no client; whoever asks says so now.
+    pub fn may_complain(&self, now: Tick, every: Duration) -> bool {
+        let before = self.complained.load(Ordering::Relaxed);
+        let is_due = before == 0 || now.since(Tick(before)) >= every;
+        let (relaxed, now) = (Ordering::Relaxed, now.0.max(1));
+        is_due && self.complained.compare_exchange(before, now, relaxed, relaxed).is_ok()
+    }
+
     /// A socket that listens at `address`.
     pub fn new(socket: OwnedFd, address: BindAddress) -> Listener {
-        Listener { socket, address, connections: Arc::default(), shared: AtomicBool::new(false) }
+        let (shared, complained) = (AtomicBool::new(false), AtomicU64::new(0));
+        Listener { socket, address, connections: Arc::default(), shared, complained }
     }
 }
 

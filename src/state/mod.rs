@@ -7,6 +7,7 @@
 pub mod admission;
 pub mod agent;
 pub mod backend;
+pub mod chain;
 pub mod check;
 pub mod counters;
 pub mod event;

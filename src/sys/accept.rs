@@ -20,11 +20,22 @@ pub enum AcceptError {
     Gone,
     /// Out of descriptors or memory: try again after a pause, for the client stays in the backlog and a
     /// readiness loop would spin on it.
-    #[error("out of descriptors or memory ({0})")]
-    Exhausted(Errno),
+    #[error("{0}")]
+    Exhausted(Shortage),
     /// The listener itself is of no use.
     #[error("{0}")]
     Broken(Errno),
+}
+
+/// What there is none left of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Shortage {
+    #[error("the process is out of descriptors")]
+    ProcessDescriptors,
+    #[error("the system is out of descriptors")]
+    SystemDescriptors,
+    #[error("the system is out of memory")]
+    Memory,
 }
 
 /// Takes the next connection, non-blocking and closed on exec; the address is `None` for unix sockets.
@@ -53,7 +64,9 @@ pub fn accept(listener: &impl AsFd) -> Result<(OwnedFd, Option<SocketAddr>), Acc
 fn classify(errno: Errno) -> AcceptError {
     match errno {
         Errno::EAGAIN => AcceptError::Later,
-        Errno::EMFILE | Errno::ENFILE | Errno::ENOBUFS | Errno::ENOMEM => AcceptError::Exhausted(errno),
+        Errno::EMFILE => AcceptError::Exhausted(Shortage::ProcessDescriptors),
+        Errno::ENFILE => AcceptError::Exhausted(Shortage::SystemDescriptors),
+        Errno::ENOBUFS | Errno::ENOMEM => AcceptError::Exhausted(Shortage::Memory),
         Errno::EBADF | Errno::EINVAL | Errno::ENOTSOCK | Errno::EOPNOTSUPP | Errno::EFAULT => {
             AcceptError::Broken(errno)
         }
@@ -88,7 +101,9 @@ mod tests {
     fn errors_say_whether_to_go_on() {
         assert_eq!(classify(Errno::ECONNABORTED), AcceptError::Gone);
         assert_eq!(classify(Errno::EINTR), AcceptError::Gone);
-        assert_eq!(classify(Errno::EMFILE), AcceptError::Exhausted(Errno::EMFILE));
+        assert_eq!(classify(Errno::EMFILE), AcceptError::Exhausted(Shortage::ProcessDescriptors));
+        assert_eq!(classify(Errno::ENFILE), AcceptError::Exhausted(Shortage::SystemDescriptors));
+        assert_eq!(classify(Errno::ENOBUFS), AcceptError::Exhausted(Shortage::Memory));
         let no_listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let stream = TcpStream::connect(no_listener.local_addr().unwrap()).unwrap();
         assert_eq!(accept(&stream).unwrap_err(), AcceptError::Broken(Errno::EINVAL));

@@ -116,6 +116,7 @@ impl Balancer {
             workers: workers.clone(),
             records: Arc::new(move |record| sink.lock().unwrap().push(record)),
             connects: Arc::new(|_| ()),
+            complaints: Arc::new(|_| ()),
             services,
             tls: rolecall::tls::Bridge::new(1),
         };

@@ -137,6 +137,7 @@ pub(crate) fn an_engine_that_does_not_come_up_is_told_to_the_starter(engine: Eng
         workers: Workers::new(2).unwrap(),
         records: Arc::new(|_| ()),
         connects: Arc::new(|_| ()),
+        complaints: Arc::new(|_| ()),
         services,
         tls: rolecall::tls::Bridge::new(1),
     };
@@ -153,6 +154,7 @@ pub(crate) fn a_worker_without_a_ring_serves_and_says_why(engine: EngineLoop) {
         workers: Workers::new(2).unwrap(),
         records: Arc::new(|_| ()),
         connects: Arc::new(|_| ()),
+        complaints: Arc::new(|_| ()),
         services,
         tls: rolecall::tls::Bridge::new(1),
     };

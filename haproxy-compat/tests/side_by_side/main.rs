@@ -16,6 +16,8 @@ mod hashing;
 mod health;
 mod program;
 mod rules;
+mod shortage;
+mod silence;
 mod sockets;
 mod times;
 mod tls;

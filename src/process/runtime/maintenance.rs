@@ -1,171 +1,175 @@
-//! Into maintenance and out of it, with those who track the server: that they follow is no work of this module
-//! ([`crate::state::track`]); what HAProxy says and does about them is. Each line counts the servers that are left as if
-//! the ones after it had not changed yet.
+//! Into maintenance, drain and forced health and out of them, with those who track the server: that they follow is no
+//! work of this module ([`crate::state::track`]); what HAProxy says and does about them is. Who comes when and counts
+//! whom is [`crate::state::chain`]'s.
 
-use std::collections::HashMap;
+use std::sync::atomic::Ordering::Relaxed;
 
 use super::servers::{Place, Subject};
 use crate::config::model::RiseFall;
-use crate::health::warm_up;
+use crate::health::{drain_goes_on, warm_up};
 use crate::process::control::Control;
-use crate::state::event::{Left, Maintained, ServerChange};
-use crate::state::{BackendKey, Command, CutReason, Operation, Snapshot, admin};
+use crate::state::chain::{Chain, Link, Step};
+use crate::state::event::{Followed, Left, Maintained, ServerChange};
+use crate::state::{Command, CutReason, Operation, Snapshot, admin};
 use crate::time::Tick;
+
+/// A change of a server's state, as it is told of the server and of those who track it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum StateChange {
+    IntoMaintenance,
+    OutOfMaintenance,
+    IntoDrain,
+    OutOfDrain,
+    /// Health that the operator forces.
+    Forced(Operation),
+    /// Nothing is said of that.
+    Weight,
+}
 
 impl Subject<'_> {
     pub(super) fn enter_maintenance(self, control: &Control, bits: u8) {
-        let snapshot = control.published.load_full();
-        let mut following = Following::of(&snapshot, self);
         let was_down = self.live.operation() == Operation::Stopped;
-        self.live.set_admin(bits);
-        self.live.set_operation(Operation::Stopped);
-        self.live.update_health(|health| {
-            health.counter = 0;
-            health.in_progress = false;
-            health.last_change = Tick::now();
-            health.down_transitions += u64::from(!was_down);
+        self.change(control, StateChange::IntoMaintenance, || {
+            self.live.set_admin(bits);
+            self.live.set_operation(Operation::Stopped);
+            self.live.update_health(|health| {
+                health.counter = 0;
+                health.in_progress = false;
+                health.last_change = Tick::now();
+                health.down_transitions += u64::from(!was_down);
+            });
         });
-        let left = following.left(self);
-        self.tell(control, ServerChange::Maintenance { via: None, was_down, left });
-        self.cut(control);
-        following.enter(control);
     }
 
     /// HAProxy takes it as up, and so is it here, but where clients only come after proof: what was proved before
     /// the maintenance counts no more, so it comes up with its next check, which is made at once.
     pub(super) fn leave_maintenance(self, control: &Control, bits: u8) {
-        let snapshot = control.published.load_full();
-        let following = Following::of(&snapshot, self);
-        let now = Tick::now();
         let vetoed = self.live.agent().vetoes();
         let waits_for_proof = self.view.guarding.needs_proof() && self.config.check.is_some();
-        self.live.update_health(|health| {
-            health.downtime_ms += now.since(health.last_change).as_millis() as u64;
-            health.last_change = now;
-            let wanted = self.config.init_state.counter(RiseFall { rise: health.rise, fall: health.fall });
-            // Proof comes first, whatever the line says.
-            health.counter = if waits_for_proof { wanted.min(health.rise.saturating_sub(1)) } else { wanted };
-        });
         let stays_down = waits_for_proof || vetoed || !self.config.init_state.is_up();
-        if stays_down {
-            self.live.set_operation(Operation::Stopped);
-        } else if self.config.slowstart.is_zero() {
-            self.live.set_operation(Operation::Running);
-        } else {
-            warm_up(self.live, &control.workers, self.config.slowstart, now);
-            self.live.set_operation(Operation::Starting);
-        }
-        self.live.set_admin(bits);
-        let draining = bits & admin::DRAIN != 0;
-        let out_of = Maintained::Itself;
-        self.tell(control, ServerChange::Returned { out_of, up: !stays_down, draining });
-        if draining {
-            self.tell(control, ServerChange::RemainsDraining);
-        }
-        following.leave(control);
+        self.change(control, StateChange::OutOfMaintenance, || {
+            let now = Tick::now();
+            self.live.update_health(|health| {
+                health.downtime_ms += now.since(health.last_change).as_millis() as u64;
+                health.last_change = now;
+                let wanted =
+                    self.config.init_state.counter(RiseFall { rise: health.rise, fall: health.fall });
+                // Proof comes first, whatever the line says.
+                health.counter =
+                    if waits_for_proof { wanted.min(health.rise.saturating_sub(1)) } else { wanted };
+            });
+            if stays_down {
+                self.live.set_operation(Operation::Stopped);
+            } else if self.config.slowstart.is_zero() {
+                self.live.set_operation(Operation::Running);
+            } else {
+                warm_up(self.live, &control.workers, self.config.slowstart, now);
+                self.live.set_operation(Operation::Starting);
+            }
+            self.live.set_admin(bits);
+        });
     }
 
-    fn cut(self, control: &Control) {
-        if self.config.on_marked_down_shutdown_sessions {
+    /// Makes the change, and tells of it: of the server, and of those who track it.
+    pub(super) fn change(self, control: &Control, change: StateChange, make: impl FnOnce()) {
+        let snapshot = control.published.load_full();
+        let mut chain = Chain::of(&snapshot, self.live.key);
+        make();
+        for link in chain.links() {
+            let step = chain.step(&link);
+            if let Some(subject) = subject(&snapshot, &link) {
+                words(change, &link, step.left).into_iter().for_each(|what| subject.tell(control, what));
+                subject.follows(control, change, &link);
+                subject.backend_changes(control, step);
+            }
+        }
+    }
+
+    /// What comes of it beside the words.
+    fn follows(self, control: &Control, change: StateChange, link: &Link<'_>) {
+        let was_out = link.was.admin & admin::MAINT != 0;
+        let is_health =
+            !matches!(change, StateChange::IntoDrain | StateChange::OutOfDrain | StateChange::Weight);
+        if link.via.is_some() && is_health && (!was_out || change == StateChange::OutOfMaintenance) {
+            self.live.update_health(|health| health.last_change = Tick::now());
+        }
+        let goes_down =
+            matches!(change, StateChange::IntoMaintenance | StateChange::Forced(Operation::Stopped));
+        if goes_down && !was_out && self.config.on_marked_down_shutdown_sessions {
             let key = self.live.key;
             control.workers.broadcast(|| Command::Cut(key, CutReason::MarkedDown));
         }
     }
-}
 
-/// Those who track a server, as they stand before it changes.
-struct Following<'a> {
-    /// In HAProxy's order.
-    followers: Vec<Before<'a>>,
-    /// One of each other backend, with the usable servers of that.
-    elsewhere: HashMap<BackendKey, (Subject<'a>, (usize, usize))>,
-    /// Usable servers of their backends that have not changed yet: active and backup.
-    waiting: HashMap<BackendKey, (usize, usize)>,
-}
-
-struct Before<'a> {
-    subject: Subject<'a>,
-    is_out: bool,
-    was_down: bool,
-    was_usable: bool,
-}
-
-impl<'a> Following<'a> {
-    fn of(snapshot: &'a Snapshot, leader: Subject<'_>) -> Following<'a> {
-        let mut waiting: HashMap<BackendKey, (usize, usize)> = HashMap::new();
-        let mut elsewhere = HashMap::new();
-        let subjects = snapshot.followers(leader.live.key).into_iter().filter_map(|follower| {
-            let backend = snapshot.backend(&follower.backend.name)?.0;
-            let server = snapshot.config.backends[backend].position(follower.config.id)?;
-            Some(Subject::of(snapshot, Place { backend, server }))
-        });
-        let followers = subjects.map(|subject| {
-            let (was_usable, backend) = (subject.live.counts_as_usable(), subject.view.live.key);
-            if was_usable {
-                *count(waiting.entry(backend).or_default(), subject) += 1;
-            }
-            // The leader's own is looked after with the leader.
-            if backend != leader.view.live.key {
-                elsewhere.entry(backend).or_insert_with(|| (subject, subject.usable()));
-            }
-            Before {
-                subject,
-                is_out: subject.live.admin() & admin::MAINT != 0,
-                was_down: subject.live.operation() == Operation::Stopped,
-                was_usable,
-            }
-        });
-        let followers = followers.collect();
-        Following { followers, elsewhere, waiting }
-    }
-
-    /// With those that have not changed yet.
-    fn left(&self, subject: Subject<'_>) -> Left {
-        let (active, backup) = self.waiting.get(&subject.view.live.key).copied().unwrap_or_default();
-        let left = subject.left();
-        Left { active: left.active + active, backup: left.backup + backup, ..left }
-    }
-
-    fn enter(&mut self, control: &Control) {
-        for Before { subject, is_out, was_down, was_usable } in std::mem::take(&mut self.followers) {
-            if was_usable && let Some(waiting) = self.waiting.get_mut(&subject.view.live.key) {
-                let waiting = count(waiting, subject);
-                *waiting = waiting.saturating_sub(1);
-            }
-            if is_out {
-                continue;
-            }
-            subject.live.update_health(|health| health.last_change = Tick::now());
-            let via = subject.config.track.as_ref().map(|track| track.name.clone());
-            subject.tell(control, ServerChange::Maintenance { via, was_down, left: self.left(subject) });
-            subject.cut(control);
+    /// The backend's own up and down.
+    fn backend_changes(self, control: &Control, Step { before, after, .. }: Step) {
+        if before.is_none() == after.is_none() {
+            return;
         }
-        self.settle(control);
-    }
-
-    fn leave(mut self, control: &Control) {
-        for Before { subject, is_out, .. } in std::mem::take(&mut self.followers) {
-            let bits = subject.live.admin();
-            if bits & admin::FORCED_MAINT != 0 {
-                subject.tell(control, ServerChange::Remains);
-            }
-            if !is_out || bits & admin::MAINT != 0 {
-                continue;
-            }
-            subject.live.update_health(|health| health.last_change = Tick::now());
-            let up = subject.live.operation() != Operation::Stopped;
-            let (out_of, draining) = (Maintained::Leader, bits & admin::DRAIN != 0);
-            subject.tell(control, ServerChange::Returned { out_of, up, draining });
+        let (live, now) = (&self.view.live, Tick::now());
+        let since = Tick(live.last_change.swap(now.0, Relaxed));
+        if after.is_none() {
+            live.down_transitions.add(1);
+            self.tell(control, ServerChange::NoServerLeft { is_listen: self.backend.is_listen });
+        } else {
+            live.downtime_ms.add(now.since(since).as_millis() as u64);
         }
-        self.settle(control);
-    }
-
-    /// What follows for their backends.
-    fn settle(&self, control: &Control) {
-        self.elsewhere.values().for_each(|(subject, before)| subject.stands_otherwise(control, *before));
     }
 }
 
-fn count<'b>((active, backup): &'b mut (usize, usize), subject: Subject<'_>) -> &'b mut usize {
-    if subject.config.backup { backup } else { active }
+fn subject<'a>(snapshot: &'a Snapshot, link: &Link<'a>) -> Option<Subject<'a>> {
+    let backend = snapshot.backend(&link.server.backend.name)?.0;
+    let server = snapshot.config.backends[backend].position(link.server.config.id)?;
+    Some(Subject::of(snapshot, Place { backend, server }))
+}
+
+/// What is said of one of them.
+fn words(change: StateChange, link: &Link<'_>, left: Left) -> Vec<ServerChange> {
+    let (was, live) = (link.was, link.server.live);
+    let (bits, via) = (live.admin(), link.via.map(str::to_owned));
+    let (up, was_down) = (live.operation() != Operation::Stopped, was.operation == Operation::Stopped);
+    let has = |bits: u8, mask: u8| bits & mask != 0;
+    let (was_out, is_out) = (has(was.admin, admin::MAINT), has(bits, admin::MAINT));
+    let (was_draining, draining) = (has(was.admin, admin::DRAIN), has(bits, admin::DRAIN));
+    let mut words = Vec::new();
+    match change {
+        StateChange::IntoMaintenance if !was_out => {
+            words.push(ServerChange::Maintenance { via, was_down, left })
+        }
+        StateChange::OutOfMaintenance => {
+            if link.via.is_some() && has(bits, admin::FORCED_MAINT) {
+                words.push(ServerChange::Remains);
+            }
+            if was_out && !is_out {
+                let out_of = if link.via.is_some() { Maintained::Leader } else { Maintained::Itself };
+                words.push(ServerChange::Returned { out_of, up, draining });
+                if draining && link.via.is_none() {
+                    words.push(ServerChange::RemainsDraining { via: None });
+                }
+            }
+        }
+        StateChange::IntoDrain if !was_out && !was_draining => {
+            words.push(ServerChange::Draining { via, is_down: !up, left });
+        }
+        StateChange::OutOfDrain if !is_out && was_draining && !draining => {
+            words.push(ServerChange::Undrained { up })
+        }
+        StateChange::Forced(operation) if !is_out => {
+            words.push(match via {
+                None => ServerChange::Forced { operation, left },
+                Some(via) => ServerChange::Followed { to: followed(operation), via, left },
+            });
+            words.extend(drain_goes_on(live, link.via));
+        }
+        _ => {}
+    }
+    words
+}
+
+fn followed(operation: Operation) -> Followed {
+    match operation {
+        Operation::Stopped => Followed::Down,
+        Operation::Stopping => Followed::Stopping,
+        Operation::Starting | Operation::Running => Followed::Up,
+    }
 }

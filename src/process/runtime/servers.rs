@@ -6,16 +6,16 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 
+use super::maintenance::StateChange;
 use crate::api::Reply;
 use crate::api::request::{Address, Fault, Forced, ServerName, ServerOrder, State, Switch, Weight};
 use crate::config::model::{
     Backend, BackendId, Balance, GuardMode, HashMethod, Server, ServerAddress, ServerPort,
 };
 use crate::process::control::Control;
-use crate::state::event::{Left, ServerChange, ServerEvent};
-use crate::state::{BackendView, Command, CutReason, Operation, ServerLive, Snapshot, admin};
+use crate::state::event::{ServerChange, ServerEvent};
+use crate::state::{BackendView, Command, Operation, ServerLive, Snapshot, admin};
 use crate::time::Tick;
 
 /// Where a server stands in a snapshot.
@@ -135,25 +135,23 @@ impl<'a> Subject<'a> {
 
     /// What the operator wants of it, with all that follows.
     pub(super) fn set_bits(self, control: &Control, is: u8) {
-        let before = self.usable();
         let was = self.live.admin();
         let has = |bits: u8, mask: u8| bits & mask != 0;
         match (has(was, admin::MAINT), has(is, admin::MAINT)) {
             (false, true) => self.enter_maintenance(control, is),
             (true, false) => self.leave_maintenance(control, is),
-            _ => {
+            (true, true) => {
                 self.live.set_admin(is);
-                let is_down = self.live.operation() == Operation::Stopped;
-                match (has(was, admin::DRAIN), has(is, admin::DRAIN)) {
-                    (false, true) => {
-                        self.tell(control, ServerChange::Draining { is_down, left: self.left() })
-                    }
-                    (true, false) => self.tell(control, ServerChange::Undrained { up: !is_down }),
-                    _ => {}
-                }
+            }
+            (false, false) => {
+                let drains = has(is, admin::DRAIN);
+                let change = if drains { StateChange::IntoDrain } else { StateChange::OutOfDrain };
+                self.change(control, change, || {
+                    self.live.set_admin(is);
+                });
             }
         }
-        self.changed(control, before);
+        self.changed(control);
     }
 
     /// Its next check starts from there.
@@ -178,31 +176,21 @@ impl<'a> Subject<'a> {
         if self.live.admin() & admin::MAINT != 0 {
             return;
         }
-        let before = self.usable();
         let now = Tick::now();
         let was = self.live.operation();
+        if was == operation {
+            return self.heeded(control);
+        }
         self.live.update_health(|health| {
-            if was == Operation::Stopped && operation != Operation::Stopped {
+            if was == Operation::Stopped {
                 health.downtime_ms += now.since(health.last_change).as_millis() as u64;
             }
-            if was != operation {
-                health.last_change = now;
-                health.down_transitions += u64::from(operation == Operation::Stopped);
-            }
+            health.last_change = now;
+            health.down_transitions += u64::from(operation == Operation::Stopped);
         });
-        self.live.set_operation(operation);
-        if was != operation {
-            self.tell(control, ServerChange::Forced { operation, left: self.left() });
-            if self.live.admin() & admin::DRAIN != 0 {
-                self.tell(control, ServerChange::RemainsDraining);
-            }
-        }
-        if operation == Operation::Stopped && self.config.on_marked_down_shutdown_sessions {
-            let key = self.live.key;
-            control.workers.broadcast(|| Command::Cut(key, CutReason::MarkedDown));
-        }
+        self.change(control, StateChange::Forced(operation), || self.live.set_operation(operation));
         // The next check comes when it is due: asked at once, it would undo what the operator wants.
-        self.stands_otherwise(control, before);
+        self.heeded(control);
     }
 
     pub(super) fn set_weight(self, control: &Control, weight: Weight) -> Result<(), Fault> {
@@ -223,9 +211,8 @@ impl<'a> Subject<'a> {
         if weight == self.live.weight() {
             return Ok(());
         }
-        let before = self.usable();
-        self.live.set_weight(weight);
-        self.changed(control, before);
+        self.change(control, StateChange::Weight, || self.live.set_weight(weight));
+        self.changed(control);
         Ok(())
     }
 
@@ -259,48 +246,17 @@ impl<'a> Subject<'a> {
         Ok(String::new())
     }
 
-    /// What follows from every change of a state: the backend's own, the guard, the checks, those who wait.
-    fn changed(self, control: &Control, before: (usize, usize)) {
-        self.stands_otherwise(control, before);
+    /// What follows from every change of a state: the guard, the checks, those who wait.
+    fn changed(self, control: &Control) {
+        self.heeded(control);
         control.checks.ask_now(self.live.key);
     }
 
-    pub(super) fn stands_otherwise(self, control: &Control, before: (usize, usize)) {
-        let after = self.usable();
-        let live = &self.view.live;
-        if (before == (0, 0)) != (after == (0, 0)) {
-            let now = Tick::now();
-            let since = Tick(live.last_change.swap(now.0, Relaxed));
-            if after == (0, 0) {
-                live.down_transitions.add(1);
-                self.tell(control, ServerChange::NoServerLeft { is_listen: self.backend.is_listen });
-            } else {
-                live.downtime_ms.add(now.since(since).as_millis() as u64);
-            }
-        }
+    fn heeded(self, control: &Control) {
         if self.view.guarding.is_guarded() {
             control.tell_guards();
         }
         control.workers.broadcast(|| Command::Reconsider);
-    }
-
-    /// Active and backup servers that HAProxy counts as usable.
-    pub(super) fn usable(self) -> (usize, usize) {
-        let pairs = self.backend.servers.iter().zip(&self.view.servers);
-        let usable = pairs.filter(|(_, live)| live.counts_as_usable());
-        let (backup, active): (Vec<_>, Vec<_>) = usable.partition(|(server, _)| server.backup);
-        (active.len(), backup.len())
-    }
-
-    pub(super) fn left(self) -> Left {
-        let (active, backup) = self.usable();
-        Left {
-            active,
-            backup,
-            sessions_active: self.live.traffic.sessions.now(),
-            requeued: 0,
-            queued: self.live.queued.now(),
-        }
     }
 
     pub(super) fn tell(self, control: &Control, what: ServerChange) {

@@ -6,7 +6,7 @@ use super::super::assign::{self, Choice, Pool, Seat};
 use super::super::contract::Op;
 use super::{Context, GONE, Membership, NEVER, Session, Stage, millis, timers};
 use crate::balance::Request;
-use crate::config::model::{BackendId, Mode};
+use crate::config::model::{BackendId, Frontend, Mode};
 use crate::state::{Cause, Phase, ServerKey, ServerLive, Termination, Waiter};
 use crate::time::Tick;
 
@@ -30,17 +30,24 @@ impl Session {
         if frontend.mode == Mode::Http {
             return ops.push(Op::Serve);
         }
-        let enabled = |id: &BackendId| !context.snapshot.config.backends[id.0].disabled;
-        let Some(BackendId(at)) = self.chosen_backend(frontend, context).filter(enabled) else {
+        if !self.join_backend(frontend, context) {
             return self.end(REFUSED, context, ops);
-        };
+        }
+        if self.ruling.is_none() || self.inspect(context, ops) {
+            self.choose_server(context, ops);
+        }
+    }
+
+    /// Becomes a session of the backend that it leads to; `false` if it leads to none.
+    pub(super) fn join_backend(&mut self, frontend: &Frontend, context: &Context<'_>) -> bool {
+        let enabled = |id: &BackendId| !context.snapshot.config.backends[id.0].disabled;
+        let chosen = self.chosen_backend(frontend, context).filter(enabled);
+        let Some(BackendId(at)) = chosen else { return false };
         self.backend_at = at as u32;
         self.backend = Some(Membership::enter(&context.snapshot.backends[at].live, context.now));
         // They stay in force if a reload removes the proxies before the connect.
         self.set_limits(context);
-        if self.ruling.is_none() || self.inspect(context, ops) {
-            self.choose_server(context, ops);
-        }
+        true
     }
 
     /// The backend's rules are done with.
@@ -137,6 +144,10 @@ impl Session {
         let arrival = self.admission.arrival();
         let ticket = membership.live.queue.push(Waiter { token: self.token, arrival, client, key, pinned });
         self.stage = Stage::Waiting { since: context.now, until, ticket, pinned: is_pinned };
+        match self.admission.is_held() {
+            true => self.excuse_silence(),
+            false => self.mind_silence(),
+        }
         self.wake(context);
     }
 
@@ -146,7 +157,7 @@ impl Session {
             return assign::pass_on(context.snapshot, key, context.workers);
         };
         // The count of the served has grown by this very session.
-        self.left_line(ticket, pinned, 0);
+        self.left_line((ticket, pinned), 0, context.now);
         let Some(pool) = self.pool(context) else { return self.end(REFUSED, context, ops) };
         let Some(at) = pool.view().position(key) else { return self.assign(context, ops) };
         let seat = Seat::granted(&pool.view().servers[at]);
@@ -190,9 +201,13 @@ impl Session {
         self.stage = Stage::Waiting { since, until, ticket, pinned };
         // It may have come to wait for a place and waits for a master now, or the other way round.
         let room = match held {
-            Some(_) => self.may_be_held(context),
+            Some(_) => {
+                self.excuse_silence();
+                self.may_be_held(context)
+            }
             None => {
-                self.admission.release_hold();
+                self.release_hold(context.now);
+                self.mind_silence();
                 true
             }
         };
@@ -223,14 +238,14 @@ impl Session {
             self.stage = Stage::Waiting { since, until: NEVER, ticket, pinned };
             return false;
         }
-        self.left_line(ticket, pinned, 1);
+        self.left_line((ticket, pinned), 1, context.now);
         // Those behind it may have waited only for it to move.
         self.wake(context);
         true
     }
 
-    fn left_line(&mut self, ticket: u32, pinned: bool, itself: u32) {
-        self.admission.release_hold();
+    fn left_line(&mut self, (ticket, pinned): (u32, bool), itself: u32, now: Tick) {
+        self.release_hold(now);
         let served = self.backend.as_ref().map_or(0, |member| member.live.queue.served_since(ticket));
         let position = if pinned { &mut self.server_queue } else { &mut self.backend_queue };
         *position = served + itself;

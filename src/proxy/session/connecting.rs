@@ -23,7 +23,7 @@ use std::time::Duration;
 use super::super::assign::{Pool, Seat};
 use super::super::contract::{ConnectError, ConnectSpec, Op, SecuredSpec, Target};
 use super::timers::after;
-use super::{Context, NONE, Session, Stage, millis};
+use super::{Context, NONE, Session, Silence, Stage, millis};
 use crate::config::model::{
     Backend, Balance, Impersonated, Redispatch, Server, ServerAddress, ServerPort, ServerTls,
 };
@@ -126,6 +126,9 @@ impl Session {
         backend.connects.add(1);
         backend.last_session.store(last, Relaxed);
         self.stage = Stage::Connecting { until: after(context.now, pool.backend().timeout_connect) };
+        if self.silence != Silence::TooLong {
+            self.mind_silence();
+        }
         ops.push(Op::Connect(Box::new(spec)));
     }
 
@@ -185,7 +188,7 @@ impl Session {
         }
         let Some(pool) = pool.filter(|pool| self.retries < pool.backend().retries) else {
             live.traffic.connect_errors.add(1);
-            return self.refuse(how.termination(), context, ops);
+            return self.refuse(self.blamed(how.termination()), context, ops);
         };
         if self.left {
             live.traffic.connect_errors.add(1);
@@ -207,6 +210,7 @@ impl Session {
             (true, _) => {
                 let pause = pool.backend().timeout_connect.map_or(PAUSE, |time| time.min(PAUSE));
                 self.stage = Stage::Pausing { until: context.now + pause };
+                self.mind_silence_in_pause(context);
                 // It may have been given up while the attempt was on its way.
                 self.reconsider_pause(context, ops);
             }

@@ -146,7 +146,13 @@ impl Session {
     /// `cli_abrt`, `srv_abrt` and, where a server breaks off, `eresp`: timeouts of a side count as its abort; failed connects, and clients that
     /// `option abortonclose` gives up, do not.
     fn count_abort(&self) {
-        if self.termination.phase != Phase::Data {
+        // Of those that never had a server only who said nothing in time, or left while rules waited for it.
+        let counts = match self.termination.cause {
+            Cause::ClientTimeout => true,
+            Cause::ClientAbort => matches!(self.termination.phase, Phase::Data | Phase::Request),
+            _ => self.termination.phase == Phase::Data,
+        };
+        if !counts {
             return;
         }
         if self.termination.cause == Cause::ServerAbort {

@@ -10,6 +10,7 @@
 //! |---|---|---|---|
 //! | new | `start` | `Serve` (stats), `Connect`, or none | connecting or waiting; no server at all: over |
 //! | greeting | `Timer` | `Peek`; then `Take` and as new, or `End` | a PROXY header: [`greeting`] |
+//! | waiting, pausing, connecting, rules wait | `Timer`, the client's time is over | `Peek` | as before, or over: [`silence`] |
 //! | waiting | `Granted` | `Connect` | connecting |
 //! | waiting | `Timer` | `End` | over: `sQ`; `SC` if no server is waited for any more |
 //! | connecting | `Connected` | `Relay` | relaying; `DropServer` and assigned anew if the server lost its role, or was frozen, meanwhile |
@@ -54,6 +55,7 @@ pub(crate) mod model;
 mod property;
 mod relaying;
 mod ruling;
+mod silence;
 mod splicing;
 #[cfg(test)]
 mod tests;
@@ -75,6 +77,7 @@ use crate::tls::Facts;
 pub use greeting::Refusal;
 use membership::Membership;
 use ruling::Ruling;
+use silence::Silence;
 
 /// Where a session came from.
 #[derive(Debug, Clone)]
@@ -196,6 +199,7 @@ pub struct Session {
     last: Tick,
     /// How long each side may be idle, in milliseconds; `NONE`: for ever.
     limits: [u32; 2],
+    silence: Silence,
     /// Milliseconds until a server was assigned, and from there until it answered.
     wait: u32,
     connect: u32,
@@ -244,6 +248,7 @@ impl Session {
             flushed: [0; 2],
             last: origin.accepted,
             limits: [NONE; 2],
+            silence: Silence::Excused,
             wait: NONE,
             connect: NONE,
             retries: 0,

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use super::super::assign;
 use super::super::contract::{ConnectError, Event, Op, Side};
-use super::{Context, Session, SessionOrigin};
+use super::{Context, Session, SessionOrigin, Stage};
 use crate::config::Config;
 use crate::config::model::{
     Backend, BackendId, Frontend, FrontendId, LogFormat, Server, ServerAddress, ServerPort, SessionLog,
@@ -264,7 +264,7 @@ impl World {
     }
 
     pub(super) fn execute(&mut self, id: u32, ops: Vec<Op>) {
-        let mut relayed = false;
+        let (mut relayed, mut peeked) = (false, false);
         for op in ops {
             let live = !self.connection(id).is_over();
             assert!(live, "{op:?} after the end");
@@ -296,6 +296,7 @@ impl World {
                     relayed = true;
                 }
                 Op::Discard(Side::Client) => self.connection(id).way = Way::Discarded,
+                Op::Peek => peeked = true,
                 Op::Log => {
                     let record = self.connections[&id].session().record(&self.context());
                     self.connection(id).record = Some(record);
@@ -308,6 +309,28 @@ impl World {
         if relayed && !self.connection(id).is_over() {
             self.flows_on(id);
         }
+        if peeked && !self.connection(id).is_over() {
+            self.show(id);
+        }
+    }
+
+    /// What a driver does for [`Op::Peek`]; what rules hear is said by their tests.
+    fn show(&mut self, id: u32) {
+        let stage = self.connections[&id].session().stage;
+        if matches!(stage, Stage::Inspecting { .. } | Stage::Greeting { .. }) {
+            return;
+        }
+        let said = vec![b'x'; self.connections[&id].sent.min(100) as usize];
+        self.say(id, &said, false);
+    }
+
+    /// The session is shown what its client has said.
+    pub(crate) fn say(&mut self, id: u32, bytes: &[u8], ended: bool) {
+        let Some(mut session) = self.connection(id).session.take() else { return };
+        let mut ops = Vec::new();
+        session.said(bytes, ended, &self.context(), &mut ops);
+        self.connection(id).session = Some(session);
+        self.execute(id, ops);
     }
 
     /// What waited in the kernel goes out.

@@ -94,9 +94,7 @@ impl Session {
                 self.end(Termination::new(Cause::ServerAbort, Phase::Data), context, ops);
             }
             Stage::Greeting { .. } => self.refuse_header(HeaderError::Closed, ops),
-            Stage::Inspecting { .. } => {
-                self.end(Termination::new(Cause::ClientAbort, Phase::Request), context, ops);
-            }
+            Stage::Inspecting { .. } => self.ended_in_rules(Cause::ClientAbort, context, ops),
             _ => self.abandon(CLIENT_GONE, context, ops),
         }
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::super::assign::{Choice, Pool};
 use super::super::contract::{Close, Op, Side};
 use super::hearing::Hearing;
-use super::{Context, GONE, Session, SessionOrigin, Stage};
+use super::{Context, GONE, Session, SessionOrigin, Silence, Stage};
 use crate::balance;
 use crate::config::model::{
     Action, BackendId, Balance, Counter, Frontend, FrontendId, HashFunction, Rule, Rules, Server, Stick,
@@ -200,9 +200,12 @@ impl Session {
     pub(super) fn inspect(&mut self, context: &Context<'_>, ops: &mut Vec<Op>) -> bool {
         let (Some(rules), Some(ruling)) = (self.rules_here(context), &mut self.ruling) else { return true };
         ruling.next = 0;
-        if rules.reads_payload && !ruling.complete {
+        // The frontend's time is not the backend's.
+        let is_anew = self.backend_at != GONE && !rules.content.is_empty() && rules.inspect_delay.is_some();
+        if rules.reads_payload && (!ruling.complete || is_anew) {
             let until = context.now + rules.inspect_delay.unwrap_or_default();
             self.stage = Stage::Inspecting { until, look: context.now, pause: 0 };
+            self.set_limits(context);
             ops.push(Op::Peek);
             return false;
         }
@@ -214,15 +217,21 @@ impl Session {
         if self.is_greeting() {
             return self.hear_header(bytes, ended, context, ops);
         }
-        let Stage::Inspecting { until, pause, .. } = self.stage else { return };
+        let Stage::Inspecting { until, pause, .. } = self.stage else {
+            return self.looked_at(bytes.len(), ended, context, ops);
+        };
         let (Some(rules), Some(ruling)) = (self.rules_here(context), &mut self.ruling) else { return };
         let over = ended || context.now >= until;
+        let before = ruling.said.len();
         ruling.said.clear();
         ruling.said.extend_from_slice(bytes);
         ruling.complete = over;
         ruling.waits = true;
+        self.heard_so_far(before, bytes.len(), context.now);
         if !self.judge_content(rules, context, ops) {
-            if self.stage != Stage::Over {
+            if self.silence_due() <= context.now {
+                self.ended_in_rules(Cause::ClientTimeout, context, ops);
+            } else if self.stage != Stage::Over {
                 let pause = (pause * 2).clamp(1, LONGEST_PAUSE);
                 let look = context.now + Duration::from_millis(pause.into());
                 self.stage = Stage::Inspecting { until, look, pause };
@@ -230,11 +239,19 @@ impl Session {
             return;
         }
         self.stage = Stage::New;
+        self.silence = if bytes.is_empty() { Silence::Excused } else { Silence::Broken };
         if self.backend_at == GONE {
             self.choose_backend(context, ops);
         } else {
             self.choose_server(context, ops);
         }
+    }
+
+    /// The same for a client that says no more; `false` if they refuse.
+    pub(super) fn judge_what_there_is(&mut self, context: &Context<'_>, ops: &mut Vec<Op>) -> bool {
+        let (Some(rules), Some(ruling)) = (self.rules_here(context), &mut self.ruling) else { return true };
+        ruling.complete = true;
+        self.judge_content(rules, context, ops)
     }
 
     /// The rules of the backend once it is chosen, before that the frontend's.

@@ -17,17 +17,6 @@ fn config(lines: &str) -> Config {
     loaded.config.unwrap_or_else(|| panic!("{lines}: {:?}", loaded.diagnostics))
 }
 
-impl World {
-    /// What a driver does for `Op::Peek`.
-    fn say(&mut self, id: u32, bytes: &[u8], ended: bool) {
-        let mut connection = self.connections.remove(&id).unwrap();
-        let mut ops = Vec::new();
-        connection.session_mut().said(bytes, ended, &self.context(), &mut ops);
-        self.connections.insert(id, connection);
-        self.execute(id, ops);
-    }
-}
-
 const PING: &str = "tcp-request inspect-delay 100ms\n tcp-request content accept if { req.payload(0,4) -m bin 50494e47 }\n \
                     tcp-request content reject";
 

@@ -22,11 +22,12 @@ impl Session {
     pub fn deadline(&self) -> Option<Tick> {
         let until = match self.stage {
             Stage::New | Stage::Over => NEVER,
-            Stage::Greeting { until, look, .. } | Stage::Inspecting { until, look, .. } => until.min(look),
-            Stage::Waiting { until, .. }
-            | Stage::Connecting { until }
-            | Stage::Pausing { until }
-            | Stage::Lingering { until: Some(until) } => until,
+            Stage::Greeting { until, look, .. } => until.min(look),
+            Stage::Inspecting { until, look, .. } => until.min(look).min(self.silence_due()),
+            Stage::Waiting { until, .. } | Stage::Connecting { until } | Stage::Pausing { until } => {
+                until.min(self.silence_due())
+            }
+            Stage::Lingering { until: Some(until) } => until,
             Stage::Lingering { until: None } | Stage::Resetting => self.patience(Side::Client),
             Stage::Relaying if self.frozen => self.hearing_due(),
             Stage::Relaying => {
@@ -47,6 +48,11 @@ impl Session {
         match self.stage {
             Stage::New | Stage::Over => {}
             Stage::Greeting { .. } | Stage::Inspecting { .. } => ops.push(Op::Peek),
+            Stage::Waiting { until, .. } | Stage::Connecting { until } | Stage::Pausing { until }
+                if context.now < until =>
+            {
+                ops.push(Op::Peek);
+            }
             Stage::Waiting { .. } => self.waited_enough(context, ops),
             Stage::Connecting { .. } => self.connect_timed_out(context, ops),
             Stage::Pausing { .. } => self.pause_over(context, ops),
@@ -78,18 +84,24 @@ impl Session {
         }
     }
 
-    /// `timeout client` and `server`, or `tunnel` in place of both; once half closed, `client-fin` and
+    /// When the client has been idle for too long, whatever else there is.
+    pub(super) fn client_patience(&self) -> Tick {
+        self.patience(Side::Client)
+    }
+
+    /// `timeout client` and `server`, or, once connected, `tunnel` in place of both; once half closed, `client-fin` and
     /// `server-fin`. Where the config has no such frontend or backend any more, the old ones stay.
     pub(super) fn set_limits(&mut self, context: &Context<'_>) {
-        let (Some(frontend), Some(pool)) = (self.frontend(context), self.pool(context)) else { return };
+        let Some(frontend) = self.frontend(context) else { return };
+        if self.backend.is_none() {
+            self.limits = [frontend.timeout_client.map_or(NONE, millis), NONE];
+        }
+        let Some(pool) = self.pool(context) else { return };
         let backend = pool.backend();
+        let tunnel = backend.timeout_tunnel.filter(|_| self.was_connected());
         let fin = |half_closed: bool, time: Option<Duration>| time.filter(|_| half_closed);
-        let client = fin(self.eof[1], frontend.timeout_client_fin)
-            .or(backend.timeout_tunnel)
-            .or(frontend.timeout_client);
-        let server = fin(self.eof[0], backend.timeout_server_fin)
-            .or(backend.timeout_tunnel)
-            .or(backend.timeout_server);
+        let client = fin(self.eof[1], frontend.timeout_client_fin).or(tunnel).or(frontend.timeout_client);
+        let server = fin(self.eof[0], backend.timeout_server_fin).or(tunnel).or(backend.timeout_server);
         self.limits = [client, server].map(|limit| limit.map_or(NONE, millis));
     }
 
