@@ -54,6 +54,7 @@ impl Bench {
             status: if passed { CheckStatus::L7Ok } else { CheckStatus::L7Response },
             code: None,
             info: String::new(),
+            remark: Default::default(),
             duration_ms: Some(1),
             role: Some(report),
             settled: if passed { Settled::Pass } else { Settled::Definite },

@@ -5,7 +5,7 @@
 //! Whatever it is, the next check comes after `fastinter` if one is set.
 
 use super::rise_fall::Counter;
-use super::tcp_check::{CheckOutcome, Settled};
+use super::tcp_check::{CheckOutcome, Remark, Settled};
 use crate::config::model::{OnError, Server};
 use crate::state::CheckStatus;
 
@@ -42,6 +42,7 @@ pub fn outcome(failures: u32) -> CheckOutcome {
         status: CheckStatus::HealthAnalyze,
         code: None,
         info: format!("Detected {failures} consecutive errors, last one was: L4 unsuccessful connection"),
+        remark: Remark::Lasting,
         duration_ms: None,
         role: None,
         settled: Settled::Failure,

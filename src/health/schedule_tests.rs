@@ -12,6 +12,7 @@ use crate::config::model::{
     AgentCheck, Backend, CheckMethod, Config, InitState, OnError, Secret, Server, ServerAddress, ServerCheck,
     ServerPort,
 };
+use crate::health::tcp_check::application_tests::{AGENT, OLD_AGENT, method};
 use crate::health::tcp_check::tests::{master, replica, script};
 use crate::health::{AgentOrder, AgentState, Emitted, Report};
 use crate::state::event::ServerChange;
@@ -110,6 +111,18 @@ impl Bench {
         }
     }
 
+    /// What the next line of `option log-health-checks` quotes.
+    async fn quoted(&mut self) -> String {
+        loop {
+            let emitted = tokio::time::timeout(Duration::from_secs(30), self.events.recv()).await;
+            match emitted.unwrap().unwrap().event.what {
+                ServerChange::Checked { check, .. } => return check.info,
+                ServerChange::Up { reason, .. } => assert_eq!(reason.unwrap().info, ""),
+                _ => {}
+            }
+        }
+    }
+
     async fn report(&mut self) -> Report {
         tokio::time::timeout(Duration::from_secs(30), self.reports.recv()).await.unwrap().unwrap()
     }
@@ -180,6 +193,24 @@ async fn plain_backends_tell_their_checks_as_haproxy() {
     told.sort();
     assert_eq!(told, ["a checked L7OK 3/3 true", "b checked L4CON 0/2 false", "b down - 1+0"]);
     assert!(bench.reports.try_recv().is_err(), "no guard there");
+}
+
+#[tokio::test]
+async fn what_is_said_in_passing_stands_in_the_line_of_a_new_status_alone() {
+    let (port, say) = redis(AGENT.to_vec()).await;
+    let mut bench = Bench::new();
+    let mut agents = backend(method("option spop-check"), vec![server("a", port)]);
+    agents.log_health_checks = true;
+    bench.load(agents, Guarding::None);
+    assert_eq!(bench.quoted().await, "SPOA server is ok");
+    assert_eq!(bench.live(0).health().info, "");
+    say.send(OLD_AGENT.to_vec()).unwrap();
+    for _ in 0..3 {
+        assert_eq!(bench.quoted().await, "unsupported version");
+    }
+    assert_eq!(bench.live(0).health().info, "unsupported version");
+    say.send(AGENT.to_vec()).unwrap();
+    assert_eq!([bench.quoted().await, bench.quoted().await], ["SPOA server is ok", ""]);
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use super::job::Job;
 use super::observe;
 use super::replica::{self, Fit, Masters, Unfit};
 use super::rise_fall::{Counter, Judgement, Transition, judge};
-use super::tcp_check::{CheckOutcome, Settled};
+use super::tcp_check::{CheckOutcome, Remark, Settled};
 use super::turn::{self, Turn};
 use crate::redis::Role;
 use crate::state::event::{Asked, CheckSummary, ServerChange, ServerEvent};
@@ -98,10 +98,14 @@ pub(super) fn conclude(
     let fit = verdict.judge_reader(&snapshot, &mut outcome);
     let operation = live.operation();
     let agent = Agent::of(live);
-    let (judged, changed) = live.update_health(|health| absorb(health, (operation, agent), &outcome, now));
-    if changed && job.subject.log_checks {
+    let (judged, news) = live.update_health(|health| absorb(health, (operation, agent), &outcome, now));
+    if news != Some(News::Status) {
+        outcome.forget();
+    }
+    if news.is_some() && job.subject.log_checks {
         verdict.tell_check(&outcome, judged.counter);
     }
+    outcome.forget();
     verdict.remember(&outcome);
     verdict.settle_reader(fit, said);
     if let Some(transition) = judged.transition {
@@ -164,13 +168,21 @@ impl Agent {
     }
 }
 
-/// The health record after a check, and whether `option log-health-checks` has something to say.
+/// What `option log-health-checks` has to say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum News {
+    Status,
+    /// The status is the one before.
+    Counter,
+}
+
+/// The health record after a check, and what is new in it.
 fn absorb(
     health: &mut Health,
     (operation, agent): (Operation, Agent),
     outcome: &CheckOutcome,
     now: Tick,
-) -> (Judgement, bool) {
+) -> (Judgement, Option<News>) {
     let counter = counter_of(health);
     // `rise` asks whether a failed server is well again. One that has answered all along and was only of the
     // other role is: a promoted replica is up with its first pass.
@@ -179,18 +191,22 @@ fn absorb(
     let mut judged = judge(counted, operation, outcome.status, outcome.settled);
     judged.transition = judged.transition.filter(|transition| agent.admits(*transition));
     health.other_role = outcome.settled == Settled::Definite;
-    let changed = health.status != outcome.status || judged.counter != counter;
+    let news = match judged.counter != counter {
+        _ if health.status != outcome.status => Some(News::Status),
+        true => Some(News::Counter),
+        false => None,
+    };
     health.counter = judged.counter.value;
     health.status = outcome.status;
     health.code = outcome.code;
-    health.info.clone_from(&outcome.info);
+    health.info = if outcome.remark == Remark::Lasting { outcome.info.clone() } else { String::new() };
     health.duration_ms = outcome.duration_ms;
     health.in_progress = false;
     health.failed_checks += u64::from(judged.counts_as_failed);
     if let Some(transition) = judged.transition {
         turn::note(health, operation, transition, now);
     }
-    (judged, changed)
+    (judged, news)
 }
 
 /// One check's end with everything it may have to be told to.

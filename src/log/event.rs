@@ -329,7 +329,7 @@ fn because(check: Option<&CheckSummary>) -> String {
         let _ = write!(text, ", code: {}", check.code.unwrap_or(0));
     }
     if !check.info.is_empty() {
-        let _ = write!(text, ", info: \"{}\"", check.info);
+        let _ = write!(text, ", info: \"{}\"", quotable(&check.info));
     }
     if let Some(duration) = check.duration_ms {
         let _ = write!(text, ", check duration: {duration}ms");
@@ -345,6 +345,19 @@ fn alarm(left: Left) -> Level {
 /// ` via BACKEND/SERVER`
 fn through(leader: Option<&str>) -> String {
     leader.map(|leader| format!(" via {leader}")).unwrap_or_default()
+}
+
+/// What servers say, so that it can stand in quotes: HAProxy shows all that is no printable ASCII, and quotes, in hex.
+fn quotable(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if (b' '..=b'~').contains(&byte) && byte != b'"' {
+            shown.push(char::from(byte));
+        } else {
+            let _ = write!(shown, "<{byte:02X}>");
+        }
+    }
+    shown
 }
 
 fn fewer(left: Left) -> String {

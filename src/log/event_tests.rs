@@ -61,6 +61,16 @@ fn a_server_goes_down_and_comes_back() {
     assert!(text.starts_with("Server be/r2 is DOWN. 2 active"), "{text}");
 }
 
+/// As the real program: what a server says cannot end the quotes, or the line.
+#[test]
+fn what_servers_say_is_shown_in_quotes() {
+    let check = CheckSummary { info: "a\nb\"c\u{e9}\u{7f} d\\e".to_owned(), ..refused() };
+    let what =
+        ServerChange::Checked { which: Asked::Server, check, shown: (0, 1), up: false, draining: false };
+    let (_, text) = said(what);
+    assert!(text.contains(r#", info: "a<0A>b<22>c<C3><A9><7F> d\e", check duration"#), "{text}");
+}
+
 #[test]
 fn a_check_is_reported_with_its_counter() {
     let what = ServerChange::Checked {

@@ -271,6 +271,10 @@ fn address(text: &str) -> BindAddress {
     if let Some(path) = text.strip_prefix("unix@") {
         return BindAddress::Unix(PathBuf::from(path));
     }
+    // One that whoever started this has opened, and listens on.
+    if let Some(number) = text.strip_prefix("fd@").and_then(|number| number.parse().ok()) {
+        return BindAddress::Fd(number);
+    }
     let plain = text.split_once('@').map_or(text, |(_, rest)| rest);
     let plain =
         if let Some(port) = plain.strip_prefix("*:") { format!("0.0.0.0:{port}") } else { plain.to_owned() };
@@ -347,6 +351,8 @@ fn level(name: &str) -> Result<Level, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::fd::AsRawFd;
+
     use super::*;
 
     #[test]
@@ -385,7 +391,24 @@ mod tests {
         assert_eq!(address("/run/m.sock"), BindAddress::Unix("/run/m.sock".into()));
         assert_eq!(address("abns@m"), BindAddress::Abstract("m".to_owned()));
         assert_eq!(address("ipv4@127.0.0.1:99"), BindAddress::Tcp(([127, 0, 0, 1], 99).into()));
+        assert_eq!(address("fd@7"), BindAddress::Fd(7));
+        assert!(MasterSocket::open("fd@1000000").is_err());
         assert!(MasterSocket::open("/nonexistent/m.sock").is_err());
+    }
+
+    #[test]
+    fn a_socket_that_was_passed_on_is_served() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("m.sock");
+        let passed = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        let mut socket = MasterSocket::open(&format!("fd@{}", passed.as_raw_fd())).unwrap();
+        let mut client = UnixStream::connect(&path).unwrap();
+        client.write_all(b"show version\n").unwrap();
+        client.shutdown(Shutdown::Write).unwrap();
+        socket.serve(&View { version: "1.2".to_owned(), ..View::default() });
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).unwrap();
+        assert_eq!(answer, "1.2\n\n");
     }
 
     #[test]

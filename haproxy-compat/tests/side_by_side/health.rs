@@ -58,6 +58,27 @@ const CHECKS: &[(&str, &[u8])] = &[
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffff\r\nmaster",
     ),
     ("option mysql-check", b"\x0c\0\0\0\x0a5.5.5-1\0abc"),
+    ("option mysql-check", b"\x0c\0\0\0\x0aa\nb\"c\\1\0abc"),
+    ("option mysql-check user a", b"\x06\0\0\0\x0a8.0\0x\x07\0\0\x02\0\0\0\x02\0\0\0"),
+    ("option spop-check", AGENT),
+    ("option spop-check", b"\0\0\0\x14\x65\0\0\0\x01\0\0\x07version\x08\x031.0"),
+    ("option spop-check", b"\0\0\0\x07\x65\0\0\0\0\0\0"),
+    ("option spop-check", b"\0\0\0\x15\x66\0\0\0\x01\0\0\x0bstatus-code\x03\x03"),
+    ("option spop-check", b"\0\0\0\0"),
+    ("option ldap-check", b"\x30\x0c\x02\x01\x01\x61\x07\x0a\x01\0\x04\0\x04\0"),
+    (
+        "mode http\n option httpchk\n http-check expect hdr name-lf %[res.fhdr(x)] value-lf -m beg t%[str(w)]",
+        b"HTTP/1.1 200 OK\r\nx: Y\r\ny: one, two\r\nContent-Length: 0\r\n\r\n",
+    ),
+    (
+        "mode http\n option httpchk\n http-check expect hdr name-lf %[res.fhdr(z)]",
+        b"HTTP/1.1 200 OK\r\nx: Y\r\nContent-Length: 0\r\n\r\n",
+    ),
+    ("option tcp-check\n tcp-check expect string OK status-code res.payload(0,3)", b"12x OK"),
+    (
+        "option tcp-check\n tcp-check expect string OK status-code res.payload(0,3)\n tcp-check expect string 3",
+        b"312 OK",
+    ),
     ("option httpchk\n http-check expect hdr name X value b", b"HTTP/1.1 200 OK\r\nx: a, b\r\n\r\n"),
     ("option httpchk\n http-check expect fhdr name X value b", b"HTTP/1.1 200 OK\r\nx: a, b\r\n\r\n"),
     ("option mysql-check user a", b"\x0a\0\0\0\xff\x69\x04Blocked"),
@@ -74,11 +95,15 @@ const CHECKS: &[(&str, &[u8])] = &[
     ("option httpchk\n option redis-check", b"+PONG\r\n"),
 ];
 
+/// Version 2.0, and frames of 16380 bytes.
+const AGENT: &[u8] = b"\0\0\0\x27\x65\0\0\0\x01\0\0\x07version\x08\x032.0\x0emax-frame-size\x03\xfc\xf0\x06";
+
 #[test]
 fn built_in_checks_find_what_haproxy_finds() {
     let page = free_port();
     let mut config = format!(
-        "defaults\n timeout connect 5s\n timeout client 5s\n timeout server 5s\n\
+        "defaults\n timeout connect 5s\n timeout client 5s\n timeout server 5s\n log @LOG@ local0\n \
+         option log-health-checks\n\
          listen page\n bind @BIND@\n bind 127.0.0.1:{page}\n mode http\n stats enable\n stats uri /\n"
     );
     for (number, (lines, answer)) in CHECKS.iter().enumerate() {
@@ -87,11 +112,29 @@ fn built_in_checks_find_what_haproxy_finds() {
             "backend b{number}\n {lines}\n server s 127.0.0.1:{port} check inter 300ms rise 1 fall 1\n"
         );
     }
-    let [theirs, ours] = BOTH.map(|which| checked(&Running::start(which, &config), CHECKS.len()));
+    let [theirs, ours] = BOTH.map(|which| {
+        let program = Running::start(which, &config);
+        (checked(&program, CHECKS.len()), told(&program, CHECKS.len()))
+    });
     for (number, (lines, answer)) in CHECKS.iter().enumerate() {
         let name = format!("b{number}");
-        assert_eq!(theirs[&name], ours[&name], "{lines}: {}", answer.escape_ascii());
+        assert_eq!(theirs.0[&name], ours.0[&name], "{lines}: {}", answer.escape_ascii());
+        assert_eq!(theirs.1[&name], ours.1[&name], "{lines}: {}", answer.escape_ascii());
     }
+}
+
+/// The first line of `option log-health-checks` of each backend, without how long the check took.
+fn told(program: &Running, count: usize) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    while found.len() < count {
+        let line = program.raw_line();
+        let Some((_, text)) = line.split_once("Health check for server ") else { continue };
+        let (name, text) = text.split_once("/s ").expect("a server");
+        let (before, after) = text.split_once("duration: ").expect("a duration");
+        let after = after.trim_start_matches(|c: char| c.is_ascii_digit());
+        found.entry(name.to_owned()).or_insert_with(|| format!("{before}{after}"));
+    }
+    found
 }
 
 /// One server says 200, one 503 and one 404: who gets clients, and what the CSV says.

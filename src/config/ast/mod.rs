@@ -21,7 +21,7 @@ use super::model::{
 use super::parser::address::Address;
 use super::source::Span;
 
-pub use check::{AgentSettings, Check, CheckKind, HttpCheck, HttpRequest, HttpRule, MysqlLogin};
+pub use check::{AgentSettings, Check, CheckKind, CheckProto, HttpCheck, HttpRequest, HttpRule, MysqlLogin};
 pub use rule::{
     Acl, Action, Choice, Condition, MadeName, RequestRule, Rule, Rules, Sample, Step, Stick, Table, Term,
     Test,

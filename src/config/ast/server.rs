@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::{AgentSettings, ServerTls, Spanned};
+use super::{AgentSettings, CheckProto, ServerTls, Spanned};
 use crate::config::model::{Duplicates, InitState, IpFamily, Network, OnError, ProxyFields, RecordWeights};
 use crate::config::parser::address::Address;
 
@@ -60,6 +60,8 @@ pub struct ServerSettings {
     pub send_proxy: ProxyFlags,
     pub proxy_fields: ProxyFields,
     pub check_send_proxy: bool,
+    /// `check-proto`
+    pub check_proto: Option<Spanned<CheckProto>>,
     pub tls: ServerTls,
 }
 

@@ -49,7 +49,7 @@ pub(super) static KEYWORDS: &[Keyword] = &[
     honoured("ssl", CONNECT, "speaks TLS"),
     honoured("sni", CONNECT, "the host name to ask for"),
     honoured("alpn", CONNECT, "protocols to announce"),
-    rejected("proto", CONNECT, "is not supported: rolecall forwards TCP only", "forces a protocol"),
+    honoured("proto", CONNECT, "the protocol of the step: 'h1' of 'http-check', 'none' of 'tcp-check'"),
     honoured("!", EXPECT, "the answer must not match"),
     honoured("string", EXPECT, "text that the answer must hold"),
     honoured("rstring", EXPECT, "a regular expression that the answer must match"),

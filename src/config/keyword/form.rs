@@ -142,7 +142,7 @@ static FORMS: &[(&[&str], &[Form])] = &[
     (&["option originalto"], &[NoNegation, Words(0, &[("except", 1), ("header", 1)])]),
     (&["option http_proxy"], &[]),
     (&["option httplog"], &[NoNegation, Words(0, &[("clf", 0)]), AtMost(1)]),
-    (&["option httpslog", "option external-check", "option spop-check"], &[NoNegation]),
+    (&["option httpslog", "option external-check"], &[NoNegation]),
     (
         &["option http-restrict-req-hdr-names"],
         &[NoNegation, OneOf(0, &["preserve", "reject", "delete"]), AtMost(1)],

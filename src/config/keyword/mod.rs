@@ -142,7 +142,7 @@ pub(in crate::config) mod because {
     pub(super) const BANDWIDTH: &str = "is not supported: rolecall slows nobody down";
     pub(super) const CHECK_TYPE: &str =
         "is not supported in this version of rolecall; write the check's lines where it is used";
-    pub(super) const OTHER_CHECK: &str = "is not supported: rolecall speaks to no SPOE agent";
+    pub(super) const SPOE: &str = "is not supported: rolecall asks no SPOE agent about sessions";
     pub(super) const TUNING: &str = "has no effect: rolecall is built differently and needs no such setting";
     pub(super) const CONGESTION: &str =
         "has no effect in this version of rolecall: the system's own algorithm is used";

@@ -18,6 +18,7 @@ pub(super) static KEYWORDS: &[Keyword] = &[
     honoured("option mysql-check", BACK, "checks MySQL servers by their greeting, or by a login"),
     honoured("option pgsql-check", BACK, "checks PostgreSQL servers by the start of a login"),
     honoured("option smtpchk", BACK, "checks mail servers by a greeting"),
+    honoured("option spop-check", BACK, "checks SPOE agents by a greeting"),
     honoured("option ssl-hello-chk", BACK, "checks servers by the first message of a TLS handshake"),
     honoured("option log-health-checks", BACK, "logs every change of a check's result"),
     honoured("option tcplog", ALL, "logs each session in one line when it ends"),
@@ -116,7 +117,6 @@ pub(super) static KEYWORDS: &[Keyword] = &[
     accepted("option assume-rfc6587-ntf", ALL, because::TUNING, "how log messages are parted"),
     accepted("option dont-parse-log", ALL, because::TUNING, "relays logs as they are"),
     rejected("option external-check", BACK, because::SCRIPT, "checks servers by a program"),
-    rejected("option spop-check", BACK, because::OTHER_CHECK, "checks SPOE agents"),
     rejected(
         "option transparent",
         BACK,

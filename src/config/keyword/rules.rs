@@ -97,7 +97,7 @@ pub(super) static KEYWORDS: &[Keyword] = &[
     rejected("tcp-request content set-bc-mark", ALL, PACKETS, "marks the server's packets"),
     rejected("tcp-request content set-bc-tos", ALL, PACKETS, "marks the server's packets"),
     rejected("tcp-request content set-bandwidth-limit", ALL, because::BANDWIDTH, "slows it down"),
-    rejected("tcp-request content send-spoe-group", ALL, because::OTHER_CHECK, "asks an SPOE agent"),
+    rejected("tcp-request content send-spoe-group", ALL, because::SPOE, "asks an SPOE agent"),
     rejected("tcp-request content set-src", ALL, ADDRESS, "changes the client's address"),
     rejected("tcp-request content set-src-port", ALL, ADDRESS, "changes the client's port"),
     rejected("tcp-request content set-dst", ALL, ADDRESS, "changes where it goes"),
@@ -132,7 +132,7 @@ pub(super) static KEYWORDS: &[Keyword] = &[
     rejected("tcp-response content set-fc-mark", ALL, PACKETS, "marks its packets"),
     rejected("tcp-response content set-fc-tos", ALL, PACKETS, "marks its packets"),
     rejected("tcp-response content set-bandwidth-limit", ALL, because::BANDWIDTH, "slows it down"),
-    rejected("tcp-response content send-spoe-group", ALL, because::OTHER_CHECK, "asks an SPOE agent"),
+    rejected("tcp-response content send-spoe-group", ALL, because::SPOE, "asks an SPOE agent"),
     accepted(
         "tcp-response content set-log-level",
         ALL,

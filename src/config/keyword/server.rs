@@ -110,12 +110,7 @@ pub(super) static KEYWORDS: &[Keyword] = &[
         "connects in a network namespace",
     ),
     rejected("proto", SERVER, "is not supported: rolecall forwards TCP only", "forces a protocol"),
-    rejected(
-        "check-proto",
-        SERVER,
-        "is not supported: rolecall forwards TCP only",
-        "forces a protocol for checks",
-    ),
+    honoured("check-proto", SERVER, "the protocol of checks: 'h1' of HTTP checks, 'none' of all others"),
     rejected(
         "socks4",
         SERVER,

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::check_format::{CheckFormat, CheckSample, Coding, VariableValue};
-use super::http_check::{HttpExpect, HttpWanted, OnNotFound};
+use super::http_check::{HttpExpect, OnNotFound};
 use crate::config::secret::Secret;
 
 /// How the servers of a backend are checked.
@@ -17,7 +17,7 @@ pub enum CheckMethod {
     /// `option redis-check`: PING, and `+PONG` anywhere in the answer.
     RedisCheck,
     /// Every other built-in check, as the script that it is short for: `option httpchk` with its `http-check`
-    /// lines, `mysql-check`, `pgsql-check`, `smtpchk`, `ldap-check`, `ssl-hello-chk`.
+    /// lines, `mysql-check`, `pgsql-check`, `smtpchk`, `ldap-check`, `spop-check`, `ssl-hello-chk`.
     Builtin(Vec<CheckRule>),
 }
 
@@ -162,7 +162,7 @@ impl CheckExpect {
         match &self.pattern {
             ExpectPattern::Format(..) => true,
             ExpectPattern::Http(http) if http.on_404 == OnNotFound::Stop => true,
-            ExpectPattern::Http(http) if matches!(http.wanted, HttpWanted::BodyFormat(_)) => true,
+            ExpectPattern::Http(http) if http.wanted.formats().iter().any(Option::is_some) => true,
             _ => self.status_code.is_some() || texts.into_iter().any(varies),
         }
     }
@@ -208,4 +208,6 @@ pub enum ApplicationExpect {
     MysqlLogin,
     /// The answer to an anonymous LDAPv3 bind.
     LdapBind,
+    /// The answer of an SPOE agent, which may ask for frames of so many bytes.
+    SpopHello { largest: u32 },
 }

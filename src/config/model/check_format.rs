@@ -20,6 +20,8 @@ pub enum CheckPiece {
     ServerState,
     /// How many bytes the other text has.
     LengthOf(CheckFormat),
+    /// The other text, or `/` if it comes to nothing.
+    Path(CheckFormat),
 }
 
 /// A fetch and its converters, in their order.

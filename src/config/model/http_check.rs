@@ -41,6 +41,19 @@ pub enum HttpWanted {
     Header(HeaderWanted),
 }
 
+impl HttpWanted {
+    /// What has to be put together anew for each answer: a text of the body or the name of a header, and its value.
+    pub fn formats(&self) -> [Option<&CheckFormat>; 2] {
+        match self {
+            HttpWanted::BodyFormat(format) => [Some(format), None],
+            HttpWanted::Header(wanted) => {
+                [wanted.name.format(), wanted.value.as_ref().and_then(TextWanted::format)]
+            }
+            _ => [None, None],
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq)]
 pub struct HeaderWanted {
     /// Compared without regard to case.
@@ -61,11 +74,26 @@ pub enum HeaderParts {
 /// `[-m str|beg|end|sub|reg] TEXT`
 #[derive(Debug, Clone, PartialEq)]
 pub enum TextWanted {
-    Whole(String),
-    Beginning(String),
-    End(String),
-    Part(String),
+    Text(TextPlace, String),
+    /// `name-lf`, `value-lf`
+    Format(TextPlace, CheckFormat),
     Matching(Expression),
+}
+
+/// Where a text has to stand in another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TextPlace {
+    Whole,
+    Beginning,
+    End,
+    Part,
+}
+
+impl TextWanted {
+    /// What has to be put together anew for each answer.
+    pub fn format(&self) -> Option<&CheckFormat> {
+        if let TextWanted::Format(_, format) = self { Some(format) } else { None }
+    }
 }
 
 /// A regular expression; two are the same if they are written alike.

@@ -41,7 +41,9 @@ pub use check_format::{
 };
 pub use command::{CommandSocket, FileAccess, Level};
 pub use convert::{Alphabet, Arithmetic, Converter, Mixing};
-pub use http_check::{Expression, HeaderParts, HeaderWanted, HttpExpect, HttpWanted, OnNotFound, TextWanted};
+pub use http_check::{
+    Expression, HeaderParts, HeaderWanted, HttpExpect, HttpWanted, OnNotFound, TextPlace, TextWanted,
+};
 pub use log::{LogAddress, LogFormat, LogFraming, LogSampling, LogTarget, SessionLog};
 pub use redis::{GuardMode, Lag, RedisOptions, ReplicaOptions};
 pub use resolvers::{

@@ -2,6 +2,7 @@
 
 use super::admit::{self, Verdict};
 use super::context::Context;
+use super::mux;
 use super::statement::Statement;
 use super::tls;
 use crate::config::diagnostic::Diagnostic;
@@ -57,6 +58,10 @@ pub(super) fn read(context: &mut Context<'_>, line: &Statement<'_>) -> Option<Ch
                 comment = Some(line.string(context, at + 1, &expected)?);
                 at += 1;
             }
+            "proto" => {
+                mux::of_step(context, line, at + 1)?;
+                at += 1;
+            }
             "port" => {
                 rule.port = Some(port(context, line, at + 1)?);
                 at += 1;
@@ -74,7 +79,7 @@ pub(super) fn read(context: &mut Context<'_>, line: &Statement<'_>) -> Option<Ch
                     return None;
                 }
                 Verdict::Refused => return None,
-                Verdict::Taken => at += usize::from(other == "proto"),
+                Verdict::Taken => {}
             },
         }
         at += 1;

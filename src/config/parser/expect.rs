@@ -222,8 +222,10 @@ fn pattern(
         }
         "string-lf" => ExpectPattern::Format(format(context, TCP.name, word)?, Coding::Text),
         "binary-lf" => ExpectPattern::Format(format(context, TCP.name, word)?, Coding::Hexadecimal),
-        "rstring" => ExpectPattern::Rstring(word.str().into_owned(), regex(context, TCP.name, word)?),
-        _ => ExpectPattern::Rbinary(word.str().into_owned(), regex(context, TCP.name, word)?),
+        "rstring" => {
+            ExpectPattern::Rstring(word.str().into_owned(), regex(context, TCP.name, word, Case::Kept)?)
+        }
+        _ => ExpectPattern::Rbinary(word.str().into_owned(), regex(context, TCP.name, word, Case::Kept)?),
     };
     Some((pattern, 1))
 }
@@ -252,12 +254,20 @@ pub(super) fn pattern_word<'a>(
     word
 }
 
+/// Whether letters have to be of the same case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Case {
+    Kept,
+    Ignored,
+}
+
 /// Compiles an expression and counts it.
-pub(super) fn regex(context: &mut Context<'_>, subject: &str, word: &Word) -> Option<Regex> {
+pub(super) fn regex(context: &mut Context<'_>, subject: &str, word: &Word, case: Case) -> Option<Regex> {
     let text = word.str();
     // As PCRE without its UTF mode: a dot is one byte, whatever the byte.
     let built = RegexBuilder::new(&pcre::translated(&text))
         .unicode(false)
+        .case_insensitive(case == Case::Ignored)
         .size_limit(LARGEST_REGEX)
         .dfa_size_limit(LARGEST_REGEX)
         .nest_limit(50)

@@ -3,12 +3,13 @@
 use std::ops::RangeInclusive;
 
 use super::context::Context;
-use super::expect::{Family, format, pattern_word, regex};
+use super::expect::{Case, Family, format, pattern_word, regex};
 use super::statement::Statement;
 use crate::config::keyword::Scope;
 use crate::config::lexer::Word;
 use crate::config::model::{
-    ExpectPattern, Expression, HeaderParts, HeaderWanted, HttpExpect, HttpWanted, OnNotFound, TextWanted,
+    ExpectPattern, Expression, HeaderParts, HeaderWanted, HttpExpect, HttpWanted, OnNotFound, TextPlace,
+    TextWanted,
 };
 
 const NAME: &str = "http-check expect";
@@ -38,10 +39,10 @@ fn pattern(
             let word = pattern_word(context, line, NAME, name, at)?;
             let wanted = match name {
                 "status" => HttpWanted::Status(statuses(context, word)?),
-                "rstatus" => HttpWanted::Rstatus(expression(context, word)?),
+                "rstatus" => HttpWanted::Rstatus(expression(context, word, Case::Kept)?),
                 "string" => HttpWanted::Body(word.text.clone()),
                 "string-lf" => HttpWanted::BodyFormat(format(context, NAME, word)?),
-                _ => HttpWanted::Rbody(expression(context, word)?),
+                _ => HttpWanted::Rbody(expression(context, word, Case::Kept)?),
             };
             (wanted, 1)
         }
@@ -51,8 +52,8 @@ fn pattern(
     Some((ExpectPattern::Http(Box::new(expect)), used))
 }
 
-fn expression(context: &mut Context<'_>, word: &Word) -> Option<Expression> {
-    Some(Expression { text: word.str().into_owned(), regex: regex(context, NAME, word)? })
+fn expression(context: &mut Context<'_>, word: &Word, case: Case) -> Option<Expression> {
+    Some(Expression { text: word.str().into_owned(), regex: regex(context, NAME, word, case)? })
 }
 
 /// `200-299,301`
@@ -83,57 +84,86 @@ fn header(
     parts: HeaderParts,
     at: usize,
 ) -> Option<(HttpWanted, usize)> {
+    let keyword = line.text(at - 1).trim_start_matches('!').to_owned();
+    let no_name = format!(
+        "'{NAME}' : '{keyword}' expects at the name keyword as first argument followed by a pattern."
+    );
     if !matches!(&*line.text(at), "name" | "name-lf") {
-        let message = format!(
-            "'{NAME}' : '{}' expects at the name keyword as first argument followed by a pattern.",
-            line.text(at - 1).trim_start_matches('!')
-        );
-        context.error(line.span_of(at), message);
+        context.error(line.span_of(at), no_name);
         return None;
     }
-    let (name, after) = text(context, line, at)?;
+    let (name, after) = text(context, line, (&keyword, &no_name), at)?;
     let (value, after) = match &*line.text(after) {
-        "value" | "value-lf" => text(context, line, after).map(|(value, after)| (Some(value), after))?,
+        "value" | "value-lf" => {
+            let no_value = format!("'{NAME}' : '{keyword}' expect a pattern with the value keyword.");
+            text(context, line, (&keyword, &no_value), after).map(|(value, after)| (Some(value), after))?
+        }
         _ => (None, after),
     };
     Some((HttpWanted::Header(HeaderWanted { name, value, parts }), after - at))
 }
 
-/// A name or a value of a header has to be the same in every check.
-fn constant(context: &mut Context<'_>, word: &Word) -> Option<String> {
-    let constant = format(context, NAME, word)?.constant();
-    if constant.is_none() {
-        let message =
-            format!("'{NAME}' : 'name-lf' and 'value-lf' are only supported with constant expressions");
-        context.error(word.span, message);
-    }
-    constant.map(|text| String::from_utf8_lossy(&text).into_owned())
-}
-
-/// What stands after `name` or `value` at `at`, and the place after that.
-fn text(context: &mut Context<'_>, line: &Statement<'_>, at: usize) -> Option<(TextWanted, usize)> {
-    let keyword = line.text(at);
-    let (method, at) = match &*line.text(at + 1) {
-        "-m" => (line.text(at + 2), at + 3),
-        _ => ("str".into(), at + 1),
+/// What stands after `name` or `value` at `at`, and the place after that; `missing` is said where nothing does.
+fn text(
+    context: &mut Context<'_>,
+    line: &Statement<'_>,
+    (keyword, missing): (&str, &str),
+    at: usize,
+) -> Option<(TextWanted, usize)> {
+    let (is_name, is_format) = (line.text(at).starts_with("name"), line.text(at).ends_with("-lf"));
+    let (how, at) = match &*line.text(at + 1) {
+        "-m" => (method(context, line, keyword, at + 2)?, at + 3),
+        _ => (Method::Text(TextPlace::Whole), at + 1),
     };
-    let word = pattern_word(context, line, NAME, &line.text(at - 1), at)?;
-    let written = match keyword.ends_with("-lf") {
-        true => constant(context, word)?,
-        false => word.str().into_owned(),
+    let Some(word) = line.argument(at) else {
+        context.error(line.span_of(at), missing);
+        return None;
     };
-    let text = || written.clone();
-    let wanted = match &*method {
-        "str" => TextWanted::Whole(text()),
-        "beg" => TextWanted::Beginning(text()),
-        "end" => TextWanted::End(text()),
-        "sub" => TextWanted::Part(text()),
-        "reg" => TextWanted::Matching(expression(context, word)?),
-        other => {
-            let message = format!("'{NAME}' : unsupported matching method '{other}'");
-            context.error(line.span_of(at - 1), message);
+    let wanted = match (how, is_format) {
+        (Method::Text(how), true) => TextWanted::Format(how, format(context, NAME, word)?),
+        (Method::Text(how), false) => TextWanted::Text(how, word.str().into_owned()),
+        (Method::Regex, false) => {
+            let case = if is_name { Case::Ignored } else { Case::Kept };
+            TextWanted::Matching(expression(context, word, case)?)
+        }
+        (Method::Regex, true) => {
+            let message = format!(
+                "'{NAME}' : '{keyword}': log-format string is not supported with a regex matching method."
+            );
+            context.error(word.span, message);
             return None;
         }
     };
     Some((wanted, at + 1))
+}
+
+/// What `-m` names.
+#[derive(Clone, Copy)]
+enum Method {
+    Text(TextPlace),
+    Regex,
+}
+
+fn method(context: &mut Context<'_>, line: &Statement<'_>, keyword: &str, at: usize) -> Option<Method> {
+    Some(match &*line.text(at) {
+        "str" => Method::Text(TextPlace::Whole),
+        "beg" => Method::Text(TextPlace::Beginning),
+        "end" => Method::Text(TextPlace::End),
+        "sub" => Method::Text(TextPlace::Part),
+        "reg" => Method::Regex,
+        "" => {
+            let message = format!(
+                "'{NAME}' : '{keyword}' : '-m' expects at a matching pattern ('str', 'beg', 'end', 'sub' or 'reg')."
+            );
+            context.error(line.span_of(at), message);
+            return None;
+        }
+        other => {
+            let message = format!(
+                "'{NAME}' : '{keyword}' : '-m' only supports 'str', 'beg', 'end', 'sub' or 'reg' (got '{other}')."
+            );
+            context.error(line.span_of(at), message);
+            return None;
+        }
+    })
 }

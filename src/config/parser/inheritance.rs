@@ -8,6 +8,7 @@ use std::collections::HashMap;
 
 use super::context::Context;
 use super::statement::Statement;
+use super::unnamed;
 use crate::config::ast::{Proxy, ProxyKind};
 use crate::config::diagnostic::{Diagnostic, Heading};
 
@@ -36,6 +37,7 @@ impl Heirs {
         let others = self.0.entry(at).or_default();
         let refused = refusal(kind, defaults, others);
         let mixed = !defaults.name.value.is_empty() && others.iter().any(|(_, other)| *other != way);
+        let is_first = others.is_empty();
         others.push((kind, way));
         let first = "this section defines them";
         if let Some(message) = refused {
@@ -45,6 +47,9 @@ impl Heirs {
                     .label(defaults.name.span, first)
                     .help("give the rules to the proxies themselves"),
             );
+        }
+        if is_first {
+            unnamed::report(context, defaults);
         }
         if mixed {
             let name = &defaults.name.value;

@@ -27,6 +27,7 @@ mod http_expect;
 mod http_send;
 mod inheritance;
 mod log;
+mod mux;
 mod option;
 mod options;
 mod outgoing;
@@ -48,6 +49,7 @@ pub mod template;
 mod tests;
 mod tls;
 mod unknown;
+mod unnamed;
 pub mod value;
 
 pub use self::added::added_server;

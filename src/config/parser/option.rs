@@ -63,6 +63,7 @@ const READERS: &[(&str, Reader)] = &[
     }),
     ("redispatch", redispatch),
     ("smtpchk", check_option::smtp),
+    ("spop-check", |context, proxy, line| check_option::bare(context, proxy, line, CheckKind::Spop)),
     ("ssl-hello-chk", |context, proxy, line| check_option::bare(context, proxy, line, CheckKind::SslHello)),
     ("tcp-check", |context, proxy, line| check_option::bare(context, proxy, line, CheckKind::TcpCheck)),
     ("tcpka", tcpka),

@@ -279,7 +279,6 @@ pub(super) const ARGUMENTS: &[(&str, usize)] = &[
     ("cc", 1),
     ("check-alpn", 1),
     ("check-pool-conn-name", 1),
-    ("check-proto", 1),
     ("check-sni", 1),
     ("ciphers", 1),
     ("ciphersuites", 1),

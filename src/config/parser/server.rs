@@ -6,6 +6,7 @@
 
 use super::address::{self, Address, Ports};
 use super::context::Context;
+use super::mux;
 use super::options::{Options, Taken};
 use super::outgoing;
 use super::resolvers;
@@ -44,6 +45,7 @@ pub(super) const READERS: &[(&str, Reader)] = &[
     }),
     ("backup", |_, server, _| switch(&mut server.backup, true)),
     ("check", |_, server, _| switch(&mut server.check, true)),
+    ("check-proto", mux::of_server),
     ("check-send-proxy", |_, server, _| switch(&mut server.check_send_proxy, true)),
     ("cookie", |context, server, options| {
         server.cookie = Some(options.string(context, "'cookie' expects a value.")?);

@@ -208,6 +208,7 @@ impl Resolver<'_, '_> {
     }
 
     fn server_check(&mut self, proxy: &Proxy, server: &ast::Server, method: &CheckMethod) -> ServerCheck {
+        self.check_proto(proxy, server);
         let settings = &server.settings;
         let defaults = ServerCheck::default();
         let mapped =

@@ -86,7 +86,6 @@ const LINES: &[&str] = &[
     "http-check expect hdr Server",
     "option mysql-check user a now",
     "option pgsql-check",
-    "option spop-check",
     "no option tcp-check",
     "no balance",
     "timeout client 5 s",

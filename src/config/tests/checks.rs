@@ -1,6 +1,6 @@
 //! Built-in checks as the scripts that they stand for.
 
-use super::config;
+use super::{config, loaded, told};
 use crate::config::model::{
     CheckAction, CheckFormat, CheckMethod, CheckPiece, CheckRule, ExpectPattern, HttpWanted, OnNotFound,
 };
@@ -20,6 +20,7 @@ fn pieces(format: &CheckFormat) -> String {
         CheckPiece::Text(text) => String::from_utf8_lossy(text.expose()).into_owned(),
         CheckPiece::ServerState => "STATE".to_owned(),
         CheckPiece::LengthOf(other) => format!("LENGTH<{}>", pieces(other)),
+        CheckPiece::Path(other) => pieces(other),
         CheckPiece::Sample(sample) => format!("{:?}", sample.fetch).to_uppercase(),
     };
     format.pieces.iter().map(piece).collect()
@@ -103,6 +104,94 @@ fn the_last_check_option_counts() {
     assert!(matches!(method("option tcp-check|option ldap-check"), CheckMethod::Builtin(_)));
 }
 
+/// In the real program's words, but for what only rolecall refuses.
+#[test]
+fn what_is_wrong_with_an_option_of_a_check_is_said() {
+    let step = "'http-check connect' : 'proto'";
+    for (lines, said) in [
+        ("option httpchk|server s 10.0.0.1:1 check check-proto h1", None),
+        ("option httpchk|http-check connect proto h1|server s 10.0.0.1:1 check", None),
+        ("server s 10.0.0.1:1 check check-proto none", None),
+        ("server s 10.0.0.1:1 check-proto h1", None),
+        (
+            "option httpchk|server s 10.0.0.1:1 check check-proto none",
+            Some(
+                "backend 'b': server 's' uses an incompatible MUX protocol for the selected check type"
+                    .to_owned(),
+            ),
+        ),
+        (
+            "server s 10.0.0.1:1 check check-proto h1",
+            Some(
+                "backend 'b': server 's' uses an incompatible MUX protocol for the selected check type"
+                    .to_owned(),
+            ),
+        ),
+        ("server s 10.0.0.1:1 check-proto x", Some("'check-proto' :  unknown MUX protocol 'x'.".to_owned())),
+        ("server s 10.0.0.1:1 check-proto", Some("'check-proto' : missing value.".to_owned())),
+        ("server s 10.0.0.1:1 check-proto h2", Some("'h2' is not supported: HTTP checks of".to_owned())),
+        ("http-check connect proto", Some(format!("{step} expects a MUX protocol as argument.."))),
+        ("http-check connect proto x", Some(format!("{step} : unknown MUX protocol 'x'.."))),
+        (
+            "http-check connect proto none",
+            Some(format!("{step} : invalid MUX protocol 'none' for http-check.")),
+        ),
+        ("http-check connect proto h2", Some(format!("{step} : 'h2' is not supported"))),
+        (
+            "http-check expect hdr name-lf -m reg ^a",
+            Some("'hdr': log-format string is not supported with a regex matching method.".to_owned()),
+        ),
+        ("http-check expect fhdr name -m bin a", Some("'fhdr' : '-m' only supports 'str'".to_owned())),
+        ("http-check expect hdr name -m", Some("'hdr' : '-m' expects at a matching pattern".to_owned())),
+        (
+            "http-check expect hdr name a value-lf",
+            Some("'hdr' expect a pattern with the value keyword.".to_owned()),
+        ),
+        ("http-check expect ! hdr name", Some("'hdr' expects at the name keyword as first".to_owned())),
+    ] {
+        let loaded = loaded(&format!("backend b\n {}\n", lines.replace('|', "\n ")));
+        match (said, told(&loaded)) {
+            (Some(said), told) => assert!(told.contains("error") && told.contains(&said), "{lines}: {told}"),
+            (None, told) => assert!(!told.contains("error"), "{lines}: {told}"),
+        }
+    }
+}
+
+#[test]
+fn rules_of_defaults_name_the_proxy_of_a_server_or_a_table() {
+    let heir = "backend b from d\n stick-table type ip size 1k store conn_rate(1s)\n server w 10.0.0.1:1\n";
+    for (lines, said) in [
+        ("tcp-request content reject if { srv_conn(b/w) gt 1 } { be_conn gt 1 }", ""),
+        ("acl a srv_is_up(w)", ""),
+        (
+            "tcp-request content track-sc0 src table b|tcp-request content reject if { sc_conn_rate(0) gt 1 }",
+            "",
+        ),
+        (
+            "tcp-request content reject if { srv_conn(w) gt 1 }",
+            "error 2:34-45 backend name must be set in arg 1 of ACL keyword 'srv_conn' in proxy 'd'.",
+        ),
+        (
+            "tcp-response content reject if { src_conn_rate gt 1 }",
+            "error 2:35-48 table name must be set in arg 1 of ACL keyword 'src_conn_rate' in proxy 'd'.",
+        ),
+        (
+            "tcp-request content set-var(sess.a) srv_conn(w)",
+            "backend name must be set in arg 1 of sample fetch keyword 'srv_conn' in tcp-request content expression",
+        ),
+        ("tcp-request content track-sc1 src", "Proxy 'd': unable to find table 'd' referenced by track-sc1."),
+    ] {
+        let found = told(&loaded(&format!("defaults d\n {}\n{heir}", lines.replace('|', "\n "))));
+        assert!(found.contains(said) && found.contains("error") != said.is_empty(), "{lines}: {found}");
+        // Nobody inherits them.
+        let unused = format!(
+            "defaults d\n {}\ndefaults\nbackend b\n server w 10.0.0.1:1\n",
+            lines.replace('|', "\n ")
+        );
+        assert!(!told(&loaded(&unused)).contains("must be set"), "{lines}");
+    }
+}
+
 #[test]
 fn logins_and_greetings() {
     let cases = [
@@ -119,6 +208,17 @@ fn logins_and_greetings() {
         assert_eq!(sent("", lines)[0], expected, "{lines}");
     }
     assert!(sent("", "option mysql-check").is_empty());
+    // Frames of 16380 bytes, or as long as a buffer holds them.
+    for (global, largest) in [("", &b"\xfc\xf0\x06"[..]), ("global\n tune.bufsize 32768\n", b"\xfc\xf0\x0e")]
+    {
+        let text = format!("{global}backend b\n option spop-check\n");
+        let CheckMethod::Builtin(rules) = config(&text).backends.remove(0).check else { panic!("no script") };
+        let CheckAction::SendBinary(hello) = &rules[0].action else { panic!("no hello") };
+        let payload = [b"\x12supported-versions\x08\x032.0\x0emax-frame-size\x03", largest].concat();
+        let rest = b"\x0ccapabilities\x08\0\x0bhealthcheck\x11";
+        let expected = [b"\0\0\0\x4e\x01\0\0\0\x01\0\0", payload.as_slice(), rest].concat();
+        assert_eq!(hello.expose(), expected, "{global}");
+    }
     let CheckAction::SendBinary(hello) = &rules("", "option ssl-hello-chk")[0].action else {
         panic!("no hello")
     };

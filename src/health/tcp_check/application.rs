@@ -1,7 +1,8 @@
-//! Answers of MySQL and LDAP servers: protocols whose lengths have to be followed, so that no pattern can
-//! decide them. Bytes in, a verdict out; what is there is enough or one waits.
+//! Answers of MySQL and LDAP servers and of SPOE agents: protocols whose lengths have to be followed, so that no
+//! pattern can decide them. Bytes in, a verdict out; what is there is enough or one waits.
 
 use super::expect::{Verdict, Words};
+use super::spop;
 use crate::config::model::ApplicationExpect;
 use crate::state::CheckStatus;
 
@@ -23,11 +24,15 @@ pub(super) fn evaluate(expect: ApplicationExpect, input: &[u8], ended: bool) -> 
             .and_then(|(_, rest)| mysql_packet(rest))
             .map(|(packet, _)| mysql_refusal(packet).unwrap_or(Verdict::Met(Words::code(0)))),
         ApplicationExpect::LdapBind => ldap(input),
+        ApplicationExpect::SpopHello { largest } => spop::evaluate(input, largest),
     };
-    match decided {
-        Some(verdict) => verdict,
-        None if ended => Verdict::Over(CheckStatus::L7Response, Words::default()),
-        None => Verdict::Wait,
+    match (decided, expect) {
+        (Some(verdict), _) => verdict,
+        (None, ApplicationExpect::SpopHello { .. }) if ended => {
+            Verdict::Over(CheckStatus::L7Response, spop::torn())
+        }
+        (None, _) if ended => Verdict::Over(CheckStatus::L7Response, Words::default()),
+        (None, _) => Verdict::Wait,
     }
 }
 
@@ -38,9 +43,11 @@ fn mysql_packet(input: &[u8]) -> Option<(&[u8], &[u8])> {
     rest.split_at_checked(length as usize)
 }
 
-/// A greeting, whatever it says of the server's version: HAProxy does not show it.
+/// A greeting: the number of the protocol, the version as text up to a NUL (protocol manual, "Handshake").
 fn mysql(packet: &[u8]) -> Verdict {
-    mysql_refusal(packet).unwrap_or(Verdict::Met(Words::code(0)))
+    let version = packet.get(1..).and_then(|text| text.split(|byte| *byte == 0).next()).unwrap_or_default();
+    let info = String::from_utf8_lossy(version).into_owned();
+    mysql_refusal(packet).unwrap_or(Verdict::Met(Words { code: Some(0), info }))
 }
 
 fn mysql_refusal(packet: &[u8]) -> Option<Verdict> {

@@ -11,7 +11,7 @@ use crate::state::CheckStatus::{
 };
 
 /// The check of a backend with these lines.
-pub(super) fn method(lines: &str) -> CheckMethod {
+pub(crate) fn method(lines: &str) -> CheckMethod {
     let bundle = Bundle {
         files: vec![(
             "a.cfg".to_owned(),
@@ -200,12 +200,14 @@ const BLOCKED: &[u8] = b"\x0a\0\0\0\xff\x69\x04Blocked";
 fn databases() {
     let pgsql = "option pgsql-check user joe";
     hold(&[
-        ("option mysql-check", GREETING, End::Silence, L7Ok, Some(0), ""),
+        ("option mysql-check", GREETING, End::Silence, L7Ok, Some(0), "8.0"),
+        ("option mysql-check", b"\x01\0\0\0\x0a", End::Silence, L7Ok, Some(0), ""),
+        ("option mysql-check", b"\0\0\0\0", End::Silence, L7Ok, Some(0), ""),
         ("option mysql-check", BLOCKED, End::Eof, L7Status, Some(1129), "Blocked"),
         ("option mysql-check", b"HTTP/1.0 400 Bad\r\n\r\n", End::Silence, L7Timeout, None, ""),
         ("option mysql-check", b"\x06\0\0\0\x0a8", End::Eof, L7Response, None, ""),
         ("option mysql-check", b"", End::Eof, L7Response, None, "TCPCHK got an empty response at step 2"),
-        (USER, WELCOME, End::Silence, L7Ok, Some(0), ""),
+        (USER, WELCOME, End::Silence, L7Ok, Some(0), "8.0"),
         (USER, DENIED, End::Silence, L7Status, Some(1045), "#28000Go away!!"),
         (USER, BLOCKED, End::Eof, L7Status, Some(1129), "Blocked"),
         (USER, GREETING, End::Eof, L7Response, None, ""),
@@ -285,6 +287,114 @@ fn mail_directory_and_handshake() {
     let expected =
         (vec!["EHLO a.b\r\n".to_owned(), "QUIT\r\n".to_owned()], L7Ok, Some(221), "bye".to_owned());
     assert_eq!(talk(&[b"220 hi\r\n", b"250-ok\r\n250 x\r\n", b"221 bye\r\n"]), expected);
+    // The leave is judged by its first four bytes; what was said of the greeting counts no more.
+    let (_, status, code, info) = talk(&[b"220 hi\r\n", b"250 x\r\n", b"500", b" "]);
+    assert_eq!((status, code, info.as_str()), (L7Status, Some(500), ""));
+}
+
+/// An agent that is well.
+pub(crate) const AGENT: &[u8] =
+    b"\0\0\0\x27\x65\0\0\0\x01\0\0\x07version\x08\x032.0\x0emax-frame-size\x03\xfc\xf0\x06";
+pub(crate) const OLD_AGENT: &[u8] = b"\0\0\0\x14\x65\0\0\0\x01\0\0\x07version\x08\x031.0";
+
+#[test]
+fn agents_of_spoe() {
+    let lines = "option spop-check";
+    let invalid = "invalid frame received";
+    hold(&[
+        (lines, AGENT, End::Silence, L7Ok, Some(0), "SPOA server is ok"),
+        (lines, OLD_AGENT, End::Silence, L7Response, None, "unsupported version"),
+        (lines, b"\0\0\0\0", End::Silence, L7Response, None, invalid),
+        (lines, b"\0\0", End::Eof, L7Response, None, invalid),
+        (lines, &AGENT[..20], End::Eof, L7Response, None, invalid),
+        (lines, &AGENT[..20], End::Silence, L7Timeout, None, ""),
+        (lines, b"HTTP/1.0 400 Bad\r\n\r\n", End::Eof, L7Response, None, invalid),
+        (lines, b"", End::Eof, L7Response, None, "TCPCHK got an empty response at step 2"),
+    ]);
+    let endless = [&b"\0\xff\0\0"[..], &[b'x'; 20000]].concat();
+    assert_eq!(play(&method(lines), &endless, 4096, End::Silence).info, invalid);
+}
+
+const NAMED: &[u8] = b"HTTP/1.0 202 Ok\r\nX-Name: x-a\r\nX-A: one, two\r\nX-V: one\r\n\r\n";
+
+#[test]
+fn headers_whose_names_and_values_are_put_together() {
+    let empty = "log-format string evaluated to an empty string";
+    let ok = (L7Ok, Some(202), "");
+    let no = (L7Status, Some(202), "Ok");
+    let none = (L7Response, None, empty);
+    for (expect, expected) in [
+        ("hdr name-lf %[res.fhdr(x-name)]", ok),
+        ("hdr name-lf X-%[str(A)]", ok),
+        ("hdr name-lf -m beg %[res.fhdr(x-name)] value-lf -m end %[str(o)]", ok),
+        ("hdr name x-a value-lf %[res.fhdr(x-v)]", ok),
+        ("fhdr name x-a value-lf %[res.fhdr(x-v)]", no),
+        ("fhdr name x-a value-lf -m sub %[res.fhdr(x-v)]", ok),
+        ("fhdr name x-a value-lf -m end %[res.fhdr(x-v)]", no),
+        ("hdr name-lf %[status]", no),
+        // Whatever the case of a name, and in no other of a value.
+        ("hdr name -m reg ^X-n[A-Z]+$ value -m reg ^x-a$", ok),
+        ("hdr name -m reg ^x-name$ value -m reg ^X-A$", no),
+        ("hdr name x-a value ONE", no),
+        ("hdr name-lf %[res.fhdr(nope)]", none),
+        ("! hdr name x-a value-lf %[res.fhdr(nope)]", none),
+        ("hdr name x-a value-lf %[env(NONE)]", none),
+        ("string-lf %[res.fhdr(nope)]", none),
+    ] {
+        let method = method(&format!("option httpchk|http-check expect {expect}"));
+        for piece in [1, 99] {
+            let outcome = play(&method, NAMED, piece, End::Eof);
+            assert_eq!((outcome.status, outcome.code, outcome.info.as_str()), expected, "{expect}");
+        }
+    }
+    hold(&[
+        (
+            "option httpchk|http-check expect status 202|http-check set-var(check.a) res.fhdr(x-name)|\
+             http-check expect hdr name-lf %[var(check.a)]",
+            NAMED,
+            End::Eof,
+            L7Ok,
+            Some(202),
+            "",
+        ),
+        // Nothing has come when the variable is set.
+        (
+            "option httpchk|http-check set-var(check.a) res.fhdr(x-name)|\
+             http-check expect comment hey hdr name-lf %[var(check.a)]",
+            NAMED,
+            End::Eof,
+            L7Response,
+            None,
+            "log-format string evaluated to an empty string comment: hey",
+        ),
+    ]);
+}
+
+#[test]
+fn codes_are_the_digits_at_the_front_and_of_the_last_rule() {
+    let lines = "option tcp-check|tcp-check connect|tcp-check expect string OK status-code res.payload(0,3)";
+    for (bytes, code) in [(&b"abc OK"[..], 0), (b"12x OK", 12), (b" 12 OK", 0), (b"312 OK", 312)] {
+        assert_eq!(play(&method(lines), bytes, 99, End::Silence).code, Some(code), "{bytes:?}");
+    }
+    let outcome = play(&method(&format!("{lines}|tcp-check expect string 3")), b"312 OK", 99, End::Silence);
+    assert_eq!((outcome.status, outcome.code), (L7Ok, Some(0)));
+}
+
+/// HAProxy's page and its second line of a status do not show it.
+#[test]
+fn what_was_said_in_passing_is_forgotten() {
+    for (lines, bytes, first, then) in [
+        ("option mysql-check", GREETING, "8.0", ""),
+        ("option spop-check", AGENT, "SPOA server is ok", ""),
+        ("option mysql-check", BLOCKED, "Blocked", "Blocked"),
+        ("option redis-check", b"+PONG\r\n", "Redis server is ok", "Redis server is ok"),
+        ("option tcp-check|tcp-check expect string O", b"OK", "(tcp-check)", "(tcp-check)"),
+    ] {
+        let mut outcome = play(&method(lines), bytes, 99, End::Silence);
+        assert_eq!(outcome.info, first, "{lines}");
+        outcome.forget();
+        assert_eq!(outcome.info, then, "{lines}");
+    }
 }
 
 mod junk {
@@ -298,9 +408,16 @@ mod junk {
         fn ends_in_an_outcome(
             bytes in proptest::collection::vec(prop_oneof![any::<u8>(), Just(0u8), Just(0x30), Just(0xff)], 0..300),
             piece in 1usize..50,
-            which in 0usize..5,
+            which in 0usize..6,
         ) {
-            let lines = ["option httpchk", USER, "option ldap-check", "option pgsql-check user a", "option smtpchk"];
+            let lines = [
+                "option httpchk",
+                USER,
+                "option ldap-check",
+                "option pgsql-check user a",
+                "option smtpchk",
+                "option spop-check",
+            ];
             let outcome = play(&method(lines[which]), &bytes, piece, End::Eof);
             prop_assert!(outcome.info.len() <= 127);
         }

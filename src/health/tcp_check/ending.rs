@@ -4,12 +4,12 @@
 use std::borrow::Cow;
 
 use super::engine::{Asks, Engine, Layer, Mode, Phase};
-use super::expect::{self, Miss, Words};
+use super::expect::{self, Miss, Needle, Words};
 use super::format::{Material, Scene};
 use super::http::{self, Reading};
-use super::{CheckOutcome, Settled, Step, text};
+use super::{CheckOutcome, Remark, Settled, Step, text};
 use crate::config::model::{
-    CheckAction, CheckExpect, CheckFormat, CheckMethod, CheckRule, Coding, ExpectPattern, HttpWanted,
+    CheckAction, CheckExpect, CheckFormat, CheckMethod, CheckRule, Coding, ExpectPattern,
 };
 use crate::redis::role::Findings;
 use crate::state::CheckStatus;
@@ -31,17 +31,25 @@ impl<'a> Engine<'a> {
     }
 
     pub(super) fn pass(&mut self) -> Step<'a> {
-        let (status, info) = match self.last.map(|at| &self.rules[at].action) {
+        let mut wording = None;
+        let status = match self.last.map(|at| &self.rules[at].action) {
             Some(CheckAction::Expect(expect)) => {
-                let info = expect.on_success.as_ref().map(|format| self.render(expect, format));
-                (status_or(expect.ok_status, CheckStatus::L7Ok), info.unwrap_or_else(|| self.plain_info()))
+                wording = expect.on_success.as_ref().map(|format| self.render(expect, format));
+                status_or(expect.ok_status, CheckStatus::L7Ok)
             }
-            Some(CheckAction::Connect(_)) => (self.connected_status(), self.plain_info()),
-            Some(_) => (CheckStatus::L7Ok, self.plain_info()),
-            None => (self.connected_status(), String::new()),
+            Some(CheckAction::Connect(_)) => self.connected_status(),
+            Some(_) => CheckStatus::L7Ok,
+            None => {
+                wording = Some(String::new());
+                self.connected_status()
+            }
+        };
+        let (info, remark) = match wording {
+            Some(info) => (info, Remark::Lasting),
+            None => self.plain_info(),
         };
         let settled = if status.passed() { Settled::Pass } else { Settled::Failure };
-        let outcome = self.outcome(status, settled, info);
+        let outcome = CheckOutcome { remark, ..self.outcome(status, settled, info) };
         self.conclude(outcome)
     }
 
@@ -53,17 +61,17 @@ impl<'a> Engine<'a> {
     }
 
     /// What a pass says where no rule does.
-    fn plain_info(&self) -> String {
+    fn plain_info(&self) -> (String, Remark) {
         match self.method {
-            CheckMethod::Builtin(_) => self.said.info.clone(),
-            _ => "(tcp-check)".to_owned(),
+            CheckMethod::Builtin(_) => (self.said.info.clone(), Remark::Passing),
+            _ => ("(tcp-check)".to_owned(), Remark::Lasting),
         }
     }
 
-    /// A rule that passed: its `status-code`, or the code and the words of the answer itself.
+    /// A rule that was decided: its `status-code`, or the code and the words of the answer itself. The code of a
+    /// check is that of its last rule.
     pub(super) fn note(&mut self, expect: &CheckExpect, words: Words) {
-        let code = self.status_code(expect).or(words.code);
-        self.said.code = code.or(self.said.code);
+        self.said.code = self.status_code(expect).or(words.code);
         if !words.info.is_empty() {
             self.said.info = words.info;
         }
@@ -111,9 +119,10 @@ impl<'a> Engine<'a> {
             (None, _) => text::commented(text::miss(&expect.pattern, expect.inverse, self.at + 1), comment),
         };
         let status = status_or(expect.error_status, CheckStatus::L7Response);
-        self.said.code = self.status_code(expect).or(self.said.code);
+        self.said.code = self.status_code(expect);
         let needle = self.needle(expect).unwrap_or_default();
-        let definite = self.replies.settled() && expect::refuses_role(expect, &needle, self.replies.input());
+        let definite =
+            self.replies.settled() && expect::refuses_role(expect, &needle.text, self.replies.input());
         let settled = if definite { Settled::Definite } else { Settled::Failure };
         let outcome = self.outcome(status, settled, info);
         if definite { self.conclude(outcome) } else { self.done(outcome) }
@@ -140,6 +149,7 @@ impl<'a> Engine<'a> {
             status,
             code: text::code(status, self.said.code),
             info: text::bounded(info),
+            remark: Remark::Lasting,
             duration_ms: None,
             role: findings.into_report(),
             settled,
@@ -241,20 +251,29 @@ impl<'a> Engine<'a> {
     }
 
     /// What the expressions of a pattern come to, once there is something to compare it with; or HAProxy's complaint.
-    pub(super) fn needle(&self, expect: &CheckExpect) -> Result<Vec<u8>, &'static str> {
-        let (format, coding) = match &expect.pattern {
-            ExpectPattern::Format(format, coding) => (format, *coding),
-            ExpectPattern::Http(http) => match &http.wanted {
-                HttpWanted::BodyFormat(format) => (format, Coding::Text),
-                _ => return Ok(Vec::new()),
-            },
-            _ => return Ok(Vec::new()),
+    pub(super) fn needle(&self, expect: &CheckExpect) -> Result<Needle, &'static str> {
+        let (formats, coding) = match &expect.pattern {
+            ExpectPattern::Format(format, coding) => ([Some(format), None], *coding),
+            ExpectPattern::Http(http) => (http.wanted.formats(), Coding::Text),
+            _ => return Ok(Needle::default()),
         };
-        if self.replies.input().is_empty() {
-            return Ok(Vec::new());
+        if formats.iter().all(Option::is_none) || self.replies.input().is_empty() {
+            return Ok(Needle::default());
         }
-        let needle = self.scene(self.last_expect()).bytes(format, coding).ok_or(NOT_HEXADECIMAL)?;
-        if needle.is_empty() { Err(EMPTY) } else { Ok(needle) }
+        let scene = match &expect.pattern {
+            ExpectPattern::Http(_) => self.scene(Some(expect)),
+            _ => self.scene(self.last_expect()),
+        };
+        if matches!((&expect.pattern, &scene.material), (ExpectPattern::Http(_), Material::Bytes(_))) {
+            // There is no answer yet that they could be about.
+            return Ok(Needle::default());
+        }
+        let rendered = |format: Option<&CheckFormat>| {
+            let Some(format) = format else { return Ok(Vec::new()) };
+            let needle = scene.bytes(format, coding).ok_or(NOT_HEXADECIMAL)?;
+            if needle.is_empty() { Err(EMPTY) } else { Ok(needle) }
+        };
+        Ok(Needle { text: rendered(formats[0])?, value: rendered(formats[1])? })
     }
 
     /// The expect that was met last.

@@ -4,11 +4,11 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use super::ending::status_or;
-use super::expect::{self, Verdict, Words};
+use super::expect::{self, Needle, Verdict, Words};
 use super::format::Variables;
 use super::replies::Replies;
 use super::script::{self, Part, REDIS_CHECK};
-use super::{Bystander, CheckOutcome, Step};
+use super::{Bystander, CheckOutcome, Step, text};
 use crate::config::model::{
     CheckAction, CheckConnect, CheckExpect, CheckFormat, CheckMethod, CheckRule, Coding, Value, VariableValue,
 };
@@ -329,7 +329,10 @@ impl<'a> Engine<'a> {
                 CheckAction::Expect(expect) => {
                     let needle = match self.needle(expect) {
                         Ok(needle) => needle,
-                        Err(reason) => return self.fail(CheckStatus::L7Response, reason.to_owned()),
+                        Err(reason) => {
+                            let info = text::commented(reason.to_owned(), rule.comment.as_deref());
+                            return self.fail(CheckStatus::L7Response, info);
+                        }
                     };
                     match expect::evaluate(expect, &self.replies, &self.present(&needle)) {
                         Verdict::Pass => self.note(expect, Words::default()),
@@ -351,7 +354,7 @@ impl<'a> Engine<'a> {
         self.pass()
     }
 
-    fn present<'n>(&self, needle: &'n [u8]) -> expect::Present<'n> {
+    fn present<'n>(&self, needle: &'n Needle) -> expect::Present<'n> {
         expect::Present { ended: self.ended, needle, server: self.bystander.present }
     }
 

@@ -43,13 +43,20 @@ pub(super) enum Miss {
     Empty,
 }
 
+/// What the expressions of a pattern come to; empty without expressions.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Needle {
+    pub(super) text: Vec<u8>,
+    /// Of a header, whose name is the text.
+    pub(super) value: Vec<u8>,
+}
+
 /// What an expect is to be decided by, beside the input.
 #[derive(Debug)]
 pub(super) struct Present<'a> {
     /// The peer has closed.
     pub(super) ended: bool,
-    /// What the expressions of a pattern come to; empty without expressions.
-    pub(super) needle: &'a [u8],
+    pub(super) needle: &'a Needle,
     pub(super) server: super::Present,
 }
 
@@ -59,6 +66,7 @@ pub(super) fn evaluate(expect: &CheckExpect, replies: &Replies, present: &Presen
     if let ExpectPattern::Http(http) = &expect.pattern {
         return http_expect::evaluate(expect, http, replies, present);
     }
+    let needle = &needle.text;
     let input = replies.input();
     let ended = ended || replies.is_full();
     if input.is_empty() {

@@ -32,10 +32,11 @@ pub(super) struct Scene<'a> {
 }
 
 impl Scene<'_> {
-    /// The number that an expression gives.
+    /// The number that an expression gives, which of a text is the digits that it begins with.
     pub(super) fn number(&self, sample: &CheckSample) -> Option<i32> {
         let value = text(&self.value(sample)?);
-        std::str::from_utf8(&value).ok()?.trim().parse().ok()
+        let digits = value.iter().enumerate().take_while(|(at, byte)| is_of_number(*at, **byte)).count();
+        std::str::from_utf8(&value[..digits]).ok()?.parse().ok()
     }
 
     /// The bytes of a format; `None`: they are to be hexadecimal, and are not.
@@ -58,6 +59,10 @@ impl Scene<'_> {
                 }
                 CheckPiece::ServerState => out.extend_from_slice(self.bystander.announced.as_bytes()),
                 CheckPiece::LengthOf(other) => out.extend(self.render(other).len().to_string().into_bytes()),
+                CheckPiece::Path(other) => {
+                    let path = self.render(other);
+                    out.extend_from_slice(if path.is_empty() { b"/" } else { &path });
+                }
             }
             out.truncate(LONGEST);
         }
@@ -115,6 +120,10 @@ impl Scene<'_> {
             _ => None,
         }
     }
+}
+
+fn is_of_number(at: usize, byte: u8) -> bool {
+    byte.is_ascii_digit() || (at == 0 && byte == b'-')
 }
 
 /// Spreads what checks send; no secret depends on it.

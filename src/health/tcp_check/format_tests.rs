@@ -102,6 +102,17 @@ fn expressions_are_put_in_when_the_check_comes_to_them() {
 }
 
 #[test]
+fn a_path_that_comes_to_nothing_is_the_root() {
+    for (value, path) in [("str(/x)", "/x"), ("res.fhdr(a)", "/")] {
+        let lines = format!(
+            "option httpchk|http-check set-var(check.p) {value}|http-check send uri-lf %[var(check.p)]"
+        );
+        let (said, _) = play(&lines, b"HTTP/1.0 200 OK\r\n\r\n");
+        assert_eq!(said, format!("OPTIONS {path} HTTP/1.0\r\n\r\n"));
+    }
+}
+
+#[test]
 fn a_variable_does_not_outlive_its_check_and_does_not_grow_for_ever() {
     let double = "tcp-check set-var-fmt(check.a) %[var(check.a)]%[var(check.a)]x|".repeat(40);
     let (said, _) = play(&format!("{double}tcp-check send-lf %[var(check.a)]"), b"");

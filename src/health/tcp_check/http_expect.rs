@@ -3,11 +3,14 @@
 //! A status or a header is decided by the head alone. A body is searched as it comes: what is found decides
 //! at once, what is not found only when the body is complete, the peer has closed or the buffer is full.
 
-use super::expect::{self, Verdict, Words};
+use std::borrow::Cow;
+
+use super::expect::{self, Needle, Verdict, Words};
 use super::http::{self, Answer, Reading};
 use super::replies::Replies;
 use crate::config::model::{
-    CheckExpect, Expression, HeaderParts, HeaderWanted, HttpExpect, HttpWanted, OnNotFound, TextWanted,
+    CheckExpect, Expression, HeaderParts, HeaderWanted, HttpExpect, HttpWanted, OnNotFound, TextPlace,
+    TextWanted,
 };
 use crate::state::CheckStatus;
 
@@ -47,9 +50,9 @@ pub(super) fn evaluate(
     let matched = match &http.wanted {
         HttpWanted::Status(ranges) => ranges.iter().any(|range| range.contains(&u32::from(answer.code))),
         HttpWanted::Rstatus(expression) => matches(expression, format!("{:03}", answer.code).as_bytes()),
-        HttpWanted::Header(wanted) => has_header(&answer, wanted),
+        HttpWanted::Header(wanted) => has_header(&answer, wanted, present.needle),
         HttpWanted::Body(_) | HttpWanted::BodyFormat(_) | HttpWanted::Rbody(_) => {
-            return body(expect, http, &answer, (ended, present.needle));
+            return body(expect, http, &answer, (ended, &present.needle.text));
         }
     };
     let words = Words { code: Some(i32::from(answer.code)), info: answer.reason };
@@ -91,34 +94,50 @@ fn matches(expression: &Expression, text: &[u8]) -> bool {
     expression.regex.is_match(text)
 }
 
-fn has_header(answer: &Answer, wanted: &HeaderWanted) -> bool {
-    let mut values = answer.values(|name| is(&wanted.name, name.as_bytes(), Case::Ignored));
+fn has_header(answer: &Answer, wanted: &HeaderWanted, needle: &Needle) -> bool {
+    // Names are in lower case there.
+    let name = Wanted::of(&wanted.name, &needle.text).ignoring_case();
+    let mut values = answer.values(|found| name.is(found.as_bytes()));
     let Some(value) = &wanted.value else { return values.next().is_some() };
+    let value = Wanted::of(value, &needle.value);
     match wanted.parts {
-        HeaderParts::Full => values.any(|whole| is(value, whole, Case::Kept)),
-        HeaderParts::Each => values
-            .flat_map(|whole| whole.split(|byte| *byte == b','))
-            .any(|part| is(value, part.trim_ascii(), Case::Kept)),
+        HeaderParts::Full => values.any(|whole| value.is(whole)),
+        HeaderParts::Each => {
+            values.flat_map(|whole| whole.split(|byte| *byte == b',')).any(|part| value.is(part.trim_ascii()))
+        }
     }
 }
 
-/// Whether letters have to be of the same case.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Case {
-    Kept,
-    Ignored,
+/// What a name or a value has to be.
+enum Wanted<'a> {
+    Text(TextPlace, Cow<'a, [u8]>),
+    Matching(&'a Expression),
 }
 
-fn is(wanted: &TextWanted, text: &[u8], case: Case) -> bool {
-    let lower = |written: &str| match case {
-        Case::Kept => written.to_owned(),
-        Case::Ignored => written.to_ascii_lowercase(),
-    };
-    match wanted {
-        TextWanted::Whole(written) => text == lower(written).as_bytes(),
-        TextWanted::Beginning(written) => text.starts_with(lower(written).as_bytes()),
-        TextWanted::End(written) => text.ends_with(lower(written).as_bytes()),
-        TextWanted::Part(written) => memchr::memmem::find(text, lower(written).as_bytes()).is_some(),
-        TextWanted::Matching(expression) => matches(expression, text),
+impl<'a> Wanted<'a> {
+    /// `rendered` is what a format has come to.
+    fn of(wanted: &'a TextWanted, rendered: &'a [u8]) -> Wanted<'a> {
+        match wanted {
+            TextWanted::Text(how, text) => Wanted::Text(*how, Cow::Borrowed(text.as_bytes())),
+            TextWanted::Format(how, _) => Wanted::Text(*how, Cow::Borrowed(rendered)),
+            TextWanted::Matching(expression) => Wanted::Matching(expression),
+        }
+    }
+
+    fn ignoring_case(self) -> Wanted<'a> {
+        match self {
+            Wanted::Text(how, text) => Wanted::Text(how, Cow::Owned(text.to_ascii_lowercase())),
+            expression @ Wanted::Matching(_) => expression,
+        }
+    }
+
+    fn is(&self, found: &[u8]) -> bool {
+        match self {
+            Wanted::Text(TextPlace::Whole, text) => found == &**text,
+            Wanted::Text(TextPlace::Beginning, text) => found.starts_with(text),
+            Wanted::Text(TextPlace::End, text) => found.ends_with(text),
+            Wanted::Text(TextPlace::Part, text) => memchr::memmem::find(found, text).is_some(),
+            Wanted::Matching(expression) => matches(expression, found),
+        }
     }
 }

@@ -24,6 +24,7 @@ mod http;
 mod http_expect;
 mod replies;
 mod script;
+mod spop;
 mod text;
 
 pub(super) use text::bounded;
@@ -36,7 +37,7 @@ pub use script::{login, rehearse, repeatable};
 pub(crate) mod tests;
 
 #[cfg(test)]
-mod application_tests;
+pub(crate) mod application_tests;
 
 #[cfg(test)]
 mod format_tests;
@@ -106,6 +107,16 @@ pub enum Settled {
     Failure,
 }
 
+/// How long what an outcome says is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Remark {
+    #[default]
+    Lasting,
+    /// HAProxy tells it in the line of `option log-health-checks` that says a new status, and has forgotten it by the
+    /// time of the next line and of the page: what a built-in check has heard in passing, as a MySQL server's version.
+    Passing,
+}
+
 /// How a check ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckOutcome {
@@ -114,6 +125,7 @@ pub struct CheckOutcome {
     pub code: Option<i32>,
     /// HAProxy's detail, at most 127 bytes; empty if there is none. Never holds a password.
     pub info: String,
+    pub remark: Remark,
     /// Set by the shell; `None` of what was no check but only counts as one.
     pub duration_ms: Option<u64>,
     /// What the replies said of the server's role, whether the check passed or not.
@@ -124,6 +136,13 @@ pub struct CheckOutcome {
 }
 
 impl CheckOutcome {
+    /// Whoever is told next does not hear what was said in passing.
+    pub fn forget(&mut self) {
+        if std::mem::take(&mut self.remark) == Remark::Passing {
+            self.info.clear();
+        }
+    }
+
     /// Whether it counts towards `rise`.
     pub fn passed(&self) -> bool {
         self.status.passed()

@@ -211,8 +211,9 @@ impl Parent {
         let Some(socket) = &mut self.begin.master_socket else { return };
         let Asked { reload, clients } = socket.serve(&view);
         for (client, level) in clients {
-            // Without a worker it is dropped, which its client sees as an empty answer.
-            if let (true, Ok(frame)) = (self.is_serving, FromParent::client(client, level)) {
+            // A worker that does not serve yet finds it behind its config. One that cannot be passed on is dropped,
+            // which its client sees as an empty answer.
+            if let Ok(frame) = FromParent::client(client, level) {
                 self.send(frame);
             }
         }
@@ -223,11 +224,8 @@ impl Parent {
 
     fn view(&self) -> View {
         let settings = &self.begin.settings;
-        let worker = self.is_serving.then(|| WorkerView {
-            pid: self.begin.worker,
-            reloads: self.failed_since,
-            uptime: self.applied.elapsed(),
-        });
+        let worker =
+            WorkerView { pid: self.begin.worker, reloads: self.failed_since, uptime: self.applied.elapsed() };
         View {
             version: settings.version.clone(),
             master: std::process::id(),
@@ -235,7 +233,7 @@ impl Parent {
             reloads: self.reloads + self.failed,
             failed_reloads: self.failed,
             last_reload_failed: self.failed_since > 0,
-            worker,
+            worker: Some(worker),
             startup_logs: self.logs.clone(),
         }
     }

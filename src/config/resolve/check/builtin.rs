@@ -10,13 +10,14 @@ use crate::config::model::{
     CheckRule, CheckSample, Converter, ExpectPattern, Secret,
 };
 
-/// The script of a check without lines of its own.
-pub(super) fn script(kind: &CheckKind) -> Vec<CheckRule> {
+/// The script of a check without lines of its own; `bufsize` is `tune.bufsize`.
+pub(super) fn script(kind: &CheckKind, bufsize: usize) -> Vec<CheckRule> {
     let actions = match kind {
         CheckKind::Mysql(login) => mysql(login.as_ref()),
         CheckKind::Pgsql(user) => pgsql(user),
         CheckKind::Smtp(greeting) => smtp(greeting),
         CheckKind::Ldap => vec![send(LDAP_BIND), application(ApplicationExpect::LdapBind)],
+        CheckKind::Spop => spop(bufsize),
         CheckKind::SslHello => ssl_hello(),
         CheckKind::Layer4 | CheckKind::TcpCheck | CheckKind::RedisCheck | CheckKind::HttpCheck => Vec::new(),
     };
@@ -107,7 +108,7 @@ fn smtp(greeting: &str) -> Vec<CheckAction> {
     };
     let farewell = CheckExpect {
         on_success: Some(said(4, &[trimmed(), CheckConverter::CutCrlf])),
-        ..reply(&SMTP_GOOD, None)
+        ..reply(&SMTP_GOOD, Some(4))
     };
     vec![
         connect(),
@@ -123,6 +124,38 @@ fn smtp(greeting: &str) -> Vec<CheckAction> {
 /// An anonymous bind, LDAPv3 (RFC 4511, 4.2).
 const LDAP_BIND: [u8; 14] =
     [0x30, 0x0c, 0x02, 0x01, 0x01, 0x60, 0x07, 0x02, 0x01, 0x03, 0x04, 0x00, 0x80, 0x00];
+
+/// A HAPROXY-HELLO that says it is for a check: version 2.0, and frames that a buffer holds with their length (SPOE
+/// specification, 3.2.4).
+fn spop(bufsize: usize) -> Vec<CheckAction> {
+    let largest = u32::try_from(bufsize).unwrap_or(u32::MAX).saturating_sub(4);
+    let string = |text: &str| [&[text.len() as u8], text.as_bytes()].concat();
+    let items = [
+        // Type 1, the last fragment, of stream 0 and frame 0.
+        vec![1, 0, 0, 0, 1, 0, 0],
+        [string("supported-versions"), vec![8], string("2.0")].concat(),
+        [string("max-frame-size"), vec![3], varint(largest)].concat(),
+        [string("capabilities"), vec![8], string("")].concat(),
+        // True.
+        [string("healthcheck"), vec![0x11]].concat(),
+    ];
+    let frame = items.concat();
+    let hello = [&(frame.len() as u32).to_be_bytes(), frame.as_slice()].concat();
+    vec![send(hello), application(ApplicationExpect::SpopHello { largest })]
+}
+
+/// Section 3.1 of the same: four bits in the first byte, seven in each one after it.
+fn varint(number: u32) -> Vec<u8> {
+    let Some(mut rest) = number.checked_sub(0xf0) else { return vec![number as u8] };
+    let mut bytes = vec![number as u8 | 0xf0];
+    rest >>= 4;
+    while rest >= 0x80 {
+        bytes.push(rest as u8 | 0x80);
+        rest = (rest - 0x80) >> 7;
+    }
+    bytes.push(rest as u8);
+    bytes
+}
 
 static HELLO_OR_ALERT: LazyLock<Regex> = LazyLock::new(|| literal("^1[56]"));
 

@@ -82,9 +82,12 @@ fn text(request: &HttpRequest, method: &str, tells_state: bool) -> CheckFormat {
     let written = request.version.as_deref().unwrap_or("HTTP/1.0");
     let persistent = written.strip_prefix("HTTP/").is_some_and(|number| number >= "1.1");
     let version = if persistent { "HTTP/1.1" } else { written };
-    let root = CheckFormat::text("/");
     let mut text = CheckFormat::text(format!("{method} "));
-    text.push(request.uri.as_ref().unwrap_or(&root));
+    match &request.uri {
+        None => text.push_text(b"/"),
+        Some(uri) if uri.constant().is_some() => text.push(uri),
+        Some(uri) => text.pieces.push(CheckPiece::Path(uri.clone())),
+    }
     text.push_text(format!(" {version}\r\n").as_bytes());
     let mut says_connection = false;
     for (name, value) in &request.headers {
