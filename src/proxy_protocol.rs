@@ -168,13 +168,16 @@ pub fn encode(form: SendProxy, addresses: Option<Addresses>, told: &Told<'_>) ->
 
 fn encode_line(addresses: Option<Addresses>) -> Vec<u8> {
     let Some(Addresses { source, destination }) = addresses else { return b"PROXY UNKNOWN\r\n".to_vec() };
-    let family = match (source.ip(), destination.ip()) {
-        (IpAddr::V4(_), IpAddr::V4(_)) => "TCP4",
-        (IpAddr::V6(_), IpAddr::V6(_)) => "TCP6",
-        _ => return b"PROXY UNKNOWN\r\n".to_vec(),
-    };
     let (from, to) = (source.port(), destination.port());
-    format!("PROXY {family} {} {} {from} {to}\r\n", source.ip(), destination.ip()).into_bytes()
+    match (source.ip(), destination.ip()) {
+        (IpAddr::V4(source), IpAddr::V4(destination)) => {
+            format!("PROXY TCP4 {source} {destination} {from} {to}\r\n")
+        }
+        (source, destination) => {
+            format!("PROXY TCP6 {} {} {from} {to}\r\n", wide(source), wide(destination))
+        }
+    }
+    .into_bytes()
 }
 
 fn encode_binary(addresses: Option<Addresses>, wanted: ProxyFields, told: &Told<'_>) -> Vec<u8> {

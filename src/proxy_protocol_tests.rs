@@ -97,7 +97,7 @@ fn headers_are_written_as_haproxy_writes_them() {
         b"\r\n\r\n\0\r\nQUIT\n!\x11\0\x14\x01\x02\x03\x04\x05\x06\x07\x08\x04W\x08\xae \0\x05\0\0\0\0\0"
     );
     let mixed = addresses("1.2.3.4:1", "[2001:db8::2]:2");
-    assert_eq!(encode(SendProxy::V1, mixed), b"PROXY UNKNOWN\r\n");
+    assert_eq!(encode(SendProxy::V1, mixed), b"PROXY TCP6 ::ffff:1.2.3.4 2001:db8::2 1 2\r\n");
     let Ok(Decoded::Header { addresses: Some(read), .. }) = decode(&encode(V2, mixed), ROOM) else {
         panic!("not read");
     };
@@ -108,6 +108,8 @@ const PLAIN: ProxyFields = ProxyFields {
     ssl: false,
     common_name: false,
     cipher: false,
+    signature: false,
+    key: false,
     authority: false,
     crc32c: false,
     unique_id: false,
@@ -117,6 +119,8 @@ const EVERYTHING: ProxyFields = ProxyFields {
     ssl: true,
     common_name: true,
     cipher: true,
+    signature: true,
+    key: true,
     authority: true,
     crc32c: true,
     unique_id: true,
@@ -130,6 +134,8 @@ fn fields_are_written_as_haproxy_writes_them() {
         version: "TLSv1.3",
         cipher: "TLS_AES_256_GCM_SHA384",
         certificate: Shown::Now(Some(b"client.one")),
+        key: Some("EC256".to_owned()),
+        signature: Some("RSA-SHA256"),
     };
     let told = Told {
         tls: Some(tls),
@@ -151,7 +157,7 @@ fn fields_are_written_as_haproxy_writes_them() {
     assert_eq!(
         fields(EVERYTHING, &told),
         "\u{3}\0\u{4}\0\0\0\0\u{1}\0\u{5}redis\u{2}\0\rasked.example\u{5}\0\u{c}id-127.0.0.1\
-         \x20\u{0}5\u{7}\0\0\0\0!\0\u{7}TLSv1.3\"\0\nclient.one#\0\u{16}TLS_AES_256_GCM_SHA384"
+         \x20\0J\u{7}\0\0\0\0!\0\u{7}TLSv1.3\"\0\nclient.one%\0\u{5}EC256$\0\nRSA-SHA256#\0\u{16}TLS_AES_256_GCM_SHA384"
     );
     let nothing = Told { unique_id: told.unique_id, ..Told::default() };
     assert_eq!(

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::json;
 
 use super::request::{Described, Shape};
+use crate::state::secured::SecuredFigures;
 use crate::stats::{Tags, Value};
 
 /// What the process knows of itself.
@@ -43,6 +44,8 @@ pub struct Info {
     pub bytes_out: u64,
     /// Resident memory in bytes.
     pub memory: u64,
+    /// Of connections that speak TLS.
+    pub secured: SecuredFigures,
 }
 
 struct Field {
@@ -67,7 +70,8 @@ const fn zero(position: u32, name: &'static str, tags: &'static str, help: &'sta
     field(position, name, tags, |_| Value::U32(0), help)
 }
 
-const NO_TLS: &str = "always 0: TLS is not counted";
+const NO_LIMIT: &str = "always 0: TLS has no limit of its own";
+const NO_CACHE: &str = "always 0: sessions are resumed by tickets";
 const NO_POOLS: &str = "always 0: no pool can fail or has a limit";
 const NO_PIPES: &str = "always 0: nothing goes through a pipe";
 const NO_COMPRESSION: &str = "always 0: nothing is compressed";
@@ -94,9 +98,21 @@ const TABLE: &[Field] = &[
     field(17, "CurrConns", "MGP", |i| Value::U32(i.connections), "connections of clients now"),
     field(18, "CumConns", "MCP", |i| number(i.total_connections), "connections of clients so far"),
     field(19, "CumReq", "MCP", |i| number(i.requests), "sessions and HTTP requests so far"),
-    zero(20, "MaxSslConns", "MMP", NO_TLS),
-    zero(21, "CurrSslConns", "MGP", NO_TLS),
-    zero(22, "CumSslConns", "MCP", NO_TLS),
+    zero(20, "MaxSslConns", "MMP", NO_LIMIT),
+    field(
+        21,
+        "CurrSslConns",
+        "MGP",
+        |i| Value::U32(i.secured.current),
+        "connections that speak TLS now, of both sides",
+    ),
+    field(
+        22,
+        "CumSslConns",
+        "MCP",
+        |i| number(i.secured.total),
+        "connections that spoke TLS so far, of both sides",
+    ),
     zero(23, "Maxpipes", "CLP", NO_PIPES),
     zero(24, "PipesUsed", "MGP", NO_PIPES),
     zero(25, "PipesFree", "MGP", NO_PIPES),
@@ -106,16 +122,52 @@ const TABLE: &[Field] = &[
     field(29, "SessRate", "MRP", |i| number(i.rate), "sessions in the last second"),
     field(30, "SessRateLimit", "CLP", |i| Value::U32(i.rate_limits[1]), "limit on those"),
     field(31, "MaxSessRate", "MRP", |i| number(i.max_rate), "most sessions in a second"),
-    zero(32, "SslRate", "MRP", NO_TLS),
-    zero(33, "SslRateLimit", "CLP", NO_TLS),
-    zero(34, "MaxSslRate", "MMP", NO_TLS),
-    zero(35, "SslFrontendKeyRate", "MGP", NO_TLS),
-    zero(36, "SslFrontendMaxKeyRate", "MMP", NO_TLS),
-    zero(37, "SslFrontendSessionReuse_pct", "MGP", NO_TLS),
-    zero(38, "SslBackendKeyRate", "MRP", NO_TLS),
-    zero(39, "SslBackendMaxKeyRate", "MMP", NO_TLS),
-    zero(40, "SslCacheLookups", "MCP", NO_TLS),
-    zero(41, "SslCacheMisses", "MCP", NO_TLS),
+    field(
+        32,
+        "SslRate",
+        "MRP",
+        |i| number(i.secured.clients[0]),
+        "clients that came for TLS in the last second",
+    ),
+    zero(33, "SslRateLimit", "CLP", NO_LIMIT),
+    field(34, "MaxSslRate", "MMP", |i| number(i.secured.clients[1]), "most of those in a second"),
+    field(
+        35,
+        "SslFrontendKeyRate",
+        "MGP",
+        |i| number(i.secured.client_keys[0]),
+        "full handshakes with clients in the last second",
+    ),
+    field(
+        36,
+        "SslFrontendMaxKeyRate",
+        "MMP",
+        |i| number(i.secured.client_keys[1]),
+        "most of those in a second",
+    ),
+    field(
+        37,
+        "SslFrontendSessionReuse_pct",
+        "MGP",
+        |i| number(i.secured.reuse()),
+        "percent of those clients that had been here",
+    ),
+    field(
+        38,
+        "SslBackendKeyRate",
+        "MRP",
+        |i| number(i.secured.server_keys[0]),
+        "full handshakes with servers in the last second",
+    ),
+    field(
+        39,
+        "SslBackendMaxKeyRate",
+        "MMP",
+        |i| number(i.secured.server_keys[1]),
+        "most of those in a second",
+    ),
+    zero(40, "SslCacheLookups", "MCP", NO_CACHE),
+    zero(41, "SslCacheMisses", "MCP", NO_CACHE),
     zero(42, "CompressBpsIn", "MRP", NO_COMPRESSION),
     zero(43, "CompressBpsOut", "MRP", NO_COMPRESSION),
     zero(44, "CompressBpsRateLim", "CLP", NO_COMPRESSION),
@@ -268,6 +320,13 @@ mod tests {
             dropped_logs: 0,
             bytes_out: 5_000_000_000,
             memory: 9 << 20,
+            secured: SecuredFigures {
+                current: 3,
+                total: 12,
+                clients: [4, 6],
+                client_keys: [1, 5],
+                server_keys: [2, 7],
+            },
         }
     }
 

@@ -61,6 +61,15 @@ pub enum Level {
     Debug = 7,
 }
 
+impl Level {
+    /// The one of that number; the least severe one if there is none.
+    pub fn numbered(number: u8) -> Level {
+        use Level::{Alert, Critical, Debug, Emergency, Error, Info, Notice, Warning};
+        let levels = [Emergency, Alert, Critical, Error, Warning, Notice, Info, Debug];
+        levels.get(usize::from(number)).copied().unwrap_or(Debug)
+    }
+}
+
 /// A connection that a frontend without `option tcplog` accepted, or one that was refused for how it began.
 #[derive(Debug, Clone)]
 pub struct ConnectRecord {

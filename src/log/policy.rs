@@ -3,7 +3,7 @@
 
 use super::{ConnectRecord, Level};
 use crate::config::Config;
-use crate::config::model::{Frontend, FrontendId, LogFormat, Mode, SessionLog};
+use crate::config::model::{Frontend, FrontendId, LogFormat, LogLevel, Mode, SessionLog};
 use crate::state::{Cause, SessionRecord};
 
 /// The settings and the level under which a session is logged; `None` if it is not.
@@ -19,7 +19,12 @@ pub fn session(record: &SessionRecord) -> Option<(&SessionLog, Level)> {
     if log.skip_normal && !wrong {
         return None;
     }
-    let level = if log.separate_errors && wrong { Level::Error } else { Level::Info };
+    let level = match record.details.level {
+        Some(LogLevel::Silent) => return None,
+        Some(LogLevel::Level(number)) => Level::numbered(number),
+        None if log.separate_errors && wrong => Level::Error,
+        None => Level::Info,
+    };
     Some((log, level))
 }
 

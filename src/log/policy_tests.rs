@@ -42,6 +42,22 @@ fn sessions_are_logged_where_tcplog_and_a_target_are() {
 }
 
 #[test]
+fn a_rule_may_say_how_severe_a_session_is() {
+    let log = SessionLog { separate_errors: true, ..tcp() };
+    for (rule, expected) in [
+        (LogLevel::Silent, None),
+        (LogLevel::Level(0), Some(Level::Emergency)),
+        (LogLevel::Level(5), Some(Level::Notice)),
+        (LogLevel::Level(7), Some(Level::Debug)),
+    ] {
+        let mut record = SessionRecord { retries: 1, ..under(log.clone()) };
+        assert_eq!(level(&record), Some(Level::Error));
+        record.details.level = Some(rule);
+        assert_eq!(level(&record), expected, "{rule:?}");
+    }
+}
+
+#[test]
 fn connects_are_logged_where_tcplog_is_not() {
     assert!(connect(&under(tcp()).config, FrontendId(0)).is_none());
     let plain = under(SessionLog { format: LogFormat::Connect, ..tcp() });

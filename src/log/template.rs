@@ -68,6 +68,8 @@ fn push_variable(out: &mut String, variable: LogVariable, look: Look, story: Sto
         V::TlsVersion => push_text(out, record.tls.as_ref().map(|told| told.protocol), look),
         V::UniqueId => push_text(out, unique_id(story).as_deref(), look),
         V::Http => push_text(out, None, look),
+        V::Captures => push_captures(out, &details.captures, look),
+        V::CaptureList => push_list(out, &details.captures, look),
         _ => push_number(out, variable, look, story),
     }
 }
@@ -106,7 +108,8 @@ fn push_number(out: &mut String, variable: LogVariable, look: Look, story: Story
         V::WaitTime => push_time(out, record.wait),
         V::ConnectTime => push_time(out, record.connect),
         V::DataTime => push_time(out, data_time(record)),
-        V::HandshakeTime | V::Status => write!(out, "0"),
+        V::HandshakeTime => push_time(out, Some(record.details.handshake)),
+        V::Status => write!(out, "0"),
         V::TotalTime | V::UserTime => write!(out, "{early}{total}"),
         V::BytesIn => write!(out, "{early}{}", record.bytes_in),
         V::BytesOut => write!(out, "{early}{}", record.bytes_out),
@@ -157,8 +160,41 @@ fn push_port(out: &mut String, address: Option<SocketAddr>, look: Look) {
     let _ = match address.map(|address| address.port()) {
         Some(port) if look.hexadecimal => write!(out, "{port:04X}"),
         Some(port) => write!(out, "{port}"),
+        None if look.optional => Ok(()),
         None => write!(out, "-"),
     };
+}
+
+/// `%hr`: `{a|b}`, where what would end either is written in hexadecimal.
+fn push_captures(out: &mut String, captures: &[Option<Vec<u8>>], look: Look) {
+    let coded = captures.iter().map(|capture| coded(capture.as_deref().unwrap_or_default()));
+    let text = format!("{{{}}}", coded.collect::<Vec<_>>().join("|"));
+    push_text(out, Some(&text), look);
+}
+
+/// `%hrl`
+fn push_list(out: &mut String, captures: &[Option<Vec<u8>>], look: Look) {
+    for (at, capture) in captures.iter().enumerate() {
+        if at > 0 {
+            out.push(' ');
+        }
+        // What was captured and is empty is not missing.
+        let look = Look { optional: capture.is_some(), ..look };
+        push_text(out, Some(&coded(capture.as_deref().unwrap_or_default())), look);
+    }
+}
+
+fn coded(text: &[u8]) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text {
+        match byte {
+            b'"' | b'#' | b'{' | b'|' | b'}' | 0..0x20 | 0x7f.. => {
+                let _ = write!(out, "#{byte:02X}");
+            }
+            plain => out.push(char::from(*plain)),
+        }
+    }
+    out
 }
 
 fn push_text(out: &mut String, text: Option<&str>, look: Look) {
@@ -174,7 +210,7 @@ fn push_text(out: &mut String, text: Option<&str>, look: Look) {
             out.push(character);
         }),
         Some(text) => out.push_str(text),
-        None if look.quoted => {}
+        None if look.quoted || look.optional => {}
         None => out.push('-'),
     }
     if look.quoted {

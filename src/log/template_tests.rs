@@ -5,7 +5,7 @@ use crate::config::model::Look;
 use crate::log::tcplog::tests::record;
 use crate::state::{Cause, Details, Phase, Termination};
 
-const PLAIN: Look = Look { quoted: false, escaped: false, hexadecimal: false };
+const PLAIN: Look = Look { quoted: false, escaped: false, hexadecimal: false, optional: false };
 const QUOTED: Look = Look { quoted: true, ..PLAIN };
 const HEXADECIMAL: Look = Look { hexadecimal: true, ..PLAIN };
 
@@ -17,6 +17,7 @@ fn known() -> SessionRecord {
             server_target: None,
             number: 17,
             samples: vec![Some(Value::Text(b"a\"b]".to_vec())), None],
+            ..Details::default()
         },
         ..record()
     }

@@ -43,6 +43,26 @@ pub fn raise_at_start(config: &Config, program: &str) -> Result<(), String> {
     })
 }
 
+/// What to say of a `maxconn` for which there is room, but not if all of its connections spoke TLS.
+pub fn shortage(config: &Config) -> Option<String> {
+    short_of(config, limits::descriptors().ok()?.hard)
+}
+
+fn short_of(config: &Config, hard: u64) -> Option<String> {
+    let asked = config.global.maxconn.filter(|_| config.global.ulimit_n.is_none())?;
+    let connections = u64::from(asked);
+    // One that was derived from the limit leaves that room.
+    if connections * PLAIN > hard || connections * each(config) + SPARE <= hard {
+        return None;
+    }
+    let fitting = connections_in(hard, fixed(config), each(config));
+    Some(format!(
+        "'maxconn {asked}' has room for {fitting} connections if all of them speak TLS, which takes {} descriptors each: \
+         the limit is {hard}. Raise it (LimitNOFILE, ulimit -n), or lower 'maxconn'.",
+        each(config)
+    ))
+}
+
 /// The parent's part of a reload: a worker without privileges cannot pass its hard limit. One that stays as it
 /// is adapts itself.
 pub fn raise_for_worker(config: &Config, worker: u32) {
@@ -142,5 +162,8 @@ mod tests {
         secured.global.maxconn = Some(1000);
         assert_eq!(wanted(&secured, 100_000), 4000 + fixed(&secured));
         assert_eq!(wanted(&secured, 3000), 3000);
+        let said = short_of(&secured, 3000).unwrap_or_default();
+        assert!(said.starts_with("'maxconn 1000' has room for 71"), "{said}");
+        assert_eq!((short_of(&secured, 4128), short_of(&plain, 3000)), (None, None));
     }
 }

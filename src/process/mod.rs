@@ -129,6 +129,7 @@ fn start(settings: Arc<Settings>, voice: &Voice) -> Result<u8, String> {
         _ => String::new(),
     })?;
     descriptors::raise_at_start(&prepared.config, &settings.program)?;
+    descriptors::shortage(&prepared.config).into_iter().for_each(|text| voice.warning(&text));
     let derived = descriptors::derived_maxconn(&prepared.config, default_maxconn);
     if settings.verbosity == Verbosity::Verbose && prepared.config.global.maxconn == Some(derived) {
         voice.raw(format!("Note: setting global.maxconn to {derived}.\n"));

@@ -221,6 +221,8 @@ async fn run(start: Start, config: Config, parts: Parts) -> Result<u8, StartErro
     let ways = Ways { slots: Slots::new(came), names: Names::new(news), agents: Agents::new(ordered) };
     let duty = Duty::begin((control, desk, ways), settings, place, default_maxconn)?;
     let tls = Bridge::new(workers.count());
+    // Nobody set it before: workers start once.
+    let _ = published.load().process.secured.bridge.set(tls.clone());
     let shared = Shared { published, workers, records, connects, complaints, services, tls };
     let handles = start_workers(choice.run, &shared)?;
     duty.tell_fallbacks(handles.fallbacks());

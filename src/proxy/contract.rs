@@ -21,12 +21,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::model::{Keepalive, SendProxy, ServerTls};
+use crate::config::model::{Keepalive, Marking, ProxyFields, SendProxy, ServerTls};
 use crate::proxy_protocol::{self, Addresses, Shown, TlsTold, Told};
 use crate::state::{CutReason, ServerKey};
 use crate::sys::connect::Source;
-use crate::tls::Facts;
 use crate::tls::facts::{Certificate, Handshake};
+use crate::tls::{Facts, certificate as shown};
 
 /// One end of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -77,7 +77,7 @@ impl Announce {
         let addresses = addresses.map(|(source, destination)| Addresses { source, destination });
         let facts = self.tls.as_deref();
         let told = Told {
-            tls: facts.map(told),
+            tls: facts.map(|facts| told(facts, self.form)),
             alpn: facts.and_then(|facts| facts.alpn.as_deref()),
             authority: facts.and_then(|facts| facts.sni.as_deref()),
             unique_id: self.unique_id.as_deref(),
@@ -86,14 +86,25 @@ impl Announce {
     }
 }
 
-fn told(facts: &Facts) -> TlsTold<'_> {
+fn told(facts: &Facts, form: SendProxy) -> TlsTold<'_> {
     let name = facts.common_name.as_deref();
     let certificate = match (facts.certificate, facts.handshake) {
         (Certificate::NotShown, _) => Shown::Never,
         (Certificate::Shown, Handshake::Full) => Shown::Now(name),
         (Certificate::Shown, Handshake::Resumed) => Shown::Before(name),
     };
-    TlsTold { version: facts.protocol, cipher: facts.cipher, certificate }
+    let wanted = match form {
+        SendProxy::V1 => ProxyFields::default(),
+        SendProxy::V2(wanted) => wanted,
+    };
+    let own = facts.own.as_deref();
+    TlsTold {
+        version: facts.protocol,
+        cipher: facts.cipher,
+        certificate,
+        key: own.filter(|_| wanted.key).and_then(shown::key),
+        signature: own.filter(|_| wanted.signature).and_then(shown::signature),
+    }
 }
 
 /// How a server is spoken to in TLS.
@@ -231,6 +242,8 @@ pub enum Op {
     Resume(Side),
     /// Before the client is reset: it is not to hear of it (`silent-drop`).
     Hush,
+    /// Packets to the client bear that from now on, if this process may say so.
+    Mark(Marking),
     Close(Side, Close),
     /// Hand the client's socket to a service, with what `Session::into_admission` gives. Not a byte of it has
     /// been read. The session ends for the worker without `End`.

@@ -205,7 +205,6 @@ impl Worker {
         }
     }
 
-    fn reserve(&self, gate: &Gate) -> Result<Admission, Full> {
     /// In the frontend's log, as HAProxy; not oftener for all the workers that come upon it at once.
     fn complain(&self, gate: &Gate, shortage: Shortage) {
         if gate.listener.may_complain(self.now, BACK_OFF) {
@@ -214,6 +213,7 @@ impl Worker {
         }
     }
 
+    fn reserve(&self, gate: &Gate) -> Result<Admission, Full> {
         let bind = &self.snapshot.config.frontends[gate.frontend.0].binds[gate.bind];
         Admission::reserve(&self.snapshot, gate.frontend, self.now)?
             .through(&gate.listener.connections, bind.maxconn.unwrap_or(0))

@@ -19,9 +19,10 @@ use crate::config::model::BindTls;
 use crate::log::{ConnectRecord, Refused};
 use crate::state::{Accepted, Arrival, Command, Dialed};
 use crate::sys::socket;
+use crate::time::Tick;
 use crate::tls::acceptor::acceptor;
 use crate::tls::connector::connector;
-use crate::tls::{AcceptError, Client, Dial, DialError, Dialing, HandshakeError, Secured};
+use crate::tls::{AcceptError, Client, Dial, DialError, Dialing, HandshakeError, Reached, Secured};
 
 /// A dial of a session.
 #[derive(Debug)]
@@ -42,6 +43,7 @@ impl Worker {
     pub(super) fn secure(&self, accepted: Accepted, chosen: usize, tls: &BindTls) {
         let Accepted { socket, client, frontend, snapshot, bind, port, admission, .. } = accepted;
         let (began, began_at) = (self.now, SystemTime::now());
+        snapshot.process.secured.client_came(began);
         let local = socket::local_address(&socket);
         let proxy = &snapshot.config.frontends[frontend.0];
         let patience = proxy.timeout_client;
@@ -49,6 +51,7 @@ impl Worker {
         let shared = self.shared.clone();
         let done = move |shaken: Result<Secured, AcceptError>| match shaken {
             Ok(Secured { socket, facts, announced }) => {
+                snapshot.process.secured.client_shook(&facts, Tick::now());
                 let facts = Arc::new(facts);
                 let arrival = Arrival { facts, announced, local, accepted: began, accepted_at: began_at };
                 let arrival = Some(Box::new(arrival));
@@ -82,7 +85,7 @@ impl Worker {
         let Some(secured) = &spec.secured else { return engine.connect(slot, spec) };
         let Some((token, number)) = self.sessions.next_dial(slot, self.index) else { return };
         let workers = self.shared.workers.clone();
-        let done = move |result: Result<std::os::fd::OwnedFd, DialError>| {
+        let done = move |result: Result<Reached, DialError>| {
             workers.post(token.worker, Command::Dialed(Dialed { token, number, result }));
         };
         let begun = begin_connect(spec).map_err(|error| {
@@ -115,8 +118,12 @@ impl Worker {
             return;
         }
         let event = match result {
-            Ok(socket) => match engine.attach(slot, socket) {
-                Ok(()) => Event::Connected,
+            Ok(Reached { socket, facts }) => match engine.attach(slot, socket) {
+                Ok(()) => {
+                    self.snapshot.process.secured.server_shook(&facts, self.now);
+                    self.sessions.with(slot, |session, _| session.note_server_handshake(facts));
+                    Event::Connected
+                }
                 Err(_) => Event::ConnectFailed(ConnectError::Resources),
             },
             Err(DialError::Connect(errno)) => Event::ConnectFailed(connect_error(errno)),

@@ -313,6 +313,9 @@ impl Worker {
                 Op::Peek => peeks = true,
                 Op::Overhear => overhears = true,
                 Op::Hush => engine.client(slot).iter().for_each(socket::hush),
+                Op::Mark(marking) => {
+                    engine.client(slot).iter().for_each(|client| socket::mark(client, marking))
+                }
                 Op::Take(count) => self.take(slot, count, engine),
                 Op::Serve => self.serve(slot, engine),
                 Op::End => self.end(slot, engine),

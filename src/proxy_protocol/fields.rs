@@ -12,6 +12,8 @@ const SSL: u8 = 0x20;
 const SSL_VERSION: u8 = 0x21;
 const SSL_CN: u8 = 0x22;
 const SSL_CIPHER: u8 = 0x23;
+const SSL_SIGNATURE: u8 = 0x24;
+const SSL_KEY: u8 = 0x25;
 
 /// Of the byte that says what a client's TLS is.
 const SPOKEN: u8 = 1;
@@ -22,7 +24,7 @@ const SHOWN: u8 = 4;
 const LONGEST_ID: usize = 128;
 
 /// What is known of a client besides its addresses.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Told<'a> {
     /// `None`: it speaks no TLS to rolecall.
     pub tls: Option<TlsTold<'a>>,
@@ -32,11 +34,14 @@ pub struct Told<'a> {
     pub unique_id: Option<&'a str>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct TlsTold<'a> {
     pub version: &'a str,
     pub cipher: &'a str,
     pub certificate: Shown<'a>,
+    /// Of the certificate that the client was shown: `EC256`, `RSA-SHA256`.
+    pub key: Option<String>,
+    pub signature: Option<&'a str>,
 }
 
 /// Whether the client has shown a certificate, and the common name in it.
@@ -64,13 +69,13 @@ pub(super) fn encode(wanted: ProxyFields, told: &Told<'_>) -> Vec<u8> {
         push(&mut out, UNIQUE_ID, &id.as_bytes()[..id.len().min(LONGEST_ID)]);
     }
     if wanted.ssl {
-        push(&mut out, SSL, &ssl(wanted, told.tls));
+        push(&mut out, SSL, &ssl(wanted, told.tls.as_ref()));
     }
     out
 }
 
 /// What a client's TLS is. Whoever shows a bad certificate does not come this far: the result is always 0.
-fn ssl(wanted: ProxyFields, told: Option<TlsTold<'_>>) -> Vec<u8> {
+fn ssl(wanted: ProxyFields, told: Option<&TlsTold<'_>>) -> Vec<u8> {
     let Some(told) = told else { return vec![0; 5] };
     let (shown, name) = match told.certificate {
         Shown::Never => (0, None),
@@ -81,6 +86,12 @@ fn ssl(wanted: ProxyFields, told: Option<TlsTold<'_>>) -> Vec<u8> {
     push(&mut out, SSL_VERSION, told.version.as_bytes());
     if let Some(name) = name.filter(|_| wanted.common_name) {
         push(&mut out, SSL_CN, name);
+    }
+    if let Some(key) = told.key.as_ref().filter(|_| wanted.key) {
+        push(&mut out, SSL_KEY, key.as_bytes());
+    }
+    if let Some(signature) = told.signature.filter(|_| wanted.signature) {
+        push(&mut out, SSL_SIGNATURE, signature.as_bytes());
     }
     if wanted.cipher {
         push(&mut out, SSL_CIPHER, told.cipher.as_bytes());

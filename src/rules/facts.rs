@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::config::Config;
 use crate::config::model::{
-    BackendFact, BackendId, Change, Counter, FrontendFact, FrontendId, ServerFact, TableFact, TableId,
+    BackendFact, BackendId, Change, Counter, End, FrontendFact, FrontendId, ServerFact, TableFact, TableId,
     Tracked, Value, VariableId,
 };
 use crate::tls;
@@ -37,6 +37,8 @@ pub struct Served<'a> {
     /// The ends of the connection to it.
     pub source: Option<SocketAddr>,
     pub address: Option<SocketAddr>,
+    /// What its handshake told, if it is spoken to in TLS.
+    pub tls: Option<&'a tls::Facts>,
 }
 
 /// The world as a rule sees it. Whoever does not know something says `None`, and what asks for it matches
@@ -46,6 +48,21 @@ pub trait Facts {
     fn client(&self) -> Option<SocketAddr>;
     /// Where the client came to.
     fn destination(&self) -> Option<SocketAddr>;
+    /// The ends of the client's connection itself, whatever a header or a rule says.
+    fn connection(&self, end: End) -> Option<SocketAddr> {
+        match end {
+            End::Source => self.client(),
+            End::Destination => self.destination(),
+        }
+    }
+    /// Whether a PROXY header came.
+    fn is_introduced(&self) -> bool {
+        false
+    }
+    /// What a rule has captured.
+    fn captured(&self, _slot: usize) -> Option<&[u8]> {
+        None
+    }
     fn frontend(&self) -> Option<FrontendId>;
     fn backend(&self) -> Option<BackendId>;
     /// Position of the listener among the frontend's.

@@ -2,15 +2,15 @@
 
 use std::cell::Cell;
 use std::net::SocketAddr;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::facts::{Facts, Payload, Request};
-use super::tls;
+use super::{rdp, tls};
 use crate::config::model::{
-    Fetch, HttpFact, PayloadFact, ProcessFact, ServerFact, SessionFact, TlsFact, Value,
+    AddressFact, CertificateFact, Fetch, Holder, HttpFact, PayloadFact, ProcessFact, ServerFact, SessionFact,
+    TlsFact, Value,
 };
-use crate::tls::Facts as Handshake;
-use crate::tls::facts;
+use crate::tls::{Facts as Handshake, certificate, facts};
 
 /// What came of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,14 +50,17 @@ pub fn fetch(fetch: &Fetch, facts: &impl Facts) -> Sampled {
         Fetch::Table(fact, table) => integer(facts.table_fact(*fact, *table)),
         Fetch::Variable(id) => facts.variable(*id).into(),
         Fetch::Payload(fact) => facts.payload().map_or(Sampled::Missing, |said| payload(fact, said)),
+        Fetch::Certificate(holder, fact) => certificate(*holder, fact, facts).into(),
+        Fetch::Captured(slot) => facts.captured(*slot).map(|text| Value::Text(text.to_vec())).into(),
         Fetch::Http(fact) => facts.request().and_then(|request| http(fact, &request)).into(),
     }
 }
 
 fn session(fact: SessionFact, facts: &impl Facts) -> Option<Value> {
     let address = |address: Option<SocketAddr>| address.map(|address| Value::Address(address.ip()));
-    let port = |address: Option<SocketAddr>| address.map(|address| Value::Integer(address.port().into()));
+    let port = |address| port(address);
     let local = |address: Option<SocketAddr>| address.map(|address| facts.is_local(address.ip()));
+    let time = |time: Option<Duration>| Value::Integer(time.map_or(0, |time| time.as_millis() as i64));
     let text = |text: &str| Value::Text(text.as_bytes().to_vec());
     let config = facts.config();
     let frontend = || config.frontends.get(facts.frontend()?.0);
@@ -90,13 +93,42 @@ fn session(fact: SessionFact, facts: &impl Facts) -> Option<Value> {
         SessionFact::ServerAddress => address(facts.served()?.address),
         SessionFact::ServerPort => port(facts.served()?.address),
         SessionFact::Tls(fact) => handshake(fact, facts.tls()),
+        SessionFact::ServerTls(fact) => handshake(fact, facts.served()?.tls),
+        SessionFact::Connection(end, fact) => match fact {
+            AddressFact::Ip => address(facts.connection(end)),
+            AddressFact::Port => port(facts.connection(end)),
+            AddressFact::IsLocal => local(facts.connection(end)).map(Value::Bool),
+        },
+        SessionFact::Announced => Some(Value::Bool(facts.is_introduced())),
+        SessionFact::ClientTimeout => Some(time(frontend()?.timeout_client)),
+        SessionFact::ServerTimeout => Some(time(backend()?.timeout_server)),
+        SessionFact::TunnelTimeout => Some(time(backend()?.timeout_tunnel)),
+        SessionFact::NoError => Some(Value::Integer(0)),
+        SessionFact::NoErrorText => Some(text("Success")),
     }
 }
 
-/// Of a client that speaks plainly only that is known.
+/// As in HAProxy port 0 is none.
+fn port(address: Option<SocketAddr>) -> Option<Value> {
+    let port = address.map(|address| address.port()).filter(|port| *port != 0)?;
+    Some(Value::Integer(port.into()))
+}
+
+/// What a certificate says, if one was shown.
+fn certificate(holder: Holder, fact: &CertificateFact, facts: &impl Facts) -> Option<Value> {
+    let shown = match holder {
+        Holder::Client => facts.tls()?.peer.as_ref(),
+        Holder::Frontend => facts.tls()?.own.as_ref(),
+        Holder::Server => facts.served()?.tls?.peer.as_ref(),
+    };
+    certificate::told(shown?, fact)
+}
+
+/// Of a client that speaks plainly only what it has not done is known.
 fn handshake(fact: TlsFact, told: Option<&Handshake>) -> Option<Value> {
     let text = |text: &str| Value::Text(text.as_bytes().to_vec());
-    let Some(told) = told else { return (fact == TlsFact::Spoken).then_some(Value::Bool(false)) };
+    let never = matches!(fact, TlsFact::Spoken | TlsFact::Resumed | TlsFact::HasServerName);
+    let Some(told) = told else { return never.then_some(Value::Bool(false)) };
     match fact {
         TlsFact::Spoken => Some(Value::Bool(true)),
         TlsFact::ServerName => told.sni.as_deref().map(text),
@@ -105,6 +137,9 @@ fn handshake(fact: TlsFact, told: Option<&Handshake>) -> Option<Value> {
         TlsFact::Cipher => Some(text(told.cipher)),
         TlsFact::Alpn => told.alpn.clone().map(Value::Text),
         TlsFact::HasCertificate => Some(Value::Bool(told.certificate == facts::Certificate::Shown)),
+        TlsFact::KeySize => told.key_size().map(Value::Integer),
+        TlsFact::Early => Some(Value::Bool(false)),
+        TlsFact::Verified => Some(Value::Integer(0)),
         TlsFact::Resumed => Some(Value::Bool(told.handshake == facts::Handshake::Resumed)),
     }
 }
@@ -178,6 +213,10 @@ fn payload(fact: &PayloadFact, said: Payload<'_>) -> Sampled {
             if count == 0 { Sampled::Missing } else { cut(from, count) }
         }
         PayloadFact::TlsServerName => tls::server_name(said.bytes).sampled(missing()),
+        PayloadFact::TlsCurves => tls::curves(said.bytes).sampled(missing()),
+        PayloadFact::TlsTicket => tls::ticket(said.bytes).sampled(missing()),
+        PayloadFact::RdpCookie(ref name) => rdp::cookie(said.bytes, name).sampled(missing()),
+        PayloadFact::RdpCookieCount(ref name) => rdp::count(said.bytes, name).sampled(missing()),
         PayloadFact::TlsAlpn => tls::alpn(said.bytes).sampled(missing()),
         PayloadFact::TlsHelloType => tls::hello_type(said.bytes).sampled(missing()),
         PayloadFact::TlsVersion => tls::version(said.bytes).sampled(missing()),

@@ -77,7 +77,7 @@ fn parted(text: &[u8], pattern: &[u8], delimiters: &[u8]) -> bool {
 }
 
 /// The value as a number, if it is one.
-pub(super) fn integer(value: &Value) -> Option<i64> {
+pub fn integer(value: &Value) -> Option<i64> {
     match value {
         Value::Bool(value) => Some((*value).into()),
         Value::Integer(number) => Some(*number),
@@ -92,7 +92,7 @@ pub(super) fn integer(value: &Value) -> Option<i64> {
 }
 
 /// The value as an address, if it is one.
-pub(super) fn address(value: &Value) -> Option<IpAddr> {
+pub fn address(value: &Value) -> Option<IpAddr> {
     match value {
         Value::Address(address) => Some(*address),
         Value::Text(text) => std::str::from_utf8(text).ok()?.parse().ok(),

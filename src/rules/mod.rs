@@ -9,7 +9,7 @@
 //! * `convert`: what `lower`, `ipmask` and the like make of it.
 //! * `matching`: a value against patterns, cast as HAProxy casts it.
 //! * [`stick`]: what is remembered of clients.
-//! * `tls`: what a TLS client says in the clear.
+//! * `tls`: what a TLS client says in the clear; `rdp`: what a remote desktop client says.
 //!
 //! A sample that is not there matches nothing; one that depends on bytes still to come is [`Truth::Early`],
 //! for which only rules with an `inspect-delay` wait.
@@ -18,6 +18,7 @@ mod convert;
 mod facts;
 pub mod fetch;
 mod matching;
+mod rdp;
 pub mod stick;
 #[cfg(test)]
 mod tests;
@@ -26,7 +27,7 @@ mod tls;
 pub use convert::plain_convert;
 pub use facts::{Facts, Payload, Request, Served};
 pub use fetch::Sampled;
-pub use matching::{bytes, text};
+pub use matching::{address, bytes, integer, text};
 
 use crate::config::model::{Condition, Sample, Term, Test, Value};
 

@@ -225,6 +225,31 @@ fn hello(name: &[u8]) -> Vec<u8> {
     [&[0x16, 3, 1], counted(2, &[&[1], counted(3, &body).as_slice()].concat()).as_slice()].concat()
 }
 
+/// A hello whose only extension is that one.
+fn extended(kind: u8, body: &[u8]) -> Vec<u8> {
+    let extension = [&[0, kind], &(body.len() as u16).to_be_bytes()[..], body].concat();
+    let extensions = [&(extension.len() as u16).to_be_bytes()[..], &extension].concat();
+    let hello = [&[3, 3], &[7; 32][..], &[0], &[0, 2, 0x13, 1], &[1, 0], &extensions].concat();
+    let message = [&[1, 0], &(hello.len() as u16).to_be_bytes()[..], &hello].concat();
+    [&[0x16, 3, 1], &(message.len() as u16).to_be_bytes()[..], &message].concat()
+}
+
+#[test]
+fn a_tls_client_is_known_by_its_curves_and_its_ticket() {
+    for (hello, curves, ticket) in [
+        (extended(10, &[0, 2, 0, 29]), true, 0),
+        (extended(35, &[]), false, 1),
+        (extended(35, &[1, 2]), false, 2),
+    ] {
+        assert_eq!(told("{ req.ssl_ec_ext }", &hello, false), Truth::of(curves), "{hello:?}");
+        assert_eq!(told(&format!("{{ req.ssl_st_ext {ticket} }}"), &hello, false), Truth::Yes, "{hello:?}");
+        for cut in 1..hello.len() {
+            assert_eq!(told("{ req.ssl_st_ext 0 }", &hello[..cut], false), Truth::Early, "{cut}");
+        }
+    }
+    assert_eq!(told("{ req.ssl_st_ext 0 }", b"PING\r\n", false), Truth::No);
+}
+
 #[test]
 fn a_tls_client_is_known_by_the_name_it_asks_for() {
     let hello = hello(b"Redis-1.example");

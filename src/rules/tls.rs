@@ -34,6 +34,12 @@ impl From<i64> for Said<Value> {
     }
 }
 
+impl From<bool> for Said<Value> {
+    fn from(holds: bool) -> Said<Value> {
+        Said::This(Value::Bool(holds))
+    }
+}
+
 impl From<Vec<u8>> for Said<Value> {
     fn from(text: Vec<u8>) -> Said<Value> {
         Said::This(Value::Text(text))
@@ -43,6 +49,10 @@ impl From<Vec<u8>> for Said<Value> {
 const HANDSHAKE: u8 = 0x16;
 const CLIENT_HELLO: u8 = 1;
 const SERVER_NAME: usize = 0;
+/// RFC 8422, now `supported_groups`.
+const CURVES: usize = 10;
+/// RFC 5077.
+const TICKET: usize = 35;
 /// RFC 7301.
 const ALPN: usize = 16;
 
@@ -100,6 +110,25 @@ pub(super) fn server_name(bytes: &[u8]) -> Said<Vec<u8>> {
 /// The first protocol that the client offers.
 pub(super) fn alpn(bytes: &[u8]) -> Said<Vec<u8>> {
     found_in(bytes, alpn_in)
+}
+
+/// Whether the client says which curves it knows.
+pub(super) fn curves(bytes: &[u8]) -> Said<bool> {
+    match found_in(bytes, |hello| extension(hello, CURVES)) {
+        Said::This(_) => Said::This(true),
+        Said::Nothing => Said::Nothing,
+        Said::Early => Said::Early,
+    }
+}
+
+/// 0: it knows no tickets; 1: it has none; 2: it has one.
+pub(super) fn ticket(bytes: &[u8]) -> Said<i64> {
+    match (found_in(bytes, |hello| extension(hello, TICKET)), hello_type(bytes)) {
+        (Said::This(ticket), _) => Said::This(if ticket.is_empty() { 1 } else { 2 }),
+        (Said::Nothing, Said::This(kind)) if kind == i64::from(CLIENT_HELLO) => Said::This(0),
+        (Said::Nothing, _) => Said::Nothing,
+        (Said::Early, _) => Said::Early,
+    }
 }
 
 fn found_in(bytes: &[u8], find: impl Fn(&[u8]) -> Option<&[u8]>) -> Said<Vec<u8>> {

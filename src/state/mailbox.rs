@@ -18,7 +18,7 @@ use crate::config::model::{BindAddress, FrontendId};
 use crate::proxy_protocol::Announced;
 use crate::sys::wake::Wake;
 use crate::time::Tick;
-use crate::tls::{DialError, Facts};
+use crate::tls::{DialError, Facts, Reached};
 
 /// Names a session for the life of its worker: slot and turn, so that a late message finds nobody.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -86,7 +86,7 @@ pub struct Dialed {
     pub token: SessionToken,
     /// Which of the session's attempts.
     pub number: u32,
-    pub result: Result<OwnedFd, DialError>,
+    pub result: Result<Reached, DialError>,
 }
 
 /// A listening socket that every worker accepts from. Closed when the last worker has let go of it.

@@ -19,6 +19,7 @@ pub mod mailbox;
 pub mod master;
 pub mod queue;
 pub mod record;
+pub mod secured;
 pub mod sentinel;
 pub mod server;
 mod situation;

@@ -12,7 +12,7 @@ use super::backend::BackendLive;
 use super::frontend::FrontendLive;
 use super::server::ServerLive;
 use crate::config::Config;
-use crate::config::model::{FrontendId, Value};
+use crate::config::model::{FrontendId, LogLevel, Value};
 use crate::tls::Facts;
 
 /// One session, as a log line needs it (manual section 8.2.2).
@@ -87,7 +87,7 @@ impl SessionRecord {
     }
 }
 
-/// What only formats of the config's own may ask for.
+/// What only formats of the config's own, or its rules, ask for.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Details {
     /// `%fi`, `%fp`
@@ -100,6 +100,12 @@ pub struct Details {
     pub number: u64,
     /// The values of [`crate::config::model::SessionLog::samples`].
     pub samples: Vec<Option<Value>>,
+    /// What rules captured, by their slots.
+    pub captures: Vec<Option<Vec<u8>>>,
+    /// `%Th`: from the accept until its PROXY header and its handshake were over.
+    pub handshake: Duration,
+    /// Of its line, if a rule says so.
+    pub level: Option<LogLevel>,
 }
 
 /// `%ac/%fc/%bc/%sc`: established at the moment of the log line. As in HAProxy a session that has ended is

@@ -9,7 +9,7 @@ use super::server::{Operation, ServerLive, admin};
 use super::snapshot::Snapshot;
 use crate::config::Config;
 use crate::config::model::{
-    Backend, BackendFact, BackendId, Change, Counter, FrontendFact, FrontendId, Server, ServerFact,
+    Backend, BackendFact, BackendId, Change, Counter, End, FrontendFact, FrontendId, Server, ServerFact,
     TableFact, TableId, Tracked, Value, VariableId,
 };
 use crate::rules::stick::Table;
@@ -29,6 +29,12 @@ pub struct Situation<'a> {
     pub client: Option<SocketAddr>,
     /// Only asked of the kernel where a rule asks for it.
     pub destination: Option<SocketAddr>,
+    /// The ends of the client's connection, if the session has others.
+    pub connection: Option<(Option<SocketAddr>, Option<SocketAddr>)>,
+    /// A PROXY header came.
+    pub introduced: bool,
+    /// What rules captured.
+    pub captures: &'a [Option<Vec<u8>>],
     /// Position of the listener among the frontend's.
     pub bind: Option<usize>,
     pub payload: Option<Payload<'a>>,
@@ -83,6 +89,9 @@ impl<'a> Situation<'a> {
             backend: None,
             client: None,
             destination: None,
+            connection: None,
+            introduced: false,
+            captures: &[],
             bind: None,
             payload: None,
             request: None,
@@ -113,6 +122,22 @@ impl Facts for Situation<'_> {
 
     fn destination(&self) -> Option<SocketAddr> {
         self.destination
+    }
+
+    fn connection(&self, end: End) -> Option<SocketAddr> {
+        let (source, destination) = self.connection.unwrap_or((self.client, self.destination));
+        match end {
+            End::Source => source,
+            End::Destination => destination,
+        }
+    }
+
+    fn is_introduced(&self) -> bool {
+        self.introduced
+    }
+
+    fn captured(&self, slot: usize) -> Option<&[u8]> {
+        self.captures.get(slot)?.as_deref()
     }
 
     fn frontend(&self) -> Option<FrontendId> {

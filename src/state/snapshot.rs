@@ -52,6 +52,8 @@ pub struct ProcessLive {
     pub(super) arrivals: std::sync::atomic::AtomicU64,
     /// Who found no room: see `admission`.
     pub(super) turned_away: std::sync::atomic::AtomicU64,
+    /// What is counted of TLS.
+    pub secured: super::secured::SecuredLive,
     /// Sessions of each worker, by which accepted connections are spread.
     pub load: Vec<super::counters::Gauge>,
 }

@@ -14,7 +14,7 @@ use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, Shutdown};
 use socket2::{SockRef, TcpKeepalive};
 
-use crate::config::model::Keepalive;
+use crate::config::model::{Keepalive, Marking};
 
 /// What one receive or send came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,6 +118,22 @@ pub fn hush(socket: &impl AsFd) {
     let _ = SockRef::from(&fd).set_unicast_hops_v6(1);
 }
 
+/// Has packets bear a mark (`SO_MARK`) or a type of service. As in HAProxy it is nobody's error that this needs a
+/// privilege (`CAP_NET_ADMIN`), or that the socket is of another family.
+pub fn mark(socket: &impl AsFd, marking: Marking) {
+    let fd = socket.as_fd();
+    let socket = SockRef::from(&fd);
+    match marking {
+        Marking::Mark(mark) => {
+            let _ = socket.set_mark(mark);
+        }
+        Marking::Tos(tos) => {
+            let _ = socket.set_tos_v4(tos.into());
+            let _ = socket.set_tclass_v6(tos.into());
+        }
+    }
+}
+
 /// The error that is pending on the socket, which this clears.
 pub fn take_error(socket: &impl AsFd) -> Option<Errno> {
     let pending = nix::sys::socket::getsockopt(&socket.as_fd(), nix::sys::socket::sockopt::SocketError);
@@ -191,6 +207,16 @@ mod tests {
         let one = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (other, _) = listener.accept().unwrap();
         (one, other)
+    }
+
+    #[test]
+    fn packets_are_marked_where_this_process_may_do_so() {
+        let (one, _other) = pair();
+        mark(&one, Marking::Tos(0x28));
+        mark(&one, Marking::Mark(7));
+        let socket = SockRef::from(&one);
+        assert_eq!(socket.tos_v4().unwrap(), 0x28);
+        assert!(socket.mark().unwrap() == 7 || socket.set_mark(7).is_err());
     }
 
     /// On this machine an RST gets through where the kernel does not let the connection be forgotten.

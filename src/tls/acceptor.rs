@@ -1,8 +1,9 @@
 //! A bind line to the settings of its handshakes: which certificate a client gets, and which one it needs.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rustls::ServerConfig;
+use rustls::pki_types::CertificateDer;
 use rustls::server::{
     ClientHello, NoClientAuth, NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier,
 };
@@ -39,6 +40,38 @@ fn make(tls: &BindTls) -> Result<ServerConfig, rustls::Error> {
         config.session_storage = Arc::new(NoServerSessionStorage {});
     }
     Ok(config)
+}
+
+/// The settings for one handshake, and the certificate that will have been chosen in it.
+pub(super) fn watched(config: &ServerConfig) -> (ServerConfig, Arc<Watch>) {
+    let watch = Arc::new(Watch { choice: Arc::clone(&config.cert_resolver), chosen: OnceLock::new() });
+    let mut config = config.clone();
+    config.cert_resolver = Arc::<Watch>::clone(&watch);
+    (config, watch)
+}
+
+/// Keeps what was chosen; rustls tells nobody.
+#[derive(Debug)]
+pub(super) struct Watch {
+    choice: Arc<dyn ResolvesServerCert>,
+    chosen: OnceLock<CertificateDer<'static>>,
+}
+
+impl Watch {
+    pub(super) fn chosen(&self) -> Option<CertificateDer<'static>> {
+        self.chosen.get().cloned()
+    }
+}
+
+impl ResolvesServerCert for Watch {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let key = self.choice.resolve(hello)?;
+        if let Some(leaf) = key.cert.first() {
+            // It is asked for once in a handshake.
+            let _ = self.chosen.set(leaf.clone());
+        }
+        Some(key)
+    }
 }
 
 /// Chooses by the name that a client asks for: an exact one, then one with a star, else the first certificate,

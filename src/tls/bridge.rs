@@ -10,6 +10,7 @@ use std::os::unix::net::UnixStream as Pair;
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, ServerConfig};
 use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
@@ -19,6 +20,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_rustls::server::TlsStream as ServerStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
+use super::acceptor::watched;
 use super::announced::announced;
 use super::connector;
 use super::facts::Facts;
@@ -82,6 +84,14 @@ pub struct Dial {
     pub preface: Vec<u8>,
 }
 
+/// A server that was reached.
+#[derive(Debug)]
+pub struct Reached {
+    /// What it says, decrypted.
+    pub socket: OwnedFd,
+    pub facts: Facts,
+}
+
 /// A dial that is under way: dropped, it is given up.
 #[derive(Debug)]
 pub struct Dialing {
@@ -104,8 +114,8 @@ impl Bridge {
             let paired = welcomed.and_then(|come| Ok((come, pair().map_err(|_| HandshakeError::Resources)?)));
             match paired {
                 Err(error) => done(Err(error)),
-                Ok(((stream, announced), (plain, socket))) => {
-                    let facts = Facts::of(stream.get_ref().1);
+                Ok(((stream, own, announced), (plain, socket))) => {
+                    let facts = Facts::of(stream.get_ref().1, own);
                     done(Ok(Secured { socket, facts, announced }));
                     relay(stream, &plain).await;
                 }
@@ -117,7 +127,7 @@ impl Bridge {
     pub fn dial(
         &self,
         dial: Dial,
-        done: impl FnOnce(Result<OwnedFd, DialError>) + Send + 'static,
+        done: impl FnOnce(Result<Reached, DialError>) + Send + 'static,
     ) -> Dialing {
         let (alive, given_up) = oneshot::channel();
         let dialing = Dialing { _alive: alive };
@@ -137,7 +147,8 @@ impl Bridge {
             match paired {
                 Err(error) => done(Err(error)),
                 Ok((stream, (plain, socket))) => {
-                    done(Ok(socket));
+                    let facts = Facts::of_server(stream.get_ref().1);
+                    done(Ok(Reached { socket, facts }));
                     relay(stream, &plain).await;
                 }
             }
@@ -194,16 +205,20 @@ impl Drop for Leg {
     }
 }
 
+/// A client, the certificate that it was shown, and its header.
+type Welcomed = (ServerStream<Stream>, Option<CertificateDer<'static>>, Option<Announced>);
+
 /// The header if there has to be one, then the handshake.
-async fn welcome(client: Client) -> Result<(ServerStream<Stream>, Option<Announced>), AcceptError> {
+async fn welcome(client: Client) -> Result<Welcomed, AcceptError> {
     let until = client.patience.map(|patience| Instant::now() + patience);
     let stream = Stream::new(client.socket).map_err(|_| HandshakeError::Resources)?;
     let announced = match client.header {
         Some(room) => Some(announced(&stream, room, until).await?),
         None => None,
     };
+    let (config, watch) = watched(&client.config);
     let shaking = async {
-        let accepted = TlsAcceptor::from(client.config).accept(stream).await;
+        let accepted = TlsAcceptor::from(Arc::new(config)).accept(stream).await;
         accepted.map_err(|error| HandshakeError::of(&error, Asked::Nothing))
     };
     let shaken = match until {
@@ -211,7 +226,7 @@ async fn welcome(client: Client) -> Result<(ServerStream<Stream>, Option<Announc
         None => shaking.await,
     };
     let stream = shaken.map_err(|error| AcceptError::Handshake { error, announced })?;
-    Ok((stream, announced))
+    Ok((stream, watch.chosen(), announced))
 }
 
 async fn shake(dial: Dial) -> Result<tokio_rustls::client::TlsStream<Stream>, DialError> {

@@ -6,7 +6,7 @@
 //!
 //! * [`acceptor`] and [`connector`] turn what a line says into rustls's settings, `verify` judges certificates.
 //! * [`bridge`] owns the threads that shake hands and encrypt; `relay` moves a leg's bytes;
-//!   `subject` reads the name in a certificate;
+//!   [`certificate`] reads what a certificate says;
 //!   `announced` takes off what PROXY header comes before.
 //! * [`facts`] is what a handshake tells rules and logs; [`failure`] is why there was none, in HAProxy's words.
 //!
@@ -22,17 +22,17 @@
 pub mod acceptor;
 mod announced;
 pub mod bridge;
+pub mod certificate;
 pub mod connector;
 pub mod facts;
 pub mod failure;
 mod relay;
 mod stream;
-mod subject;
 #[cfg(test)]
 mod tests;
 mod verify;
 
-pub use bridge::{Bridge, Client, Dial, Dialing, Secured};
+pub use bridge::{Bridge, Client, Dial, Dialing, Reached, Secured};
 pub use facts::Facts;
 pub use failure::{AcceptError, DialError, HandshakeError};
 

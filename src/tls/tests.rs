@@ -82,7 +82,8 @@ fn shake(bridge: &Bridge, (bind, server): &(Arc<BindTls>, Arc<ServerTls>)) -> Sh
     let sni = asked(server, None).map(str::to_owned);
     let outgoing =
         Dial { socket: near.into(), config: connector(server, None).unwrap(), sni, preface: Vec::new() };
-    let dialing = bridge.dial(outgoing, move |dialed_socket| dialed.send(dialed_socket.map(plain)).unwrap());
+    let dialing = bridge
+        .dial(outgoing, move |reached| dialed.send(reached.map(|reached| plain(reached.socket))).unwrap());
     let shaken = Shaken { client: told(&dial), server: told(&accept) };
     drop(dialing);
     shaken
@@ -281,7 +282,9 @@ fn a_header_comes_before_the_handshake_however_it_comes() {
         let config = connector(&server, None).unwrap();
         // The ClientHello comes right behind what is left of it.
         let outgoing = Dial { socket: near.into(), config, sni: None, preface: last.to_vec() };
-        let _dialing = bridge.dial(outgoing, move |socket| dialed.send(socket.map(plain)).unwrap());
+        let _dialing = bridge.dial(outgoing, move |reached| {
+            dialed.send(reached.map(|reached| plain(reached.socket))).unwrap()
+        });
         let mut client = told(&dial).unwrap();
         let Secured { socket, announced, .. } = told(&accept).unwrap();
         let source = announced.unwrap().0.unwrap().source;

@@ -9,7 +9,7 @@ use super::program::{BOTH, DEADLINE, Running, Which};
 use super::traffic::DEFAULTS;
 
 /// Tells the first bytes of every connection, until it closes or has said that.
-fn recorder(last: &'static [u8]) -> (u16, Receiver<Vec<u8>>) {
+pub(crate) fn recorder(last: &'static [u8]) -> (u16, Receiver<Vec<u8>>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("an address").port();
     let (tell, told) = channel();

@@ -16,6 +16,7 @@ mod hashing;
 mod health;
 mod program;
 mod rules;
+mod secured;
 mod shortage;
 mod silence;
 mod sockets;

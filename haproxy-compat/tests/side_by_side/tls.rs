@@ -7,7 +7,7 @@ use super::program::{BOTH, Which};
 
 #[expect(unreachable_pub, reason = "the integration tests have it, too")]
 #[path = "../../../tests/integration/harness/certificates.rs"]
-mod certificates;
+pub(crate) mod certificates;
 
 const DEFAULTS: &str = "defaults\n timeout connect 1s\n timeout client 1s\n timeout server 1s\n";
 

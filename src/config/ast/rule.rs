@@ -6,8 +6,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Spanned;
-use crate::config::model::{Converter, Counter, KeyKind, Matcher, RequestAction, Stored};
+use super::{Format, Spanned};
+use crate::config::model::{
+    Converter, Counter, End, Half, KeyKind, LogLevel, Marking, Matcher, RequestAction, Stored, When,
+};
 use crate::config::rule::fetch::FetchRow;
 use crate::config::source::Span;
 
@@ -128,6 +130,13 @@ pub enum Action {
     SetVariable {
         name: String,
         sample: Sample,
+        when: Vec<When>,
+    },
+    /// `set-var-fmt`
+    SetText {
+        name: String,
+        format: Spanned<Format>,
+        when: Vec<When>,
     },
     UnsetVariable(String),
     Count {
@@ -139,6 +148,20 @@ pub enum Action {
         tag: u8,
         sample: Sample,
     },
+    /// `set-src` and its like
+    Rewrite {
+        end: End,
+        half: Half,
+        sample: Sample,
+    },
+    Mark(Marking),
+    SetLogLevel(LogLevel),
+    Capture {
+        sample: Sample,
+        length: usize,
+    },
+    /// It has no effect, of which the user was told.
+    Nothing,
 }
 
 /// `stick-table`

@@ -129,11 +129,7 @@ pub(super) static KEYWORDS: &[Keyword] = &[
     honoured("send-proxy-v2-ssl", SERVER, "and what the client's TLS is"),
     honoured("send-proxy-v2-ssl-cn", SERVER, "and the client's name in its certificate"),
     honoured("check-send-proxy", SERVER, "sends a PROXY header in checks"),
-    honoured(
-        "proxy-v2-options",
-        SERVER,
-        "what the PROXY header holds; 'cert-sig' and 'cert-key' are left out",
-    ),
+    honoured("proxy-v2-options", SERVER, "what the PROXY header holds"),
     accepted("set-proxy-v2-tlv-fmt", SERVER, FEW_FIELDS, "a field of the PROXY header"),
     honoured("no-check-send-proxy", SERVER, "undoes 'check-send-proxy'"),
     honoured("no-send-proxy", SERVER, "undoes 'send-proxy'"),

@@ -23,6 +23,8 @@ pub struct SessionLog {
     pub unique_id: Option<Arc<Template>>,
     /// What the formats ask for by an expression.
     pub samples: Vec<Sample>,
+    /// How many values rules keep for the formats.
+    pub captures: usize,
     /// The formats name the address that the client came to.
     pub wants_destination: bool,
     /// The formats name the ends of the connection to the server.

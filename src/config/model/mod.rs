@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+mod action;
 mod balance;
 mod check;
 mod check_format;
@@ -22,6 +23,7 @@ mod log;
 mod redis;
 mod resolvers;
 mod rule;
+mod secured;
 mod server;
 mod splice;
 mod stats;
@@ -31,6 +33,7 @@ mod tls;
 
 pub use super::dynamic::Presets;
 pub use super::secret::Secret;
+pub use action::{Composed, End, Half, LogLevel, Marking, Reach, Rewrite, When};
 pub use balance::{Balance, HashFunction, HashMethod, Hashing};
 pub use check::{
     ApplicationExpect, CheckAction, CheckConnect, CheckExpect, CheckHeader, CheckMethod, CheckRule,
@@ -50,10 +53,11 @@ pub use resolvers::{
     DEFAULT_RESOLVERS, Duplicates, Hold, IpFamily, Lookup, NameServer, RecordWeights, Resolvers, Transport,
 };
 pub use rule::{
-    Action, BackendFact, Condition, Fetch, FrontendFact, HttpFact, IntegerRange, Matcher, Network,
-    PayloadFact, ProcessFact, RequestAction, RequestRule, Rule, Rules, Sample, ServerFact, SessionFact,
-    TableId, Term, Test, TextMatch, Texts, TlsFact, Value, VariableId,
+    Action, AddressFact, BackendFact, Condition, Fetch, FrontendFact, HttpFact, IntegerRange, Matcher,
+    Network, PayloadFact, ProcessFact, RequestAction, RequestRule, Rule, Rules, Sample, ServerFact,
+    SessionFact, TableId, Term, Test, TextMatch, Texts, TlsFact, Value, VariableId,
 };
+pub use secured::{CertificateFact, Entry, Holder, NameForm, NamePart};
 pub use server::{
     AgentCheck, CheckTls, DISPATCH, Impersonated, InitState, Leaves, OnError, Origin, ProxyFields, RiseFall,
     SendProxy, SentinelSlot, Server, ServerAddress, ServerCheck, ServerPort, SlotTakes, TlsChecks, Track,

@@ -6,7 +6,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{BackendId, Change, Converter, Counter, FrontendId, Stick, TableFact, Tracked};
+use super::{
+    BackendId, CertificateFact, Change, Composed, Converter, Counter, End, FrontendId, Holder, LogLevel,
+    Marking, Rewrite, Stick, TableFact, Tracked, When,
+};
 
 /// Position of a stick table in [`super::Config::tables`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -74,6 +77,9 @@ pub enum Fetch {
     Variable(VariableId),
     Payload(PayloadFact),
     Http(HttpFact),
+    Certificate(Holder, CertificateFact),
+    /// What the rule of that slot has captured.
+    Captured(usize),
     /// Not to be had where the rule stands: matches nothing.
     Never,
 }
@@ -104,6 +110,27 @@ pub enum SessionFact {
     ServerAddress,
     ServerPort,
     Tls(TlsFact),
+    /// The same of the connection to the server.
+    ServerTls(TlsFact),
+    /// Of the client's connection itself, whatever a header or a rule says.
+    Connection(End, AddressFact),
+    /// A PROXY header came.
+    Announced,
+    /// Milliseconds; the second number is for a tunnel.
+    ClientTimeout,
+    ServerTimeout,
+    TunnelTimeout,
+    /// How a connection went that rules or the log see: well.
+    NoError,
+    NoErrorText,
+}
+
+/// What may be asked of an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AddressFact {
+    Ip,
+    Port,
+    IsLocal,
 }
 
 /// What the client's handshake with rolecall told.
@@ -118,6 +145,12 @@ pub enum TlsFact {
     /// The client showed a certificate.
     HasCertificate,
     Resumed,
+    /// Bits of the cipher's key.
+    KeySize,
+    /// Bytes came before the handshake was over: never.
+    Early,
+    /// What was wrong with the certificate: nothing, for those that are not good do not come this far.
+    Verified,
 }
 
 /// What is known of the process and of the moment.
@@ -183,6 +216,13 @@ pub enum PayloadFact {
     },
     TlsServerName,
     TlsAlpn,
+    /// The client says which curves it knows.
+    TlsCurves,
+    /// 0: it knows no tickets; 1: it has none; 2: it has one.
+    TlsTicket,
+    /// The cookie of that name in the request of a remote desktop client, or the first one.
+    RdpCookie(Vec<u8>),
+    RdpCookieCount(Vec<u8>),
     TlsHelloType,
     TlsVersion,
     /// `wait_end`: nothing more is waited for.
@@ -305,6 +345,13 @@ pub enum Action {
     SetVariable {
         variable: VariableId,
         sample: Sample,
+        when: Vec<When>,
+    },
+    /// `set-var-fmt`
+    SetText {
+        variable: VariableId,
+        text: Composed,
+        when: Vec<When>,
     },
     UnsetVariable(VariableId),
     Count {
@@ -316,6 +363,19 @@ pub enum Action {
         tag: u8,
         sample: Sample,
     },
+    /// Who the client seems to be, or where it seems to have come to.
+    Rewrite {
+        what: Rewrite,
+        sample: Sample,
+    },
+    Mark(Marking),
+    SetLogLevel(LogLevel),
+    /// For the log: so many bytes at most.
+    Capture {
+        slot: usize,
+        length: usize,
+        sample: Sample,
+    },
 }
 
 impl Action {
@@ -324,7 +384,9 @@ impl Action {
         match self {
             Action::Track { key: sample, .. }
             | Action::SetVariable { sample, .. }
-            | Action::SetTag { sample, .. } => Some(sample),
+            | Action::SetTag { sample, .. }
+            | Action::Rewrite { sample, .. }
+            | Action::Capture { sample, .. } => Some(sample),
             _ => None,
         }
     }

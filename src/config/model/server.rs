@@ -116,6 +116,9 @@ pub struct ProxyFields {
     /// With the common name of the client's certificate.
     pub common_name: bool,
     pub cipher: bool,
+    /// How the certificate that the client was shown is signed, and what key it has.
+    pub signature: bool,
+    pub key: bool,
     /// The host name that the client asked for.
     pub authority: bool,
     pub crc32c: bool,
@@ -195,6 +198,11 @@ impl Server {
     /// What its health counter runs between, checked or not.
     pub fn rise_fall(&self) -> RiseFall {
         self.check.as_ref().map_or(self.unchecked, |check| RiseFall { rise: check.rise, fall: check.fall })
+    }
+
+    /// Whether it has no address of its own, but that which the client came to.
+    pub fn is_anywhere(&self) -> bool {
+        matches!(&self.address, Some(ServerAddress::Ip { ip, .. }) if ip.is_unspecified())
     }
 
     /// Whether a `server` line made it, not `dispatch`.

@@ -25,6 +25,8 @@ pub struct Look {
     pub escaped: bool,
     /// Addresses, ports and some numbers in hexadecimal.
     pub hexadecimal: bool,
+    /// What is not there is nothing; else it is a dash.
+    pub optional: bool,
 }
 
 /// What a `%NAME` stands for.
@@ -73,8 +75,12 @@ pub enum LogVariable {
     Status,
     Cipher,
     TlsVersion,
-    /// Captured headers: there are none, and no part of a template is that.
+    /// What rules captured, between braces.
     Captures,
+    /// The same, one beside the other.
+    CaptureList,
+    /// Of responses: there are none, and no part of a template is that.
+    NoCaptures,
     /// Of requests, which rolecall does not log.
     Http,
 }

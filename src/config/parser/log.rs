@@ -203,16 +203,21 @@ fn facility(context: &mut Context<'_>, line: &Statement<'_>, index: usize) -> Op
 }
 
 /// `Some(None)` is a level that is not given.
+/// The number of a level.
+pub(super) fn level_number(name: &str) -> Option<u8> {
+    LEVELS.iter().position(|known| *known == name).map(|position| position as u8)
+}
+
 fn level(context: &mut Context<'_>, line: &Statement<'_>, index: usize) -> Option<Option<u8>> {
     let Some(word) = line.argument(index) else { return Some(None) };
-    let position = LEVELS.iter().position(|name| *name == word.str());
-    if position.is_none() {
+    let number = level_number(&word.str());
+    if number.is_none() {
         context.report(
             Diagnostic::error(word.span, format!("log : unknown optional log level '{}'", word.str()))
                 .help(format!("expected one of '{}'", LEVELS.join("', '"))),
         );
     }
-    position.map(|position| Some(position as u8))
+    number.map(Some)
 }
 
 /// `log-format`, `log-format-sd`, `error-log-format`, `unique-id-format`: one word, read once the mode of the proxy

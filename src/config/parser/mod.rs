@@ -5,6 +5,7 @@
 //! Reading goes on after an error, so that one run reports all of them.
 
 mod acl;
+mod action;
 mod added;
 pub mod address;
 mod admit;

@@ -97,7 +97,7 @@ pub(super) fn proxy_v2_options(
     let Some(word) = options.word() else {
         return options.wrong(context, "'proxy-v2-options' expects a list of options.", None);
     };
-    let (text, span) = (word.str().into_owned(), word.span);
+    let text = word.str().into_owned();
     let fields = &mut settings.proxy_fields;
     for name in text.split(',') {
         match name {
@@ -107,12 +107,8 @@ pub(super) fn proxy_v2_options(
             "authority" => fields.authority = true,
             "crc32c" => fields.crc32c = true,
             "unique-id" => fields.unique_id = true,
-            "cert-sig" | "cert-key" => {
-                fields.ssl = true;
-                let message =
-                    format!("'{name}' is not sent: rolecall does not tell servers of its own certificate");
-                context.warning(span, message);
-            }
+            "cert-sig" => (fields.ssl, fields.signature) = (true, true),
+            "cert-key" => (fields.ssl, fields.key) = (true, true),
             _ => {
                 return options.wrong(context, &format!("'{name}' : proxy v2 option not implemented."), None);
             }

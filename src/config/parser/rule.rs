@@ -1,6 +1,7 @@
 //! `tcp-request connection|session|content`, `tcp-response content`: actions and their conditions.
 
 use super::acl::rules_may_stand;
+use super::action;
 use super::admit::{self, Verdict};
 use super::condition::{self, Begins};
 use super::context::Context;
@@ -132,11 +133,15 @@ fn action(
     {
         return None;
     }
-    // What has no effect is no rule.
-    if matches!(row.status, keyword::Status::Accepted(_)) {
-        return None;
-    }
     match read_action(line, base) {
+        Ok((Action::Capture { .. }, _))
+            if !(proxy.kind.has_frontend() || proxy.kind == ProxyKind::Defaults) =>
+        {
+            let message =
+                format!("'{list} {word}' : proxy '{}' has no frontend capability", proxy.name.value);
+            context.error(line.span_of(2), message);
+            None
+        }
         Ok(read) => Some(read),
         Err(fault) => {
             let message = format!("'{list} {word}' : {}", fault.message);
@@ -170,13 +175,6 @@ fn read_action(line: &Statement<'_>, base: &str) -> Result<(Action, usize), Faul
             };
             (Action::Track { slot: slot(base.chars().last()), key, table }, at)
         }
-        "set-var" => {
-            if line.text(3).is_empty() {
-                return Err(Fault::new(line.span(), "missing expression"));
-            }
-            (Action::SetVariable { name: variable(line)?, sample: expression(line, 3)? }, 4)
-        }
-        "unset-var" => (Action::UnsetVariable(variable(line)?), 3),
         "sc-inc-gpc0" => (Action::Count { slot: slot_of(line, 0)?, counter: Counter::General(0) }, 3),
         "sc-inc-gpc1" => (Action::Count { slot: slot_of(line, 0)?, counter: Counter::General(1) }, 3),
         "sc-inc-gpc" => {
@@ -186,9 +184,10 @@ fn read_action(line: &Statement<'_>, base: &str) -> Result<(Action, usize), Faul
         "sc-set-gpt" => {
             (Action::SetTag { slot: slot_of(line, 1)?, tag: place(line)?, sample: tag(line)? }, 4)
         }
-        other => {
-            return Err(Fault::new(line.span_of(2), format!("'{other}' is not supported")));
-        }
+        other => match action::read(line, other) {
+            Some(read) => read?,
+            None => return Err(Fault::new(line.span_of(2), format!("'{other}' is not supported"))),
+        },
     })
 }
 
@@ -219,21 +218,15 @@ pub(super) fn table(line: &Statement<'_>, at: usize) -> Result<Option<Spanned<St
     Ok(Some(Spanned::new(word.str().into_owned(), word.span)))
 }
 
-/// One of the arguments of the action itself.
-fn argument(line: &Statement<'_>, at: usize) -> Option<String> {
-    let word: &Word = line.argument(2)?;
-    let arguments = lexer::split_arguments(&word.text).ok()?.arguments?;
-    Some(String::from_utf8_lossy(arguments.get(at)?).into_owned())
+/// The arguments of the action itself.
+pub(super) fn names(line: &Statement<'_>) -> Vec<String> {
+    let split = line.argument(2).and_then(|word: &Word| lexer::split_arguments(&word.text).ok());
+    let arguments = split.and_then(|call| call.arguments).unwrap_or_default();
+    arguments.iter().map(|argument| String::from_utf8_lossy(argument).into_owned()).collect()
 }
 
-fn variable(line: &Statement<'_>) -> Result<String, Fault> {
-    let name = argument(line, 0).unwrap_or_default();
-    sample::variable(&name).map_err(|message| Fault::new(line.span_of(2), message))?;
-    if name.starts_with("proc.") {
-        let message = format!("'{name}': variables of the process are not supported");
-        return Err(Fault::new(line.span_of(2), message));
-    }
-    Ok(name)
+fn argument(line: &Statement<'_>, at: usize) -> Option<String> {
+    names(line).into_iter().nth(at)
 }
 
 /// What is tracked in which slot.

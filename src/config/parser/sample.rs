@@ -164,6 +164,9 @@ fn fits(row: &FetchRow, arguments: &[Vec<u8>]) -> Result<(), String> {
         Takes::Date | Takes::Header => (0, 2),
         Takes::Bytes => (2, 2),
         Takes::CountedBytes => (2, 3),
+        Takes::Name(..) => (0, 3),
+        Takes::Captured => (1, 1),
+        Takes::RdpCookie | Takes::RdpCookieCount => (0, 1),
         Takes::Unsupported => return Ok(()),
     };
     if arguments.len() > most {
@@ -179,7 +182,7 @@ fn fits(row: &FetchRow, arguments: &[Vec<u8>]) -> Result<(), String> {
     let numbers = match row.takes {
         Takes::Bytes | Takes::CountedBytes => 2,
         Takes::SlotCounter(None, _) | Takes::SlotChange(None, ..) | Takes::Random | Takes::Date => 1,
-        Takes::SourceArray(_) => 1,
+        Takes::SourceArray(_) | Takes::Captured => 1,
         Takes::SlotArray(_) => 2,
         Takes::Literal if row.name == "int" => 1,
         _ => 0,
@@ -192,7 +195,21 @@ fn fits(row: &FetchRow, arguments: &[Vec<u8>]) -> Result<(), String> {
     match (row.takes, arguments.first()) {
         (Takes::Literal, Some(text)) => literal(row.name, text),
         (Takes::Variable, Some(name)) => variable(&String::from_utf8_lossy(name)),
+        (Takes::Name(..), Some(_)) => name_arguments(&arguments[1..]),
         _ => Ok(()),
+    }
+}
+
+/// Which one of several entries, and how a whole name is written.
+fn name_arguments(arguments: &[Vec<u8>]) -> Result<(), String> {
+    let text = |at: usize| arguments.get(at).map(|text| String::from_utf8_lossy(text)).unwrap_or_default();
+    let (which, form) = (text(0), text(1));
+    if !which.is_empty() && super::value::integer(&which).is_none() {
+        return Err(format!("failed to parse '{which}' as type 'integer' at position 2"));
+    }
+    match &*form {
+        "" | "rfc2253" => Ok(()),
+        _ => Err("only rfc2253 or a null value are currently supported as DN format".to_owned()),
     }
 }
 

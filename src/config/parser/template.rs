@@ -138,7 +138,7 @@ fn expression(text: &[u8]) -> Result<usize, String> {
 mod tests {
     use super::*;
 
-    const PLAIN: Look = Look { quoted: false, escaped: false, hexadecimal: false };
+    const PLAIN: Look = Look { quoted: false, escaped: false, hexadecimal: false, optional: false };
     const QUOTED: Look = Look { quoted: true, ..PLAIN };
 
     #[test]

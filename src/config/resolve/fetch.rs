@@ -5,7 +5,8 @@ use super::rules::{Scene, literal};
 use super::server::number;
 use crate::config::ast::{ProxyKind, Sample};
 use crate::config::model::{
-    BackendId, Change, Counter, Fetch, HttpFact, PayloadFact, ProcessFact, TableId, Tracked, Value,
+    BackendId, Change, Counter, Entry, Fetch, HttpFact, NameForm, NamePart, PayloadFact, ProcessFact,
+    TableId, Tracked, Value,
 };
 use crate::config::rule::fetch::{Array, Takes};
 
@@ -80,6 +81,12 @@ impl Resolver<'_, '_> {
                     size: position(1)?,
                     skip: skip.map(|skip| (relative, skip)),
                 })
+            }
+            Takes::Name(holder, fact) => Fetch::Certificate(holder, fact(name_part(sample))),
+            Takes::Captured => Fetch::Captured(position(0)?),
+            Takes::RdpCookie => Fetch::Payload(PayloadFact::RdpCookie(text(sample, 0).into_bytes())),
+            Takes::RdpCookieCount => {
+                Fetch::Payload(PayloadFact::RdpCookieCount(text(sample, 0).into_bytes()))
             }
             Takes::Header => Fetch::Http(HttpFact::Header(text(sample, 0).to_ascii_lowercase())),
             Takes::HeaderCount => Fetch::Http(HttpFact::HeaderCount(text(sample, 0).to_ascii_lowercase())),
@@ -190,6 +197,16 @@ impl Array {
             Array::Change(change) => changed(value, change),
         }
     }
+}
+
+/// `(ENTRY,OCCURRENCE,FORM)`, any of them left out.
+fn name_part(sample: &Sample) -> NamePart {
+    let name = text(sample, 0);
+    if !name.is_empty() {
+        let occurrence = text(sample, 1).parse().ok().filter(|at| *at != 0).unwrap_or(1);
+        return NamePart::Entry(Entry { name, occurrence });
+    }
+    NamePart::Whole(if text(sample, 2).is_empty() { NameForm::Slashes } else { NameForm::Rfc2253 })
 }
 
 fn changed(value: Fetch, change: Change) -> Fetch {

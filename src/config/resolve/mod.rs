@@ -4,6 +4,7 @@
 //! The order: the names of all proxies, what each of them speaks (which depends on where it leads), then
 //! the proxies one by one. Whatever the bundle lacks is noted as wanted and stands in for nothing.
 
+mod actions;
 mod added;
 mod backend;
 mod check;

@@ -9,11 +9,10 @@ use super::server::number;
 use crate::config::ast::{self, Proxy, ProxyKind, Step};
 use crate::config::diagnostic::{Diagnostic, Heading};
 use crate::config::model::{
-    Action, BackendId, Balance, Condition, Config, Converter, Fetch, HttpFact, Matcher, Mode, Rule, Rules,
-    Sample, SessionFact, TableId, Term, Test, TextMatch, Texts, Value, VariableId,
+    BackendId, Balance, Condition, Config, Converter, End, Fetch, HttpFact, Matcher, Mode, Rule, Rules,
+    Sample, Server, SessionFact, TableId, Term, Test, TextMatch, Texts, Value, VariableId,
 };
 use crate::config::rule::place::{Place, Seen};
-use crate::config::source::Span;
 
 /// How many backends one made name may come to.
 const MOST_TARGETS: usize = 1000;
@@ -208,7 +207,7 @@ impl Resolver<'_, '_> {
     }
 
     fn rules(&mut self, written: &[ast::Rule], scene: Scene<'_>) -> Vec<Rule> {
-        let mut rules = Vec::new();
+        let (mut rules, mut captures) = (Vec::new(), 0);
         for rule in written {
             let condition = rule.condition.as_ref().map(|condition| self.condition(condition, scene));
             if matches!(rule.action, ast::Action::Reject | ast::Action::SilentDrop)
@@ -219,7 +218,7 @@ impl Resolver<'_, '_> {
             if matches!(rule.action, ast::Action::ExpectProxy) {
                 self.refuse_late_header(rule, scene);
             }
-            if let Some(action) = self.action(&rule.action, scene, rule.span) {
+            if let Some(action) = self.action(&rule.action, scene, (rule.span, &mut captures)) {
                 rules.push(Rule { action, condition });
             }
         }
@@ -254,28 +253,6 @@ impl Resolver<'_, '_> {
                 );
             }
         }
-    }
-
-    fn action(&mut self, action: &ast::Action, scene: Scene<'_>, span: Span) -> Option<Action> {
-        Some(match action {
-            ast::Action::Accept => Action::Accept,
-            ast::Action::Reject => Action::Reject,
-            ast::Action::Close => Action::Close,
-            ast::Action::SilentDrop => Action::SilentDrop,
-            ast::Action::ExpectProxy => Action::ExpectProxy,
-            ast::Action::Track { slot, key, table } => {
-                let table = self.table_of(table.as_ref(), scene, span)?;
-                Action::Track { slot: *slot, key: self.sample(key, scene)?, table }
-            }
-            ast::Action::SetVariable { name, sample } => {
-                Action::SetVariable { variable: self.variable(name), sample: self.sample(sample, scene)? }
-            }
-            ast::Action::UnsetVariable(name) => Action::UnsetVariable(self.variable(name)),
-            ast::Action::Count { slot, counter } => Action::Count { slot: *slot, counter: *counter },
-            ast::Action::SetTag { slot, tag, sample } => {
-                Action::SetTag { slot: *slot, tag: *tag, sample: self.sample(sample, scene)? }
-            }
-        })
     }
 
     /// `balance hash`; what no server is chosen by yet is refused, as in HAProxy.
@@ -367,7 +344,11 @@ impl Resolver<'_, '_> {
         self.wants_destination |= fetch == session
             || matches!(
                 fetch,
-                Fetch::Session(SessionFact::DestinationPort | SessionFact::DestinationIsLocal)
+                Fetch::Session(
+                    SessionFact::DestinationPort
+                        | SessionFact::DestinationIsLocal
+                        | SessionFact::Connection(End::Destination, _)
+                )
             );
         let mut converters = Vec::new();
         for step in &sample.steps {
@@ -410,8 +391,9 @@ pub(super) fn note_needs(config: &mut Config) {
         let mut destination = frontend.rules.wants_destination || frontend.log.wants_destination;
         let mut payload = frontend.rules.reads_payload;
         for (_, backend) in targets {
-            needed |= !backend.rules.is_empty();
-            destination |= backend.rules.wants_destination;
+            let anywhere = backend.servers.iter().any(Server::is_anywhere);
+            needed |= anywhere || !backend.rules.is_empty();
+            destination |= anywhere || backend.rules.wants_destination;
             payload |= backend.rules.reads_payload;
         }
         (frontend.rules.reads_payload, frontend.rules.headers) = (payload, headers);

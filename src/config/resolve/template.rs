@@ -5,10 +5,12 @@ use std::sync::Arc;
 use super::Resolver;
 use super::mode::is_http;
 use super::rules::Scene;
-use crate::config::ast::{Format, Spanned};
+use crate::config::ast::{Action, Format, Spanned};
 use crate::config::diagnostic::{Diagnostic, Heading};
 use crate::config::lexer::Word;
-use crate::config::model::{Fetch, LogVariable, Look, Mode, Part, Sample, SessionFact, SessionLog, Template};
+use crate::config::model::{
+    End, Fetch, LogVariable, Look, Mode, Part, Sample, SessionFact, SessionLog, Template,
+};
 use crate::config::parser::sample;
 use crate::config::parser::template::{Piece, pieces};
 use crate::config::rule::place::Place;
@@ -32,6 +34,7 @@ impl Resolver<'_, '_> {
     pub(super) fn log_formats(&mut self, scene: Scene<'_>, log: &mut SessionLog) {
         let scene = Scene { place: Place::Log, ..scene };
         let formats = &scene.proxy.settings.log_formats;
+        log.captures = captures(scene);
         log.unique_id = self.template(&formats.unique_id, ("unique-id", scene), log);
         log.template = self.template(&formats.line, ("log-format", scene), log);
         log.structured = self.template(&formats.structured, ("log-format-sd", scene), log);
@@ -44,7 +47,17 @@ impl Resolver<'_, '_> {
         (keyword, scene): (&str, Scene<'_>),
         log: &mut SessionLog,
     ) -> Option<Arc<Template>> {
-        let Spanned { value, span } = format.as_ref()?;
+        self.text(format.as_ref()?, (keyword, scene), log)
+    }
+
+    /// A text with items in it; what the items ask for by an expression is noted.
+    pub(super) fn text(
+        &mut self,
+        format: &Spanned<Format>,
+        (keyword, scene): (&str, Scene<'_>),
+        log: &mut SessionLog,
+    ) -> Option<Arc<Template>> {
+        let Spanned { value, span } = format;
         if !self.context.inherit(value.len() * size_of::<Part>(), scene.proxy.name.span) {
             return None;
         }
@@ -77,12 +90,15 @@ impl Resolver<'_, '_> {
     }
 
     fn piece(&mut self, piece: Piece<'_>, reading: &mut Reading<'_>) -> Result<(), String> {
+        let optional = reading.scene.place != Place::Log;
         let part = match piece {
             Piece::Text(text) => Part::Text(after(&reading.template.parts, &text)),
-            Piece::Name(name, _) if is_empty(name) => return Ok(()),
+            Piece::Name(name, _) if is_empty(name, reading.scene) => return Ok(()),
             Piece::Name(b"H", look) => Part::Text(hostname(&self.bundle.hostname, look)),
-            Piece::Name(name, look) => named(&String::from_utf8_lossy(name), look, reading)?,
-            Piece::Expression(text, look) => self.expression(text, look, reading)?,
+            Piece::Name(name, look) => {
+                named(&String::from_utf8_lossy(name), Look { optional, ..look }, reading)?
+            }
+            Piece::Expression(text, look) => self.expression(text, Look { optional, ..look }, reading)?,
         };
         if part != Part::Text(String::new()) {
             reading.template.parts.push(part);
@@ -95,6 +111,11 @@ impl Resolver<'_, '_> {
         let shown = String::from_utf8_lossy(text);
         let sample = sample::read(&word)
             .map_err(|fault| format!("failed to parse sample expression <{shown}> : {}", fault.message))?;
+        if let Some(name) = sample.unsupported()
+            && reading.scene.place != Place::Log
+        {
+            return Err(format!("'{name}' is not supported in this version of rolecall"));
+        }
         if let Some(name) = sample.unsupported() {
             let message = format!(
                 "{} : '{name}' is not supported in this version of rolecall: '-' is written",
@@ -103,10 +124,13 @@ impl Resolver<'_, '_> {
             self.context.warning(reading.span, message);
             return Ok(Part::Sample(None, look));
         }
-        if !sample.fetch.seen.is_known_at(Place::Log) {
+        if !sample.fetch.seen.is_known_at(reading.scene.place) {
+            let why = match reading.scene.place {
+                Place::Log => "gone when a session is logged.".to_owned(),
+                place => format!("not available in a '{place}'"),
+            };
             return Err(format!(
-                "sample fetch <{shown}> may not be reliably used here because what it needs is gone when a session \
-                 is logged."
+                "sample fetch <{shown}> may not be reliably used here because what it needs is {why}"
             ));
         }
         // Once reported, if it names what is not there.
@@ -128,10 +152,20 @@ fn after(parts: &[Part], text: &[u8]) -> String {
     text.strip_prefix(' ').filter(|_| blank).unwrap_or(&text).to_owned()
 }
 
-/// Captured headers: there are none.
-fn is_empty(name: &[u8]) -> bool {
+/// Captured headers of responses: there are none; and what no rule captures.
+fn is_empty(name: &[u8], scene: Scene<'_>) -> bool {
     let row = std::str::from_utf8(name).ok().and_then(variable::find);
-    row.is_some_and(|row| row.variable == LogVariable::Captures)
+    row.is_some_and(|row| match row.variable {
+        LogVariable::Captures | LogVariable::CaptureList => captures(scene) == 0,
+        LogVariable::NoCaptures => true,
+        _ => false,
+    })
+}
+
+/// How many rules keep something for the log.
+pub(super) fn captures(scene: Scene<'_>) -> usize {
+    let content = &scene.proxy.settings.rules.content;
+    content.iter().filter(|rule| matches!(rule.action, Action::Capture { .. })).count()
 }
 
 /// `%H`
@@ -172,7 +206,9 @@ fn note_sample(sample: &Sample, log: &mut SessionLog) {
         ServerSourcePort,
     };
     match sample.fetch {
-        Fetch::Session(Destination | DestinationPort | DestinationIsLocal) => log.wants_destination = true,
+        Fetch::Session(
+            Destination | DestinationPort | DestinationIsLocal | SessionFact::Connection(End::Destination, _),
+        ) => log.wants_destination = true,
         Fetch::Session(ServerAddress | ServerPort | ServerSource | ServerSourcePort) => {
             log.wants_server_ends = true;
         }

@@ -1,10 +1,10 @@
 //! The table of sample fetches: name, arguments, type, from when on it is known, and what it is for.
 
-use super::counted;
 use super::place::Seen;
+use super::{counted, ends, secured};
 use crate::config::model::{
-    BackendFact, Change, Counter, Fetch, FrontendFact, HttpFact, PayloadFact, ProcessFact, ServerFact,
-    SessionFact, TableFact, TlsFact,
+    BackendFact, CertificateFact, Change, Counter, Fetch, FrontendFact, Holder, HttpFact, NamePart,
+    PayloadFact, ProcessFact, ServerFact, SessionFact, TableFact,
 };
 
 /// One row.
@@ -65,6 +65,13 @@ pub enum Takes {
     CountedBytes,
     Header,
     HeaderCount,
+    /// An entry, which one of several, and how a whole name is written.
+    Name(Holder, fn(NamePart) -> CertificateFact),
+    /// The number of a slot.
+    Captured,
+    /// A name, or the first one.
+    RdpCookie,
+    RdpCookieCount,
     /// HAProxy knows it, rolecall does not: it may be named, and used nowhere.
     Unsupported,
 }
@@ -78,22 +85,17 @@ pub enum Array {
 
 /// The row of that name.
 pub fn find(name: &str) -> Option<FetchRow> {
-    FETCHES
-        .iter()
-        .find(|row| row.name == name)
-        .copied()
-        .or_else(|| counted::find(name))
-        .or_else(|| other(name))
+    all().find(|row| row.name == name).copied().or_else(|| counted::find(name)).or_else(|| other(name))
 }
 
 /// Every row that rolecall evaluates, but for the counters of stick tables.
 pub fn all() -> impl Iterator<Item = &'static FetchRow> {
-    FETCHES.iter()
+    FETCHES.iter().chain(ends::rows()).chain(secured::rows())
 }
 
 /// Every name, for suggestions.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    FETCHES.iter().map(|row| row.name)
+    all().map(|row| row.name)
 }
 
 pub(super) const fn row(
@@ -113,10 +115,6 @@ const fn session(name: &'static str, fact: &'static Fetch, kind: Kind, help: &'s
 /// Known once a server is chosen.
 const fn server(name: &'static str, fact: SessionFact, kind: Kind, help: &'static str) -> FetchRow {
     row(name, Takes::Session(fact), kind, Seen::Server, help)
-}
-
-const fn tls(name: &'static str, fact: &'static Fetch, kind: Kind, help: &'static str) -> FetchRow {
-    row(name, Takes::Nothing(fact), kind, Seen::Always, help)
 }
 
 const fn of_backend(name: &'static str, fact: BackendFact, help: &'static str) -> FetchRow {
@@ -186,13 +184,6 @@ static FETCHES: &[FetchRow] = &[
         Integer,
         "connections of the listener the client came to",
     ),
-    session("fc_src", &Fetch::Session(SessionFact::Source), Address, "the client's address"),
-    session("fc_src_port", &Fetch::Session(SessionFact::SourcePort), Integer, "the client's port"),
-    session("fc_src_is_local", &Fetch::Session(SessionFact::SourceIsLocal), Bool, "as 'src_is_local'"),
-    session("fc_dst", &Fetch::Session(SessionFact::Destination), Address, "as 'dst'"),
-    session("fc_dst_port", &Fetch::Session(SessionFact::DestinationPort), Integer, "as 'dst_port'"),
-    session("fc_dst_is_local", &Fetch::Session(SessionFact::DestinationIsLocal), Bool, "as 'dst_is_local'"),
-    session("fc_rcvd_proxy", &FALSE, Bool, "whether the client sent a PROXY header"),
     session("so_id", &Fetch::Session(SessionFact::ListenerId), Integer, "the listener's number"),
     session("so_name", &Fetch::Session(SessionFact::ListenerName), Text, "the listener's name"),
     session("fe_id", &Fetch::Session(SessionFact::FrontendId), Integer, "the frontend's number"),
@@ -254,57 +245,6 @@ static FETCHES: &[FetchRow] = &[
     of_server("srv_weight", ServerFact::Weight, "a server's weight in force"),
     of_server("srv_uweight", ServerFact::UserWeight, "a server's weight as set"),
     of_server("srv_iweight", ServerFact::InitialWeight, "a server's weight in the config"),
-    tls(
-        "ssl_fc",
-        &Fetch::Session(SessionFact::Tls(TlsFact::Spoken)),
-        Bool,
-        "whether the client speaks TLS to rolecall",
-    ),
-    tls("ssl_fc_sni", &SNI, Text, "the host name that the client asked rolecall for"),
-    FetchRow { method: Some("end"), ..tls("ssl_fc_sni_end", &SNI, Text, "how that host name ends") },
-    FetchRow { method: Some("reg"), ..tls("ssl_fc_sni_reg", &SNI, Text, "that host name by an expression") },
-    tls(
-        "ssl_fc_has_sni",
-        &Fetch::Session(SessionFact::Tls(TlsFact::HasServerName)),
-        Bool,
-        "whether the client asked for a host name",
-    ),
-    tls(
-        "ssl_fc_protocol",
-        &Fetch::Session(SessionFact::Tls(TlsFact::Protocol)),
-        Text,
-        "the version of TLS: 'TLSv1.3'",
-    ),
-    tls(
-        "ssl_fc_cipher",
-        &Fetch::Session(SessionFact::Tls(TlsFact::Cipher)),
-        Text,
-        "the cipher, by OpenSSL's name",
-    ),
-    tls(
-        "ssl_fc_alpn",
-        &Fetch::Session(SessionFact::Tls(TlsFact::Alpn)),
-        Text,
-        "the protocol that was agreed on",
-    ),
-    tls(
-        "ssl_fc_has_crt",
-        &Fetch::Session(SessionFact::Tls(TlsFact::HasCertificate)),
-        Bool,
-        "whether the client showed a certificate",
-    ),
-    tls(
-        "ssl_c_used",
-        &Fetch::Session(SessionFact::Tls(TlsFact::HasCertificate)),
-        Bool,
-        "whether the client showed a certificate",
-    ),
-    tls(
-        "ssl_fc_is_resumed",
-        &Fetch::Session(SessionFact::Tls(TlsFact::Resumed)),
-        Bool,
-        "whether the client resumed an earlier TLS session",
-    ),
     server("srv_id", SessionFact::ServerId, Integer, "the number of the server"),
     server("srv_name", SessionFact::ServerName, Text, "the name of the server"),
     server("bc_src", SessionFact::ServerSource, Address, "the address that the server sees"),
@@ -329,6 +269,14 @@ static FETCHES: &[FetchRow] = &[
     payload("req.ssl_hello_type", &TLS_HELLO, Integer, None, "1 if a TLS client begins"),
     payload("req_ssl_hello_type", &TLS_HELLO, Integer, None, "1 if a TLS client begins"),
     payload("req.ssl_ver", &TLS_VERSION, Integer, Some("version"), "the TLS version of a client"),
+    payload("req.ssl_ec_ext", &TLS_CURVES, Bool, None, "whether a TLS client says which curves it knows"),
+    payload(
+        "req.ssl_st_ext",
+        &TLS_TICKET,
+        Integer,
+        None,
+        "2: a TLS client has a ticket; 1: it knows tickets",
+    ),
     payload("req_ssl_ver", &TLS_VERSION, Integer, Some("version"), "the TLS version of a client"),
     FetchRow {
         seen: Seen::Said,
@@ -397,10 +345,11 @@ static FETCHES: &[FetchRow] = &[
 static TRUE: Fetch = Fetch::Constant(crate::config::model::Value::Bool(true));
 static FALSE: Fetch = Fetch::Constant(crate::config::model::Value::Bool(false));
 static ONE: Fetch = Fetch::Constant(crate::config::model::Value::Integer(1));
-static SNI: Fetch = Fetch::Session(SessionFact::Tls(TlsFact::ServerName));
 static LENGTH: Fetch = Fetch::Payload(PayloadFact::Length);
 static TLS_NAME: Fetch = Fetch::Payload(PayloadFact::TlsServerName);
 static TLS_ALPN: Fetch = Fetch::Payload(PayloadFact::TlsAlpn);
+static TLS_CURVES: Fetch = Fetch::Payload(PayloadFact::TlsCurves);
+static TLS_TICKET: Fetch = Fetch::Payload(PayloadFact::TlsTicket);
 static TLS_HELLO: Fetch = Fetch::Payload(PayloadFact::TlsHelloType);
 static TLS_VERSION: Fetch = Fetch::Payload(PayloadFact::TlsVersion);
 static WAIT_END: Fetch = Fetch::Payload(PayloadFact::Complete);
@@ -410,6 +359,8 @@ fn other(name: &str) -> Option<FetchRow> {
     let known = OTHERS.iter().find(|known| **known == name)?;
     let begins = |words: &[&str]| words.iter().any(|word| name.starts_with(word));
     let seen = match name {
+        _ if begins(&["ssl_fc", "ssl_c", "ssl_s"]) => Seen::Handshake,
+        _ if begins(&["fc_", "capture", "thread", "unique-id", "uuid", "last_rule"]) => Seen::Always,
         _ if begins(&["res", "bc_", "rep_", "shdr", "scook", "ssl_bc"]) => Seen::Response,
         _ => Seen::Request,
     };
@@ -420,46 +371,41 @@ fn other(name: &str) -> Option<FetchRow> {
 #[rustfmt::skip]
 static OTHERS: &[&str] = &[
     "base", "base32", "base32+src", "base_beg", "base_dir", "base_dom", "base_end", "base_len", "base_reg",
-    "base_sub", "baseq", "bc_err", "bc_err_str", "bc_http_major", 
-    "be_server_timeout", "be_tunnel_timeout", "capture.req.hdr", "capture.req.method",
+    "base_sub", "baseq",
+    "capture.req.method",
     "capture.req.uri", "capture.req.ver", "capture.res.hdr", "capture.res.ver", "cook", "cook_beg",
     "cook_cnt", "cook_dir", "cook_dom", "cook_end", "cook_len", "cook_reg", "cook_sub", "cook_val",
     "cookie", "cpu_calls", "cpu_ns_avg", "cpu_ns_tot", "cur_server_timeout", "cur_tunnel_timeout",
-    "distcc_body", "distcc_param", "fc_err", "fc_err_str", "fc_fackets", "fc_http_major", "fc_lost",
+    "distcc_body", "distcc_param", "fc_fackets", "fc_lost",
     "fc_pp_authority", "fc_pp_unique_id", "fc_reordering", "fc_retrans", "fc_rtt", "fc_rttvar", "fc_sacked",
-    "fc_unacked", "fcgi.docroot", "fcgi.index", "fe_client_timeout", "hdr_dir", "hdr_ip", "hdr_len",
+    "fc_unacked", "fcgi.docroot", "fcgi.index", "hdr_dir", "hdr_ip", "hdr_len",
     "hdr_val", "http_auth", "http_auth_bearer", "http_auth_group", "http_auth_pass", "http_auth_type",
     "http_auth_user", "http_first_req", "internal.htx.data", "internal.htx.free", "internal.htx.free_data",
     "internal.htx.has_eom", "internal.htx.nbblks", "internal.htx.size", "internal.htx.used",
     "internal.htx_blk.data", "internal.htx_blk.hdrname", "internal.htx_blk.hdrval", "internal.htx_blk.size",
     "internal.htx_blk.start_line", "internal.htx_blk.type", "internal.strm.is_htx", "last_rule_file",
-    "last_rule_line", "lat_ns_avg", "lat_ns_tot", "meth", "prio_class", "prio_offset", "rdp_cookie",
-    "rdp_cookie_cnt", "req.body", "req.body_len", "req.body_param", "req.body_size", "req.cook",
+    "last_rule_line", "lat_ns_avg", "lat_ns_tot", "meth", "prio_class", "prio_offset",
+    "req.body", "req.body_len", "req.body_param", "req.body_size", "req.cook",
     "req.cook_cnt", "req.cook_val", "req.fhdr_cnt", "req.hdr_ip", "req.hdr_names", "req.hdr_val",
-    "req.hdrs", "req.hdrs_bin", "req.rdp_cookie", "req.rdp_cookie_cnt", "req.ssl_ec_ext",
-    "req.ssl_st_ext", "req_rdp_cookie", "req_rdp_cookie_cnt", "res.body", "res.body_len", "res.body_size",
+    "req.hdrs", "req.hdrs_bin",
+    "res.body", "res.body_len", "res.body_size",
     "res.cache_hit", "res.cache_name", "res.comp", "res.comp_algo", "res.cook", "res.cook_cnt",
     "res.cook_val", "res.fhdr", "res.fhdr_cnt", "res.hdr", "res.hdr_cnt", "res.hdr_ip", "res.hdr_names",
     "res.hdr_val", "res.hdrs", "res.hdrs_bin", "res.ver", "resp_ver", "sc1_clr_gpc", "scook", "scook_beg",
     "scook_cnt", "scook_dir", "scook_dom", "scook_end", "scook_len", "scook_reg", "scook_sub", "scook_val",
     "shdr", "shdr_beg", "shdr_cnt", "shdr_dir", "shdr_dom", "shdr_end", "shdr_ip", "shdr_len", "shdr_reg",
-    "shdr_sub", "shdr_val", "ssl_bc", "ssl_bc_alg_keysize", "ssl_bc_alpn", "ssl_bc_cipher",
-    "ssl_bc_client_random", "ssl_bc_err", "ssl_bc_err_str", "ssl_bc_is_resumed", "ssl_bc_npn",
-    "ssl_bc_protocol", "ssl_bc_server_random", "ssl_bc_session_id", "ssl_bc_session_key",
-    "ssl_bc_unique_id", "ssl_bc_use_keysize", "ssl_c_ca_err", "ssl_c_ca_err_depth", "ssl_c_chain_der",
-    "ssl_c_der", "ssl_c_err", "ssl_c_i_dn", "ssl_c_key_alg", "ssl_c_notafter", "ssl_c_notbefore",
-    "ssl_c_s_dn", "ssl_c_serial", "ssl_c_sha1", "ssl_c_sig_alg", "ssl_c_verify", "ssl_c_version",
-    "ssl_f_der", "ssl_f_i_dn", "ssl_f_key_alg", "ssl_f_notafter", "ssl_f_notbefore", "ssl_f_s_dn",
-    "ssl_f_serial", "ssl_f_sha1", "ssl_f_sig_alg", "ssl_f_version", "ssl_fc_alg_keysize",
+    "shdr_sub", "shdr_val",
+    "ssl_bc_client_random", "ssl_bc_npn",
+    "ssl_bc_server_random", "ssl_bc_session_id", "ssl_bc_session_key",
+    "ssl_bc_unique_id", "ssl_c_chain_der",
     "ssl_fc_cipherlist_bin", "ssl_fc_cipherlist_hex", "ssl_fc_cipherlist_str", "ssl_fc_cipherlist_xxh",
     "ssl_fc_client_early_traffic_secret", "ssl_fc_client_handshake_traffic_secret", "ssl_fc_client_random",
     "ssl_fc_client_traffic_secret_0", "ssl_fc_early_exporter_secret", "ssl_fc_ecformats_bin",
-    "ssl_fc_eclist_bin", "ssl_fc_err", "ssl_fc_err_str", "ssl_fc_exporter_secret", "ssl_fc_extlist_bin",
-    "ssl_fc_has_early", "ssl_fc_npn", "ssl_fc_protocol_hello_id", "ssl_fc_server_handshake_traffic_secret",
+    "ssl_fc_eclist_bin", "ssl_fc_exporter_secret", "ssl_fc_extlist_bin",
+    "ssl_fc_npn", "ssl_fc_protocol_hello_id", "ssl_fc_server_handshake_traffic_secret",
     "ssl_fc_server_random", "ssl_fc_server_traffic_secret_0", "ssl_fc_session_id", "ssl_fc_session_key",
-    "ssl_fc_unique_id", "ssl_fc_use_keysize", "ssl_s_chain_der", "ssl_s_der", "ssl_s_i_dn", "ssl_s_key_alg",
-    "ssl_s_notafter", "ssl_s_notbefore", "ssl_s_s_dn", "ssl_s_serial", "ssl_s_sha1", "ssl_s_sig_alg",
-    "ssl_s_version", "status", "thread", "unique-id", "url32", "url32+src", "url_dir", "url_dom", "url_ip",
+    "ssl_fc_unique_id", "ssl_s_chain_der",
+    "status", "thread", "unique-id", "url32", "url32+src", "url_dir", "url_dom", "url_ip",
     "url_len", "url_param", "url_port", "urlp", "urlp_beg", "urlp_dir", "urlp_dom", "urlp_end", "urlp_len",
     "urlp_reg", "urlp_sub", "urlp_val", "uuid",
 ];

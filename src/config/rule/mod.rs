@@ -3,7 +3,7 @@
 //!
 //! * [`place`]: the rules in which conditions stand, and what is known there.
 //! * [`counted`]: `sc0_conn_cur`, `src_get_gpc0` and their like.
-//! * [`fetch`]: `src`, `nbsrv(b)` and all others.
+//! * [`fetch`]: `src`, `nbsrv(b)` and all others; `ends` and `secured` have those of connections and of TLS.
 //! * [`convert`]: what may follow a fetch after a comma.
 //! * [`variable`]: `%ci` and all others of log formats.
 //! * [`matching`]: patterns, read once for each way to match.
@@ -13,8 +13,10 @@
 pub mod convert;
 pub mod counted;
 pub mod data;
+mod ends;
 pub mod fetch;
 pub mod matching;
 pub mod pcre;
 pub mod place;
+mod secured;
 pub mod variable;

@@ -26,6 +26,8 @@ pub enum Place {
 pub enum Seen {
     /// Wherever there is a session.
     Always,
+    /// Once the client's handshake is over; HAProxy has rules for connections before that.
+    Handshake,
     /// From the first byte of the client to the choice of a server.
     Request,
     /// As the last, and as a key of `stick store-response`.
@@ -46,6 +48,7 @@ impl Seen {
         use Place::{BackendContent, BackendHttp, Log, Response, StickStore, UseServer};
         match self {
             Seen::Always => true,
+            Seen::Handshake => place != Place::Connection,
             Seen::Request => {
                 !matches!(place, Place::Connection | Place::Session | Response | StickStore | Log)
             }

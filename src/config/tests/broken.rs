@@ -145,7 +145,7 @@ const LINES: &[&str] = &[
     "tcp-request connection reject if { req.len 1 }",
     "tcp-request connection expect-proxy layer5",
     "tcp-request connection set-var(x) src",
-    "tcp-response content set-mark 1",
+    "tcp-response content set-fc-mark 1",
     "monitor fail",
     ".if defined(X)",
     ".endif",

@@ -59,6 +59,7 @@ impl Known {
             dropped_logs: control.logger.dropped(),
             bytes_out: snapshot.frontends.iter().map(|live| live.traffic.bytes_out.sum()).sum(),
             memory: memory(),
+            secured: process.secured.figures(now),
         }
     }
 }

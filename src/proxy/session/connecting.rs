@@ -104,7 +104,7 @@ impl Session {
         let spec = server.and_then(|server| {
             Some(ConnectSpec {
                 server: live.key,
-                target: target(server, self.port)?,
+                target: target(server, (self.destination(), self.port))?,
                 source: leaves_from(server, self.client),
                 keepalive: pool.backend().keepalive,
                 user_timeout: server.tcp_ut,
@@ -295,8 +295,9 @@ fn leaves_from(server: &Server, client: Option<SocketAddr>) -> Source {
     Source { address: server.source, ports: leaves.ports, interface: leaves.interface.clone(), foreign }
 }
 
-/// Where the server listens; a port of its own, or the client's and an offset.
-fn target(server: &Server, client_port: u16) -> Option<Target> {
+/// Where the server listens; a port of its own, or the client's and an offset. A server without an address
+/// (`0.0.0.0`) is wherever the client came to.
+fn target(server: &Server, (destination, client_port): (Option<SocketAddr>, u16)) -> Option<Target> {
     match server.address.as_ref()? {
         ServerAddress::Unix(path) => Some(Target::Unix(path.clone())),
         ServerAddress::Abstract(name) => Some(Target::Abstract(name.clone())),
@@ -305,7 +306,8 @@ fn target(server: &Server, client_port: u16) -> Option<Target> {
                 ServerPort::Fixed(port) => *port,
                 ServerPort::Mapped(offset) => u16::try_from(i32::from(client_port) + offset).ok()?,
             };
-            Some(Target::Tcp((*ip, port).into()))
+            let ip = destination.filter(|_| ip.is_unspecified()).map_or(*ip, |destination| destination.ip());
+            Some(Target::Tcp((ip, port).into()))
         }
     }
 }

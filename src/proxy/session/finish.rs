@@ -114,7 +114,18 @@ impl Session {
             server_target: ruling.and_then(|ruling| ruling.server_target),
             number: self.admission.arrival(),
             samples: samples.unwrap_or_default(),
+            captures: self.captures(context),
+            handshake: ruling.map(|ruling| ruling.handshake).unwrap_or_default(),
+            level: ruling.and_then(|ruling| ruling.level),
         }
+    }
+
+    /// As many as there are rules that capture.
+    fn captures(&self, context: &Context<'_>) -> Vec<Option<Vec<u8>>> {
+        let count = self.frontend(context).map_or(0, |frontend| frontend.log.captures);
+        let mut captures = self.ruling.as_ref().map(|ruling| ruling.captures.clone()).unwrap_or_default();
+        captures.resize(count, None);
+        captures
     }
 
     /// `option nolinger`: what the kernel still has for a side is dropped with the connection. A server that has

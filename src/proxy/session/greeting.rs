@@ -104,6 +104,9 @@ impl Session {
         self.stage = Stage::New;
         // The driver tells the FIN again once the relay begins.
         self.eof[0] = false;
+        if let Some(ruling) = &mut self.ruling {
+            ruling.handshake = context.now.since(self.accepted);
+        }
         self.adopt_announced(addresses);
         let Some(frontend) = self.frontend(context) else {
             return self.refuse_header(HeaderError::Closed, ops);
@@ -115,7 +118,13 @@ impl Session {
 
     /// From here on it is whom its header names.
     pub(super) fn adopt_announced(&mut self, addresses: Option<Addresses>) {
+        if let Some(ruling) = &mut self.ruling {
+            ruling.introduced = true;
+        }
         let Some(Addresses { source, destination }) = addresses else { return };
+        if let Some(ruling) = &mut self.ruling {
+            ruling.keep_ends(self.client);
+        }
         self.client = Some(source);
         self.port = destination.port();
         if let Some(ruling) = &mut self.ruling {
@@ -152,7 +161,7 @@ impl Session {
     }
 
     /// `unique-id-format`
-    fn unique_id(&self, context: &Context<'_>) -> Option<String> {
+    pub(super) fn unique_id(&self, context: &Context<'_>) -> Option<String> {
         let log = &self.frontend(context)?.log;
         let (record, clock) = (self.record(context), Clock::utc());
         let story = Story { record: &record, log, service: None, clock: &clock, pid: std::process::id() };

@@ -59,7 +59,7 @@ impl Session {
         ruling.keys = keys;
         ruling.hear(&[], delay.is_none());
         ruling.next = 0;
-        let verdict = self.judge(&rules.response, context);
+        let verdict = self.judge(&rules.response, context, ops);
         if verdict == Verdict::Early {
             let (now, pause) = (context.now, 1);
             let look = now + Duration::from_millis(pause.into());
@@ -81,7 +81,7 @@ impl Session {
         let Some(mut hearing) = ruling.hearing.take() else { return };
         ruling.hear(bytes, ended || context.now >= hearing.until);
         // A reload may have taken the rules away.
-        let verdict = rules.map_or(Verdict::Accepted, |rules| self.judge(&rules.response, context));
+        let verdict = rules.map_or(Verdict::Accepted, |rules| self.judge(&rules.response, context, ops));
         match verdict {
             Verdict::Early => {
                 let begun = if asked == hearing.asked { hearing.pause * 2 } else { 1 };

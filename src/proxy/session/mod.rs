@@ -38,6 +38,7 @@
 //! when that changes. A session whose frontend or backend a reload has removed goes on with the timeouts it
 //! had.
 
+mod acting;
 mod assigning;
 mod connecting;
 mod cutting;
@@ -48,6 +49,7 @@ mod freezing;
 mod freezing_tests;
 mod greeting;
 mod hearing;
+mod knowing;
 mod membership;
 #[cfg(test)]
 pub(crate) mod model;
@@ -228,7 +230,7 @@ impl Session {
     pub fn new(origin: SessionOrigin, admission: Admission, context: &Context<'_>) -> Session {
         let frontend = context.snapshot.config.frontends.get(origin.frontend.0);
         let ruled = frontend.is_some_and(|frontend| frontend.rules.needed) || origin.tls.is_some();
-        let ruling = ruled.then(|| Ruling::new(&origin));
+        let ruling = ruled.then(|| Ruling::new(&origin, context.now));
         Session {
             token: origin.token,
             client: origin.client,

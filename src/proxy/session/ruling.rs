@@ -11,14 +11,15 @@ use super::hearing::Hearing;
 use super::{Context, GONE, Session, SessionOrigin, Silence, Stage};
 use crate::balance;
 use crate::config::model::{
-    Action, BackendId, Balance, Counter, Frontend, FrontendId, HashFunction, Rule, Rules, Server, Stick,
+    Action, BackendId, Balance, Counter, Frontend, HashFunction, LogLevel, Rule, Rules, Server, Stick,
     TableId, Value, VariableId,
 };
 use crate::proxy_protocol::{Announced, HeaderError};
 use crate::rules::stick::Table;
-use crate::rules::{self, Payload, Served, Truth};
-use crate::state::{Cause, Phase, Situation, Termination, TrackedEntry, lock};
+use crate::rules::{self, Truth};
+use crate::state::{Cause, Phase, Termination, TrackedEntry, lock};
 use crate::time::Tick;
+use crate::tls::Facts;
 
 /// What rules know and keep of one session.
 #[derive(Debug, Default)]
@@ -27,16 +28,28 @@ pub(super) struct Ruling {
     /// Where it connects to, and where from, if the log asks for it.
     pub(super) server_target: Option<SocketAddr>,
     pub(super) server_source: Option<SocketAddr>,
+    /// What the handshake with the server told.
+    pub(super) server_tls: Option<Box<Facts>>,
     /// Position of the listener among the frontend's.
     pub(super) bind: usize,
-    variables: Vec<(VariableId, Value)>,
-    tracked: [Option<TrackedEntry>; 3],
+    /// The ends of the client's connection, if the session has others.
+    pub(super) connection: Option<(Option<SocketAddr>, Option<SocketAddr>)>,
+    /// A PROXY header came.
+    pub(super) introduced: bool,
+    /// From the accept until header and handshake were over.
+    pub(super) handshake: Duration,
+    pub(super) variables: Vec<(VariableId, Value)>,
+    /// What is kept for the log, by slot.
+    pub(super) captures: Vec<Option<Vec<u8>>>,
+    /// How severely it is logged.
+    pub(super) level: Option<LogLevel>,
+    pub(super) tracked: [Option<TrackedEntry>; 3],
     /// What the client has said, as far as rules ask for it.
-    said: Vec<u8>,
+    pub(super) said: Vec<u8>,
     /// It was looked at.
-    waits: bool,
+    pub(super) waits: bool,
     /// Nothing more is waited for.
-    complete: bool,
+    pub(super) complete: bool,
     /// The content rule that is next.
     pub(super) next: usize,
     /// Rules wait for what the server says.
@@ -75,18 +88,16 @@ const REFUSED: Termination = Termination::new(Cause::Proxy, Phase::Request);
 
 impl Ruling {
     /// For a session of a frontend that has rules, or one that speaks TLS.
-    pub(super) fn new(origin: &SessionOrigin) -> Box<Ruling> {
+    pub(super) fn new(origin: &SessionOrigin, now: Tick) -> Box<Ruling> {
         let SessionOrigin { destination, bind, announced, .. } = *origin;
-        Box::new(Ruling { destination, bind, announced, ..Ruling::default() })
+        let handshake = now.since(origin.accepted);
+        Box::new(Ruling { destination, bind, announced, handshake, ..Ruling::default() })
     }
 
     /// Does what a rule says with the value of its sample.
-    fn perform(&mut self, action: &Action, value: Option<Value>, context: &Context<'_>) {
+    pub(super) fn perform(&mut self, action: &Action, value: Option<Value>, context: &Context<'_>) {
         match action {
-            Action::SetVariable { variable, .. } => {
-                self.forget(*variable);
-                self.variables.extend(value.map(|value| (*variable, value)));
-            }
+            Action::SetVariable { variable, when, .. } => self.set_variable((*variable, when), value),
             Action::UnsetVariable(variable) => self.forget(*variable),
             Action::Track { slot, table, .. } => {
                 let slot = &mut self.tracked[usize::from(*slot).min(2)];
@@ -109,7 +120,11 @@ impl Ruling {
                 }
             }
             Action::ExpectProxy => self.expects_header = true,
+            Action::SetLogLevel(level) => self.level = Some(*level),
+            Action::Capture { slot, length, .. } => self.capture(*slot, *length, value),
+            // Decided before, or done by the session itself.
             Action::Accept | Action::Reject | Action::Close | Action::SilentDrop => {}
+            Action::Rewrite { .. } | Action::Mark(_) | Action::SetText { .. } => {}
         }
     }
 
@@ -154,7 +169,7 @@ impl Session {
     /// Whether the rules of its frontend let the session in; if not, it is over, or owes a PROXY header.
     pub(super) fn let_in(&mut self, frontend: &Frontend, context: &Context<'_>, ops: &mut Vec<Op>) -> bool {
         let rules = &frontend.rules;
-        let verdict = self.judge(&rules.connection, context);
+        let verdict = self.judge(&rules.connection, context, ops);
         if matches!(verdict, Verdict::Rejected | Verdict::Dropped) {
             self.admission.frontend().denied_connections.add(1);
             hush_if_dropped(verdict, ops);
@@ -179,7 +194,7 @@ impl Session {
         ops: &mut Vec<Op>,
     ) -> bool {
         let rules = &frontend.rules;
-        let verdict = self.judge(&rules.session, context);
+        let verdict = self.judge(&rules.session, context, ops);
         if matches!(verdict, Verdict::Rejected | Verdict::Dropped) {
             self.admission.frontend().denied_sessions.add(1);
             hush_if_dropped(verdict, ops);
@@ -263,7 +278,7 @@ impl Session {
     }
 
     fn judge_content(&mut self, rules: &Rules, context: &Context<'_>, ops: &mut Vec<Op>) -> bool {
-        match self.judge(&rules.content, context) {
+        match self.judge(&rules.content, context, ops) {
             Verdict::Accepted | Verdict::Closed => return true,
             Verdict::Early => {}
             verdict @ (Verdict::Rejected | Verdict::Dropped) => {
@@ -390,52 +405,8 @@ impl Session {
         Some((table, key))
     }
 
-    fn served(&self, context: &Context<'_>) -> Option<Served<'_>> {
-        let server = self.server.as_ref()?;
-        let at = self.pool(context).and_then(|pool| Some((pool, pool.view().position(server.key)?)));
-        let ruling = self.ruling.as_deref();
-        Some(Served {
-            name: &server.name,
-            id: at.map(|(pool, at)| pool.backend().servers[at].id),
-            source: ruling.and_then(|ruling| ruling.server_source),
-            address: ruling.and_then(|ruling| ruling.server_target),
-        })
-    }
-
-    /// Whether the log asks where the connection to the server comes from.
-    pub fn wants_server_source(&self, context: &Context<'_>) -> bool {
-        self.ruling.is_some() && self.frontend(context).is_some_and(|frontend| frontend.log.wants_server_ends)
-    }
-
-    /// For [`Session::wants_server_source`].
-    pub fn note_server_source(&mut self, source: Option<SocketAddr>) {
-        if let Some(ruling) = &mut self.ruling {
-            ruling.server_source = source;
-        }
-    }
-
-    /// What is true for this session now.
-    pub(super) fn situation<'a>(&'a self, context: &Context<'a>) -> Situation<'a> {
-        let ruling = self.ruling.as_deref();
-        Situation {
-            frontend: (self.frontend_at != GONE).then_some(FrontendId(self.frontend_at as usize)),
-            backend: (self.backend_at != GONE).then_some(BackendId(self.backend_at as usize)),
-            client: self.client,
-            destination: ruling.and_then(|ruling| ruling.destination),
-            bind: ruling.map(|ruling| ruling.bind),
-            served: self.served(context),
-            tls: self.tls.as_deref(),
-            payload: ruling
-                .filter(|ruling| ruling.waits)
-                .map(|ruling| Payload { bytes: &ruling.said, complete: ruling.complete }),
-            tracked: ruling.map(|ruling| ruling.tracked.as_slice()).unwrap_or_default(),
-            variables: ruling.map(|ruling| ruling.variables.as_slice()).unwrap_or_default(),
-            ..Situation::of(context.snapshot, context.now)
-        }
-    }
-
     /// Goes through a list until a rule decides, or has to wait; then it goes on from there.
-    pub(super) fn judge(&mut self, list: &[Rule], context: &Context<'_>) -> Verdict {
+    pub(super) fn judge(&mut self, list: &[Rule], context: &Context<'_>, ops: &mut Vec<Op>) -> Verdict {
         let begin = self.ruling.as_ref().map_or(0, |ruling| ruling.next);
         for (at, rule) in list.iter().enumerate().skip(begin) {
             let situation = self.situation(context);
@@ -454,7 +425,7 @@ impl Session {
                 Action::SilentDrop => return Verdict::Dropped,
                 action => {
                     let value = action.sample().and_then(|sample| rules::sample(sample, &situation));
-                    self.ruling.get_or_insert_default().perform(action, value, context);
+                    self.act(action, value, context, ops);
                 }
             }
         }
