@@ -51,7 +51,7 @@ enum GateState {
     Full,
     /// Not watched until then.
     Until(Tick),
-    /// Not watched: not yet, or of no use.
+    /// Not watched yet.
     Shut,
 }
 
@@ -198,14 +198,14 @@ impl Worker {
                     return Err(Stop::Until(self.now + BACK_OFF));
                 }
                 Err(AcceptError::Broken(_)) => {
-                    self.snapshot.process.accept_failures.add(1);
+                    let is_news = u64::from(gate.state == GateState::Open);
+                    self.snapshot.process.accept_failures.add(is_news);
                     return Err(Stop::Broken);
                 }
             }
         }
     }
 
-    fn reserve(&self, gate: &Gate) -> Result<Admission, Full> {
     /// In the frontend's log, as HAProxy; not oftener for all the workers that come upon it at once.
     fn complain(&self, gate: &Gate, shortage: Shortage) {
         if gate.listener.may_complain(self.now, BACK_OFF) {
@@ -214,6 +214,7 @@ impl Worker {
         }
     }
 
+    fn reserve(&self, gate: &Gate) -> Result<Admission, Full> {
         let bind = &self.snapshot.config.frontends[gate.frontend.0].binds[gate.bind];
         Admission::reserve(&self.snapshot, gate.frontend, self.now)?
             .through(&gate.listener.connections, bind.maxconn.unwrap_or(0))
@@ -244,7 +245,8 @@ impl Worker {
             Stop::Nobody => GateState::Open,
             Stop::Full => GateState::Full,
             Stop::Until(due) => GateState::Until(due),
-            Stop::Broken => GateState::Shut,
+            // Another process that has the socket, too, may have paused it, and lets it listen again.
+            Stop::Broken => GateState::Until(self.now + BACK_OFF),
         };
         let before = std::mem::replace(&mut gate.state, state);
         match (before == GateState::Open, state == GateState::Open) {

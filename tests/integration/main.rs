@@ -27,6 +27,7 @@ mod routing;
 mod rules;
 mod seeds;
 mod sentinel;
+mod shared;
 mod socket;
 mod takeover;
 mod tls;
