@@ -32,4 +32,6 @@ mod socket;
 mod takeover;
 mod tls;
 mod tracking;
+mod transparent;
 mod trouble;
+mod wire;
