@@ -263,11 +263,10 @@ fn is_followed_by_all(view: &View<'_>, fact: &Fact) -> bool {
 fn successor(view: &View<'_>, line: &Line) -> Option<(ServerKey, Reason)> {
     let masters = || view.servers.iter().filter(|fact| fact.key != line.head && is_candidate(fact));
     let untried = |fact: &&Fact| !view.history.is_superseded(fact.key, line);
-    let followed = masters().find(|fact| {
-        let head_follows = view.servers.iter().any(|head| head.key == line.head && head.says == Says::Other);
-        head_follows && view.history.followed_by_head(fact.key, line)
-    });
-    if let Some(fact) = followed {
+    // Asked once and not for each of them: there may be a thousand.
+    let head_follows = view.servers.iter().any(|head| head.key == line.head && head.says == Says::Other);
+    let followed = || masters().find(|fact| view.history.followed_by_head(fact.key, line));
+    if let Some(fact) = head_follows.then(followed).flatten() {
         return Some((fact.key, Reason::FollowedBy(line.head)));
     }
     // Sentinels may have gone back on a promotion: that one does not count a second time.

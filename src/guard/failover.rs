@@ -214,16 +214,23 @@ impl Failovers {
             Some(until) => outcome.facts.iter().filter(is_asked).map(|fact| (fact.key, until)).collect(),
             None => Vec::new(),
         };
+        // Nearly always; among many candidates the comparison below is one of each with each.
+        if self.hastened != wanted {
+            self.ask_others(wanted, outcome.now, effects);
+        }
+        let is_alive = |key| outcome.facts.iter().any(|fact| fact.key == key && fact.passing);
+        if let Some(switch) = outcome.switch.filter(|switch| is_alive(switch.from)) {
+            effects.push(Effect::Hasten(switch.from, outcome.now + LAST_WORD));
+        }
+    }
+
+    fn ask_others(&mut self, wanted: Vec<(ServerKey, Tick)>, now: Tick, effects: &mut Vec<Effect>) {
         let before = std::mem::replace(&mut self.hastened, wanted);
         for (server, until) in self.hastened.iter().filter(|wanted| !before.contains(wanted)) {
             effects.push(Effect::Hasten(*server, *until));
         }
         for (server, _) in before.iter().filter(|(key, _)| self.hastened.iter().all(|(now, _)| now != key)) {
-            effects.push(Effect::Hasten(*server, outcome.now));
-        }
-        let is_alive = |key| outcome.facts.iter().any(|fact| fact.key == key && fact.passing);
-        if let Some(switch) = outcome.switch.filter(|switch| is_alive(switch.from)) {
-            effects.push(Effect::Hasten(switch.from, outcome.now + LAST_WORD));
+            effects.push(Effect::Hasten(*server, now));
         }
     }
 

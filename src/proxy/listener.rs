@@ -51,7 +51,7 @@ enum GateState {
     Full,
     /// Not watched until then.
     Until(Tick),
-    /// Not watched: not yet, or of no use.
+    /// Not watched yet.
     Shut,
 }
 
@@ -198,7 +198,8 @@ impl Worker {
                     return Err(Stop::Until(self.now + BACK_OFF));
                 }
                 Err(AcceptError::Broken(_)) => {
-                    self.snapshot.process.accept_failures.add(1);
+                    let is_news = u64::from(gate.state == GateState::Open);
+                    self.snapshot.process.accept_failures.add(is_news);
                     return Err(Stop::Broken);
                 }
             }
@@ -244,7 +245,8 @@ impl Worker {
             Stop::Nobody => GateState::Open,
             Stop::Full => GateState::Full,
             Stop::Until(due) => GateState::Until(due),
-            Stop::Broken => GateState::Shut,
+            // Another process that has the socket, too, may have paused it, and lets it listen again.
+            Stop::Broken => GateState::Until(self.now + BACK_OFF),
         };
         let before = std::mem::replace(&mut gate.state, state);
         match (before == GateState::Open, state == GateState::Open) {

@@ -119,7 +119,8 @@ fn inside<R: Send>(namespace: &File, body: impl FnOnce() -> R + Send) -> R {
     }
 }
 
-fn ip(words: &str) {
+/// ip(8), where the calling thread stands.
+pub fn ip(words: &str) {
     let output = Command::new("ip").args(words.split(' ')).output().expect("ip of iproute2 runs");
     assert!(output.status.success(), "ip {words}: {}", String::from_utf8_lossy(&output.stderr));
 }
