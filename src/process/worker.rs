@@ -220,13 +220,19 @@ async fn run(start: Start, config: Config, parts: Parts) -> Result<u8, StartErro
     let records = Arc::new(move |record| logger.session(record));
     let ways = Ways { slots: Slots::new(came), names: Names::new(news), agents: Agents::new(ordered) };
     let duty = Duty::begin((control, desk, ways), settings, place, default_maxconn)?;
-    let tls = Bridge::new(workers.count());
-    // Nobody set it before: workers start once.
-    let _ = published.load().process.secured.bridge.set(tls.clone());
+    let tls = bridge(&published, workers.count());
     let shared = Shared { published, workers, records, connects, complaints, services, tls };
     let handles = start_workers(choice.run, &shared)?;
     duty.tell_fallbacks(handles.fallbacks());
     Ok(duty.run(handles).await)
+}
+
+/// Who shakes hands; `show info` asks it how many speak TLS.
+fn bridge(published: &Published, threads: usize) -> Bridge {
+    let bridge = Bridge::new(threads);
+    // Nobody set it before: workers start once.
+    let _ = published.load().process.secured.bridge.set(bridge.clone());
+    bridge
 }
 
 /// Why sessions are not carried by io_uring: once, on standard error and in the log.

@@ -117,10 +117,10 @@ fn positive(number: &[u8]) -> &[u8] {
     }
 }
 
-/// `YYMMDDhhmmssZ`; a year that needs another century is not told.
+/// `YYMMDDhhmmssZ`; one of another century is not told, as in HAProxy.
 fn moment(time: ASN1Time) -> Option<String> {
     let at = time.to_datetime();
-    if !(1950..2100).contains(&at.year()) {
+    if !(2000..2100).contains(&at.year()) {
         return None;
     }
     let (month, day) = (u8::from(at.month()), at.day());

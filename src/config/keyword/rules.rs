@@ -9,6 +9,7 @@ const FRONT: &[Scope] = &[Defaults, Frontend, Listen];
 const HTTP: &str = because::HTTP;
 const REMOVED: &str = because::REMOVED_HTTP;
 const PACKETS: &str = "is not supported in this version of rolecall: write 'set-mark' or 'set-tos'";
+const SERVERS: &str = "is not supported: rolecall marks what it sends to clients only";
 const QUEUE: &str = "has no effect: a queue is served in order";
 const ADDS: &str =
     "is not supported in this version of rolecall, whose rules count one at a time: write 'sc-inc-gpc'";
@@ -88,8 +89,8 @@ pub(super) static KEYWORDS: &[Keyword] = &[
     honoured("tcp-request content set-var-fmt", ALL, "sets a variable to a text with samples in it"),
     rejected("tcp-request content set-fc-mark", ALL, PACKETS, "marks its packets"),
     rejected("tcp-request content set-fc-tos", ALL, PACKETS, "marks its packets"),
-    rejected("tcp-request content set-bc-mark", ALL, PACKETS, "marks the server's packets"),
-    rejected("tcp-request content set-bc-tos", ALL, PACKETS, "marks the server's packets"),
+    rejected("tcp-request content set-bc-mark", ALL, SERVERS, "marks the server's packets"),
+    rejected("tcp-request content set-bc-tos", ALL, SERVERS, "marks the server's packets"),
     rejected("tcp-request content set-bandwidth-limit", ALL, because::BANDWIDTH, "slows it down"),
     rejected("tcp-request content send-spoe-group", ALL, because::SPOE, "asks an SPOE agent"),
     honoured("tcp-request content set-src", ALL, "changes the client's address"),

@@ -13,8 +13,10 @@ const MOST_CONDITIONS: usize = 4;
 
 type Read = Result<(Action, usize), Fault>;
 
+type Reader = fn(&Statement<'_>) -> Read;
+
 /// The actions, by name.
-static READERS: &[(&str, fn(&Statement<'_>) -> Read)] = &[
+static READERS: &[(&str, Reader)] = &[
     ("set-var", set_variable),
     ("set-var-fmt", set_text),
     ("unset-var", |line| Ok((Action::UnsetVariable(named(line)?), 3))),
