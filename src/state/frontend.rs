@@ -32,6 +32,8 @@ pub struct FrontendLive {
     /// Session lines that were written.
     pub lines: Counter,
     pub requests: Counter,
+    /// `ereq`: what came to a page and was no request.
+    pub failed_requests: Counter,
     /// `req_rate`, `req_rate_max`
     pub request_rate: Rate,
     /// `hrsp_1xx` to `hrsp_5xx`, `hrsp_other`: answers by the first digit of their status.
@@ -55,6 +57,7 @@ impl FrontendLive {
             intercepted: Counter::default(),
             lines: Counter::default(),
             requests: Counter::default(),
+            failed_requests: Counter::default(),
             request_rate: Rate::default(),
             responses: Default::default(),
             denied_connections: Counter::default(),
@@ -88,7 +91,7 @@ impl FrontendLive {
     pub fn clear(&self) {
         self.forget_maxima();
         self.traffic.clear();
-        let counters = [&self.connections, &self.intercepted, &self.requests];
+        let counters = [&self.connections, &self.intercepted, &self.requests, &self.failed_requests];
         counters.into_iter().chain(&self.responses).for_each(Counter::clear);
     }
 

@@ -53,7 +53,7 @@ pub static FIELDS: &[Field] = &[
         .frontend(|f| U64(f.live.traffic.denied_responses.sum()))
         .backend(|b| U64(b.view.live.traffic.denied_responses.sum()))
         .server(|s| U64(s.live.traffic.denied_responses.sum())),
-    column("ereq", "MCP").frontend(|_| U64(0)),
+    column("ereq", "MCP").frontend(|f| U64(f.live.failed_requests.sum())),
     column("econ", "MCP")
         .backend(|b| U64(b.view.live.traffic.connect_errors.sum()))
         .server(|s| U64(s.live.traffic.connect_errors.sum())),
