@@ -39,7 +39,8 @@ pub struct FrontendLive {
     /// `dcon`, `dses`: refused by `tcp-request connection` and `session`.
     pub denied_connections: Counter,
     pub denied_sessions: Counter,
-    /// `ereq`: clients that left, or said nothing more, while rules waited for what they say.
+    /// `ereq`: what came to a page and was no request, and clients that left, or said nothing more, while rules waited
+    /// for what they say.
     pub request_errors: Counter,
     /// Sessions of this frontend that wait for a first verdict or for a master.
     pub held: Gauge,

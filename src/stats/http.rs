@@ -14,7 +14,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant, SystemTime};
 
 use http_body_util::{BodyExt, Full, Limited};
@@ -30,6 +30,7 @@ use tokio::time::timeout;
 use super::ProcessFacts;
 use super::action::{Change, Code, LONGEST_FORM, Order, origin};
 use super::answer::{Act, Answerer, Method, Outcome, Reply, Request, Then, World, answer};
+use super::failed::Failed;
 use super::metered::Metered;
 use crate::config::model::{Backend, BackendId, Frontend, FrontendId};
 use crate::log::{Clock, ConnectRecord, Logger, policy};
@@ -89,7 +90,7 @@ pub async fn serve_loop(mut served: UnboundedReceiver<Served>, service: Service)
         };
         let open = Arc::clone(&open);
         tokio::spawn(async move {
-            // A client that goes away in the middle is normal, and is not worth a line.
+            // A client that goes away in the middle is normal; what was no request has been counted.
             let _ = visit.serve(socket, Vec::new()).await;
             open.fetch_sub(1, Relaxed);
             drop(place);
@@ -119,13 +120,32 @@ impl Visit {
             .timer(TokioTimer::new())
             .header_read_timeout(self.service.limits.head)
             .max_buf_size(HEAD_LIMIT);
-        server.auto_date_header(false);
+        // Who has said all that it will say (`nc -N`) still wants its answer.
+        server.auto_date_header(false).half_close(true);
         let visit = Arc::new(self);
-        let handler = service_fn(move |request| {
+        let began = (Instant::now(), SystemTime::now());
+        let answered = AtomicBool::new(false);
+        let handler = service_fn(|request| {
+            answered.store(true, Relaxed);
             let visit = Arc::clone(&visit);
             async move { Ok::<_, Infallible>(visit.respond(request).await) }
         });
-        server.serve_connection(TokioIo::new(stream), handler).await.map_err(io::Error::other)
+        let ended = server.serve_connection(TokioIo::new(stream), handler).await;
+        if let Some(failed) = Failed::of(&ended, answered.load(Relaxed)) {
+            visit.fail(failed, began);
+        }
+        ended.map_err(io::Error::other)
+    }
+
+    /// Counts and logs what was no request.
+    fn fail(&self, failed: Failed, began: (Instant, SystemTime)) {
+        self.frontend.requests.add(1);
+        self.frontend.request_errors.add(1);
+        self.frontend.request_rate.hit(Tick::now());
+        self.frontend.count_response(failed.status());
+        let snapshot = self.service.published.load_full();
+        let told = Told { timer: None, termination: failed.termination(), bytes: (failed.bytes_in(), 0) };
+        self.log(&snapshot, &told, began);
     }
 
     async fn respond(&self, request: hyper::Request<Incoming>) -> hyper::Response<Full<Bytes>> {
@@ -147,7 +167,7 @@ impl Visit {
             self.frontend.intercepted.add(1);
         }
         if reply.by != Answerer::Monitor {
-            self.log(&snapshot, &reply, began);
+            self.log(&snapshot, &Told::of(&reply), began);
         }
         response(reply)
     }
@@ -228,16 +248,9 @@ impl Visit {
     }
 
     /// As HAProxy: one line a request, with `<STATS>` for a server.
-    fn log(&self, snapshot: &Snapshot, reply: &Reply, (began, accepted): (Instant, SystemTime)) {
+    fn log(&self, snapshot: &Snapshot, told: &Told, (began, accepted): (Instant, SystemTime)) {
         let (FrontendId(at), backend) = self.place(snapshot);
         let backend = backend.or_else(|| snapshot.config.frontends.get(at)?.default_backend);
-        let served = reply.by == Answerer::Stats;
-        let timer = served.then_some(Duration::ZERO);
-        let termination = match reply.by {
-            Answerer::Stats => Termination::new(Cause::Local, Phase::Request),
-            Answerer::Rule => Termination::new(Cause::Proxy, Phase::Request),
-            _ => Termination::new(Cause::ServerAbort, Phase::Connect),
-        };
         let record = SessionRecord {
             config: Arc::clone(&snapshot.config),
             frontend_id: (at != usize::MAX).then_some(FrontendId(at)),
@@ -247,12 +260,12 @@ impl Visit {
             client: self.client,
             tls: None,
             accepted,
-            wait: timer,
-            connect: timer,
+            wait: told.timer,
+            connect: told.timer,
             total: began.elapsed(),
-            bytes_in: 1,
-            bytes_out: reply.body.len() as u64,
-            termination,
+            bytes_in: told.bytes.0,
+            bytes_out: told.bytes.1,
+            termination: told.termination,
             concurrency: Concurrency {
                 process: snapshot.process.connections.now(),
                 frontend: self.frontend.traffic.sessions.now(),
@@ -266,7 +279,28 @@ impl Visit {
             as_soon_as_possible: false,
             details: Details::default(),
         };
-        self.service.logger.service(record, if served { "<STATS>" } else { "<NOSRV>" });
+        self.service.logger.service(record, if told.timer.is_some() { "<STATS>" } else { "<NOSRV>" });
+    }
+}
+
+/// What a line says of an answer.
+struct Told {
+    /// Of a page of ours, for which nobody waits.
+    timer: Option<Duration>,
+    termination: Termination,
+    /// In and out.
+    bytes: (u64, u64),
+}
+
+impl Told {
+    fn of(reply: &Reply) -> Told {
+        let termination = match reply.by {
+            Answerer::Stats => Termination::new(Cause::Local, Phase::Request),
+            Answerer::Rule => Termination::new(Cause::Proxy, Phase::Request),
+            _ => Termination::new(Cause::ServerAbort, Phase::Connect),
+        };
+        let timer = (reply.by == Answerer::Stats).then_some(Duration::ZERO);
+        Told { timer, termination, bytes: (1, reply.body.len() as u64) }
     }
 }
 

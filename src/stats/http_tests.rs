@@ -119,3 +119,33 @@ fn a_client_that_takes_nothing_is_not_kept() {
     let asked = (0..2000).try_for_each(|_| served.client.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"));
     assert!(served.thread.join().unwrap().is_err(), "{asked:?}");
 }
+
+#[test]
+fn what_was_no_request_is_counted_as_one_that_failed() {
+    let counted = |served: Served| {
+        // hyper says how it ended; what is counted is what matters here.
+        let _ = served.thread.join().unwrap();
+        let live = served.frontend;
+        (live.request_errors.sum(), live.requests.sum(), live.responses[3].sum())
+    };
+    let mut bad = served(b"");
+    bad.client.write_all(b"*1\r\n$4\r\nPING\r\n\r\n").unwrap();
+    until_close(&bad.client);
+    assert_eq!(counted(bad), (1, 1, 1));
+    for sent in [&b""[..], b"GET / HT"] {
+        let mut cut = served(b"");
+        cut.client.write_all(sent).unwrap();
+        cut.client.shutdown(std::net::Shutdown::Write).unwrap();
+        until_close(&cut.client);
+        assert_eq!(counted(cut), (1, 1, 1), "{sent:?}");
+    }
+    let mut late = served_within(b"", Limits { head: Duration::from_millis(50), ..Limits::default() });
+    late.client.write_all(b"GET / HT").unwrap();
+    until_close(&late.client);
+    assert_eq!(counted(late), (1, 1, 1));
+    let mut answered = served(b"");
+    answered.client.write_all(b"HEAD / HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    answered.client.shutdown(std::net::Shutdown::Write).unwrap();
+    assert!(until_close(&answered.client).starts_with("HTTP/1.1 200 "), "a half-close is no end");
+    assert_eq!(counted(answered), (0, 1, 0));
+}

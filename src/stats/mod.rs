@@ -19,6 +19,7 @@ pub mod auth;
 pub mod csv;
 #[cfg(test)]
 pub mod demo;
+mod failed;
 pub mod field;
 pub mod html;
 pub mod http;

@@ -199,7 +199,7 @@ fn push_frontend(text: &mut String, row: &FrontendRow<'_>) {
     cells.cell(traffic.sessions.now()).cell(traffic.sessions.max()).cell(row.limit);
     cells.hinted(grouped(traffic.total.sum()), &total).blank(2);
     push_bytes(&mut cells, traffic);
-    cells.cell(traffic.denied.sum()).cell(0).cell(0).blank(4);
+    cells.cell(traffic.denied.sum()).cell(0).cell(live.request_errors.sum()).blank(4);
     cells.cell(state).blank(8).end();
 }
 
