@@ -323,8 +323,6 @@ const OTHERWISE: &[(&str, i32, i32, &str)] = &[
         1,
         "'src' is not supported there",
     ),
-    ("listen l\n bind :1\n option spop-check\n", 0, 1, "'option spop-check' is not supported"),
-    ("listen l\n bind :1\n option httpchk\n http-check connect proto h2\n", 0, 1, "'proto' is not supported"),
     // HAProxy knows the expression not to exist.
     (
         "listen l\n bind :1\n option httpchk\n http-check expect status 200 status-code bogus\n",

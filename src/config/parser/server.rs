@@ -272,6 +272,8 @@ pub(super) fn server(
     }
     let mut settings = proxy.settings.default_server.clone();
     settings.tls.offered = settings.tls.traffic == Speaks::Tls;
+    // HAProxy reads it on a 'default-server' line, and no server has it from there.
+    settings.check_proto = None;
     let is_right = options.read_all(context, &[READERS, tls::SERVER], &mut settings);
     if let Some(track) = settings.track.as_ref().filter(|_| settings.check) {
         let message =

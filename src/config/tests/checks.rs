@@ -113,6 +113,8 @@ fn what_is_wrong_with_an_option_of_a_check_is_said() {
         ("option httpchk|http-check connect proto h1|server s 10.0.0.1:1 check", None),
         ("server s 10.0.0.1:1 check check-proto none", None),
         ("server s 10.0.0.1:1 check-proto h1", None),
+        // HAProxy's servers do not take it over.
+        ("default-server check-proto h1|server s 10.0.0.1:1 check", None),
         (
             "option httpchk|server s 10.0.0.1:1 check check-proto none",
             Some(
