@@ -209,6 +209,25 @@ pub struct Proxy {
     pub dispatch: Option<Server>,
 }
 
+impl Proxy {
+    /// One without lines of its own.
+    pub fn new(kind: ProxyKind, name: Spanned<String>, settings: Settings) -> Proxy {
+        Proxy {
+            kind,
+            name,
+            id: None,
+            settings,
+            description: None,
+            binds: Vec::new(),
+            listens: false,
+            use_backends: Vec::new(),
+            use_servers: Vec::new(),
+            dispatch: None,
+            servers: Vec::new(),
+        }
+    }
+}
+
 /// What `defaults` hand down.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {

@@ -4,7 +4,7 @@
 //! Places count from the keyword's end: 0 is its first argument. A keyword that is not listed takes anything,
 //! but for an option, which takes nothing.
 
-use super::Keyword;
+use super::{Keyword, small};
 
 /// One thing that has to be so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +17,22 @@ pub enum Form {
     OneOf(usize, &'static [&'static str]),
     /// From the place on, each word is one of these and followed by so many of its own.
     Words(usize, &'static [(&'static str, usize)]),
+    /// As `Words`, up to the `if` or `unless` of a condition.
+    Rule(usize, &'static [(&'static str, usize)]),
+    /// From the place on, each word is one of these.
+    Every(usize, &'static [&'static str]),
+    /// One of the arguments is one of these words.
+    Among(&'static [&'static str]),
+    /// At most one of these words is there.
+    Exclusive(&'static [&'static str]),
+    /// If one of these words is there, nothing else is.
+    Alone(&'static [&'static str]),
+    /// If the first argument is the word, these have to be so too.
+    After(&'static str, &'static [Form]),
+    /// The argument of the place, if there is one, reads as such a value.
+    At(usize, Value),
+    /// The argument behind the word, if it is there, reads as such a value.
+    Behind(&'static str, Value),
     /// The argument of the place is an integer from one bound to the other.
     Between(usize, i64, i64),
     /// The argument of the place is a time.
@@ -25,10 +41,45 @@ pub enum Form {
     NoNegation,
 }
 
-use Form::{AtLeast, AtMost, Between, NoNegation, OneOf, Time, Words};
+/// What an argument reads as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Value {
+    /// The number in front of it, 0 if it has none, is from one bound to the other.
+    Number(i64, i64),
+    /// An integer from one bound to the other, without anything behind it.
+    Whole(i64, i64),
+    /// As `Whole`, or one of these words.
+    WholeOr(i64, i64, &'static [&'static str]),
+    /// `64k`
+    Size,
+    /// Processes or threads: `all`, `odd`, `1-4`, or several of these with `/` or `,` between them.
+    Set,
+    /// A time; a bare number counts seconds.
+    Seconds,
+    /// `10.0.0.0/8`
+    Network,
+    /// What may name a section, a server or a user.
+    Name,
+    Address,
+    /// An address whose port is given.
+    AddressWithPort,
+    /// A variable, its scope in front: `proc.x`.
+    Variable,
+    /// `src`, `int(5)`
+    Sample,
+}
+
+use Form::{
+    After, Alone, Among, At, AtLeast, AtMost, Behind, Between, Every, Exclusive, NoNegation, OneOf, Rule,
+    Time, Words,
+};
+use Value::{Network, Number, Sample, Seconds, Set, Size, Variable, Whole, WholeOr};
 
 /// What has to be so where a keyword without effect stands.
 pub fn of(keyword: &Keyword) -> &'static [Form] {
+    if let Some(forms) = small::of(keyword.scopes, keyword.name) {
+        return forms;
+    }
     let listed = FORMS.iter().find(|(names, _)| names.contains(&keyword.name));
     match listed {
         Some((_, forms)) => forms,
@@ -38,9 +89,12 @@ pub fn of(keyword: &Keyword) -> &'static [Form] {
 }
 
 const INTEGER: &str = "an integer argument";
+const ANY_NUMBER: Form = At(0, Whole(i64::MIN, i64::MAX));
+const EXCEPT: Form = Behind("except", Network);
+const ALGORITHMS: &[&str] = &["identity", "gzip", "deflate", "raw-deflate", "auto"];
 const SWITCH: &[&str] = &["on", "off"];
 /// The answers that HAProxy may give by itself.
-const STATUS: &[&str] = &[
+pub(super) const STATUS: &[&str] = &[
     "200", "400", "401", "403", "404", "405", "407", "408", "410", "413", "421", "422", "425", "429", "500",
     "501", "502", "503", "504",
 ];
@@ -57,7 +111,28 @@ static FORMS: &[(&[&str], &[Form])] = &[
             AtMost(4),
         ],
     ),
-    (&["compression"], &[OneOf(0, &["algo", "type", "offload"])]),
+    (
+        &["compression"],
+        &[
+            OneOf(
+                0,
+                &[
+                    "algo",
+                    "algo-req",
+                    "algo-res",
+                    "type",
+                    "type-req",
+                    "type-res",
+                    "offload",
+                    "direction",
+                    "minsize-req",
+                    "minsize-res",
+                ],
+            ),
+            After("algo", &[AtLeast(2, "<algorithm>"), Every(1, ALGORITHMS)]),
+            After("type", &[AtLeast(2, "<type>")]),
+        ],
+    ),
     (
         &["cookie"],
         &[
@@ -81,9 +156,20 @@ static FORMS: &[(&[&str], &[Form])] = &[
                     ("attr", 1),
                 ],
             ),
+            Behind("maxidle", Seconds),
+            Behind("maxlife", Seconds),
+            Exclusive(&["rewrite", "insert", "prefix"]),
         ],
     ),
-    (&["declare capture"], &[OneOf(0, &["request", "response"]), OneOf(1, &["len"]), AtLeast(3, "a length")]),
+    (
+        &["declare capture"],
+        &[
+            OneOf(0, &["request", "response"]),
+            OneOf(1, &["len"]),
+            AtLeast(3, "a length"),
+            Between(2, 1, i64::MAX),
+        ],
+    ),
     (&["dynamic-cookie-key"], &[AtLeast(1, "<secret_key> as argument")]),
     (
         &["email-alert level"],
@@ -94,17 +180,58 @@ static FORMS: &[(&[&str], &[Form])] = &[
         &["errorloc", "errorloc302", "errorloc303"],
         &[AtLeast(2, "<status_code> and <url> as arguments"), OneOf(0, STATUS)],
     ),
-    (&["errorfiles"], &[AtLeast(1, "<name> as argument")]),
-    (&["http-error"], &[AtLeast(2, "at least a <status> as arguments"), OneOf(0, &["status"])]),
+    (&["errorfiles"], &[AtLeast(1, "<name> as argument"), Every(1, STATUS)]),
+    (
+        &["http-error"],
+        &[
+            AtLeast(2, "at least a <status> as arguments"),
+            OneOf(0, &["status"]),
+            Between(1, 200, 599),
+            Words(
+                2,
+                &[
+                    ("content-type", 1),
+                    ("default-errorfiles", 0),
+                    ("errorfile", 1),
+                    ("errorfiles", 1),
+                    ("file", 1),
+                    ("lf-file", 1),
+                    ("string", 1),
+                    ("lf-string", 1),
+                    ("hdr", 2),
+                ],
+            ),
+        ],
+    ),
     (&["http-request"], &[OneOf(0, REQUEST_RULES)]),
     (&["http-response"], &[OneOf(0, RESPONSE_RULES)]),
     (&["http-after-response"], &[OneOf(0, LAST_RULES)]),
     (&["http-reuse"], &[OneOf(0, &["never", "safe", "aggressive", "always"]), AtMost(1)]),
     (&["http-send-name-header", "unique-id-header"], &[AtLeast(1, "a header string")]),
     (&["load-server-state-from-file"], &[OneOf(0, &["global", "local", "none"])]),
-    (&["max-keep-alive-queue"], &[Between(0, -1, i64::MAX)]),
+    (&["max-keep-alive-queue"], &[AtLeast(1, "an integer value (or -1 to disable)"), ANY_NUMBER]),
     (&["max-session-srv-conns"], &[AtLeast(1, "a number")]),
-    (&["redirect"], &[OneOf(0, &["location", "prefix", "scheme"])]),
+    (
+        &["redirect"],
+        &[
+            Rule(
+                0,
+                &[
+                    ("location", 1),
+                    ("prefix", 1),
+                    ("scheme", 1),
+                    ("code", 1),
+                    ("set-cookie", 1),
+                    ("clear-cookie", 1),
+                    ("drop-query", 0),
+                    ("append-slash", 0),
+                    ("ignore-empty", 0),
+                    ("keep-query", 0),
+                ],
+            ),
+            Among(&["location", "prefix", "scheme"]),
+        ],
+    ),
     (
         &["retry-on"],
         &[
@@ -132,14 +259,18 @@ static FORMS: &[(&[&str], &[Form])] = &[
                     ("504", 0),
                 ],
             ),
+            Alone(&["none"]),
         ],
     ),
     (&["server-state-file-name"], &[AtMost(1)]),
     (&["timeout http-keep-alive", "timeout http-request", "timeout tarpit"], &[Time(0), AtMost(1)]),
     // Options.
     (&["option forwarded", "option http-use-htx", "option forceclose", "option http-tunnel"], &[]),
-    (&["option forwardfor"], &[NoNegation, Words(0, &[("except", 1), ("header", 1), ("if-none", 0)])]),
-    (&["option originalto"], &[NoNegation, Words(0, &[("except", 1), ("header", 1)])]),
+    (
+        &["option forwardfor"],
+        &[NoNegation, Words(0, &[("except", 1), ("header", 1), ("if-none", 0)]), EXCEPT],
+    ),
+    (&["option originalto"], &[NoNegation, Words(0, &[("except", 1), ("header", 1)]), EXCEPT]),
     (&["option http_proxy"], &[]),
     (&["option httplog"], &[NoNegation, Words(0, &[("clf", 0)]), AtMost(1)]),
     (&["option httpslog", "option external-check"], &[NoNegation]),
@@ -151,6 +282,10 @@ static FORMS: &[(&[&str], &[Form])] = &[
     (&["expose-fd"], &[OneOf(0, &["listeners"])]),
     (&["id"], &[Between(0, 1, i64::MAX)]),
     (&["log-proto"], &[OneOf(0, &["legacy", "octet-count"])]),
+    (&["process", "thread"], &[At(0, Set)]),
+    (&["pool-purge-delay"], &[Time(0)]),
+    (&["pool-max-conn"], &[At(0, Number(-1, i64::MAX))]),
+    (&["shards"], &[At(0, WholeOr(1, 4096, &["by-thread", "by-group"]))]),
     (&["nice"], &[Between(0, -1024, 1024)]),
     (&["severity-output"], &[OneOf(0, &["none", "number", "string"])]),
     (&["ws"], &[OneOf(0, &["auto", "h1", "h2"])]),
@@ -224,6 +359,51 @@ static FORMS: &[(&[&str], &[Form])] = &[
     (&["cluster-secret"], &[AtLeast(1, "an ASCII string argument")]),
     (
         &[
+            "tune.vars.check-max-size",
+            "tune.vars.global-max-size",
+            "tune.vars.proc-max-size",
+            "tune.vars.reqres-max-size",
+            "tune.vars.sess-max-size",
+            "tune.vars.txn-max-size",
+        ],
+        &[At(0, Size)],
+    ),
+    (&["tune.h2.header-table-size"], &[Between(0, 4096, 65_536), AtMost(1)]),
+    (&["tune.h2.max-frame-size"], &[Between(0, 16_384, 16_777_215), AtMost(1)]),
+    (
+        &["tune.h2.initial-window-size", "tune.h2.max-concurrent-streams"],
+        &[At(0, Number(0, i64::MAX)), AtMost(1)],
+    ),
+    (&["tune.fail-alloc"], &[At(0, Number(0, 100)), AtMost(1)]),
+    (&["tune.lua.maxmem"], &[AtLeast(1, "an integer argument (Lua memory size in MB)"), ANY_NUMBER]),
+    (&["tune.lua.forced-yield"], &[ANY_NUMBER]),
+    (&["thread-groups"], &[AtLeast(1, INTEGER), At(0, Whole(1, 64)), AtMost(1)]),
+    (&["thread-group"], &[AtLeast(1, INTEGER), At(0, Whole(1, 64))]),
+    (&["external-check"], &[Words(0, &[("preserve-env", 0)])]),
+    (&["httpclient.resolvers.id", "httpclient.ssl.ca-file"], &[AtMost(1)]),
+    (&["ssl-propquery"], &[AtLeast(1, "a property string as an argument")]),
+    (&["ssl-provider"], &[AtLeast(1, "a valid engine provider name as an argument")]),
+    (
+        &["ssl-load-extra-files"],
+        &[
+            AtLeast(1, "one or multiple arguments (none, all, bundle, sctl, ocsp, issuer, key)"),
+            Words(
+                0,
+                &[
+                    ("none", 0),
+                    ("all", 0),
+                    ("bundle", 0),
+                    ("sctl", 0),
+                    ("ocsp", 0),
+                    ("issuer", 0),
+                    ("key", 0),
+                ],
+            ),
+            Alone(&["none", "all"]),
+        ],
+    ),
+    (
+        &[
             "localpeer",
             "ssl-default-bind-ciphers",
             "ssl-default-bind-ciphersuites",
@@ -239,7 +419,8 @@ static FORMS: &[(&[&str], &[Form])] = &[
     (&["lua-prepend-path"], &[AtLeast(1, "a <path> as argument"), AtMost(2)]),
     (&["h1-case-adjust"], &[AtLeast(2, "<from> and <to> as argument"), AtMost(2)]),
     (&["h1-case-adjust-file"], &[AtLeast(1, "<file> as argument"), AtMost(1)]),
-    (&["set-var", "set-var-fmt"], &[AtLeast(2, "a variable and a value")]),
+    (&["set-var"], &[AtLeast(2, "a variable and a value"), At(0, Variable), At(1, Sample)]),
+    (&["set-var-fmt"], &[AtLeast(2, "a variable and a value"), At(0, Variable)]),
     (&["profiling.tasks", "profiling.memory"], &[OneOf(0, &["on", "auto", "off"]), AtMost(1)]),
     (
         &[
@@ -254,7 +435,13 @@ static FORMS: &[(&[&str], &[Form])] = &[
     (&["close-spread-time"], &[Time(0)]),
     (&["tune.idletimer", "tune.ssl.lifetime"], &[Time(0), AtMost(1)]),
     (&["tune.lua.service-timeout", "tune.lua.session-timeout", "tune.lua.task-timeout"], &[Time(0)]),
-    (&["default-path"], &[OneOf(0, &["current", "config", "parent", "origin"])]),
+    (
+        &["default-path"],
+        &[
+            OneOf(0, &["current", "config", "parent", "origin"]),
+            Words(0, &[("current", 0), ("config", 0), ("parent", 0), ("origin", 1)]),
+        ],
+    ),
     (&["httpclient.resolvers.prefer"], &[OneOf(0, &["ipv4", "ipv6"]), AtMost(1)]),
     (&["httpclient.ssl.verify"], &[OneOf(0, &["none", "required"]), AtMost(1)]),
     (&["mworker-max-reloads"], &[AtMost(1)]),

@@ -9,7 +9,7 @@
 //! warning; what would silently protect less, reach another server or speak another protocol is rejected.
 //!
 //! The tables stand in one file a place: `global`, `proxy` (and `rules`, `option`), `server`, `bind`,
-//! `check`, `section`; what must stand after a keyword without effect is in `form`.
+//! `check`, `section`; what must stand after a keyword without effect is in `form`, and in `small` for the small sections.
 
 mod bind;
 mod check;
@@ -21,11 +21,12 @@ mod rules;
 mod scope;
 mod section;
 mod server;
+pub mod small;
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-pub use form::Form;
+pub use form::{Form, Value};
 pub use scope::Scope;
 
 /// One row.

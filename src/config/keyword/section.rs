@@ -1,5 +1,5 @@
-//! Section keywords, the directives that may stand anywhere, and the small sections. The statements of a
-//! section that is accepted or rejected as a whole are listed for completeness; nothing reads them.
+//! Section keywords, the directives that may stand anywhere, and the small sections. Of the statements of a
+//! section that has no effect only the forms are looked at (`small`).
 
 use super::Scope::{self, Cache, File, HttpErrors, Mailers, Peers, Resolvers, Ring, Sentinels, Userlist};
 use super::{Keyword, accepted, because, honoured, rejected};

@@ -21,6 +21,11 @@ pub(super) fn line(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statemen
         return;
     }
     let name = line.text(1).into_owned();
+    if name.is_empty() {
+        let message = "'acl' expects a name, and what it tests.";
+        return context
+            .report(Diagnostic::error(line.span(), message).help("for example: acl local src 10.0.0.0/8"));
+    }
     if let Some(character) = value::stray_name_character(&name) {
         let message = format!("character '{character}' is not permitted in acl name '{name}'.");
         return context.error(line.span_of(1), message);

@@ -3,10 +3,11 @@
 
 use std::borrow::Cow;
 
+use super::condition::{self, Begins};
 use super::context::Context;
 use super::statement::{Polarity, Statement};
 use super::{acl, form, global, proxy, resolvers, sentinels, unknown};
-use crate::config::ast::{Global, Proxy, ProxyKind, Resolvers, Sentinels};
+use crate::config::ast::{Global, Proxy, ProxyKind, Resolvers, Sentinels, Settings};
 use crate::config::diagnostic::{Diagnostic, Heading};
 use crate::config::keyword::{self, Keyword, Scope, Status};
 use crate::config::lexer::Word;
@@ -89,14 +90,20 @@ pub(super) fn proxy_statement(context: &mut Context<'_>, proxy: &mut Proxy, line
         return;
     }
     let Some(row) = keyword::find(scope, &borrowed(&words)) else {
-        if keyword::find(Scope::Listen, &borrowed(&words)).is_some() {
-            return unknown::misplaced(context, proxy, line);
+        let Some(row) = keyword::find(Scope::Listen, &borrowed(&words)) else {
+            return unknown::report(context, scope, line);
+        };
+        if unknown::misplaced(context, proxy, line) == Verdict::Taken {
+            read_aside(context, proxy, row, line);
         }
-        return unknown::report(context, scope, line);
+        return;
     };
     // What has no effect, or is not to be had, is not missed when it is switched off.
     let switched_off = line.polarity != Polarity::Normal && row.status != Status::Honoured;
     if (switched_off || matches!(row.status, Status::Accepted(_))) && !form::holds(context, row, line) {
+        return;
+    }
+    if CONDITIONED.contains(&row.name) && !condition_holds(context, proxy, line) {
         return;
     }
     if (switched_off || keyword(context, row, scope, line.span()) == Verdict::Taken)
@@ -104,6 +111,29 @@ pub(super) fn proxy_statement(context: &mut Context<'_>, proxy: &mut Proxy, line
     {
         read(context, proxy, line);
     }
+}
+
+/// HAProxy reads what it then leaves out, but for `stick`, and so a mistake in it is one all the same.
+fn read_aside(context: &mut Context<'_>, proxy: &mut Proxy, row: &Keyword, line: &Statement<'_>) {
+    let holds = match row.status {
+        Status::Honoured => !row.name.starts_with("stick "),
+        Status::Accepted(_) => form::holds(context, row, line),
+        Status::Rejected(_) => false,
+    };
+    let Some(read) = reader(proxy::READERS, row.name).filter(|_| holds) else { return };
+    let mut aside = Proxy::new(ProxyKind::Listen, proxy.name.clone(), Settings::default());
+    std::mem::swap(&mut aside.settings.rules.acls, &mut proxy.settings.rules.acls);
+    read(context, &mut aside, line);
+    std::mem::swap(&mut aside.settings.rules.acls, &mut proxy.settings.rules.acls);
+}
+
+/// Rules without effect, whose conditions are looked at all the same.
+const CONDITIONED: &[&str] = &["redirect"];
+
+fn condition_holds(context: &mut Context<'_>, proxy: &Proxy, line: &Statement<'_>) -> bool {
+    let Some(at) = line.words.iter().position(form::is_condition) else { return true };
+    let within = format!("while parsing {} rule", line.text(0));
+    !matches!(condition::read(context, proxy, line, (at, &within)), Begins::Wrong)
 }
 
 /// A line of `sentinels`.

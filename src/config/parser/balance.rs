@@ -3,10 +3,12 @@
 use std::rc::Rc;
 
 use super::context::Context;
+use super::form;
 use super::sample;
 use super::statement::{Statement, UNBOUNDED};
 use crate::config::ast::Proxy;
 use crate::config::diagnostic::{Diagnostic, Heading};
+use crate::config::keyword::{Form, Value};
 use crate::config::lexer::split_arguments;
 use crate::config::model::{Balance, HashFunction, HashMethod, Hashing};
 
@@ -39,6 +41,9 @@ pub(super) fn line(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statemen
         "" => Some(Balance::RoundRobin),
         random if random.starts_with("random") => draws(context, line, random),
         http if is_http(http) => {
+            if let Some(fault) = wrong_part(http, line) {
+                return context.error(line.span_of(2), fault);
+            }
             let message = "Layer 7 hash not possible (needs 'mode http'). Falling back to round robin.";
             context.report(Diagnostic::warning(line.span_of(1), message).heading(Heading::Bare));
             proxy.settings.balance = Some(Balance::RoundRobin);
@@ -56,7 +61,7 @@ pub(super) fn line(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statemen
     };
     if let Some(algorithm) = algorithm {
         proxy.settings.balance = Some(algorithm);
-        line.no_more(context, "balance", 2);
+        line.left_out(context, "balance", 2);
     }
 }
 
@@ -90,6 +95,25 @@ fn hash(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) {
 fn is_http(algorithm: &str) -> bool {
     matches!(algorithm, "uri" | "url_param") || algorithm.starts_with("hdr(")
 }
+
+/// What HAProxy would say of the words after such an algorithm.
+fn wrong_part(algorithm: &str, line: &Statement<'_>) -> Option<String> {
+    let forms = match algorithm {
+        "uri" => URI,
+        "url_param" => URL_PARAM,
+        "hdr()" => return Some("balance hdr requires an http header field name.".to_owned()),
+        _ => HEADER,
+    };
+    form::fault_in(&format!("balance {algorithm}"), forms, line.rest(2))
+}
+
+const URI: &[Form] = &[
+    Form::Words(0, &[("len", 1), ("depth", 1), ("whole", 0), ("path-only", 0)]),
+    Form::Behind("len", Value::Whole(1, i64::MAX)),
+    Form::Behind("depth", Value::Whole(1, i64::MAX)),
+];
+const URL_PARAM: &[Form] = &[Form::AtLeast(1, "an URL parameter name"), Form::OneOf(1, &["", "check_post"])];
+const HEADER: &[Form] = &[Form::Words(0, &[("use_domain_only", 0)])];
 
 fn draws(context: &mut Context<'_>, line: &Statement<'_>, text: &str) -> Option<Balance> {
     let call =

@@ -46,6 +46,10 @@ pub(super) const READERS: &[(&str, Reader)] = &[
     ("mode", mode),
     ("mss", |context, bind, options| {
         let mss: i64 = options.number(context, -65_535..=65_535)?;
+        if mss == 0 {
+            let message = "'mss' expects an MSS with an absolute value between 1 and 65535";
+            return options.wrong(context, message, None);
+        }
         // A negative one is relative to what the path offers, which Linux has no option for.
         bind.mss = u32::try_from(mss).ok();
         Some(())
@@ -164,7 +168,8 @@ fn addresses(context: &mut Context<'_>, word: &Word) -> Option<Vec<Spanned<Addre
     let text = expand_unquoted(&word.text, &context.environment);
     let text = String::from_utf8_lossy(&text);
     let mut addresses = Vec::new();
-    for part in text.split(',') {
+    // HAProxy takes a comma at the end.
+    for part in text.strip_suffix(',').unwrap_or(&text).split(',') {
         match checked(part) {
             Ok(address) => {
                 context.listen(count(&address), word.span).then_some(())?;

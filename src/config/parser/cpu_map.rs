@@ -76,7 +76,7 @@ enum Placing {
 }
 
 /// `all`, `odd`, `even`, `N`, `N-M` or `N-`; the text comes back if it is none of these.
-fn numbers(text: &str) -> Result<Vec<usize>, &str> {
+pub(super) fn numbers(text: &str) -> Result<Vec<usize>, &str> {
     let every = 1..=MOST_THREADS;
     Ok(match text {
         "all" => every.collect(),

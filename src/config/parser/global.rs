@@ -185,16 +185,17 @@ fn node(context: &mut Context<'_>, global: &mut Global, line: &Statement<'_>) {
 }
 
 fn bufsize(context: &mut Context<'_>, global: &mut Global, line: &Statement<'_>) {
-    let size = value::size(&line.text(1)).filter(|size| (1..=MOST_BUFSIZE).contains(size));
-    let Some(size) = size else {
-        return context.error(line.span_of(1), "'tune.bufsize' expects a positive integer argument.");
+    let size = value::size(&line.text(1)).and_then(|size| i64::try_from(size).ok());
+    let size = match size {
+        Some(size) if (1..=MOST_BUFSIZE).contains(&size) => usize::try_from(size).ok(),
+        _ => line.number(context, 1, "tune.bufsize", 1..=MOST_BUFSIZE),
     };
-    global.bufsize = Some(size as usize);
+    global.bufsize = size.or(global.bufsize);
     line.no_more(context, "tune.bufsize", 2);
 }
 
 /// A check's reply buffer may grow to `tune.bufsize`; HAProxy's own limit is 2^31, which nothing needs.
-const MOST_BUFSIZE: u64 = 16 << 20;
+const MOST_BUFSIZE: i64 = 16 << 20;
 
 /// HAProxy takes any number, and those under 1 for its default.
 fn maxpipes(context: &mut Context<'_>, global: &mut Global, line: &Statement<'_>) {

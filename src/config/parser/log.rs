@@ -37,24 +37,50 @@ const DEFAULT_LENGTH: usize = 1024;
 
 /// `log` in `global`.
 pub(super) fn global_line(context: &mut Context<'_>, log: &mut Vec<LogTarget>, line: &Statement<'_>) {
-    if line.polarity != Polarity::Normal {
-        return log.clear();
+    match line.polarity {
+        Polarity::Normal => log.extend(target(context, line)),
+        _ if forgets(context, line) => log.clear(),
+        _ => {}
     }
-    log.extend(target(context, line));
+}
+
+/// `log` where nothing is logged.
+pub(super) fn look_at(context: &mut Context<'_>, line: &Statement<'_>) {
+    match line.polarity {
+        Polarity::Normal => {
+            entry(context, line);
+        }
+        _ => {
+            forgets(context, line);
+        }
+    }
+}
+
+/// Whether the line is a `no log` as it should be; reported if not. HAProxy has no `default log`.
+fn forgets(context: &mut Context<'_>, line: &Statement<'_>) -> bool {
+    let message = match line.polarity {
+        Polarity::Default => "log : 'default log' means nothing: write 'log' or 'no log'",
+        _ if line.argument(1).is_some() => "log : 'no log' does not expect arguments",
+        _ => return true,
+    };
+    context.report(Diagnostic::error(line.span(), message).help("'no log' forgets all log lines before it"));
+    false
 }
 
 /// `log` in a proxy. `no log` forgets what `defaults` and the lines before it gave.
 pub(super) fn proxy_line(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) {
-    if line.polarity != Polarity::Normal {
-        proxy.settings.log = Rc::default();
-        return;
+    match line.polarity {
+        Polarity::Normal => Rc::make_mut(&mut proxy.settings.log).extend(entry(context, line)),
+        _ if forgets(context, line) => proxy.settings.log = Rc::default(),
+        _ => {}
     }
-    let entry = if line.text(1) == "global" && line.argument(2).is_none() {
-        Some(LogLine::Global)
-    } else {
-        target(context, line).map(LogLine::Target)
-    };
-    Rc::make_mut(&mut proxy.settings.log).extend(entry);
+}
+
+fn entry(context: &mut Context<'_>, line: &Statement<'_>) -> Option<LogLine> {
+    if line.text(1) == "global" && line.argument(2).is_none() {
+        return Some(LogLine::Global);
+    }
+    target(context, line).map(LogLine::Target)
 }
 
 fn target(context: &mut Context<'_>, line: &Statement<'_>) -> Option<LogTarget> {

@@ -40,6 +40,7 @@ pub mod sample;
 mod section;
 mod sentinels;
 mod server;
+mod small;
 mod statement;
 mod stats;
 mod stick;
@@ -75,13 +76,13 @@ const LONGEST_CITED: usize = 80;
 pub fn parse(sources: &Sources, context: &mut Context<'_>) -> Tree {
     let mut sections = Sections::default();
     for (id, source) in sources.iter() {
-        sections.begin_file();
+        sections.begin_file(context);
         read_source(id, source, context, &mut sections);
         if let Some(diagnostic) = lexer::missing_newline(id, source) {
             context.report(diagnostic);
         }
     }
-    sections.finish()
+    sections.finish(context)
 }
 
 fn read_source(id: SourceId, source: &Source, context: &mut Context<'_>, sections: &mut Sections) {
@@ -144,6 +145,7 @@ fn read_line(context: &mut Context<'_>, sections: &mut Sections, words: &[Word],
             context.report(Diagnostic::error(line.span_of(0), message).heading(Heading::Line).help(help));
         }
         Section::Skipped => {}
+        Section::Small(small) => small.line(context, &line),
         Section::Global(global) => admit::global_statement(context, global, &line),
         Section::Proxy(proxy) => admit::proxy_statement(context, proxy, &line),
         Section::Resolvers(resolvers) => admit::resolvers_statement(context, resolvers, &line),
@@ -172,7 +174,9 @@ fn polarity<'a>(context: &mut Context<'_>, words: &'a [Word]) -> Option<(Polarit
         _ => return Some((Polarity::Normal, words)),
     };
     let rest = &words[1..];
-    let negatable = rest.first().is_some_and(|word| NEGATABLE.contains(&&*word.str()));
+    // The keywords of `global` know `no` only.
+    let known = if polarity == Polarity::Default { &NEGATABLE[..2] } else { &NEGATABLE[..] };
+    let negatable = rest.first().is_some_and(|word| known.contains(&&*word.str()));
     if !negatable {
         let message = "negation/default currently supported only for options, log, busy-polling, set-dumpable, \
                        strict-limits, insecure-fork-wanted and numa-cpu-mapping.";

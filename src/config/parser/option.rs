@@ -152,7 +152,7 @@ fn redispatch(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>
         last => Redispatch::FromLast(i64::unsigned_abs(last) as u32),
     };
     proxy.settings.redispatch = redispatch;
-    line.no_more(context, "option redispatch", 3);
+    line.left_out(context, "option redispatch", 3);
 }
 
 /// `redispatch`, the keyword of HAProxy 1.3; the keyword table warns.

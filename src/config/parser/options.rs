@@ -253,6 +253,9 @@ impl<'a> Options<'a> {
         let arguments = self.words.get(self.at..self.at + self.arguments());
         let fault = match arguments {
             None => Some(format!("'{}' expects an argument.", self.name)),
+            Some(arguments) if arguments.iter().any(|word| word.text.is_empty()) => {
+                Some(format!("'{}' expects an argument, and this one is empty.", self.name))
+            }
             Some(arguments) => form::fault(row, arguments),
         };
         if let Some(message) = &fault {

@@ -101,15 +101,27 @@ pub(super) const READERS: &[(&str, Reader)] = &[
 ];
 
 fn number(context: &mut Context<'_>, slot: &mut Option<u32>, line: &Statement<'_>, name: &str) {
-    if let Some(value) = line.number(context, 1, name, 0..=UNBOUNDED) {
-        *slot = Some(value);
-        line.no_more(context, name, 2);
+    // HAProxy takes these two below 0, where they mean nothing.
+    let least = if matches!(name, "fullconn" | "retries") { i64::MIN } else { 0 };
+    let Some(value) = line.number::<i64>(context, 1, name, least..=UNBOUNDED) else { return };
+    if value < 0 {
+        context.warning(line.span_of(1), format!("'{name}' of {value} is taken as 0"));
     }
+    *slot = Some(u32::try_from(value).unwrap_or(0));
+    line.no_more(context, name, 2);
 }
 
+/// The kernel's limit.
+const MOST_PROBES: u32 = 127;
+
 fn keepalive_count(context: &mut Context<'_>, keepalive: &mut Keepalive, line: &Statement<'_>) {
-    // 127 is the kernel's limit.
-    keepalive.count = line.number(context, 1, &line.text(0), 1..=127).or(keepalive.count);
+    let Some(count) = line.number::<i64>(context, 1, &line.text(0), i64::MIN..=i64::MAX) else { return };
+    keepalive.count = u32::try_from(count).ok().filter(|count| (1..=MOST_PROBES).contains(count));
+    if keepalive.count.is_none() {
+        let message =
+            format!("'{}' of {count} has no effect: the kernel takes 1 to {MOST_PROBES}", line.text(0));
+        context.warning(line.span_of(1), message);
+    }
 }
 
 fn keepalive_idle(context: &mut Context<'_>, keepalive: &mut Keepalive, line: &Statement<'_>) {

@@ -9,6 +9,7 @@ use super::context::Context;
 use super::inheritance::{Heirs, Way};
 use super::resolvers;
 use super::sentinels;
+use super::small::{Names, Small};
 use super::statement::Statement;
 use super::value::stray_name_character;
 use crate::config::ast::{Global, Peers, Proxy, ProxyKind, Resolvers, Sentinels, Settings, Spanned, Tree};
@@ -25,6 +26,8 @@ pub(super) enum Section<'a> {
     Resolvers(&'a mut Resolvers),
     Sentinels(&'a mut Sentinels),
     Peers(&'a mut Peers),
+    /// One without effect.
+    Small(&'a mut Small),
     /// A section of which nothing is read.
     Skipped,
 }
@@ -38,6 +41,7 @@ enum Open {
     Resolvers(Box<Resolvers>),
     Sentinels(Box<Sentinels>),
     Peers(Peers),
+    Small(Box<Small>),
     Skipped(&'static str),
 }
 
@@ -50,12 +54,13 @@ pub(super) struct Sections {
     defaults: Vec<Proxy>,
     named: HashMap<String, Vec<usize>>,
     heirs: Heirs,
+    small: Names,
 }
 
 impl Sections {
     /// Every file begins outside of any section; the `defaults` in force stay.
-    pub(super) fn begin_file(&mut self) {
-        self.close();
+    pub(super) fn begin_file(&mut self, context: &mut Context<'_>) {
+        self.close(context);
     }
 
     /// The keyword that opened the section; empty before the first.
@@ -67,6 +72,7 @@ impl Sections {
             Open::Resolvers(_) => "resolvers",
             Open::Sentinels(_) => "sentinels",
             Open::Peers(_) => "peers",
+            Open::Small(small) => small.section,
             Open::Skipped(keyword) => keyword,
         }
     }
@@ -80,19 +86,20 @@ impl Sections {
             Open::Resolvers(resolvers) => Section::Resolvers(resolvers),
             Open::Sentinels(sentinels) => Section::Sentinels(sentinels),
             Open::Peers(peers) => Section::Peers(peers),
+            Open::Small(small) => Section::Small(small),
             Open::Skipped(_) => Section::Skipped,
         }
     }
 
     /// The whole.
-    pub(super) fn finish(mut self) -> Tree {
-        self.close();
+    pub(super) fn finish(mut self, context: &mut Context<'_>) -> Tree {
+        self.close(context);
         self.tree
     }
 
     /// Opens the section that the line names.
     pub(super) fn open(&mut self, context: &mut Context<'_>, line: &Statement<'_>) {
-        self.close();
+        self.close(context);
         let kind = match &*line.text(0) {
             "global" => {
                 line.no_more(context, "global", 1);
@@ -126,18 +133,20 @@ impl Sections {
             return context.report(Diagnostic::error(line.span_of(0), message).heading(Heading::Line));
         };
         admit::keyword(context, row, Scope::File, line.span());
+        let small = Small::open(context, &mut self.small, line, row.name);
         self.open = match row.name {
             "peers" => Open::Peers(Peers { name: line.text(1).into_owned(), tables: Vec::new() }),
-            name => Open::Skipped(name),
+            _ => Open::Small(Box::new(small)),
         };
     }
 
-    fn close(&mut self) {
+    fn close(&mut self, context: &mut Context<'_>) {
         let proxy = match std::mem::take(&mut self.open) {
             Open::Proxy(proxy) => proxy,
             Open::Resolvers(resolvers) => return self.tree.resolvers.push(*resolvers),
             Open::Sentinels(sentinels) => return self.tree.sentinels.push(*sentinels),
             Open::Peers(peers) => return self.tree.peers.push(peers),
+            Open::Small(small) => return small.close(context),
             Open::None | Open::Global | Open::Skipped(_) => return,
         };
         if proxy.kind == ProxyKind::Defaults {
@@ -173,19 +182,7 @@ impl Sections {
         at += usize::from(old_address.is_some());
         let settings = self.inherited(context, line, kind, at)?;
         let name = Spanned::new(name, line.span_of(usize::from(!anonymous)));
-        let mut proxy = Proxy {
-            kind,
-            name,
-            id: None,
-            settings,
-            description: None,
-            binds: Vec::new(),
-            listens: false,
-            use_backends: Vec::new(),
-            use_servers: Vec::new(),
-            dispatch: None,
-            servers: Vec::new(),
-        };
+        let mut proxy = Proxy::new(kind, name, settings);
         if let Some(word) = old_address {
             let message = "please use the 'bind' keyword for listening addresses.";
             context.report(Diagnostic::warning(word.span, message).help(format!(
@@ -212,7 +209,11 @@ impl Sections {
         } else {
             (self.defaults.len().checked_sub(1), at, Way::Preceding)
         };
-        line.no_more(context, kind.keyword(), used);
+        if kind == ProxyKind::Defaults {
+            line.left_out(context, "defaults", used);
+        } else {
+            line.no_more(context, kind.keyword(), used);
+        }
         let source = place.and_then(|place| Some((place, self.defaults.get(place)?)));
         let Some((place, source)) = source else { return Some(Settings::default()) };
         self.heirs.add(context, (line, kind), (place, source), way);

@@ -101,7 +101,8 @@ pub(super) const READERS: &[(&str, Reader)] = &[
         switch(&mut server.shutdown_backup_sessions, true)
     }),
     ("port", |context, server, options| {
-        server.check_port = Some(options.number(context, 1..=65_535)?);
+        // 0 is the server's own.
+        server.check_port = Some(options.number(context, 0..=65_535)?).filter(|port| *port > 0);
         Some(())
     }),
     ("resolve-net", resolvers::resolve_net),
@@ -338,7 +339,17 @@ fn send_proxy_v2_ssl(server: &mut ServerSettings, value: bool) -> Taken {
 }
 
 fn count(context: &mut Context<'_>, slot: &mut u32, options: &mut Options<'_>) -> Taken {
-    *slot = options.number(context, 0..=UNBOUNDED)?;
+    let number: i64 = options.number(context, i64::MIN..=UNBOUNDED)?;
+    if number < 0 {
+        let message =
+            format!("{} : '{}' of {number} is taken as no limit", options.subject(), options.name());
+        context.report(
+            Diagnostic::warning(options.place(), message)
+                .heading(Heading::Place)
+                .help("write 0, or leave it out"),
+        );
+    }
+    *slot = u32::try_from(number).unwrap_or(0);
     Some(())
 }
 

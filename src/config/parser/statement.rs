@@ -200,6 +200,7 @@ pub(super) fn read_number(
     if !range.contains(&number) {
         let (low, high) = range.into_inner();
         return Err(match high {
+            UNBOUNDED if number > high => format!("'{name}' : '{text}' is too large a number"),
             i64::MAX | UNBOUNDED => format!("'{name}' value must be at least {low} (was {number})"),
             _ => format!("'{name}' value must be between {low} and {high} (was {number})"),
         });

@@ -6,11 +6,12 @@ use super::acl::rules_may_stand;
 use super::condition::{self, Begins};
 use super::context::Context;
 use super::rule;
+use super::small;
 use super::statement::{self, Statement};
 use super::value::{self, TimeUnit};
 use crate::config::ast::{Peers, Proxy, Spanned, Stick, Table};
 use crate::config::diagnostic::Diagnostic;
-use crate::config::keyword::because;
+use crate::config::keyword::{Scope, because};
 use crate::config::lexer;
 use crate::config::model::{KeyKind, Stored};
 use crate::config::rule::data::{self, Data};
@@ -32,10 +33,10 @@ pub(super) fn table(context: &mut Context<'_>, proxy: &mut Proxy, line: &Stateme
     proxy.settings.rules.table = Some(Spanned::new(table, line.span()));
 }
 
-/// A line of a `peers` section: tables are read, so that rules find them, and nothing else is.
+/// A line of a `peers` section: tables are read, so that rules find them; of the rest only what is wrong is told.
 pub(super) fn peers_line(context: &mut Context<'_>, peers: &mut Peers, line: &Statement<'_>) {
     if line.text(0) != "table" {
-        return;
+        return small::line(context, Scope::Peers, line);
     }
     let Some(name) = line.argument(1) else {
         return context.error(line.span(), "'table' expects a name and a table type");
@@ -62,7 +63,12 @@ fn read_table(context: &mut Context<'_>, line: &Statement<'_>, mut at: usize) ->
                     Some(line.time(context, at + 1, "stick-table: expire", TimeUnit::Milliseconds)?);
                 Ok(())
             }
-            "store" => add_stored(&line.text(at + 1), &mut table.store),
+            "store" => add_stored(&line.text(at + 1), &mut table.store).map(|again| {
+                for name in again {
+                    let message = format!("stick-table: store option '{name}' already enabled, ignored.");
+                    context.warning(line.span_of(at + 1), message);
+                }
+            }),
             "peers" => match line.argument(at + 1) {
                 Some(name) => {
                     warn_of_peers(context, line, at);
@@ -132,7 +138,9 @@ fn size(line: &Statement<'_>, at: usize) -> Result<usize, String> {
 }
 
 /// `conn_cur,conn_rate(10s),gpc(2)`: appends what was not stored yet.
-fn add_stored(text: &str, stored: &mut Vec<Stored>) -> Result<(), String> {
+/// Hands back the names that were there already.
+fn add_stored(text: &str, stored: &mut Vec<Stored>) -> Result<Vec<String>, String> {
+    let mut again = Vec::new();
     let mut rest = text.as_bytes();
     while !rest.is_empty() {
         let end = rest.iter().position(|byte| matches!(byte, b',' | b'(')).unwrap_or(rest.len());
@@ -161,6 +169,9 @@ fn add_stored(text: &str, stored: &mut Vec<Stored>) -> Result<(), String> {
             Data::One(counter) | Data::Rate(counter) => counter,
             Data::Many(counter) | Data::ManyRates(counter) => counter(at),
         };
+        if stored.iter().any(|known| known.counter == counter(0)) {
+            again.push(name.into_owned());
+        }
         for at in 0..count {
             let counter = counter(at);
             if stored.iter().all(|known| known.counter != counter) {
@@ -170,7 +181,7 @@ fn add_stored(text: &str, stored: &mut Vec<Stored>) -> Result<(), String> {
         rest = after.strip_prefix(b",").unwrap_or_default();
     }
     stored.sort_by_key(|stored| stored.place);
-    Ok(())
+    Ok(again)
 }
 
 fn count(text: &str, name: &str) -> Result<u8, String> {

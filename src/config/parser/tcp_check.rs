@@ -57,7 +57,7 @@ pub(super) fn line(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statemen
 
 fn comment(context: &mut Context<'_>, line: &Statement<'_>) -> Option<CheckRule> {
     let text = line.string(context, 2, "'tcp-check comment' : expects a string as argument.")?;
-    line.no_more(context, "tcp-check comment", 3);
+    line.left_out(context, "tcp-check comment", 3);
     Some(CheckRule { action: CheckAction::Comment, comment: Some(text) })
 }
 

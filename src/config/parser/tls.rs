@@ -278,7 +278,9 @@ pub(super) fn verify_by_default(context: &mut Context<'_>, global: &mut Global, 
         let message = "'ssl-server-verify' expects 'none' or 'required' as argument.";
         return context.error(line.span_of(1), message);
     }
-    global.tls.server_verify = verify;
+    if line.no_more(context, "ssl-server-verify", 2) {
+        global.tls.server_verify = verify;
+    }
 }
 
 /// `ssl-default-bind-options`.

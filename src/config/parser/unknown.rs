@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::admit::{borrowed, first_words};
+use super::admit::{Verdict, borrowed, first_words};
 use super::context::Context;
 use super::form::list;
 use super::statement::Statement;
@@ -13,8 +13,8 @@ use crate::config::diagnostic::{Diagnostic, Heading};
 use crate::config::keyword::{self, Scope};
 use crate::config::suggest;
 
-/// A keyword of the other half of a proxy, or one that `defaults` cannot hand down.
-pub(super) fn misplaced(context: &mut Context<'_>, proxy: &Proxy, line: &Statement<'_>) {
+/// A keyword of the other half of a proxy, or one that `defaults` cannot hand down. What is taken is left out.
+pub(super) fn misplaced(context: &mut Context<'_>, proxy: &Proxy, line: &Statement<'_>) -> Verdict {
     let keyword = line.text(0);
     let span = line.span();
     let name = match &*keyword {
@@ -23,17 +23,23 @@ pub(super) fn misplaced(context: &mut Context<'_>, proxy: &Proxy, line: &Stateme
         other => other.to_owned(),
     };
     if proxy.kind == ProxyKind::Defaults {
-        return context.error(span, format!("'{name}' not allowed in 'defaults' section."));
+        context.error(span, format!("'{name}' not allowed in 'defaults' section."));
+        return Verdict::Refused;
     }
     let missing = if proxy.kind == ProxyKind::Frontend { "backend" } else { "frontend" };
     let because =
         format!("because {} '{}' has no {missing} capability.", proxy.kind.noun(), proxy.name.value);
     if matches!(&*keyword, "server" | "server-template" | "default-server") {
-        return context.report(
+        context.report(
             Diagnostic::error(span, format!("'{keyword}' not allowed {because}"))
                 .heading(Heading::Place)
                 .help("make the section a 'listen', or move the servers to a 'backend'"),
         );
+        return Verdict::Refused;
+    }
+    if matches!(&*keyword, "declare" | "use-fcgi-app") {
+        context.error(span, format!("'{keyword}' not allowed {because}"));
+        return Verdict::Refused;
     }
     // The wording is HAProxy's, which differs by keyword.
     let message = match &*keyword {
@@ -43,6 +49,7 @@ pub(super) fn misplaced(context: &mut Context<'_>, proxy: &Proxy, line: &Stateme
         _ => format!("'{name}' ignored {because}"),
     };
     context.warning(span, message);
+    Verdict::Taken
 }
 
 /// A keyword that no section of this kind has. Families report what their second word may be.
@@ -53,7 +60,7 @@ pub(super) fn report(context: &mut Context<'_>, scope: Scope, line: &Statement<'
     }
     let mut near = None;
     let message = match &*keyword {
-        "timeout" if scope != Scope::Global => format!(
+        "timeout" if is_proxy(scope) => format!(
             "'timeout' supports 'client', 'server', 'connect', 'check', 'queue', 'http-keep-alive', 'http-request', \
              'tunnel', 'tarpit', 'client-fin' and 'server-fin' (got '{}')",
             line.text(1)
@@ -62,13 +69,17 @@ pub(super) fn report(context: &mut Context<'_>, scope: Scope, line: &Statement<'
             "'stats' only supports 'socket', 'maxconn', 'bind-process' and 'timeout' (got '{}')",
             line.text(1)
         ),
-        "stats" if line.argument(1).is_none() => format!("missing keyword in 'stats', {}", stats::EXPECTED),
-        "stats" => format!("unknown stats parameter '{}', {}", line.text(1), stats::EXPECTED),
-        "tcp-check" => format!(
+        "stats" if is_proxy(scope) && line.argument(1).is_none() => {
+            format!("missing keyword in 'stats', {}", stats::EXPECTED)
+        }
+        "stats" if is_proxy(scope) => {
+            format!("unknown stats parameter '{}', {}", line.text(1), stats::EXPECTED)
+        }
+        "tcp-check" if is_proxy(scope) => format!(
             "'tcp-check' only supports 'comment', 'connect', 'send', 'send-binary', 'expect' but got '{}'",
             line.text(1)
         ),
-        "http-check" => format!(
+        "http-check" if is_proxy(scope) => format!(
             "'http-check' only supports 'disable-on-404', 'send-state', 'comment', 'connect', 'send', 'expect', \
              'set-var-fmt(*)', 'set-var(*)', 'unset-var(*)'. but got '{}'",
             line.text(1)
@@ -101,6 +112,10 @@ pub(super) fn report(context: &mut Context<'_>, scope: Scope, line: &Statement<'
         diagnostic.help = suggest::elsewhere(scope, &borrowed(&first_words(line)));
     }
     context.report(diagnostic);
+}
+
+fn is_proxy(scope: Scope) -> bool {
+    matches!(scope, Scope::Defaults | Scope::Frontend | Scope::Backend | Scope::Listen)
 }
 
 fn unknown_option(context: &mut Context<'_>, scope: Scope, line: &Statement<'_>) {
