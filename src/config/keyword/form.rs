@@ -104,7 +104,6 @@ static FORMS: &[(&[&str], &[Form])] = &[
     (&["load-server-state-from-file"], &[OneOf(0, &["global", "local", "none"])]),
     (&["max-keep-alive-queue"], &[Between(0, -1, i64::MAX)]),
     (&["max-session-srv-conns"], &[AtLeast(1, "a number")]),
-    (&["redirect"], &[OneOf(0, &["location", "prefix", "scheme"])]),
     (
         &["retry-on"],
         &[
@@ -135,7 +134,7 @@ static FORMS: &[(&[&str], &[Form])] = &[
         ],
     ),
     (&["server-state-file-name"], &[AtMost(1)]),
-    (&["timeout http-keep-alive", "timeout http-request", "timeout tarpit"], &[Time(0), AtMost(1)]),
+    (&["timeout http-keep-alive", "timeout http-request"], &[Time(0), AtMost(1)]),
     // Options.
     (&["option forwarded", "option http-use-htx", "option forceclose", "option http-tunnel"], &[]),
     (&["option forwardfor"], &[NoNegation, Words(0, &[("except", 1), ("header", 1), ("if-none", 0)])]),

@@ -10,8 +10,11 @@ use super::inheritance::{Heirs, Way};
 use super::resolvers;
 use super::sentinels;
 use super::statement::Statement;
+use super::userlist;
 use super::value::stray_name_character;
-use crate::config::ast::{Global, Peers, Proxy, ProxyKind, Resolvers, Sentinels, Settings, Spanned, Tree};
+use crate::config::ast::{
+    Global, Peers, Proxy, ProxyKind, Resolvers, Sentinels, Settings, Spanned, Tree, Userlist,
+};
 use crate::config::diagnostic::{Diagnostic, Heading};
 use crate::config::keyword::{self, Scope};
 
@@ -25,6 +28,7 @@ pub(super) enum Section<'a> {
     Resolvers(&'a mut Resolvers),
     Sentinels(&'a mut Sentinels),
     Peers(&'a mut Peers),
+    Userlist(&'a mut Userlist),
     /// A section of which nothing is read.
     Skipped,
 }
@@ -38,6 +42,7 @@ enum Open {
     Resolvers(Box<Resolvers>),
     Sentinels(Box<Sentinels>),
     Peers(Peers),
+    Userlist(Userlist),
     Skipped(&'static str),
 }
 
@@ -67,6 +72,7 @@ impl Sections {
             Open::Resolvers(_) => "resolvers",
             Open::Sentinels(_) => "sentinels",
             Open::Peers(_) => "peers",
+            Open::Userlist(_) => "userlist",
             Open::Skipped(keyword) => keyword,
         }
     }
@@ -80,6 +86,7 @@ impl Sections {
             Open::Resolvers(resolvers) => Section::Resolvers(resolvers),
             Open::Sentinels(sentinels) => Section::Sentinels(sentinels),
             Open::Peers(peers) => Section::Peers(peers),
+            Open::Userlist(users) => Section::Userlist(users),
             Open::Skipped(_) => Section::Skipped,
         }
     }
@@ -113,6 +120,11 @@ impl Sections {
                 self.open = started.map_or(Open::Skipped("sentinels"), Open::Sentinels);
                 return;
             }
+            "userlist" => {
+                let started = userlist::start(context, line, &self.tree.userlists);
+                self.open = started.map_or(Open::Skipped("userlist"), Open::Userlist);
+                return;
+            }
             other => return self.open_other(context, line, other),
         };
         self.open = self
@@ -138,6 +150,7 @@ impl Sections {
             Open::Resolvers(resolvers) => return self.tree.resolvers.push(*resolvers),
             Open::Sentinels(sentinels) => return self.tree.sentinels.push(*sentinels),
             Open::Peers(peers) => return self.tree.peers.push(peers),
+            Open::Userlist(users) => return self.tree.userlists.push(users),
             Open::None | Open::Global | Open::Skipped(_) => return,
         };
         if proxy.kind == ProxyKind::Defaults {

@@ -17,7 +17,7 @@ use crate::config::model::{
 use crate::proxy_protocol::{Announced, HeaderError};
 use crate::rules::stick::Table;
 use crate::rules::{self, Payload, Served, Truth};
-use crate::state::{Cause, Phase, Situation, Termination, TrackedEntry, lock};
+use crate::state::{Cause, Notes, Phase, Situation, Termination, TrackedEntry, lock};
 use crate::time::Tick;
 
 /// What rules know and keep of one session.
@@ -111,6 +111,11 @@ impl Ruling {
             Action::ExpectProxy => self.expects_header = true,
             Action::Accept | Action::Reject | Action::Close | Action::SilentDrop => {}
         }
+    }
+
+    /// For whoever serves the client from now on.
+    pub(super) fn into_notes(self) -> Notes {
+        Notes { variables: self.variables, tracked: self.tracked }
     }
 
     /// What the server has said so far takes the place of what the client said.
