@@ -13,7 +13,9 @@ use super::reply::{Answerer, Reply, Then};
 use super::request::{Format, Refresh, View};
 use super::{ProcessFacts, auth, csv, html, json, prometheus, rows};
 use crate::config::model::http::Answer;
-use crate::config::model::{Backend, BackendId, Condition, FrontendId, RequestAction, RequestRule, StatsPage};
+use crate::config::model::{
+    Backend, BackendId, Condition, FrontendId, RequestAction, RequestRule, StatsPage,
+};
 use crate::log::Clock;
 use crate::rules;
 use crate::state::{Situation, Snapshot};

@@ -173,10 +173,7 @@ impl Visit {
         server.serve_connection(TokioIo::new(stream), handler).await.map_err(io::Error::other)
     }
 
-    async fn respond(
-        &self,
-        request: hyper::Request<Incoming>,
-    ) -> Result<hyper::Response<Page>, Silence> {
+    async fn respond(&self, request: hyper::Request<Incoming>) -> Result<hyper::Response<Page>, Silence> {
         let began = (Instant::now(), SystemTime::now());
         let now = Tick::now();
         self.frontend.requests.add(1);

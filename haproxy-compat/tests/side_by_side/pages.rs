@@ -99,3 +99,110 @@ fn lines_of_the_log_say_how_rules_ended_a_request() {
     });
     assert_eq!(theirs, ours);
 }
+
+/// Rules that both take, and rules that both refuse.
+const TAKEN: &[&str] = &[
+    "http-request auth",
+    "http-request auth realm X if x",
+    "http-request auth unless { http_auth_group(ops) g }",
+    "stats http-request auth realm X if x",
+    "stats http-request deny deny_status 429",
+    "http-request tarpit deny_status 400",
+    "http-request tarpit status 429 content-type text/plain string x",
+    "http-request reject if x",
+    "http-request silent-drop",
+    "http-request return",
+    "http-request return status 299",
+    "http-request return content-type text/plain",
+    "http-request return content-type text/plain file /etc/hostname",
+    "http-request return content-type text/plain lf-file /etc/hostname",
+    "http-request return status 404 default-errorfiles",
+    "http-request return hdr x y",
+    "http-request return status 404 default-errorfiles hdr x y",
+    "http-request deny status 418 string x content-type text/plain",
+    "http-request redirect location /x code 303",
+    "http-request redirect location /x location /y",
+    "http-request redirect prefix /x drop-query append-slash",
+    "http-request redirect location /x set-cookie A=b clear-cookie C",
+    "http-request redirect location \"%[path]%%\" ignore-empty",
+    "http-request set-var(txn.a) path if x",
+    "http-request unset-var(txn.a)",
+    "http-request track-sc0 src table l",
+    "http-request sc-inc-gpc0(0)",
+    "http-request sc-set-gpt0(0) 5",
+    "redirect location \"%[path]\" if x",
+    "redirect prefix /x code 301",
+];
+
+const REFUSED: &[&str] = &[
+    "http-request auth realm",
+    "http-request auth foo",
+    "http-request auth realm X Y",
+    "http-request auth if !{ http_auth(ops,x) }",
+    "http-request auth if !{ http_auth(nolist) }",
+    "http-request auth if !{ http_auth }",
+    "http-request auth if !{ http_auth_group(ops) nogroup }",
+    "http-request auth if !{ http_auth_group(ops) }",
+    "stats http-request allow foo",
+    "http-request tarpit deny_status 999",
+    "http-request tarpit deny_status 451",
+    "http-request reject foo",
+    "http-request silent-drop foo",
+    "http-request return foo",
+    "http-request return status",
+    "http-request return status 99",
+    "http-request return status 600",
+    "http-request return content-type text/plain string",
+    "http-request return string x",
+    "http-request return string x content-type",
+    "http-request return lf-string \"%[path]\"",
+    "http-request return content-type text/plain lf-string \"%[path\"",
+    "http-request return content-type text/plain lf-string \"%[foo]\"",
+    "http-request return content-type text/plain string a string b",
+    "http-request return content-type text/plain file /nonexistent/file",
+    "http-request return status 299 default-errorfiles",
+    "http-request return status 200 hdr x",
+    "http-request return status 200 content-type \"\" string x",
+    "http-request deny foo",
+    "http-request deny deny_status",
+    "http-request deny deny_status 199",
+    "http-request deny deny_status abc",
+    "http-request deny deny_status 499",
+    "http-request allow foo",
+    "http-request redirect",
+    "http-request redirect foo",
+    "http-request redirect location",
+    "http-request redirect location /x code",
+    "http-request redirect location /x code 305",
+    "http-request redirect location /x foo",
+    "http-request redirect location \"%[foo]\"",
+    "http-request set-var(foo) path",
+    "http-request set-var(txn.a)",
+    "http-request track-sc0",
+    "http-request track-sc0 src table nope",
+    "http-request sc-inc-gpc0(9)",
+    "http-request use-service foo",
+    "redirect",
+    "redirect foo",
+    "redirect location",
+];
+
+#[test]
+fn rules_are_taken_and_refused_as_haproxys_are() {
+    let directory = tempfile::tempdir().expect("a directory");
+    for (lines, expected) in [(TAKEN, 0), (REFUSED, 1)] {
+        for line in lines {
+            let config = format!(
+                "defaults\n timeout connect 1s\n timeout client 1s\n timeout server 1s\nuserlist ops\n group g users a\n \
+                 user a insecure-password b\nlisten l\n bind :1\n mode http\n acl x path /x\n stats uri /s\n \
+                 stick-table type ip size 10 store gpc0,gpt0\n {line}\n"
+            );
+            std::fs::write(directory.path().join("a.cfg"), config).expect("a config");
+            for which in BOTH {
+                let output = which.check(directory.path());
+                let told = String::from_utf8_lossy(&output.stderr);
+                assert_eq!(output.status.code(), Some(expected), "{which:?}, {line}: {told}");
+            }
+        }
+    }
+}
