@@ -55,6 +55,7 @@
 //! | log | the log sockets; words, frames and sends | its queue, and a moment for a slow receiver |
 //! | messages | standard error, once clients are served | its queue, and whoever reads standard error |
 //! | gather, resolve (short-lived) | reading files and looking up names for one reload | the file system, DNS |
+//! | login (tokio's own, short-lived) | one login to a page whose password is crypted | crypt(3) |
 //!
 //! With `chroot`, `user`, `group`, `daemon` or `-W` these belong to an unprivileged worker process, and a parent
 //! keeps the privileges: one thread, one `poll`, which reads files, binds sockets, owns the pid file and the

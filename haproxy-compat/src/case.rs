@@ -90,6 +90,8 @@ pub enum Step {
     Ask(String),
     /// `get F PATH`: status line and body of an HTTP answer.
     Get { port: String, path: String },
+    /// `answer F PATH [HEADER:VALUE...]`: every line of an HTTP answer, its head too.
+    Answer { port: String, path: String, headers: Vec<String> },
     /// `post F PATH FORM`: status line of the answer to a form, and where it leads.
     Post { port: String, path: String, form: String },
     /// `log N`: the next lines of the log, without pid, moment, ports and durations.
@@ -209,6 +211,10 @@ fn step(word: &str, rest: &str) -> Option<Step> {
         "get" => {
             let (port, path) = rest.split_once(' ')?;
             Step::Get { port: port.to_owned(), path: path.to_owned() }
+        }
+        "answer" => {
+            let mut words = rest.split(' ').map(str::to_owned);
+            Step::Answer { port: words.next()?, path: words.next()?, headers: words.collect() }
         }
         "post" => {
             let (port, rest) = rest.split_once(' ')?;

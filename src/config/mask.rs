@@ -87,7 +87,13 @@ fn by_keyword(words: &[&[u8]]) -> Option<Range<usize>> {
             (secret && second != b"connect" && second != b"expect" && second != b"comment").then_some(2..end)
         }
         (b"setenv" | b"presetenv", _) => Some(2..end),
-        (b"user", _) if end > 2 => Some(3..4),
+        (b"user", _) if end > 2 => {
+            // Wherever it stands, and from the first to the last if there are two.
+            let is_one = |word: &&[u8]| word.ends_with(b"password");
+            let first = words[2..].iter().position(is_one).unwrap_or(0);
+            let last = words[2..].iter().rposition(is_one).unwrap_or(0);
+            Some(first + 3..(last + 4).min(end))
+        }
         (b"auth-pass" | b"auth-user" | b"anonkey" | b"cluster-secret" | b"dynamic-cookie-key", _) => {
             Some(1..end)
         }

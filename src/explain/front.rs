@@ -75,11 +75,37 @@ fn pages(page: &mut Page, frontend: &Frontend) {
             if frontend.monitor_fail.is_empty() { "" } else { ", 503 when a 'monitor fail' line holds" };
         page.item(format!("{uri}: 200 to say that it is alive{fails}"));
     }
-    if frontend.requests.iter().any(|rule| matches!(rule.action, RequestAction::Deny { .. })) {
-        page.item("some requests are refused, as 'http-request deny' says");
-    }
-    if frontend.requests.iter().any(|rule| rule.action == RequestAction::Export) {
-        page.item("the Prometheus exporter, where 'http-request use-service' says so");
+    type Is = fn(&RequestAction) -> bool;
+    let told: [(Is, &str); 5] = [
+        (
+            |action| matches!(action, RequestAction::Auth { .. }),
+            "a login is asked for, as 'http-request auth' says",
+        ),
+        (
+            |action| {
+                use RequestAction::{Deny, Reject, SilentDrop, Tarpit};
+                matches!(action, Deny(_) | Tarpit(_) | Reject | SilentDrop)
+            },
+            "some requests are refused, as 'http-request deny' and its kin say",
+        ),
+        (
+            |action| matches!(action, RequestAction::Return(_)),
+            "texts of the config's own, as 'http-request return' says",
+        ),
+        (
+            |action| matches!(action, RequestAction::Redirect(_)),
+            "some requests are sent elsewhere, as 'redirect' says",
+        ),
+        (
+            |action| *action == RequestAction::Export,
+            "the Prometheus exporter, where 'http-request use-service' says so",
+        ),
+    ];
+    let rules = || frontend.requests.iter().chain(&frontend.redirects);
+    for (is, text) in told {
+        if rules().any(|rule| is(&rule.action)) {
+            page.item(text);
+        }
     }
 }
 

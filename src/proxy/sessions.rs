@@ -351,7 +351,7 @@ impl Worker {
     fn serve(&mut self, slot: Slot, engine: &mut impl Engine) {
         let session =
             self.sessions.places.get_mut(slot as usize).and_then(|occupant| occupant.session.take());
-        let (Some(session), Some(socket)) = (session, engine.surrender(slot)) else { return };
+        let (Some(mut session), Some(socket)) = (session, engine.surrender(slot)) else { return };
         let (service, client) = (session.service(), session.client());
         let place = Place::new(session.into_admission(), self.shared.workers.clone());
         // A control side that is gone has no use for clients: they are closed.

@@ -4,8 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::config::Config;
 use crate::config::model::{
-    BackendFact, BackendId, Change, Counter, End, FrontendFact, FrontendId, ServerFact, TableFact, TableId,
-    Tracked, Value, VariableId,
+    BackendFact, BackendId, Change, Counter, End, FrontendFact, FrontendId, ListId, ServerFact, TableFact,
+    TableId, Tracked, Value, VariableId,
 };
 use crate::tls;
 
@@ -26,6 +26,17 @@ pub struct Request<'a> {
     pub version: &'a str,
     /// Names in lower case.
     pub headers: &'a [(String, Vec<u8>)],
+    /// Whether none came before it on its connection.
+    pub order: Order,
+    /// The userlists that know its login.
+    pub lists: &'a [ListId],
+}
+
+/// Where a request stands on its connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    First,
+    Later,
 }
 
 /// A session's server, as far as it is known.

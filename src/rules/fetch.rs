@@ -4,11 +4,11 @@ use std::cell::Cell;
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::facts::{Facts, Payload, Request};
-use super::{rdp, tls};
+use super::facts::{Facts, Payload};
+use super::{http, rdp, tls};
 use crate::config::model::{
-    AddressFact, CertificateFact, Fetch, Holder, HttpFact, PayloadFact, ProcessFact, ServerFact, SessionFact,
-    TlsFact, Value,
+    AddressFact, CertificateFact, Fetch, Holder, PayloadFact, ProcessFact, ServerFact, SessionFact, TlsFact,
+    Value,
 };
 use crate::tls::{Facts as Handshake, certificate, facts};
 
@@ -52,7 +52,7 @@ pub fn fetch(fetch: &Fetch, facts: &impl Facts) -> Sampled {
         Fetch::Payload(fact) => facts.payload().map_or(Sampled::Missing, |said| payload(fact, said)),
         Fetch::Certificate(holder, fact) => certificate(*holder, fact, facts).into(),
         Fetch::Captured(slot) => facts.captured(*slot).map(|text| Value::Text(text.to_vec())).into(),
-        Fetch::Http(fact) => facts.request().and_then(|request| http(fact, &request)).into(),
+        Fetch::Http(fact) => facts.request().and_then(|request| http::value(fact, &request)).into(),
     }
 }
 
@@ -221,33 +221,4 @@ fn payload(fact: &PayloadFact, said: Payload<'_>) -> Sampled {
         PayloadFact::TlsHelloType => tls::hello_type(said.bytes).sampled(missing()),
         PayloadFact::TlsVersion => tls::version(said.bytes).sampled(missing()),
     }
-}
-
-fn http(fact: &HttpFact, request: &Request<'_>) -> Option<Value> {
-    let text = |text: &str| Some(Value::Text(text.as_bytes().to_vec()));
-    let target = request.target;
-    let (before, query) = target.split_once('?').unwrap_or((target, ""));
-    match fact {
-        HttpFact::Method => text(request.method),
-        HttpFact::Url => text(target),
-        HttpFact::Path => text(path(before)),
-        HttpFact::PathAndQuery => text(path(target)),
-        HttpFact::Query => text(query),
-        HttpFact::Version => text(request.version),
-        HttpFact::Spoken => Some(Value::Bool(true)),
-        HttpFact::Header(name) => {
-            let found = request.headers.iter().find(|(known, _)| known == name)?;
-            Some(Value::Text(found.1.clone()))
-        }
-        HttpFact::HeaderCount(name) => {
-            let count = request.headers.iter().filter(|(known, _)| known == name).count();
-            Some(Value::Integer(count as i64))
-        }
-    }
-}
-
-/// Without scheme and host.
-fn path(target: &str) -> &str {
-    let Some((_, rest)) = target.split_once("://") else { return target };
-    rest.find('/').map_or("/", |at| &rest[at..])
 }

@@ -9,6 +9,8 @@ use crate::config::model::{IntegerRange, Matcher, Network, TextMatch, Texts, Val
 pub(super) fn matches(matcher: &Matcher, value: &Value) -> bool {
     match matcher {
         Matcher::Found => true,
+        // Only those of a userlist's fetch are anybody's.
+        Matcher::Groups(_) => false,
         Matcher::Bool => integer(value).is_some_and(|number| number != 0),
         Matcher::Integer(ranges) => integer(value).is_some_and(|number| within(ranges, number)),
         Matcher::Length(ranges) => within(ranges, text(value).len() as i64),

@@ -7,16 +7,20 @@
 //!
 //! * [`fetch`]: a sample from the facts.
 //! * `convert`: what `lower`, `ipmask` and the like make of it.
+//! * `assignment`: what `set-var` does to variables.
 //! * `matching`: a value against patterns, cast as HAProxy casts it.
+//! * `http`: what an HTTP request says.
 //! * [`stick`]: what is remembered of clients.
 //! * `tls`: what a TLS client says in the clear; `rdp`: what a remote desktop client says.
 //!
 //! A sample that is not there matches nothing; one that depends on bytes still to come is [`Truth::Early`],
 //! for which only rules with an `inspect-delay` wait.
 
+mod assignment;
 mod convert;
 mod facts;
 pub mod fetch;
+mod http;
 mod matching;
 mod rdp;
 pub mod stick;
@@ -24,11 +28,14 @@ pub mod stick;
 mod tests;
 mod tls;
 
+pub use assignment::assign;
 pub use convert::plain_convert;
-pub use facts::{Facts, Payload, Request, Served};
+pub use facts::{Facts, Order, Payload, Request, Served};
 pub use fetch::Sampled;
+pub use http::{Login, login};
 pub use matching::{address, bytes, integer, text};
 
+use crate::config::model::http::{Said, Wording};
 use crate::config::model::{Condition, Sample, Term, Test, Value};
 
 /// The value of a condition.
@@ -84,6 +91,15 @@ pub fn sample(sample: &Sample, facts: &impl Facts) -> Option<Value> {
     }
 }
 
+/// A text with its samples in their places; those that are not there leave theirs empty.
+pub fn worded(wording: &Wording, facts: &impl Facts) -> Vec<u8> {
+    let part = |part: &Said| match part {
+        Said::Text(text) => text.clone(),
+        Said::Sample(of) => sample(of, facts).map(|value| text(&value)).unwrap_or_default(),
+    };
+    wording.0.iter().flat_map(part).collect()
+}
+
 /// In order, so that what is cheap and says no keeps the rest from being asked.
 fn conjunction(all: &[Term], facts: &impl Facts) -> Truth {
     for term in all {
@@ -111,6 +127,10 @@ fn term_holds(term: &Term, facts: &impl Facts) -> Truth {
 }
 
 fn test_holds(test: &Test, facts: &impl Facts) -> Truth {
+    if let Some(values) = http::all_values(&test.sample.fetch, facts) {
+        let mut converted = values.into_iter().filter_map(|value| converted(&test.sample, value, facts));
+        return Truth::of(converted.any(|value| matching::matches(&test.matcher, &value)));
+    }
     match sampled(&test.sample, facts) {
         Sampled::Value(value) => match matching::matches(&test.matcher, &value) {
             false if fetch::may_grow(&test.sample.fetch, facts) => Truth::Early,
@@ -122,15 +142,15 @@ fn test_holds(test: &Test, facts: &impl Facts) -> Truth {
 }
 
 fn sampled(sample: &Sample, facts: &impl Facts) -> Sampled {
-    let mut value = match fetch::fetch(&sample.fetch, facts) {
-        Sampled::Value(value) => value,
-        other => return other,
-    };
-    for converter in &sample.converters {
-        match convert::convert(converter, value, facts) {
-            Some(converted) => value = converted,
-            None => return Sampled::Missing,
-        }
+    match fetch::fetch(&sample.fetch, facts) {
+        Sampled::Value(value) => converted(sample, value, facts).into(),
+        other => other,
     }
-    Sampled::Value(value)
+}
+
+fn converted(sample: &Sample, mut value: Value, facts: &impl Facts) -> Option<Value> {
+    for converter in &sample.converters {
+        value = convert::convert(converter, value, facts)?;
+    }
+    Some(value)
 }

@@ -3,8 +3,8 @@ use std::net::SocketAddr;
 use super::*;
 use crate::config::Config;
 use crate::config::model::{
-    BackendFact, BackendId, Change, Counter, FrontendFact, FrontendId, ServerFact, TableFact, TableId,
-    Tracked, VariableId,
+    BackendFact, BackendId, Change, Counter, FrontendFact, FrontendId, ListId, RequestAction, ServerFact,
+    TableFact, TableId, Tracked, VariableId,
 };
 use crate::config::{Bundle, load};
 
@@ -271,12 +271,112 @@ fn a_request_is_known_by_what_it_says() {
     let config = load(&bundle).config.unwrap();
     let headers = [("host".to_owned(), b"a.example".to_vec())];
     let ask = |target: &str| {
-        let request = Request { method: "GET", target, version: "1.1", headers: &headers };
+        let request = requested(target, &headers);
         let facts = World { request: Some(request), ..with(&config, "10.1.2.3:4") };
         holds(Some(&config.frontends[0].monitor_fail[0]), &facts)
     };
     assert!(ask("/up") && ask("/up?now"));
     assert!(!ask("/") && !ask("http://a/up/"));
+}
+
+fn requested<'a>(target: &'a str, headers: &'a [(String, Vec<u8>)]) -> Request<'a> {
+    Request { method: "GET", target, version: "1.1", headers, order: Order::First, lists: &[] }
+}
+
+/// As HAProxy 2.6.12 answers the same request with each of them in the text of `http-request return`.
+#[test]
+fn samples_of_a_request_are_haproxys() {
+    let header = |name: &str, value: &str| (name.to_owned(), value.as_bytes().to_vec());
+    let headers = [
+        header("host", "ex.org:80"),
+        header("x-l", "a, b ,\"c,d\""),
+        header("x-l", "e"),
+        header("x-i", "1.2.3.4, 5.6.7.8"),
+        header("cookie", "c=v1; d=2; c=v2"),
+        header("authorization", "bAsIc YTpiOmM="),
+    ];
+    for (expression, expected) in [
+        ("method", Some("GET")),
+        ("path", Some("/f")),
+        ("url", Some("/f?a=1&a=2&n=7&b=3")),
+        ("query", Some("a=1&a=2&n=7&b=3")),
+        ("base", Some("ex.org:80/f")),
+        ("baseq", Some("ex.org:80/f?a=1&a=2&n=7&b=3")),
+        ("req.ver", Some("1.1")),
+        ("hdr(x-l)", Some("e")),
+        ("req.hdr(X-L,1)", Some("a")),
+        ("hdr(x-l,-2)", Some("\"c,d\"")),
+        ("hdr(x-l,9)", None),
+        ("hdr(x-l,-9)", None),
+        ("req.fhdr(x-l,1)", Some("a, b ,\"c,d\"")),
+        ("hdr_cnt(x-l)", Some("4")),
+        ("req.fhdr_cnt(x-l)", Some("2")),
+        ("hdr_ip(x-i)", Some("5.6.7.8")),
+        ("hdr_ip(x-i,1)", Some("1.2.3.4")),
+        ("hdr_val(x-i,1)", None),
+        ("hdr(nope)", None),
+        ("url_param(a)", Some("1")),
+        ("urlp()", Some("1")),
+        ("urlp_val(n)", Some("7")),
+        ("url_param(zz)", None),
+        ("req.cook(c)", Some("v2")),
+        ("cook_cnt(c)", Some("2")),
+        ("cook_val(d)", Some("2")),
+        ("http_first_req", Some("1")),
+        ("http_auth_user", Some("a")),
+        ("http_auth_pass", Some("b:c")),
+        ("http_auth_type", Some("bAsIc")),
+        ("http_auth_bearer", None),
+    ] {
+        let text = format!(
+            "frontend f\n mode http\n bind :1\n timeout client 1s\n http-request set-var(txn.a) {expression}\n"
+        );
+        let bundle = Bundle { files: vec![("a.cfg".into(), text.into_bytes())], ..Bundle::default() };
+        let loaded = load(&bundle);
+        let config = loaded.config.unwrap_or_else(|| panic!("{expression}: {:?}", loaded.diagnostics));
+        let RequestAction::Act { action, .. } = &config.frontends[0].requests[0].action else { panic!() };
+        let request = requested("/f?a=1&a=2&n=7&b=3", &headers);
+        let facts = World { request: Some(request), ..with(&config, "10.1.2.3:4") };
+        let found = sample(action.sample().unwrap(), &facts).map(|value| super::text(&value));
+        assert_eq!(found.map(|text| String::from_utf8(text).unwrap()).as_deref(), expected, "{expression}");
+    }
+}
+
+/// A condition holds for any of the values, and a userlist's for the logins that it knows.
+#[test]
+fn conditions_look_at_every_value_of_a_request() {
+    let header = |name: &str, value: &str| (name.to_owned(), value.as_bytes().to_vec());
+    let headers =
+        [header("x-l", "a, b"), header("cookie", "c=v1; c=v2"), header("authorization", "Basic Ym9iOnB3")];
+    let holds_for = |condition: &str, lists: &[ListId]| {
+        let text = format!(
+            "userlist u\n group g users bob\n group h\n user bob insecure-password pw\n user eve\n\
+             frontend f\n mode http\n bind :1\n timeout client 1s\n http-request deny if {condition}\n"
+        );
+        let bundle = Bundle { files: vec![("a.cfg".into(), text.into_bytes())], ..Bundle::default() };
+        let loaded = load(&bundle);
+        let config = loaded.config.unwrap_or_else(|| panic!("{condition}: {:?}", loaded.diagnostics));
+        let request = Request { lists, ..requested("/?a=1&a=2", &headers) };
+        let facts = World { request: Some(request), ..with(&config, "10.1.2.3:4") };
+        holds(config.frontends[0].requests[0].condition.as_ref(), &facts)
+    };
+    for condition in [
+        "{ hdr(x-l) a } { hdr(x-l) b } !{ hdr(x-l) \"a, b\" } { req.fhdr(x-l) \"a, b\" }",
+        "{ hdr(x-l,2) b } !{ hdr(x-l,2) a } { hdr(x-l),upper A } { hdr_len(x-l) 1 }",
+        "{ url_param(a) 2 } { urlp_beg(a) 1 } { cook(c) v1 } { cook_end(c) 2 } METH_GET HTTP_1.1 TRUE",
+        "{ query -m found } !{ hdr(nope) -m found } { hdr_cnt(nope) 0 } { http_first_req }",
+        "!{ http_auth(u) } !{ http_auth_group(u) g }",
+    ] {
+        assert!(holds_for(condition, &[]), "{condition}");
+    }
+    for condition in [
+        "{ http_auth(u) }",
+        "{ http_auth_group(u) g }",
+        "{ http_auth_group(u) h g }",
+        "!{ http_auth_group(u) h }",
+    ] {
+        assert!(holds_for(condition, &[ListId(0)]), "{condition}");
+    }
 }
 
 proptest::proptest! {

@@ -44,7 +44,7 @@ pub use queue::{Queue, Turn, Waiter};
 pub use record::{Cause, Concurrency, Details, Phase, SessionRecord, Termination};
 pub use sentinel::{SentinelBoard, SentinelId, SentinelReport, SentinelWord};
 pub use server::{Health, Operation, RedisView, ServerKey, ServerLive, Unselectable, admin};
-pub use situation::{Situation, TrackedEntry};
+pub use situation::{Notes, Situation, TrackedEntry};
 pub use snapshot::{ProcessLive, Published, Snapshot};
 pub use survey::{SessionView, Survey};
 

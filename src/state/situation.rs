@@ -47,6 +47,14 @@ pub struct Situation<'a> {
     pub tls: Option<&'a tls::Facts>,
 }
 
+/// What rules have kept of one client.
+#[derive(Debug, Default)]
+pub struct Notes {
+    pub variables: Vec<(VariableId, Value)>,
+    /// By slot.
+    pub tracked: [Option<TrackedEntry>; 3],
+}
+
 /// An entry that a session tracks, for as long as this lives.
 #[derive(Debug)]
 pub struct TrackedEntry {

@@ -1,16 +1,26 @@
-//! What a request to a `mode http` proxy is answered with: `monitor-uri`, the stats page, or HAProxy's 503 of
-//! a proxy without servers. Pure: request in, reply out.
+//! What a request to a `mode http` proxy is answered with: `monitor-uri`, what rules decide, the stats page, or
+//! HAProxy's 503 of a proxy without servers. Pure but for what rules count: request in, outcome out.
+//!
+//! The order is HAProxy's: the frontend's rules, its page, its redirections; then the backend is chosen, and the
+//! same three are asked of it.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use super::action::{Code, Origin};
+use super::ledger::Ledger;
+use super::reply::{Answerer, Reply, Then};
 use super::request::{Format, Refresh, View};
 use super::{ProcessFacts, auth, csv, html, json, prometheus, rows};
-use crate::config::model::{BackendId, FrontendId, RequestAction, RequestRule, StatsPage};
+use crate::config::model::http::Answer;
+use crate::config::model::{
+    Backend, BackendId, Condition, FrontendId, RequestAction, RequestRule, StatsPage,
+};
 use crate::log::Clock;
 use crate::rules;
 use crate::state::{Situation, Snapshot};
 use crate::time::Tick;
+use crate::tls;
 
 /// What there is to answer with.
 #[derive(Debug)]
@@ -29,6 +39,11 @@ pub struct Request<'a> {
     pub target: &'a str,
     pub authorization: Option<&'a [u8]>,
     pub client: Option<SocketAddr>,
+    /// Where it came to, and by which of the frontend's listeners.
+    pub local: Option<SocketAddr>,
+    pub bind: Option<usize>,
+    /// What the client's handshake told.
+    pub tls: Option<&'a tls::Facts>,
     /// Of a form.
     pub origin: Origin,
     /// All of it, for conditions.
@@ -49,6 +64,17 @@ pub enum Outcome {
     Reply(Reply),
     /// Its body says what is to be done.
     Act(Act),
+    /// `tarpit`: after so long.
+    Later(Reply, Duration),
+    /// The connection ends without an answer.
+    Refuse(Silence),
+}
+
+/// Whether a client whose connection ends hears of that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Silence {
+    Audible,
+    Complete,
 }
 
 impl From<Reply> for Outcome {
@@ -69,8 +95,8 @@ pub struct Act {
 impl Act {
     /// Back to the page, which then says what became of it.
     pub fn done(&self, code: Code) -> Reply {
-        let mut reply = reply(303, "text/plain", String::new(), Answerer::Stats);
-        reply.headers.push(("location", format!("{}{}", self.uri, self.view.after(code))));
+        let mut reply = Reply::new(303, "text/plain", "", Answerer::Stats);
+        reply.push("location", format!("{}{}", self.uri, self.view.after(code)));
         if code == Code::TooLong {
             // The rest of the form is not read.
             reply.then = Then::Close;
@@ -79,86 +105,175 @@ impl Act {
     }
 }
 
-/// An answer. The shell adds the length and what the protocol version asks for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reply {
-    pub status: u16,
-    pub headers: Vec<(&'static str, String)>,
-    pub body: String,
-    pub by: Answerer,
-    /// After a refused login HAProxy closes.
-    pub then: Then,
-}
-
-/// Who answered: for counters and for the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answerer {
-    /// `monitor-uri`: never logged.
-    Monitor,
-    /// `<STATS>`
-    Stats,
-    /// `http-request deny`.
-    Rule,
-    /// Nobody: there is no server.
-    NoServer,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Then {
-    KeepAlive,
-    Close,
-}
-
 /// Answers one request that came to `frontend` and, if it led there, `backend`.
 pub fn answer(
     world: &World<'_>,
     (frontend, backend): (FrontendId, Option<BackendId>),
     nonce: &str,
     request: Request<'_>,
+    ledger: &mut Ledger,
 ) -> Outcome {
     let config = &world.snapshot.config;
     let Some(front) = config.frontends.get(frontend.0) else { return no_server().into() };
+    ledger.begin(world.now);
+    let mut court = Court { world, nonce, frontend, backend: None, request, ledger };
     let target = super::request::origin_form(request.target);
-    let situation = situation(world, frontend, request);
     let monitored = front.monitor_uri.as_deref();
     // It may be written as a proxy's client writes it, with scheme and host.
     if (monitored == Some(target) || monitored == Some(request.target)) && request.method == Method::Read {
-        let fails = front.monitor_fail.iter().any(|condition| rules::holds(Some(condition), &situation));
+        let fails = front.monitor_fail.iter().any(|condition| court.holds(Some(condition)));
         return if fails { monitor_failed() } else { monitor() }.into();
     }
-    let holds = |condition| rules::holds(Some(condition), &situation);
-    let chosen = || front.rules.backends.iter().find(|(_, condition)| holds(condition)).map(|(id, _)| *id);
-    let back =
-        backend.or_else(chosen).or(front.default_backend).and_then(|BackendId(at)| config.backends.get(at));
-    for list in [Some(&front.requests), back.map(|back| &back.requests)].into_iter().flatten() {
-        match list.iter().find(|rule| rules::holds(rule.condition.as_ref(), &situation)) {
-            Some(RequestRule { action: RequestAction::Export, .. }) => return export(world, target).into(),
-            Some(RequestRule { action: RequestAction::Deny { status }, .. }) => {
-                return refused(*status).into();
-            }
-            Some(RequestRule { action: RequestAction::Allow, .. }) | None => {}
+    let (stats, wait) = (front.stats.as_ref(), front.timeout_tarpit);
+    let half = Half { requests: &front.requests, redirects: &front.redirects, stats, wait };
+    if let Some(outcome) = court.pass(half) {
+        return outcome;
+    }
+    let chosen = || front.rules.backends.iter().find(|(_, condition)| court.holds(Some(condition)));
+    let back = backend.or_else(|| chosen().map(|(id, _)| *id)).or(front.default_backend);
+    court.backend = back;
+    let back = back.and_then(|BackendId(at)| config.backends.get(at));
+    let Some(back) = back else { return no_server().into() };
+    // The two halves of a `listen` have one set of rules.
+    let own = front.is_listen && back.is_listen && front.name == back.name;
+    let half = match own {
+        true => Half { requests: &[], redirects: &[], ..Half::of_backend(back) },
+        false => Half::of_backend(back),
+    };
+    court.pass(half).unwrap_or_else(|| no_server().into())
+}
+
+/// One request, and what is known of it so far.
+struct Court<'a> {
+    world: &'a World<'a>,
+    nonce: &'a str,
+    frontend: FrontendId,
+    /// Once it is chosen.
+    backend: Option<BackendId>,
+    request: Request<'a>,
+    ledger: &'a mut Ledger,
+}
+
+/// What a frontend or a backend says about requests.
+#[derive(Clone, Copy)]
+struct Half<'a> {
+    requests: &'a [RequestRule],
+    redirects: &'a [RequestRule],
+    stats: Option<&'a StatsPage>,
+    /// `timeout tarpit`
+    wait: Option<Duration>,
+}
+
+impl<'a> Half<'a> {
+    fn of_backend(back: &'a Backend) -> Half<'a> {
+        let (stats, wait) = (back.stats.as_ref(), back.timeout_tarpit);
+        Half { requests: &back.requests, redirects: &back.redirects, stats, wait }
+    }
+}
+
+impl Court<'_> {
+    /// What conditions may ask.
+    fn situation(&self) -> Situation<'_> {
+        let Request { client, local, bind, tls, http, .. } = self.request;
+        let notes = self.ledger.notes();
+        Situation {
+            frontend: Some(self.frontend),
+            backend: self.backend,
+            client,
+            destination: local,
+            bind,
+            tls,
+            request: Some(http),
+            variables: &notes.variables,
+            tracked: &notes.tracked,
+            ..Situation::of(self.world.snapshot, self.world.now)
         }
     }
-    let page = front.stats.as_ref().or_else(|| back.and_then(|back| back.stats.as_ref()));
-    let Some(page) = page else { return no_server().into() };
-    let Some(view) = View::parse(&page.uri, target) else { return no_server().into() };
-    if !auth::allowed(request.authorization, &page.users) {
-        return unauthorized(&page.realm).into();
+
+    fn holds(&self, condition: Option<&Condition>) -> bool {
+        rules::holds(condition, &self.situation())
     }
-    let may_change = page.admin.iter().any(|condition| rules::holds(Some(condition), &situation));
-    match request.method {
-        Method::Read => show(world, page, (&view, may_change), nonce).into(),
-        Method::Post => {
-            // HAProxy reads `;norefresh` only where there is a refresh.
-            let refresh = if page.refresh.is_some() { view.refresh } else { Refresh::AsConfigured };
-            let view = View { refresh, ..view };
-            let act = Act { uri: page.uri.clone(), view, scope: page.scope.clone() };
-            match may_change && request.origin == Origin::Here {
-                true => Outcome::Act(act),
-                false => act.done(Code::Denied).into(),
+
+    /// As HAProxy: rules, then a page that is asked for, then redirections.
+    fn pass(&mut self, half: Half<'_>) -> Option<Outcome> {
+        if let Some(outcome) = self.judge(half.requests, half.wait) {
+            return Some(outcome);
+        }
+        let target = super::request::origin_form(self.request.target);
+        let page = half.stats.and_then(|page| Some((page, View::parse(&page.uri, target)?)));
+        match page {
+            Some((page, view)) => Some(self.page(page, view, half.wait)),
+            None => self.judge(half.redirects, half.wait),
+        }
+    }
+
+    /// Goes through a list until a rule decides.
+    fn judge(&mut self, list: &[RequestRule], wait: Option<Duration>) -> Option<Outcome> {
+        for rule in list {
+            if !self.holds(rule.condition.as_ref()) {
+                continue;
+            }
+            match &rule.action {
+                RequestAction::Allow => return None,
+                RequestAction::Act { action, lasts } => {
+                    let value = action.sample().and_then(|sample| rules::sample(sample, &self.situation()));
+                    let World { snapshot, now, .. } = *self.world;
+                    self.ledger.perform((action, *lasts), value, snapshot, now);
+                }
+                decision => {
+                    let decided = self.decide(decision, wait);
+                    if decided.is_some() {
+                        return decided;
+                    }
+                }
             }
         }
-        Method::Other => no_server().into(),
+        None
+    }
+
+    fn decide(&self, action: &RequestAction, wait: Option<Duration>) -> Option<Outcome> {
+        let configured = |answer: &Answer, by| Reply::configured(answer, &self.situation(), by);
+        Some(match action {
+            RequestAction::Auth { realm } => Reply::login(realm, Answerer::Config).into(),
+            RequestAction::Deny(answer) => configured(answer, Answerer::Rule).into(),
+            RequestAction::Return(answer) => configured(answer, Answerer::Config).into(),
+            RequestAction::Tarpit(answer) => {
+                Outcome::Later(configured(answer, Answerer::Tarpit), wait.unwrap_or_default())
+            }
+            RequestAction::Redirect(redirect) => Reply::redirect(redirect, &self.situation())?.into(),
+            RequestAction::Reject => Outcome::Refuse(Silence::Audible),
+            RequestAction::SilentDrop => Outcome::Refuse(Silence::Complete),
+            RequestAction::Export => export(self.world, self.request.target).into(),
+            RequestAction::Allow | RequestAction::Act { .. } => return None,
+        })
+    }
+
+    /// The stats page.
+    fn page(&mut self, page: &StatsPage, view: View, wait: Option<Duration>) -> Outcome {
+        if let Some(mut outcome) = self.judge(&page.requests, wait) {
+            if let Outcome::Reply(reply) = &mut outcome {
+                (reply.by, reply.then) = (Answerer::Stats, Then::Close);
+            }
+            return outcome;
+        }
+        if !auth::allowed(self.request.authorization, &page.users) {
+            return Reply { then: Then::Close, ..Reply::login(&page.realm, Answerer::Stats) }.into();
+        }
+        let may_change = page.admin.iter().any(|condition| self.holds(Some(condition)));
+        match self.request.method {
+            Method::Read => show(self.world, page, (&view, may_change), self.nonce).into(),
+            Method::Post => {
+                // HAProxy reads `;norefresh` only where there is a refresh.
+                let refresh = if page.refresh.is_some() { view.refresh } else { Refresh::AsConfigured };
+                let view = View { refresh, ..view };
+                let act = Act { uri: page.uri.clone(), view, scope: page.scope.clone() };
+                match may_change && self.request.origin == Origin::Here {
+                    true => Outcome::Act(act),
+                    false => act.done(Code::Denied).into(),
+                }
+            }
+            Method::Other => no_server().into(),
+        }
     }
 }
 
@@ -172,17 +287,17 @@ fn show(world: &World<'_>, settings: &StatsPage, (view, may_change): (&View, boo
         Format::Csv => ("text/plain", csv::render(&table())),
         Format::Json => ("application/json", json::render(&table())),
     };
-    let mut reply = reply(200, kind, body, Answerer::Stats);
+    let mut reply = Reply::new(200, kind, body, Answerer::Stats);
     match view.format {
         // The document refreshes itself: by its script, or by its own meta element without scripts.
-        Format::Html => reply.headers.extend(document_headers(nonce)),
+        Format::Html => document_headers(nonce).into_iter().for_each(|(name, value)| reply.push(name, value)),
         Format::Fragment => {}
         Format::Csv | Format::Json => {
             let every = settings.refresh.filter(|_| view.refresh == Refresh::AsConfigured);
-            reply.headers.extend(every.map(|every| ("refresh", every.as_secs().max(1).to_string())));
+            every.into_iter().for_each(|every| reply.push("refresh", every.as_secs().max(1).to_string()));
         }
     }
-    reply.headers.push(("x-content-type-options", "nosniff".to_owned()));
+    reply.push("x-content-type-options", "nosniff");
     reply
 }
 
@@ -196,74 +311,24 @@ fn document_headers(nonce: &str) -> [(&'static str, String); 2] {
     [("content-security-policy", policy), ("referrer-policy", "same-origin".to_owned())]
 }
 
-fn monitor() -> Reply {
-    let body = "<html><body><h1>200 OK</h1>\nService ready.\n</body></html>\n";
-    reply(200, "text/html", body.to_owned(), Answerer::Monitor)
-}
-
-/// What conditions may ask of a request.
-fn situation<'a>(world: &World<'a>, frontend: FrontendId, request: Request<'a>) -> Situation<'a> {
-    Situation {
-        frontend: Some(frontend),
-        client: request.client,
-        request: Some(request.http),
-        ..Situation::of(world.snapshot, world.now)
-    }
-}
-
 fn export(world: &World<'_>, target: &str) -> Reply {
+    let target = super::request::origin_form(target);
     let query = target.split_once('?').map_or("", |(_, query)| query);
-    let Some(wanted) = prometheus::Wanted::parse(query) else { return bad_request() };
+    let Some(wanted) = prometheus::Wanted::parse(query) else { return Reply::page(400, Answerer::Stats) };
     let body = prometheus::render(world.snapshot, world.facts, &wanted, world.now);
-    reply(200, "text/plain; version=0.0.4", body, Answerer::Stats)
+    Reply::new(200, "text/plain; version=0.0.4", body, Answerer::Stats)
 }
 
-fn bad_request() -> Reply {
-    let body =
-        "<html><body><h1>400 Bad request</h1>\nYour browser sent an invalid request.\n</body></html>\n";
-    reply(400, "text/html", body.to_owned(), Answerer::Stats)
+fn monitor() -> Reply {
+    Reply::page(200, Answerer::Monitor)
 }
 
 fn monitor_failed() -> Reply {
-    Reply { by: Answerer::Monitor, ..no_server() }
+    Reply::page(503, Answerer::Monitor)
 }
 
 fn no_server() -> Reply {
-    let body = "<html><body><h1>503 Service Unavailable</h1>\nNo server is available to handle this request.\n\
-                </body></html>\n";
-    reply(503, "text/html", body.to_owned(), Answerer::NoServer)
-}
-
-fn unauthorized(realm: &str) -> Reply {
-    let body = "<html><body><h1>401 Unauthorized</h1>\nYou need a valid user and password to access this \
-                content.\n</body></html>\n";
-    let mut reply = reply(401, "text/html", body.to_owned(), Answerer::Stats);
-    reply.headers.push(("www-authenticate", format!("Basic realm=\"{}\"", quoted(realm))));
-    reply.then = Then::Close;
-    reply
-}
-
-/// `http-request deny`: HAProxy closes after it.
-fn refused(status: u16) -> Reply {
-    let (reason, why) = match status {
-        404 => ("Not Found", "The resource could not be found."),
-        429 => ("Too Many Requests", "You have sent too many requests in a given amount of time."),
-        500 => ("Internal Server Error", "An internal server error occurred."),
-        503 => ("Service Unavailable", "No server is available to handle this request."),
-        _ => ("Forbidden", "Request forbidden by administrative rules."),
-    };
-    let body = format!("<html><body><h1>{status} {reason}</h1>\n{why}\n</body></html>\n");
-    Reply { then: Then::Close, ..reply(status, "text/html", body, Answerer::Rule) }
-}
-
-fn reply(status: u16, kind: &str, body: String, by: Answerer) -> Reply {
-    let headers = vec![("cache-control", "no-cache".to_owned()), ("content-type", kind.to_owned())];
-    Reply { status, headers, body, by, then: Then::KeepAlive }
-}
-
-/// A quoted-string of RFC 9110: quotes and backslashes escaped.
-fn quoted(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('"', "\\\"")
+    Reply::page(503, Answerer::NoServer)
 }
 
 #[cfg(test)]

@@ -69,6 +69,7 @@ pub fn demo() -> Demo {
         description: None,
         scope: Vec::new(),
         admin: Vec::new(),
+        requests: Vec::new(),
     };
     Demo { snapshot, facts, page, now, wall }
 }

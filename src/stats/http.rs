@@ -5,42 +5,50 @@
 //! direction (which also ends an idle kept connection). Of a request body no more is read than
 //! [`LONGEST_FORM`], and only where `stats admin` allows changes. The control thread also
 //! runs checks and guards, so a page is rendered in one go (a millisecond for hundreds of servers) and
-//! written without blocking.
+//! written without blocking; logins, which take long where passwords are crypted, are looked up by another thread,
+//! one at a time.
 
 use std::collections::hash_map::RandomState;
-use std::convert::Infallible;
 use std::hash::BuildHasher;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::{Bytes, Incoming};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+use hyper::ext::ReasonPhrase;
 use hyper::header::{AUTHORIZATION, CONNECTION, HOST, HeaderName, HeaderValue, ORIGIN, REFERER};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
-use tokio::sync::oneshot;
-use tokio::time::timeout;
+use tokio::sync::{Semaphore, oneshot};
+use tokio::task::spawn_blocking;
+use tokio::time::{sleep, timeout};
 
 use super::ProcessFacts;
 use super::action::{Change, Code, LONGEST_FORM, Order, origin};
-use super::answer::{Act, Answerer, Method, Outcome, Reply, Request, Then, World, answer};
+use super::answer::{Act, Method, Outcome, Request, Silence, World, answer};
+use super::body::Page;
 use super::failed::Failed;
+use super::ledger::Ledger;
+use super::login;
 use super::metered::Metered;
-use crate::config::model::{Backend, BackendId, Frontend, FrontendId};
+use super::reply::{Answerer, Reply, Then};
+use crate::config::model::{Backend, BackendId, FrontendId, ListId};
+use crate::config::rule::status;
 use crate::log::{Clock, ConnectRecord, Logger, policy};
 use crate::proxy::service::Served;
 use crate::rules;
 use crate::state::{
     Cause, Concurrency, Details, FrontendLive, Phase, Published, SessionRecord, Snapshot, Termination,
 };
-use crate::sys::socket::local_address;
+use crate::sys::socket::{self, local_address};
 use crate::time::Tick;
+use crate::tls;
 
 /// More than people and exporters open; the rest is closed at once.
 const MOST_CONNECTIONS: usize = 256;
@@ -86,7 +94,10 @@ pub async fn serve_loop(mut served: UnboundedReceiver<Served>, service: Service)
             frontend: asked.frontend,
             backend: asked.backend.map(|backend| backend.name.clone()),
             client,
-            local: local_address(&socket),
+            local: asked.destination.or_else(|| local_address(&socket)),
+            bind: asked.bind,
+            tls: asked.tls,
+            state: Mutex::new(State { ledger: Ledger::new(asked.notes), served: 0 }),
         };
         let open = Arc::clone(&open);
         tokio::spawn(async move {
@@ -106,14 +117,36 @@ pub struct Visit {
     /// The `mode http` backend that the frontend led to.
     pub backend: Option<String>,
     pub client: Option<SocketAddr>,
-    /// Where it came to.
+    /// Where it came to, and by which of the frontend's listeners.
     pub local: Option<SocketAddr>,
+    pub bind: Option<usize>,
+    /// What its handshake told.
+    pub tls: Option<Arc<tls::Facts>>,
+    pub state: Mutex<State>,
 }
+
+/// What changes with each request. Requests of a connection come one after the other; nothing waits for the lock.
+#[derive(Debug, Default)]
+pub struct State {
+    pub ledger: Ledger,
+    /// Requests so far.
+    pub served: u64,
+}
+
+/// A request that is not answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a rule ends the connection")]
+struct Refused;
+
+/// Logins are held against crypted passwords by one thread at a time, whoever else asks meanwhile.
+static LOGINS: Semaphore = Semaphore::const_new(1);
 
 impl Visit {
     /// Answers until one side closes. `already_read` was taken off the socket before.
     pub async fn serve(self, socket: OwnedFd, already_read: Vec<u8>) -> io::Result<()> {
         let traffic = Arc::clone(&self.frontend);
+        // A client that is dropped without a word must not hear of it when the connection is closed.
+        let other = Arc::new(socket.try_clone()?);
         let stream = Metered::new(socket, already_read, traffic, self.service.limits.silence)?;
         let mut server = http1::Builder::new();
         server
@@ -128,7 +161,19 @@ impl Visit {
         let handler = service_fn(|request| {
             answered.store(true, Relaxed);
             let visit = Arc::clone(&visit);
-            async move { Ok::<_, Infallible>(visit.respond(request).await) }
+            let other = Arc::clone(&other);
+            async move {
+                match visit.respond(request).await {
+                    Ok(response) => Ok(response),
+                    Err(silence) => {
+                        if silence == Silence::Complete {
+                            socket::hush(&*other);
+                            socket::reset_on_close(&*other);
+                        }
+                        Err(Refused)
+                    }
+                }
+            }
         });
         let ended = server.serve_connection(TokioIo::new(stream), handler).await;
         if let Some(failed) = Failed::of(&ended, answered.load(Relaxed)) {
@@ -148,28 +193,64 @@ impl Visit {
         self.log(&snapshot, &told, began);
     }
 
-    async fn respond(&self, request: hyper::Request<Incoming>) -> hyper::Response<Full<Bytes>> {
+    async fn respond(&self, request: hyper::Request<Incoming>) -> Result<hyper::Response<Page>, Silence> {
         let began = (Instant::now(), SystemTime::now());
         let now = Tick::now();
         self.frontend.requests.add(1);
         self.frontend.request_rate.hit(now);
         let snapshot = self.service.published.load_full();
         self.log_request(&snapshot);
-        let reply = match self.answer(&snapshot, &request, now) {
+        let closes = is_last(&request);
+        let lists = self.lists(&snapshot, &request).await;
+        let mut reply = match self.answer(&snapshot, &request, &lists, now) {
             Outcome::Reply(reply) => reply,
             Outcome::Act(act) => {
                 let code = self.act(&act, request.into_body()).await;
                 act.done(code)
             }
+            Outcome::Later(reply, wait) => {
+                sleep(wait).await;
+                reply
+            }
+            Outcome::Refuse(silence) => {
+                self.count_refusal(Answerer::Rule);
+                self.log(&snapshot, &Told::refused(), began);
+                return Err(silence);
+            }
         };
+        if closes {
+            reply.then = Then::Close;
+        }
         self.frontend.count_response(reply.status);
+        self.count_refusal(reply.by);
         if reply.by != Answerer::NoServer {
             self.frontend.intercepted.add(1);
         }
         if reply.by != Answerer::Monitor {
             self.log(&snapshot, &Told::of(&reply), began);
         }
-        response(reply)
+        Ok(response(reply))
+    }
+
+    /// The userlists that know the login, if there is one and anything may ask.
+    async fn lists(&self, snapshot: &Snapshot, request: &hyper::Request<Incoming>) -> Vec<ListId> {
+        let config = Arc::clone(&snapshot.config);
+        let header = request.headers().get(AUTHORIZATION).filter(|_| !config.userlists.is_empty());
+        let Some(login) = header.and_then(|header| rules::login(header.as_bytes())) else {
+            return Vec::new();
+        };
+        if !self.asks_of_requests(snapshot) {
+            return Vec::new();
+        }
+        // It is never closed.
+        let Ok(_turn) = LOGINS.acquire().await else { return Vec::new() };
+        spawn_blocking(move || login::lists(&login, &config.userlists)).await.unwrap_or_default()
+    }
+
+    fn count_refusal(&self, by: Answerer) {
+        if matches!(by, Answerer::Rule | Answerer::Tarpit) {
+            self.frontend.traffic.denied.add(1);
+        }
     }
 
     /// Has done what the form says.
@@ -193,19 +274,33 @@ impl Visit {
         }
     }
 
-    fn answer(&self, snapshot: &Snapshot, request: &hyper::Request<Incoming>, now: Tick) -> Outcome {
+    fn answer(
+        &self,
+        snapshot: &Snapshot,
+        request: &hyper::Request<Incoming>,
+        lists: &[ListId],
+        now: Tick,
+    ) -> Outcome {
         let Service { facts, clock, .. } = &self.service;
         let world = World { snapshot, facts, clock, now };
         let target = request.uri().to_string();
         let headers = self.headers(snapshot, request);
         let header = |name| request.headers().get(name).map(HeaderValue::as_bytes);
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.served += 1;
+        let order = if state.served == 1 { rules::Order::First } else { rules::Order::Later };
         let asked = Request {
             client: self.client,
+            local: self.local,
+            bind: self.bind,
+            tls: self.tls.as_deref(),
             http: rules::Request {
                 method: request.method().as_str(),
                 target: &target,
                 version: if request.version() == hyper::Version::HTTP_10 { "1.0" } else { "1.1" },
                 headers: &headers,
+                order,
+                lists,
             },
             method: match *request.method() {
                 hyper::Method::GET | hyper::Method::HEAD => Method::Read,
@@ -216,18 +311,28 @@ impl Visit {
             authorization: header(AUTHORIZATION),
             origin: origin(header(HOST), header(ORIGIN), header(REFERER)),
         };
-        answer(&world, self.place(snapshot), &nonce(), asked)
+        answer(&world, self.place(snapshot), &nonce(), asked, &mut state.ledger)
     }
 
     /// Copied only where conditions may ask for them.
     fn headers(&self, snapshot: &Snapshot, request: &hyper::Request<Incoming>) -> Vec<(String, Vec<u8>)> {
-        let (FrontendId(at), backend) = self.place(snapshot);
-        let config = &snapshot.config;
-        let by_backend = backend.and_then(|BackendId(at)| config.backends.get(at));
-        let asked = config.frontends.get(at).is_some_and(Frontend::asks_of_requests)
-            || by_backend.is_some_and(Backend::asks_of_requests);
+        let asked = self.asks_of_requests(snapshot);
         let headers = request.headers().iter().filter(|_| asked);
         headers.map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec())).collect()
+    }
+
+    /// Whether conditions decide how requests are answered.
+    fn asks_of_requests(&self, snapshot: &Snapshot) -> bool {
+        let (FrontendId(at), backend) = self.place(snapshot);
+        let config = &snapshot.config;
+        let Some(frontend) = config.frontends.get(at) else { return false };
+        // Another one may be chosen by the request.
+        let leads_to =
+            |(at, backend): (usize, &Backend)| frontend.leads_to(BackendId(at)) && backend.asks_of_requests();
+        let by_backend = backend.and_then(|BackendId(at)| config.backends.get(at));
+        frontend.asks_of_requests()
+            || by_backend.is_some_and(Backend::asks_of_requests)
+            || config.backends.iter().enumerate().any(leads_to)
     }
 
     /// Where the connection's proxies stand in this snapshot; names outlive reloads. A frontend that is gone
@@ -258,7 +363,7 @@ impl Visit {
             backend: backend.and_then(|BackendId(at)| Some(Arc::clone(&snapshot.backends.get(at)?.live))),
             server: None,
             client: self.client,
-            tls: None,
+            tls: self.tls.clone(),
             accepted,
             wait: told.timer,
             connect: told.timer,
@@ -293,10 +398,16 @@ struct Told {
 }
 
 impl Told {
+    /// By a rule that gives no answer.
+    fn refused() -> Told {
+        Told { timer: None, termination: Termination::new(Cause::Proxy, Phase::Request), bytes: (1, 0) }
+    }
+
     fn of(reply: &Reply) -> Told {
         let termination = match reply.by {
-            Answerer::Stats => Termination::new(Cause::Local, Phase::Request),
+            Answerer::Stats | Answerer::Config => Termination::new(Cause::Local, Phase::Request),
             Answerer::Rule => Termination::new(Cause::Proxy, Phase::Request),
+            Answerer::Tarpit => Termination::new(Cause::Proxy, Phase::Tarpit),
             _ => Termination::new(Cause::ServerAbort, Phase::Connect),
         };
         let timer = (reply.by == Answerer::Stats).then_some(Duration::ZERO);
@@ -304,14 +415,24 @@ impl Told {
     }
 }
 
-fn response(reply: Reply) -> hyper::Response<Full<Bytes>> {
-    let mut response = hyper::Response::new(Full::new(Bytes::from(reply.body)));
+/// HAProxy says so where a client of HTTP/1.0 did not ask for more.
+fn is_last(request: &hyper::Request<Incoming>) -> bool {
+    let connection = request.headers().get(CONNECTION).map(HeaderValue::as_bytes).unwrap_or_default();
+    request.version() == hyper::Version::HTTP_10 && !connection.eq_ignore_ascii_case(b"keep-alive")
+}
+
+fn response(reply: Reply) -> hyper::Response<Page> {
+    let mut response = hyper::Response::new(Page::from(reply.body));
     *response.status_mut() =
         hyper::StatusCode::from_u16(reply.status).unwrap_or(hyper::StatusCode::INTERNAL_SERVER_ERROR);
+    if let Some(name) = status::name(reply.status) {
+        response.extensions_mut().insert(ReasonPhrase::from_static(name.as_bytes()));
+    }
     for (name, value) in reply.headers {
         // A realm or an address with bytes that no header may hold goes without.
-        if let Ok(value) = HeaderValue::from_str(&value) {
-            response.headers_mut().insert(HeaderName::from_static(name), value);
+        let pair = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_bytes(value.as_bytes()));
+        if let (Ok(name), Ok(value)) = pair {
+            response.headers_mut().append(name, value);
         }
     }
     if reply.then == Then::Close {

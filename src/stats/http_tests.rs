@@ -34,7 +34,16 @@ fn served_within(already_read: &[u8], limits: Limits) -> Served {
         changes: tokio::sync::mpsc::unbounded_channel().0,
         limits,
     };
-    let visit = Visit { service, frontend: Arc::clone(&frontend), backend: None, client: None, local: None };
+    let visit = Visit {
+        service,
+        frontend: Arc::clone(&frontend),
+        backend: None,
+        client: None,
+        local: None,
+        bind: None,
+        tls: None,
+        state: Mutex::default(),
+    };
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     client.set_read_timeout(Some(LIMIT)).unwrap();

@@ -8,6 +8,8 @@
 //! * [`status`]: the words and the colours of a server's state.
 //! * [`html`]: the page, with a Redis panel for every backend that asks for roles.
 //! * [`prometheus`]: the exporter.
+//! * [`answer`] and [`reply`]: what a request is answered with, by the rules of its proxy.
+//! * [`login`]: logins against userlists; [`ledger`]: what rules for requests keep and count.
 //! * [`action`]: what its form asks for (`stats admin`).
 //! * [`http`]: the shell; serves connections that workers hand over.
 
@@ -16,6 +18,7 @@ use crate::time::Tick;
 pub mod action;
 pub mod answer;
 pub mod auth;
+mod body;
 pub mod csv;
 #[cfg(test)]
 pub mod demo;
@@ -24,8 +27,11 @@ pub mod field;
 pub mod html;
 pub mod http;
 pub mod json;
+pub mod ledger;
+pub mod login;
 mod metered;
 pub mod prometheus;
+pub mod reply;
 pub mod request;
 pub mod rows;
 pub mod status;

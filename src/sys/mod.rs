@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `socket` | receive and send, options, errors and facts of one connected socket |
 //! | `connect` | connections that come up in the background |
+//! | `crypt` | passwords as the system hashes them |
 //! | `accept` | taking connections from a listener, and what its errors mean |
 //! | `listen` | listening sockets with every bind option |
 //! | `unix` | addresses of unix sockets, by path and abstract |
@@ -20,6 +21,7 @@
 pub mod accept;
 pub mod affinity;
 pub mod connect;
+pub mod crypt;
 pub mod fdpass;
 pub mod inherited;
 pub mod limits;

@@ -80,6 +80,21 @@ pub(super) fn get(port: u16, path: &str) -> Vec<String> {
     std::iter::once(status.as_str()).chain(body.lines()).map(str::to_owned).collect()
 }
 
+/// Every line of an answer over HTTP/1.0, the empty one before the body left out. A `:` in a header parts its name.
+pub(super) fn whole(port: u16, path: &str, headers: &[String]) -> Vec<String> {
+    let headers: String =
+        headers.iter().map(|header| format!("{}\r\n", header.replacen(':', ": ", 1))).collect();
+    let headers = headers.replace("%20", " ");
+    let Some((status, head, body)) = http(port, &format!("GET {path} HTTP/1.0\r\n{headers}\r\n")) else {
+        return vec!["-".to_owned()];
+    };
+    if head.is_empty() {
+        return vec!["-".to_owned()];
+    }
+    let head = head.lines().skip(1).map(str::to_owned);
+    std::iter::once(status).chain(head).chain(body.lines().map(str::to_owned)).collect()
+}
+
 /// Status line, and the place that the answer leads to.
 pub(super) fn post(port: u16, path: &str, form: &str) -> String {
     let length = form.len();

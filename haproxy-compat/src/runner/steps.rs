@@ -47,6 +47,10 @@ impl Walk<'_> {
                 let lines = client::get(self.port(port)?, path);
                 lines.into_iter().map(|line| format!("get {path}: {}", self.place.blank(&line))).collect()
             }
+            Step::Answer { port, path, headers } => {
+                let lines = client::whole(self.port(port)?, path, headers);
+                lines.into_iter().map(|line| format!("answer {path}: {}", self.place.blank(&line))).collect()
+            }
             Step::Post { port, path, form } => {
                 let answer = client::post(self.port(port)?, path, form);
                 vec![format!("post {path} {form}: {}", self.place.blank(&answer))]

@@ -14,6 +14,7 @@ mod dns;
 mod effects;
 mod hashing;
 mod health;
+mod pages;
 mod program;
 mod rules;
 mod secured;

@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::model::http::Password;
 use super::model::{
     Balance, GuardMode, Hashing, Hold as HoldTimes, Keepalive, Level, LogFormat, LogFraming, LogSampling,
     Mode, Redispatch, Relay, ReplicaOptions, Secret,
@@ -23,8 +24,8 @@ use super::source::Span;
 
 pub use check::{AgentSettings, Check, CheckKind, CheckProto, HttpCheck, HttpRequest, HttpRule, MysqlLogin};
 pub use rule::{
-    Acl, Action, Choice, Condition, MadeName, RequestRule, Rule, Rules, Sample, Step, Stick, Table, Term,
-    Test,
+    Acl, Action, Choice, Condition, MadeName, RequestAction, RequestRule, Rule, Rules, Sample, Step, Stick,
+    Table, Term, Test,
 };
 pub use server::{AsIfFrom, InitAddr, ProxyFlags, Server, ServerSettings, Source};
 pub use tls::{BindTls, ServerTls, ServerVerify, Speaks, TlsDefaults, TlsVersion, VersionRange};
@@ -51,6 +52,7 @@ pub struct Tree {
     pub sentinels: Vec<Sentinels>,
     pub resolvers: Vec<Resolvers>,
     pub peers: Vec<Peers>,
+    pub userlists: Vec<Userlist>,
 }
 
 /// A `peers` section, of which only the tables are read.
@@ -59,6 +61,31 @@ pub struct Peers {
     pub name: String,
     /// `table NAME`, by `SECTION/NAME`.
     pub tables: Vec<(String, Spanned<Table>)>,
+}
+
+/// A `userlist` section.
+#[derive(Debug, Clone)]
+pub struct Userlist {
+    pub name: Spanned<String>,
+    pub users: Vec<User>,
+    pub groups: Vec<Group>,
+}
+
+/// A `user` line.
+#[derive(Debug, Clone)]
+pub struct User {
+    pub name: String,
+    pub password: Password,
+    /// Names of groups.
+    pub groups: Vec<Spanned<String>>,
+}
+
+/// A `group` line.
+#[derive(Debug, Clone)]
+pub struct Group {
+    pub name: String,
+    /// Names of users.
+    pub users: Vec<Spanned<String>>,
 }
 
 /// A `resolvers` section.
@@ -294,6 +321,7 @@ pub struct Timeouts {
     pub tunnel: Option<Duration>,
     pub queue: Option<Duration>,
     pub check: Option<Duration>,
+    pub tarpit: Option<Duration>,
     /// Ours: see [`super::model::RedisOptions::freeze`].
     pub freeze: Option<Duration>,
 }
@@ -368,6 +396,8 @@ pub struct Stats {
     pub scope: Vec<String>,
     /// `stats admin`: any of them will do.
     pub admin: Vec<Condition>,
+    /// `stats http-request`
+    pub requests: Vec<RequestRule>,
 }
 
 /// A `log` line of a proxy.

@@ -7,9 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Format, Spanned};
-use crate::config::model::{
-    Converter, Counter, End, Half, KeyKind, LogLevel, Marking, Matcher, RequestAction, Stored, When,
-};
+use crate::config::model::http::{Answer, Redirect};
+use crate::config::model::{Converter, Counter, End, Half, KeyKind, LogLevel, Marking, Matcher, Stored, When};
 use crate::config::rule::fetch::FetchRow;
 use crate::config::source::Span;
 
@@ -91,6 +90,8 @@ pub struct Rules {
     pub response_delay: Option<Duration>,
     pub monitor_fail: Vec<Condition>,
     pub requests: Vec<RequestRule>,
+    /// `redirect`
+    pub redirects: Vec<RequestRule>,
     pub table: Option<Spanned<Table>>,
     pub stick: Vec<Stick>,
     /// `stick store-response`
@@ -104,12 +105,28 @@ pub struct Rule {
     pub span: Span,
 }
 
-/// `http-request deny|allow|use-service`
+/// `http-request`, `stats http-request`, `block`, `redirect`
 #[derive(Debug, Clone)]
 pub struct RequestRule {
     pub action: RequestAction,
     pub condition: Option<Condition>,
     pub span: Span,
+}
+
+/// As [`crate::config::model::RequestAction`].
+#[derive(Debug, Clone)]
+pub enum RequestAction {
+    Allow,
+    /// The realm, if it is not the proxy's name.
+    Auth(Option<String>),
+    Deny(Arc<Answer<Sample>>),
+    Tarpit(Arc<Answer<Sample>>),
+    Reject,
+    SilentDrop,
+    Return(Arc<Answer<Sample>>),
+    Redirect(Arc<Redirect<Sample>>),
+    Export,
+    Act(Action),
 }
 
 #[derive(Debug, Clone)]

@@ -70,7 +70,7 @@ pub enum Value {
 }
 
 use Form::{
-    After, Alone, Among, At, AtLeast, AtMost, Behind, Between, Every, Exclusive, NoNegation, OneOf, Rule,
+    After, Alone, At, AtLeast, AtMost, Behind, Between, Every, Exclusive, NoNegation, OneOf,
     Time, Words,
 };
 use Value::{Network, Number, Sample, Seconds, Set, Size, Variable, Whole, WholeOr};
@@ -212,27 +212,6 @@ static FORMS: &[(&[&str], &[Form])] = &[
     (&["max-keep-alive-queue"], &[AtLeast(1, "an integer value (or -1 to disable)"), ANY_NUMBER]),
     (&["max-session-srv-conns"], &[AtLeast(1, "a number")]),
     (
-        &["redirect"],
-        &[
-            Rule(
-                0,
-                &[
-                    ("location", 1),
-                    ("prefix", 1),
-                    ("scheme", 1),
-                    ("code", 1),
-                    ("set-cookie", 1),
-                    ("clear-cookie", 1),
-                    ("drop-query", 0),
-                    ("append-slash", 0),
-                    ("ignore-empty", 0),
-                    ("keep-query", 0),
-                ],
-            ),
-            Among(&["location", "prefix", "scheme"]),
-        ],
-    ),
-    (
         &["retry-on"],
         &[
             AtLeast(1, "at least one keyword to specify when to retry"),
@@ -263,7 +242,7 @@ static FORMS: &[(&[&str], &[Form])] = &[
         ],
     ),
     (&["server-state-file-name"], &[AtMost(1)]),
-    (&["timeout http-keep-alive", "timeout http-request", "timeout tarpit"], &[Time(0), AtMost(1)]),
+    (&["timeout http-keep-alive", "timeout http-request"], &[Time(0), AtMost(1)]),
     // Options.
     (&["option forwarded", "option http-use-htx", "option forceclose", "option http-tunnel"], &[]),
     (

@@ -123,7 +123,7 @@ const fn rejected(
 
 /// Predicates that many rows share.
 pub(in crate::config) mod because {
-    pub(super) const HTTP: &str = "has no effect: a layer 4 proxy does not see HTTP";
+    pub(in crate::config) const HTTP: &str = "has no effect: a layer 4 proxy does not see HTTP";
     pub(super) const NO_TLS_SETTING: &str =
         "has no effect in this version of rolecall, whose TLS has no such setting";
     pub(super) const CIPHERS: &str = "has no effect: rolecall speaks TLS 1.3, and TLS 1.2 with ECDHE and AES-GCM or ChaCha20, whatever is listed";

@@ -75,7 +75,7 @@ pub(super) static KEYWORDS: &[Keyword] = &[
     accepted("timeout client-hs", FRONT, because::NO_TLS_SETTING, "how long a handshake may take"),
     accepted("timeout http-request", ALL, HTTP, "how long a request may take to come"),
     accepted("timeout http-keep-alive", ALL, HTTP, "how long to wait for the next request"),
-    accepted("timeout tarpit", ALL, HTTP, "how long to keep an unwanted client waiting"),
+    honoured("timeout tarpit", ALL, "how long 'http-request tarpit' keeps an unwanted client waiting"),
     accepted(
         "clitimeout",
         FRONT,
@@ -125,7 +125,7 @@ pub(super) static KEYWORDS: &[Keyword] = &[
         "puts statistics of modules on the page",
     ),
     accepted("stats use-last-server", ALL, HTTP, "keeps the page on one server"),
-    rejected("stats http-request", ALL, because::ACCESS, "who may see the page"),
+    honoured("stats http-request", ALL, "who may see the page: 'auth', 'deny', 'allow'"),
     honoured("acl", ALL, "names a condition"),
     honoured("use_backend", FRONT_NAMED, "the backend that takes the connections, before 'default_backend'"),
     honoured("use-server", BACK_NAMED, "the server that takes a connection if a condition holds"),

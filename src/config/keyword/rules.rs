@@ -14,6 +14,7 @@ const QUEUE: &str = "has no effect: a queue is served in order";
 const ADDS: &str =
     "is not supported in this version of rolecall, whose rules count one at a time: write 'sc-inc-gpc'";
 const MODE: &str = "is not supported: rolecall forwards what clients say as it is, whatever they speak";
+const BLOCK: &str = "is taken as 'http-request deny'; HAProxy dropped the old name, so write the new one";
 
 pub(super) static KEYWORDS: &[Keyword] = &[
     honoured("tcp-request inspect-delay", ALL, "how long rules may wait for data"),
@@ -133,17 +134,29 @@ pub(super) static KEYWORDS: &[Keyword] = &[
     honoured("tcp-response content", ALL, "a rule for what servers say"),
     rejected("quic-initial", FRONT, because::OTHER_PROTOCOL, "a rule for new QUIC connections"),
     honoured("http-request use-service", ALL, "answers from within the program: 'prometheus-exporter'"),
-    rejected("http-request auth", ALL, because::ACCESS, "asks for a password"),
+    honoured("http-request auth", ALL, "asks for a login, where a proxy serves pages"),
     honoured("http-request allow", ALL, "lets requests in, whatever rules follow"),
     honoured("http-request deny", ALL, "refuses requests; at layer 4, connections by what is not HTTP"),
-    rejected("http-request reject", ALL, because::ACCESS, "drops requests"),
-    rejected("http-request silent-drop", ALL, because::ACCESS, "drops requests without a word"),
-    rejected("http-request tarpit", ALL, because::ACCESS, "keeps unwanted clients waiting"),
+    honoured("http-request reject", ALL, "drops requests; at layer 4, as 'deny'"),
+    honoured("http-request silent-drop", ALL, "drops requests without a word; at layer 4, as 'deny'"),
+    honoured("http-request tarpit", ALL, "keeps unwanted clients waiting; at layer 4, as 'deny'"),
+    honoured("http-request return", ALL, "answers with a text of the config's own"),
+    honoured("http-request redirect", ALL, "sends clients to another place"),
+    honoured("http-request set-var", ALL, "sets a variable"),
+    honoured("http-request unset-var", ALL, "forgets a variable"),
+    honoured("http-request track-sc0", ALL, "counts requests in a table"),
+    honoured("http-request track-sc1", ALL, "counts requests in a table"),
+    honoured("http-request track-sc2", ALL, "counts requests in a table"),
+    honoured("http-request sc-inc-gpc0", ALL, "counts for rules"),
+    honoured("http-request sc-inc-gpc1", ALL, "counts for rules"),
+    honoured("http-request sc-inc-gpc", ALL, "counts for rules"),
+    honoured("http-request sc-set-gpt0", ALL, "sets a tag for rules"),
+    honoured("http-request sc-set-gpt", ALL, "sets a tag for rules"),
     accepted("http-request", ALL, HTTP, "a rule for requests"),
     accepted("http-response", ALL, HTTP, "a rule for responses"),
     accepted("http-after-response", ALL, HTTP, "a rule for responses of any origin"),
-    accepted("redirect", &[Frontend, Backend, Listen], HTTP, "sends clients to another place"),
-    rejected("block", ALL, because::ACCESS, "refuses requests"),
+    honoured("redirect", &[Frontend, Backend, Listen], "sends clients of pages to another place"),
+    accepted("block", &[Frontend, Backend, Listen], BLOCK, "refuses requests"),
     accepted("reqadd", ALL, REMOVED, "adds a request header"),
     accepted("reqallow", ALL, REMOVED, "takes requests"),
     accepted("reqdel", ALL, REMOVED, "removes request headers"),

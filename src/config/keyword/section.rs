@@ -14,8 +14,6 @@ const RING: &[Scope] = &[Ring];
 const ERRORS: &[Scope] = &[HttpErrors];
 const SENTINELS: &[Scope] = &[Sentinels];
 
-const NO_USERS: &str =
-    "has no effect: nothing in this version of rolecall asks a userlist; 'stats auth' does";
 const NO_RING: &str = "has no effect: rolecall has no ring buffers; log to an address instead";
 
 pub(super) static KEYWORDS: &[Keyword] = &[
@@ -30,7 +28,7 @@ pub(super) static KEYWORDS: &[Keyword] = &[
     honoured("listen", ANYWHERE, "opens a frontend and a backend in one"),
     honoured("resolvers", ANYWHERE, "opens a set of name servers that servers' names are asked of"),
     accepted("peers", ANYWHERE, because::PEERS, "opens a set of load balancers that share stick tables"),
-    accepted("userlist", ANYWHERE, NO_USERS, "opens a list of users and groups"),
+    honoured("userlist", ANYWHERE, "opens a list of users and groups that rules of pages may ask"),
     accepted("mailers", ANYWHERE, because::MAIL, "opens a set of mail servers for alerts"),
     accepted("cache", ANYWHERE, because::HTTP, "opens an HTTP cache"),
     accepted("ring", ANYWHERE, NO_RING, "opens a ring buffer for logs"),
@@ -84,8 +82,8 @@ pub(super) static KEYWORDS: &[Keyword] = &[
     accepted("server", PEERS, because::PEERS, "a peer as a server line"),
     accepted("shards", PEERS, because::PEERS, "over how many peers a table is spread"),
     honoured("table", PEERS, "a stick table of the section's own"),
-    accepted("user", USERS, NO_USERS, "a user and the password"),
-    accepted("group", USERS, NO_USERS, "a group and its users"),
+    honoured("user", USERS, "a user, the password and groups"),
+    honoured("group", USERS, "a group and its users"),
     accepted("mailer", MAIL, because::MAIL, "a mail server"),
     accepted("timeout mail", MAIL, because::MAIL, "how long a mail server may take"),
     accepted("total-max-size", CACHE, because::HTTP, "size of the cache"),

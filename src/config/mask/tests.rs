@@ -40,6 +40,8 @@ fn secrets_are_hidden_in_every_form() {
         ("stats auht admin:hunter2", "stats auht ***"),
         ("user joe password hunter2 groups g", "user joe password *** groups g"),
         ("user joe insecure-password hunter2", "user joe insecure-password ***"),
+        ("user joe groups g password hunter2", "user joe groups g password ***"),
+        ("user joe password hunter2 insecure-password hunter2", "user joe password *** *** ***"),
         ("setenv PW hunter2", "setenv PW ***"),
         ("server a 1.1.1.1 agent-send hunter2 check", "server a 1.1.1.1 agent-send *** check"),
         ("auth-pass hunter2", "auth-pass ***"),

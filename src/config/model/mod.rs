@@ -18,6 +18,7 @@ mod check;
 mod check_format;
 mod command;
 mod convert;
+pub mod http;
 mod http_check;
 mod log;
 mod redis;
@@ -44,6 +45,7 @@ pub use check_format::{
 };
 pub use command::{CommandSocket, FileAccess, Level};
 pub use convert::{Alphabet, Arithmetic, Converter, Mixing};
+pub use http::{HttpFact, ListId, RequestAction, RequestRule, Userlist};
 pub use http_check::{
     Expression, HeaderParts, HeaderWanted, HttpExpect, HttpWanted, OnNotFound, TextPlace, TextWanted,
 };
@@ -53,9 +55,9 @@ pub use resolvers::{
     DEFAULT_RESOLVERS, Duplicates, Hold, IpFamily, Lookup, NameServer, RecordWeights, Resolvers, Transport,
 };
 pub use rule::{
-    Action, AddressFact, BackendFact, Condition, Fetch, FrontendFact, HttpFact, IntegerRange, Matcher,
-    Network, PayloadFact, ProcessFact, RequestAction, RequestRule, Rule, Rules, Sample, ServerFact,
-    SessionFact, TableId, Term, Test, TextMatch, Texts, TlsFact, Value, VariableId,
+    Action, AddressFact, BackendFact, Condition, Fetch, FrontendFact, IntegerRange, Matcher, Network,
+    PayloadFact, ProcessFact, Rule, Rules, Sample, ServerFact, SessionFact, TableId, Term, Test, TextMatch,
+    Texts, TlsFact, Value, VariableId,
 };
 pub use secured::{CertificateFact, Entry, Holder, NameForm, NamePart};
 pub use server::{
@@ -89,6 +91,8 @@ pub struct Config {
     pub resolvers: Vec<Resolvers>,
     /// Every `stick-table`.
     pub tables: Vec<StickTable>,
+    /// Every `userlist`.
+    pub userlists: Vec<Userlist>,
     /// For servers that are added while the program runs.
     pub presets: Arc<Presets>,
 }
@@ -254,8 +258,12 @@ pub struct Frontend {
     pub monitor_uri: Option<String>,
     /// `monitor fail`: any of them makes the answer a 503.
     pub monitor_fail: Vec<Condition>,
-    /// `http-request allow|deny|use-service` (`mode http` only).
+    /// `http-request` (`mode http` only).
     pub requests: Vec<RequestRule>,
+    /// `redirect` (`mode http` only): after those, and after those of a page that is asked for.
+    pub redirects: Vec<RequestRule>,
+    /// `timeout tarpit`, else the one for connects.
+    pub timeout_tarpit: Option<Duration>,
     pub rules: Rules,
 }
 
@@ -264,7 +272,7 @@ impl Frontend {
     pub fn asks_of_requests(&self) -> bool {
         let fixed =
             self.monitor_fail.is_empty() && self.requests.is_empty() && self.rules.backends.is_empty();
-        !fixed || self.stats.as_ref().is_some_and(|page| !page.admin.is_empty())
+        !fixed || !self.redirects.is_empty() || self.stats.as_ref().is_some_and(StatsPage::asks_of_requests)
     }
 
     /// Whether a client of it may come to that backend.
@@ -315,13 +323,16 @@ pub struct Backend {
     pub stats: Option<StatsPage>,
     /// As [`Frontend::requests`], for clients that a frontend leads here.
     pub requests: Vec<RequestRule>,
+    pub redirects: Vec<RequestRule>,
+    pub timeout_tarpit: Option<Duration>,
     pub rules: Rules,
 }
 
 impl Backend {
     /// As [`Frontend::asks_of_requests`], of those that a frontend leads here.
     pub fn asks_of_requests(&self) -> bool {
-        !self.requests.is_empty() || self.stats.as_ref().is_some_and(|page| !page.admin.is_empty())
+        let ruled = !self.requests.is_empty() || !self.redirects.is_empty();
+        ruled || self.stats.as_ref().is_some_and(StatsPage::asks_of_requests)
     }
 
     /// Where the server of that number stands: at its place in the file, unless servers have gone.
@@ -366,6 +377,8 @@ impl Default for Backend {
             redis: RedisOptions::default(),
             stats: None,
             requests: Vec::new(),
+            redirects: Vec::new(),
+            timeout_tarpit: None,
             rules: Rules::default(),
         }
     }

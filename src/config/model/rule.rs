@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    BackendId, CertificateFact, Change, Composed, Converter, Counter, End, FrontendId, Holder, LogLevel,
-    Marking, Rewrite, Stick, TableFact, Tracked, When,
+    BackendId, CertificateFact, Change, Composed, Converter, Counter, End, FrontendId, Holder, HttpFact,
+    LogLevel, Marking, Rewrite, Stick, TableFact, Tracked, When,
 };
 
 /// Position of a stick table in [`super::Config::tables`].
@@ -229,21 +229,6 @@ pub enum PayloadFact {
     Complete,
 }
 
-/// What a request to a `mode http` proxy of ours says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum HttpFact {
-    Method,
-    Path,
-    PathAndQuery,
-    Url,
-    Query,
-    Version,
-    /// Whether it is HTTP at all.
-    Spoken,
-    Header(String),
-    HeaderCount(String),
-}
-
 /// How a sample is compared (section 7.1).
 #[derive(Debug, Clone)]
 pub enum Matcher {
@@ -255,6 +240,8 @@ pub enum Matcher {
     Binary(Vec<Vec<u8>>),
     Text(TextMatch, Texts),
     Regex(Vec<regex::bytes::Regex>),
+    /// `http_auth_group`: names of groups, until they have become the names of their users.
+    Groups(Vec<String>),
 }
 
 /// Integers from one to another, both included.
@@ -296,26 +283,6 @@ impl PartialEq for Matcher {
     fn eq(&self, other: &Matcher) -> bool {
         format!("{self:?}") == format!("{other:?}")
     }
-}
-
-/// `http-request` of a proxy that serves pages: the first that holds decides.
-#[derive(Debug, Clone, PartialEq)]
-pub struct RequestRule {
-    pub action: RequestAction,
-    /// `None`: always.
-    pub condition: Option<Condition>,
-}
-
-/// What becomes of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RequestAction {
-    /// No later rule of the same section is asked.
-    Allow,
-    Deny {
-        status: u16,
-    },
-    /// `use-service prometheus-exporter`.
-    Export,
 }
 
 /// `tcp-request connection|session|content` and `tcp-response content`.

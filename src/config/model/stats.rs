@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Condition;
+use super::{Condition, RequestRule};
 use crate::config::secret::Secret;
 
 /// `stats enable` and family.
@@ -23,6 +23,15 @@ pub struct StatsPage {
     pub scope: Vec<String>,
     /// `stats admin`: who fulfils one of them may change the states of servers.
     pub admin: Vec<Condition>,
+    /// `stats http-request`: asked of whoever asks for the page.
+    pub requests: Vec<RequestRule>,
+}
+
+impl StatsPage {
+    /// Whether conditions decide how a request is answered.
+    pub fn asks_of_requests(&self) -> bool {
+        !self.admin.is_empty() || !self.requests.is_empty()
+    }
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -170,9 +170,9 @@ fn reader<T: Copy>(readers: &[(&str, T)], name: &str) -> Option<T> {
 
 pub(super) fn first_words<'a>(line: &Statement<'a>) -> Vec<Cow<'a, str>> {
     let mut words: Vec<_> = line.words.iter().take(3).map(Word::str).collect();
-    // `http-check set-var(check.x)`: the name of a variable is no part of the keyword.
+    // `http-check set-var(check.x)`, `http-request set-var(txn.x)`: the name of a variable is no part of the keyword.
     if let [first, second, ..] = words.as_mut_slice()
-        && first.ends_with("-check")
+        && (first.ends_with("-check") || first == "http-request")
         && let Some(at) = second.find('(')
     {
         *second = Cow::Owned(second[..at].to_owned());

@@ -67,7 +67,7 @@ fn refusal(kind: ProxyKind, defaults: &Proxy, others: &[(ProxyKind, Way)]) -> Op
     let rules = &defaults.settings.rules;
     let early = !rules.connection.is_empty() || !rules.session.is_empty();
     let late = !rules.response.is_empty();
-    if !early && !late && rules.content.is_empty() {
+    if !early && !late && rules.content.is_empty() && rules.requests.is_empty() {
         return None;
     }
     let has = |wanted: ProxyKind| others.iter().any(|(other, _)| *other == wanted);

@@ -52,7 +52,9 @@ mod tests;
 mod tls;
 mod unknown;
 mod unnamed;
+mod userlist;
 pub mod value;
+mod wording;
 
 pub use self::added::added_server;
 use self::context::Context;
@@ -150,6 +152,7 @@ fn read_line(context: &mut Context<'_>, sections: &mut Sections, words: &[Word],
         Section::Proxy(proxy) => admit::proxy_statement(context, proxy, &line),
         Section::Resolvers(resolvers) => admit::resolvers_statement(context, resolvers, &line),
         Section::Peers(peers) => stick::peers_line(context, peers, &line),
+        Section::Userlist(users) => userlist::line(context, users, &line),
         Section::Sentinels(sentinels) => admit::sentinels_statement(context, sentinels, &line),
     }
 }

@@ -50,9 +50,9 @@ pub(super) const READERS: &[(&str, Reader)] = &[
     ("http-check", http_check::line),
     ("hash-balance-factor", balance::factor),
     ("hash-type", balance::hash_type),
-    ("http-request allow", request::allow),
-    ("http-request deny", request::deny),
-    ("http-request use-service", request::service),
+    ("block", request::block),
+    ("http-request", request::line),
+    ("redirect", request::redirect),
     ("id", id),
     ("error-log-format", log::format),
     ("log", log::proxy_line),
@@ -194,7 +194,7 @@ fn timeout(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) {
     let name = format!("timeout {which}");
     let inherited = timeout_slot(&mut proxy.settings.inherited_timeouts, &which).copied().flatten();
     let Some(slot) = timeout_slot(&mut proxy.settings.timeouts, &which) else {
-        if !matches!(&*which, "http-request" | "http-keep-alive" | "tarpit" | "client-hs") {
+        if !matches!(&*which, "http-request" | "http-keep-alive" | "client-hs") {
             context.error(line.span_of(1), format!("{TIMEOUTS} (got '{which}')"));
         }
         return;
@@ -227,6 +227,7 @@ fn timeout_slot<'a>(timeouts: &'a mut Timeouts, which: &str) -> Option<&'a mut O
         "tunnel" => &mut timeouts.tunnel,
         "queue" => &mut timeouts.queue,
         "check" => &mut timeouts.check,
+        "tarpit" => &mut timeouts.tarpit,
         "freeze" => &mut timeouts.freeze,
         _ => return None,
     })

@@ -86,10 +86,13 @@ pub(super) fn warn_of_order(context: &mut Context<'_>, proxy: &Proxy, line: &Sta
     let later = match (&*keyword, &*list) {
         ("tcp-request", "connection") if !rules.session.is_empty() => Some("tcp-request session"),
         ("tcp-request", "connection" | "session") if !rules.content.is_empty() => Some("tcp-request content"),
-        ("tcp-request" | "monitor" | "http-request", _) if !proxy.use_backends.is_empty() => {
+        ("http-request", _) if !rules.redirects.is_empty() => Some("redirect"),
+        ("tcp-request" | "monitor" | "http-request" | "redirect", _) if !proxy.use_backends.is_empty() => {
             Some("use_backend")
         }
-        ("tcp-request" | "monitor" | "http-request" | "use_backend", _) if !proxy.use_servers.is_empty() => {
+        ("tcp-request" | "monitor" | "http-request" | "redirect" | "use_backend", _)
+            if !proxy.use_servers.is_empty() =>
+        {
             Some("use-server")
         }
         _ => None,
@@ -133,7 +136,7 @@ fn action(
     {
         return None;
     }
-    match read_action(line, base) {
+    match plain_action(line, base) {
         Ok((Action::Capture { .. }, _))
             if !(proxy.kind.has_frontend() || proxy.kind == ProxyKind::Defaults) =>
         {
@@ -153,7 +156,8 @@ fn action(
     }
 }
 
-fn read_action(line: &Statement<'_>, base: &str) -> Result<(Action, usize), Fault> {
+/// The action at word 2 by its name, its parenthesis left out, and where what follows it begins.
+pub(super) fn plain_action(line: &Statement<'_>, base: &str) -> Result<(Action, usize), Fault> {
     let slot = |digit: Option<char>| digit.and_then(|digit| digit.to_digit(10)).unwrap_or(0) as u8;
     Ok(match base {
         "accept" => (Action::Accept, 3),

@@ -6,6 +6,7 @@ use nom::{IResult, Parser};
 
 use crate::config::ast::{Sample, Step};
 use crate::config::lexer::{self, Word};
+use crate::config::model::http::Field;
 use crate::config::rule::convert::{self, Makes};
 use crate::config::rule::fetch::{self, FetchRow, Kind, Takes};
 use crate::config::source::Span;
@@ -158,10 +159,11 @@ fn fits(row: &FetchRow, arguments: &[Vec<u8>]) -> Result<(), String> {
         Takes::SourceChange(..) | Takes::SlotChange(Some(_), ..) | Takes::Table(_) => (0, 1),
         Takes::SlotChange(None, ..) | Takes::SourceArray(_) => (1, 2),
         Takes::SlotArray(_) => (2, 3),
-        Takes::SlotCounter(Some(_), _) | Takes::HeaderCount | Takes::Random | Takes::Environment => (0, 1),
+        Takes::SlotCounter(Some(_), _) | Takes::Count(_) | Takes::Random | Takes::Environment => (0, 1),
         Takes::SlotCounter(None, _) => (1, 2),
         Takes::Literal | Takes::Variable => (1, 1),
-        Takes::Date | Takes::Header => (0, 2),
+        Takes::Userlist(_) | Takes::Values(Field::Cookie, _) => (0, 1),
+        Takes::Date | Takes::Values(..) => (0, 2),
         Takes::Bytes => (2, 2),
         Takes::CountedBytes => (2, 3),
         Takes::Name(..) => (0, 3),
@@ -196,6 +198,7 @@ fn fits(row: &FetchRow, arguments: &[Vec<u8>]) -> Result<(), String> {
         (Takes::Literal, Some(text)) => literal(row.name, text),
         (Takes::Variable, Some(name)) => variable(&String::from_utf8_lossy(name)),
         (Takes::Name(..), Some(_)) => name_arguments(&arguments[1..]),
+        (Takes::Values(Field::Header | Field::WholeHeader, _), _) => occurrence(arguments.get(1)),
         _ => Ok(()),
     }
 }
@@ -211,6 +214,15 @@ fn name_arguments(arguments: &[Vec<u8>]) -> Result<(), String> {
         "" | "rfc2253" => Ok(()),
         _ => Err("only rfc2253 or a null value are currently supported as DN format".to_owned()),
     }
+}
+
+/// Which one of the values of a name.
+fn occurrence(argument: Option<&Vec<u8>>) -> Result<(), String> {
+    let text = String::from_utf8_lossy(argument.map(Vec::as_slice).unwrap_or_default());
+    if text.is_empty() || text.parse::<i64>().is_ok() {
+        return Ok(());
+    }
+    Err(format!("failed to parse '{text}' as type 'integer' at position 2"))
 }
 
 fn literal(name: &str, text: &[u8]) -> Result<(), String> {

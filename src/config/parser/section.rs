@@ -11,8 +11,11 @@ use super::resolvers;
 use super::sentinels;
 use super::small::{Names, Small};
 use super::statement::Statement;
+use super::userlist;
 use super::value::stray_name_character;
-use crate::config::ast::{Global, Peers, Proxy, ProxyKind, Resolvers, Sentinels, Settings, Spanned, Tree};
+use crate::config::ast::{
+    Global, Peers, Proxy, ProxyKind, Resolvers, Sentinels, Settings, Spanned, Tree, Userlist,
+};
 use crate::config::diagnostic::{Diagnostic, Heading};
 use crate::config::keyword::{self, Scope};
 
@@ -28,6 +31,7 @@ pub(super) enum Section<'a> {
     Peers(&'a mut Peers),
     /// One without effect.
     Small(&'a mut Small),
+    Userlist(&'a mut Userlist),
     /// A section of which nothing is read.
     Skipped,
 }
@@ -42,6 +46,7 @@ enum Open {
     Sentinels(Box<Sentinels>),
     Peers(Peers),
     Small(Box<Small>),
+    Userlist(Userlist),
     Skipped(&'static str),
 }
 
@@ -73,6 +78,7 @@ impl Sections {
             Open::Sentinels(_) => "sentinels",
             Open::Peers(_) => "peers",
             Open::Small(small) => small.section,
+            Open::Userlist(_) => "userlist",
             Open::Skipped(keyword) => keyword,
         }
     }
@@ -87,6 +93,7 @@ impl Sections {
             Open::Sentinels(sentinels) => Section::Sentinels(sentinels),
             Open::Peers(peers) => Section::Peers(peers),
             Open::Small(small) => Section::Small(small),
+            Open::Userlist(users) => Section::Userlist(users),
             Open::Skipped(_) => Section::Skipped,
         }
     }
@@ -120,6 +127,11 @@ impl Sections {
                 self.open = started.map_or(Open::Skipped("sentinels"), Open::Sentinels);
                 return;
             }
+            "userlist" => {
+                let started = userlist::start(context, line, &self.tree.userlists);
+                self.open = started.map_or(Open::Skipped("userlist"), Open::Userlist);
+                return;
+            }
             other => return self.open_other(context, line, other),
         };
         self.open = self
@@ -147,6 +159,7 @@ impl Sections {
             Open::Sentinels(sentinels) => return self.tree.sentinels.push(*sentinels),
             Open::Peers(peers) => return self.tree.peers.push(peers),
             Open::Small(small) => return small.close(context),
+            Open::Userlist(users) => return self.tree.userlists.push(users),
             Open::None | Open::Global | Open::Skipped(_) => return,
         };
         if proxy.kind == ProxyKind::Defaults {

@@ -5,8 +5,8 @@ use std::rc::Rc;
 
 use super::context::Context;
 use super::statement::Statement;
-use super::switching;
 use super::value::TimeUnit;
+use super::{request, switching};
 use crate::config::ast::{Proxy, Stats};
 use crate::config::diagnostic::{Diagnostic, Heading};
 use crate::config::model::Secret;
@@ -19,6 +19,8 @@ const READERS: &[(&str, Reader)] = &[
     ("admin", |_, _, _| {}),
     ("auth", auth),
     ("enable", |_, _, _| {}),
+    // As that of `admin`.
+    ("http-request", |_, _, _| {}),
     ("hide-version", |_, stats, _| stats.hide_version = true),
     ("realm", realm),
     ("refresh", |context, stats, line| {
@@ -58,6 +60,10 @@ pub(super) fn line(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statemen
         b"admin" => switching::stats_admin(context, proxy, line),
         _ => None,
     };
+    let rule = match &*word.text {
+        b"http-request" => request::stats(context, proxy, line),
+        _ => None,
+    };
     if std::mem::take(&mut proxy.settings.stats_inherited) {
         proxy.settings.stats = None;
     }
@@ -65,6 +71,7 @@ pub(super) fn line(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statemen
     let stats = proxy.settings.stats.get_or_insert_with(fresh);
     let stats = Rc::make_mut(stats);
     stats.admin.extend(admin);
+    stats.requests.extend(rule);
     read(context, stats, line);
 }
 

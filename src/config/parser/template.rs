@@ -13,15 +13,32 @@ pub enum Piece<'a> {
     Expression(&'a [u8], Look),
 }
 
-/// Reads all of it. Blanks that follow one another are one, as in HAProxy; at the beginning they are none.
+/// What becomes of blanks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Blanks {
+    /// Those that follow one another are one; at the beginning they are none.
+    Merged,
+    Kept,
+}
+
+/// Reads all of a line of the log, whose blanks HAProxy merges.
 pub fn pieces(text: &[u8]) -> Result<Vec<Piece<'_>>, String> {
+    read(text, Blanks::Merged)
+}
+
+/// Reads all of any other text.
+pub fn all_pieces(text: &[u8]) -> Result<Vec<Piece<'_>>, String> {
+    read(text, Blanks::Kept)
+}
+
+fn read(text: &[u8], blanks: Blanks) -> Result<Vec<Piece<'_>>, String> {
     let mut reader = Reader { rest: text, pieces: Vec::new(), text: Vec::new(), blank: true };
     let mut defaults = Look::default();
     while let Some((first, rest)) = reader.rest.split_first() {
         reader.rest = rest;
         match first {
             b'%' => reader.item(&mut defaults)?,
-            b' ' if reader.blank => {}
+            b' ' if reader.blank && blanks == Blanks::Merged => {}
             byte => {
                 reader.blank = *byte == b' ';
                 reader.text.push(*byte);
@@ -155,6 +172,11 @@ mod tests {
                 text(" x"),
             ]
         );
+    }
+
+    #[test]
+    fn blanks_of_other_texts_stay() {
+        assert_eq!(all_pieces(b" a  b ").unwrap(), [Piece::Text(b" a  b ".to_vec())]);
     }
 
     #[test]

@@ -56,6 +56,8 @@ impl Resolver<'_, '_> {
             redis: redis_options(&settings.redis, timeouts),
             stats: self.stats_page(proxy, mode),
             requests: Vec::new(),
+            redirects: Vec::new(),
+            timeout_tarpit: set(timeouts.tarpit).or(set(timeouts.connect)),
             rules: Rules::default(),
         }
     }

@@ -4,8 +4,9 @@ use super::Resolver;
 use super::rules::{Scene, literal};
 use super::server::number;
 use crate::config::ast::{ProxyKind, Sample};
+use crate::config::model::http::{Cast, Field, Values};
 use crate::config::model::{
-    BackendId, Change, Counter, Entry, Fetch, HttpFact, NameForm, NamePart, PayloadFact, ProcessFact,
+    BackendId, Change, Counter, Entry, Fetch, HttpFact, ListId, NameForm, NamePart, PayloadFact, ProcessFact,
     TableId, Tracked, Value,
 };
 use crate::config::rule::fetch::{Array, Takes};
@@ -88,8 +89,9 @@ impl Resolver<'_, '_> {
             Takes::RdpCookieCount => {
                 Fetch::Payload(PayloadFact::RdpCookieCount(text(sample, 0).into_bytes()))
             }
-            Takes::Header => Fetch::Http(HttpFact::Header(text(sample, 0).to_ascii_lowercase())),
-            Takes::HeaderCount => Fetch::Http(HttpFact::HeaderCount(text(sample, 0).to_ascii_lowercase())),
+            Takes::Values(field, cast) => Fetch::Http(HttpFact::Values(values(sample, field, cast))),
+            Takes::Count(field) => Fetch::Http(HttpFact::Count(field, name_of(sample, field))),
+            Takes::Userlist(make) => Fetch::Http(make(self.userlist_named(sample, scene)?)),
         })
     }
 
@@ -121,6 +123,17 @@ impl Resolver<'_, '_> {
             self.unresolved(sample, scene, &format!("unable to find table '{name}' referenced"));
         }
         found
+    }
+
+    fn userlist_named(&mut self, sample: &Sample, scene: Scene<'_>) -> Option<ListId> {
+        let name = text(sample, 0);
+        let found = self.lists.iter().position(|list| list.name == name);
+        match found {
+            None if name.is_empty() => self.unresolved(sample, scene, "missing userlist name"),
+            None => self.unresolved(sample, scene, &format!("unable to find userlist '{name}' referenced")),
+            Some(_) => {}
+        }
+        found.map(ListId)
     }
 
     /// The backend, and its position among the proxies.
@@ -214,6 +227,24 @@ fn changed(value: Fetch, change: Change) -> Fetch {
         Fetch::Counter(whose, counter, table) => Fetch::Change(whose, counter, change, table),
         other => other,
     }
+}
+
+/// Names of headers are the same in any case.
+fn name_of(sample: &Sample, field: Field) -> String {
+    match field {
+        Field::Header | Field::WholeHeader => text(sample, 0).to_ascii_lowercase(),
+        Field::Cookie | Field::Parameter(_) => text(sample, 0),
+    }
+}
+
+fn values(sample: &Sample, field: Field, cast: Cast) -> Values {
+    let name = name_of(sample, field);
+    let occurrence = text(sample, 1).parse().unwrap_or(0);
+    let field = match field {
+        Field::Parameter(_) => Field::Parameter(text(sample, 1).bytes().next().unwrap_or(b'?')),
+        other => other,
+    };
+    Values { field, name, occurrence, cast }
 }
 
 fn text(sample: &Sample, at: usize) -> String {

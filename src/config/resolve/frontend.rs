@@ -38,6 +38,7 @@ impl Resolver<'_, '_> {
             default_backend: target.map(|target| target.id),
             timeout_client: set(settings.timeouts.client),
             timeout_client_fin: set(settings.timeouts.client_fin),
+            timeout_tarpit: set(settings.timeouts.tarpit).or(set(settings.timeouts.connect)),
             keepalive: settings.options.clitcpka.then_some(settings.client_keepalive),
             nolinger: settings.options.nolinger,
             splice: splice(&settings.options),

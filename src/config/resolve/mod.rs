@@ -26,6 +26,7 @@ mod tables;
 mod template;
 mod tls;
 mod track;
+mod userlists;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -37,7 +38,7 @@ pub use self::track::LONGEST_CHAIN;
 use super::ast::{Proxy, TlsDefaults, Tree};
 use super::bundle::{Bundle, Wanted};
 use super::dynamic::Presets;
-use super::model::{BackendId, Config, Global, LogTarget, StickTable, VariableId};
+use super::model::{BackendId, Config, Global, LogTarget, StickTable, Userlist, VariableId};
 use super::parser::context::Context;
 use super::rule::place::Place;
 use super::source::{Sources, Span};
@@ -63,6 +64,8 @@ struct Resolver<'a, 'b> {
     wants_destination: bool,
     /// Set by every sample that asks what the client says.
     reads_payload: bool,
+    /// Every `userlist`.
+    lists: Vec<Userlist>,
     /// Tables of `peers` sections, which come before those of proxies.
     shared: Vec<String>,
 }
@@ -82,6 +85,7 @@ impl<'a, 'b> Resolver<'a, 'b> {
             tls: TlsDefaults::default(),
             variables: HashMap::new(),
             referenced: HashSet::new(),
+            lists: Vec::new(),
             shared: Vec::new(),
             wants_destination: false,
             reads_payload: false,
@@ -108,6 +112,7 @@ pub fn resolve(tree: &Tree, sources: &Sources, context: &mut Context<'_>) -> (Co
     resolver.global_log = resolver.global.log.clone();
     // HAProxy numbers proxies in file order; the one behind `stats socket` comes before all others.
     let first_id = 1 + u32::from(tree.global.has_commands);
+    resolver.lists = resolver.userlists(&tree.userlists);
     let tables = resolver.tables(tree);
     let mut config = resolver.proxies(&tree.proxies, tables, first_id);
     config.resolvers = resolver.resolvers(&tree.resolvers);
@@ -141,16 +146,20 @@ impl Resolver<'_, '_> {
                 self.log_formats(scene, &mut frontend.log);
                 frontend.rules = self.front_rules(scene);
                 frontend.monitor_fail = self.monitor_fail(scene);
-                self.stats_admin(scene, &mut frontend.stats);
+                self.stats_rules(scene, &mut frontend.stats);
                 frontend.requests = self.requests(scene);
+                frontend.redirects = self.redirects(scene);
+                frontend.rules.wants_destination |= std::mem::take(&mut self.wants_destination);
                 config.frontends.push(frontend);
             }
             if proxy.kind.has_backend() {
                 let mut backend = self.backend(proxy, id, mode);
                 backend.order = index;
                 backend.rules = self.back_rules(scene);
-                self.stats_admin(scene, &mut backend.stats);
+                self.stats_rules(scene, &mut backend.stats);
                 backend.requests = self.requests(scene);
+                backend.redirects = self.redirects(scene);
+                backend.rules.wants_destination |= std::mem::take(&mut self.wants_destination);
                 config.backends.push(backend);
             }
             self.check_lost(proxy, mode);
@@ -164,6 +173,7 @@ impl Resolver<'_, '_> {
                 found.is_referenced = true;
             }
         }
+        config.userlists = std::mem::take(&mut self.lists);
         config.global = std::mem::take(&mut self.global);
         config
     }

@@ -81,10 +81,13 @@ impl Resolver<'_, '_> {
             );
         }
         // In a proxy that asked for HTTP they are told of one by one.
-        if !proxy.settings.rules.requests.is_empty() && !is_http(proxy) {
-            let message =
-                format!("'http-request' rules ignored for {noun} '{name}' as they require HTTP mode.");
-            self.context.report(Diagnostic::warning(proxy.name.span, message).heading(Heading::Bare));
+        let rules = &proxy.settings.rules;
+        for (keyword, list) in [("http-request", &rules.requests), ("redirect", &rules.redirects)] {
+            if !list.is_empty() && !is_http(proxy) {
+                let message =
+                    format!("'{keyword}' rules ignored for {noun} '{name}' as they require HTTP mode.");
+                self.context.report(Diagnostic::warning(proxy.name.span, message).heading(Heading::Bare));
+            }
         }
         if let Some(uri) = proxy.settings.monitor_uri.as_ref().filter(|_| proxy.kind != ProxyKind::Backend) {
             let message = format!("monitor-uri will be ignored for {noun} '{name}' (needs 'mode http').");

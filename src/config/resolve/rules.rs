@@ -9,7 +9,7 @@ use super::server::number;
 use crate::config::ast::{self, Proxy, ProxyKind, Step};
 use crate::config::diagnostic::{Diagnostic, Heading};
 use crate::config::model::{
-    BackendId, Balance, Condition, Config, Converter, End, Fetch, HttpFact, Matcher, Mode, Rule, Rules,
+    BackendId, Balance, Condition, Config, Converter, End, Fetch, HttpFact, ListId, Matcher, Mode, Rule, Rules,
     Sample, Server, SessionFact, TableId, Term, Test, TextMatch, Texts, Value, VariableId,
 };
 use crate::config::rule::place::{Place, Seen};
@@ -301,10 +301,34 @@ impl Resolver<'_, '_> {
         let mut tests = Vec::new();
         for test in acl.iter() {
             if let Some(sample) = self.sample(&test.sample, scene) {
-                tests.push(Test { sample, matcher: Arc::clone(&test.matcher) });
+                let matcher = self.matcher(test, &sample, scene);
+                tests.extend(matcher.map(|matcher| Test { sample, matcher }));
             }
         }
         Term { negated: term.negated, tests: Arc::from(tests) }
+    }
+
+    /// Groups become their users, whose names the sample gives.
+    fn matcher(&mut self, test: &ast::Test, sample: &Sample, scene: Scene<'_>) -> Option<Arc<Matcher>> {
+        let (Matcher::Groups(groups), Fetch::Http(HttpFact::Member(ListId(list)))) =
+            (&*test.matcher, &sample.fetch)
+        else {
+            return Some(Arc::clone(&test.matcher));
+        };
+        let mut fault = groups.is_empty().then(|| "no groups specified".to_owned());
+        let mut texts = Texts::default();
+        for group in groups {
+            match self.lists[*list].members(group) {
+                Some(users) => texts.patterns.extend(users.map(|user| user.name.clone().into_bytes())),
+                None => fault = Some(format!("invalid group '{group}'")),
+            }
+        }
+        if let Some(fault) = fault {
+            let message = format!("proxy {}: acl {}(): {fault}.", scene.proxy.name.value, test.sample.name);
+            self.context.report(Diagnostic::error(test.sample.span, message).heading(Heading::Bare));
+            return None;
+        }
+        Some(Arc::new(Matcher::Text(TextMatch::Whole, texts)))
     }
 
     fn warn_unseen(&mut self, term: &ast::Term, keyword: &str, place: Place) {
@@ -406,7 +430,7 @@ fn http_fact(sample: &ast::Sample) -> Option<Fetch> {
     use crate::config::rule::fetch::Takes;
     match sample.fetch.takes {
         Takes::Nothing(fetch) => Some(fetch.clone()),
-        Takes::Header | Takes::HeaderCount => Some(Fetch::Http(HttpFact::Path)),
+        Takes::Values(..) | Takes::Count(_) | Takes::Userlist(_) => Some(Fetch::Http(HttpFact::Path)),
         _ => None,
     }
     .filter(|_| sample.fetch.seen == Seen::Request)

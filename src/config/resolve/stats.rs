@@ -39,14 +39,16 @@ impl Resolver<'_, '_> {
             description: stats.description.clone().and_then(|text| text.or(self.global.description.clone())),
             scope: stats.scope.iter().map(own).collect(),
             admin: Vec::new(),
+            requests: Vec::new(),
         })
     }
 
-    /// `stats admin`, once the page's proxy can be asked about.
-    pub(super) fn stats_admin(&mut self, scene: Scene<'_>, page: &mut Option<StatsPage>) {
+    /// `stats admin` and `stats http-request`, once the page's proxy can be asked about.
+    pub(super) fn stats_rules(&mut self, scene: Scene<'_>, page: &mut Option<StatsPage>) {
         let (Some(page), Some(stats)) = (page, &scene.proxy.settings.stats) else { return };
         let back = scene.proxy.kind == ProxyKind::Backend;
         let scene = scene.at(if back { Place::BackendHttp } else { Place::FrontendHttp });
+        page.requests = self.request_rules(&stats.requests, scene);
         page.admin = stats.admin.iter().map(|condition| self.condition(condition, scene)).collect();
     }
 

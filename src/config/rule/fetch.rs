@@ -1,9 +1,10 @@
 //! The table of sample fetches: name, arguments, type, from when on it is known, and what it is for.
 
 use super::place::Seen;
-use super::{counted, ends, secured};
+use super::{counted, ends, requested, secured};
+use crate::config::model::http::{Cast, Field};
 use crate::config::model::{
-    BackendFact, CertificateFact, Change, Counter, Fetch, FrontendFact, Holder, HttpFact, NamePart,
+    BackendFact, CertificateFact, Change, Counter, Fetch, FrontendFact, Holder, HttpFact, ListId, NamePart,
     PayloadFact, ProcessFact, ServerFact, SessionFact, TableFact,
 };
 
@@ -63,8 +64,6 @@ pub enum Takes {
     Variable,
     Bytes,
     CountedBytes,
-    Header,
-    HeaderCount,
     /// An entry, which one of several, and how a whole name is written.
     Name(Holder, fn(NamePart) -> CertificateFact),
     /// The number of a slot.
@@ -72,6 +71,12 @@ pub enum Takes {
     /// A name, or the first one.
     RdpCookie,
     RdpCookieCount,
+    /// A name, and which of the values of that name.
+    Values(Field, Cast),
+    /// A name.
+    Count(Field),
+    /// A userlist, and what is made of it.
+    Userlist(fn(ListId) -> HttpFact),
     /// HAProxy knows it, rolecall does not: it may be named, and used nowhere.
     Unsupported,
 }
@@ -90,7 +95,7 @@ pub fn find(name: &str) -> Option<FetchRow> {
 
 /// Every row that rolecall evaluates, but for the counters of stick tables.
 pub fn all() -> impl Iterator<Item = &'static FetchRow> {
-    FETCHES.iter().chain(ends::rows()).chain(secured::rows())
+    FETCHES.iter().chain(ends::rows()).chain(secured::rows()).chain(requested::all())
 }
 
 /// Every name, for suggestions.
@@ -139,7 +144,7 @@ const fn payload(
     FetchRow { name, takes: Takes::Nothing(fact), kind, seen: Seen::Request, method, help }
 }
 
-const fn http(
+pub(super) const fn http(
     name: &'static str,
     takes: Takes,
     kind: Kind,
@@ -150,9 +155,6 @@ const fn http(
 }
 
 use Kind::{Address, Any, Binary, Bool, Integer, Text};
-
-const PATH: Takes = Takes::Nothing(&Fetch::Http(HttpFact::Path));
-const URL: Takes = Takes::Nothing(&Fetch::Http(HttpFact::Url));
 
 static FETCHES: &[FetchRow] = &[
     session("always_true", &TRUE, Bool, "true"),
@@ -310,36 +312,6 @@ static FETCHES: &[FetchRow] = &[
         Seen::Server,
         "the server's name",
     ),
-    http("method", Takes::Nothing(&Fetch::Http(HttpFact::Method)), Text, None, "an HTTP request's method"),
-    http("path", PATH, Text, None, "an HTTP request's path"),
-    http("path_beg", PATH, Text, Some("beg"), "how the path begins"),
-    http("path_dir", PATH, Text, Some("dir"), "a part of the path between slashes"),
-    http("path_dom", PATH, Text, Some("dom"), "a part of the path between dots"),
-    http("path_end", PATH, Text, Some("end"), "how the path ends"),
-    http("path_len", PATH, Text, Some("len"), "how long the path is"),
-    http("path_reg", PATH, Text, Some("reg"), "the path by an expression"),
-    http("path_sub", PATH, Text, Some("sub"), "what stands somewhere in the path"),
-    http("pathq", Takes::Nothing(&Fetch::Http(HttpFact::PathAndQuery)), Text, None, "path and query"),
-    http("query", Takes::Nothing(&Fetch::Http(HttpFact::Query)), Text, None, "what follows the '?'"),
-    http("url", URL, Text, None, "an HTTP request's target"),
-    http("url_beg", URL, Text, Some("beg"), "how the target begins"),
-    http("url_end", URL, Text, Some("end"), "how the target ends"),
-    http("url_reg", URL, Text, Some("reg"), "the target by an expression"),
-    http("url_sub", URL, Text, Some("sub"), "what stands somewhere in the target"),
-    http("req.ver", Takes::Nothing(&Fetch::Http(HttpFact::Version)), Text, None, "the version of HTTP"),
-    http("req_ver", Takes::Nothing(&Fetch::Http(HttpFact::Version)), Text, None, "the version of HTTP"),
-    http("req.proto_http", Takes::Nothing(&Fetch::Http(HttpFact::Spoken)), Bool, None, "whether it is HTTP"),
-    http("req_proto_http", Takes::Nothing(&Fetch::Http(HttpFact::Spoken)), Bool, None, "whether it is HTTP"),
-    http("hdr", Takes::Header, Text, None, "a header of an HTTP request"),
-    http("req.hdr", Takes::Header, Text, None, "a header of an HTTP request"),
-    http("req.fhdr", Takes::Header, Text, None, "a header of an HTTP request, commas and all"),
-    http("hdr_beg", Takes::Header, Text, Some("beg"), "how a header begins"),
-    http("hdr_dom", Takes::Header, Text, Some("dom"), "a part of a header between dots"),
-    http("hdr_end", Takes::Header, Text, Some("end"), "how a header ends"),
-    http("hdr_reg", Takes::Header, Text, Some("reg"), "a header by an expression"),
-    http("hdr_sub", Takes::Header, Text, Some("sub"), "what stands somewhere in a header"),
-    http("hdr_cnt", Takes::HeaderCount, Integer, None, "how many such headers there are"),
-    http("req.hdr_cnt", Takes::HeaderCount, Integer, None, "how many such headers there are"),
 ];
 
 static TRUE: Fetch = Fetch::Constant(crate::config::model::Value::Bool(true));
@@ -370,25 +342,17 @@ fn other(name: &str) -> Option<FetchRow> {
 /// What HAProxy 2.6 knows besides: TLS, HTTP, what servers say, what its other parts add.
 #[rustfmt::skip]
 static OTHERS: &[&str] = &[
-    "base", "base32", "base32+src", "base_beg", "base_dir", "base_dom", "base_end", "base_len", "base_reg",
-    "base_sub", "baseq",
-    "capture.req.method",
-    "capture.req.uri", "capture.req.ver", "capture.res.hdr", "capture.res.ver", "cook", "cook_beg",
-    "cook_cnt", "cook_dir", "cook_dom", "cook_end", "cook_len", "cook_reg", "cook_sub", "cook_val",
+    "base32", "base32+src", "capture.req.ver", "capture.res.hdr", "capture.res.ver",
     "cookie", "cpu_calls", "cpu_ns_avg", "cpu_ns_tot", "cur_server_timeout", "cur_tunnel_timeout",
     "distcc_body", "distcc_param", "fc_fackets", "fc_lost",
     "fc_pp_authority", "fc_pp_unique_id", "fc_reordering", "fc_retrans", "fc_rtt", "fc_rttvar", "fc_sacked",
-    "fc_unacked", "fcgi.docroot", "fcgi.index", "hdr_dir", "hdr_ip", "hdr_len",
-    "hdr_val", "http_auth", "http_auth_bearer", "http_auth_group", "http_auth_pass", "http_auth_type",
-    "http_auth_user", "http_first_req", "internal.htx.data", "internal.htx.free", "internal.htx.free_data",
-    "internal.htx.has_eom", "internal.htx.nbblks", "internal.htx.size", "internal.htx.used",
-    "internal.htx_blk.data", "internal.htx_blk.hdrname", "internal.htx_blk.hdrval", "internal.htx_blk.size",
-    "internal.htx_blk.start_line", "internal.htx_blk.type", "internal.strm.is_htx", "last_rule_file",
-    "last_rule_line", "lat_ns_avg", "lat_ns_tot", "meth", "prio_class", "prio_offset",
-    "req.body", "req.body_len", "req.body_param", "req.body_size", "req.cook",
-    "req.cook_cnt", "req.cook_val", "req.fhdr_cnt", "req.hdr_ip", "req.hdr_names", "req.hdr_val",
-    "req.hdrs", "req.hdrs_bin",
-    "res.body", "res.body_len", "res.body_size",
+    "fc_unacked", "fcgi.docroot", "fcgi.index", "internal.htx.data", "internal.htx.free",
+    "internal.htx.free_data", "internal.htx.has_eom", "internal.htx.nbblks", "internal.htx.size",
+    "internal.htx.used", "internal.htx_blk.data", "internal.htx_blk.hdrname", "internal.htx_blk.hdrval",
+    "internal.htx_blk.size", "internal.htx_blk.start_line", "internal.htx_blk.type",
+    "internal.strm.is_htx", "last_rule_file", "last_rule_line", "lat_ns_avg", "lat_ns_tot", "meth",
+    "prio_class", "prio_offset", "req.body", "req.body_len", "req.body_param", "req.body_size",
+    "req.hdr_names", "req.hdrs", "req.hdrs_bin", "res.body", "res.body_len", "res.body_size",
     "res.cache_hit", "res.cache_name", "res.comp", "res.comp_algo", "res.cook", "res.cook_cnt",
     "res.cook_val", "res.fhdr", "res.fhdr_cnt", "res.hdr", "res.hdr_cnt", "res.hdr_ip", "res.hdr_names",
     "res.hdr_val", "res.hdrs", "res.hdrs_bin", "res.ver", "resp_ver", "sc1_clr_gpc", "scook", "scook_beg",
@@ -404,8 +368,6 @@ static OTHERS: &[&str] = &[
     "ssl_fc_eclist_bin", "ssl_fc_exporter_secret", "ssl_fc_extlist_bin",
     "ssl_fc_npn", "ssl_fc_protocol_hello_id", "ssl_fc_server_handshake_traffic_secret",
     "ssl_fc_server_random", "ssl_fc_server_traffic_secret_0", "ssl_fc_session_id", "ssl_fc_session_key",
-    "ssl_fc_unique_id", "ssl_s_chain_der",
-    "status", "thread", "unique-id", "url32", "url32+src", "url_dir", "url_dom", "url_ip",
-    "url_len", "url_param", "url_port", "urlp", "urlp_beg", "urlp_dir", "urlp_dom", "urlp_end", "urlp_len",
-    "urlp_reg", "urlp_sub", "urlp_val", "uuid",
+    "ssl_fc_unique_id", "ssl_s_chain_der", "status", "thread", "unique-id", "url32", "url32+src", "url_ip",
+    "url_port", "uuid",
 ];

@@ -30,6 +30,8 @@ pub enum Method {
     Regex,
     /// `3.1` and the like, as two numbers in one.
     Version,
+    /// Names of groups of a userlist.
+    Groups,
 }
 
 /// The names that `-m` takes, and one of our table's own.
@@ -48,6 +50,7 @@ static METHODS: &[(&str, Method)] = &[
     ("dom", Method::Text(TextMatch::Domain)),
     ("reg", Method::Regex),
     ("version", Method::Version),
+    ("auth", Method::Groups),
 ];
 
 /// The method of that name.
@@ -86,6 +89,7 @@ pub struct Reading {
     binaries: Vec<Vec<u8>>,
     texts: Texts,
     regexes: Vec<Regex>,
+    groups: Vec<String>,
     operator: Option<Operator>,
 }
 
@@ -109,6 +113,7 @@ impl Reading {
             binaries: Vec::new(),
             texts: Texts::default(),
             regexes: Vec::new(),
+            groups: Vec::new(),
             operator: None,
         }
     }
@@ -145,6 +150,7 @@ impl Reading {
                 let folded = if self.ignore_case { word.to_ascii_lowercase() } else { word.to_vec() };
                 self.texts.patterns.insert(folded);
             }
+            Method::Groups => self.groups.push(text.into_owned()),
             Method::Regex => {
                 let error = |reason: String| format!("regex '{text}' is invalid (error={reason})");
                 self.regexes.push(regex(word, self.ignore_case).map_err(error)?);
@@ -164,6 +170,7 @@ impl Reading {
             Method::Binary => Matcher::Binary(self.binaries),
             Method::Text(place) => Matcher::Text(place, self.texts),
             Method::Regex => Matcher::Regex(self.regexes),
+            Method::Groups => Matcher::Groups(self.groups),
         }
     }
 

@@ -8,6 +8,8 @@
 //! * [`variable`]: `%ci` and all others of log formats.
 //! * [`matching`]: patterns, read once for each way to match.
 //! * [`data`]: what entries of stick tables may hold.
+//! * `requested`: those that ask for something of an HTTP request.
+//! * [`status`]: the answers that HAProxy gives by itself.
 //! * [`pcre`]: expressions as HAProxy's library reads them.
 
 pub mod convert;
@@ -18,5 +20,7 @@ pub mod fetch;
 pub mod matching;
 pub mod pcre;
 pub mod place;
+mod requested;
 mod secured;
+pub mod status;
 pub mod variable;

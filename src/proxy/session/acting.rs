@@ -104,12 +104,7 @@ impl Session {
 impl Ruling {
     /// Sets a variable if all conditions hold. Without a value it stays as it is.
     pub(super) fn set_variable(&mut self, (variable, when): (VariableId, &[When]), value: Option<Value>) {
-        let Some(value) = value else { return };
-        let known = self.variables.iter().find(|(known, _)| *known == variable).map(|(_, value)| value);
-        if when.iter().all(|when| allows(*when, known, &value)) {
-            self.variables.retain(|(known, _)| *known != variable);
-            self.variables.push((variable, value));
-        }
+        rules::assign(&mut self.variables, (variable, when), value);
     }
 
     /// The ends that the connection has are not those that the session has from now on.
@@ -126,22 +121,6 @@ impl Ruling {
             self.captures.resize(slot + 1, None);
         }
         self.captures[slot] = Some(text);
-    }
-}
-
-fn allows(when: When, known: Option<&Value>, new: &Value) -> bool {
-    let is_empty = matches!(new, Value::Text(text) | Value::Binary(text) if text.is_empty());
-    let compared = match (known, new) {
-        (Some(Value::Integer(known)), Value::Integer(new)) => Some(known.cmp(new)),
-        _ => None,
-    };
-    match when {
-        When::Exists => known.is_some(),
-        When::NotExists => known.is_none(),
-        When::Empty => is_empty,
-        When::NotEmpty => !is_empty,
-        When::Greater => compared.is_none_or(|order| order.is_gt()),
-        When::Less => compared.is_none_or(|order| order.is_lt()),
     }
 }
 

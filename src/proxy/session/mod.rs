@@ -72,7 +72,8 @@ use super::contract::{Event, Op, Side};
 use crate::config::model::{BackendId, Frontend, FrontendId};
 use crate::proxy_protocol::Announced;
 use crate::state::{
-    Admission, BackendLive, FrontendLive, ServerKey, ServerLive, SessionToken, Snapshot, Termination, Workers,
+    Admission, BackendLive, FrontendLive, Notes, ServerKey, ServerLive, SessionToken, Snapshot, Termination,
+    Workers,
 };
 use crate::time::Tick;
 use crate::tls::Facts;
@@ -112,12 +113,19 @@ pub struct Context<'a> {
     pub workers: &'a Workers,
 }
 
-/// Who serves a client that the worker hands over by [`Op::Serve`].
-#[derive(Debug, Clone)]
+/// Who serves a client that the worker hands over by [`Op::Serve`], and what is known of it.
+#[derive(Debug)]
 pub struct Service {
     pub frontend: Arc<FrontendLive>,
     /// The `mode http` backend that it led to, if it was not the frontend itself.
     pub backend: Option<Arc<BackendLive>>,
+    /// What rules have kept.
+    pub notes: Notes,
+    /// Where it came to, if that was asked, and by which of the frontend's listeners.
+    pub destination: Option<SocketAddr>,
+    pub bind: Option<usize>,
+    /// What its handshake told, if it speaks TLS.
+    pub tls: Option<Arc<Facts>>,
 }
 
 /// Where a session stands.
@@ -335,9 +343,16 @@ impl Session {
     }
 
     /// After [`Op::Serve`]: who serves.
-    pub fn service(&self) -> Service {
-        let backend = self.backend.as_ref().map(|membership| Arc::clone(&membership.live));
-        Service { frontend: Arc::clone(self.admission.frontend()), backend }
+    pub fn service(&mut self) -> Service {
+        let ruling = self.ruling.take();
+        Service {
+            frontend: Arc::clone(self.admission.frontend()),
+            backend: self.backend.as_ref().map(|membership| Arc::clone(&membership.live)),
+            destination: ruling.as_ref().and_then(|ruling| ruling.destination),
+            bind: ruling.as_ref().map(|ruling| ruling.bind),
+            notes: ruling.map(|ruling| ruling.into_notes()).unwrap_or_default(),
+            tls: self.tls.clone(),
+        }
     }
 
     /// After [`Op::Serve`]: the right to be connected, which the service keeps as long as the connection.

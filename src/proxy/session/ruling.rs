@@ -17,7 +17,7 @@ use crate::config::model::{
 use crate::proxy_protocol::{Announced, HeaderError};
 use crate::rules::stick::Table;
 use crate::rules::{self, Truth};
-use crate::state::{Cause, Phase, Termination, TrackedEntry, lock};
+use crate::state::{Cause, Notes, Phase, Termination, TrackedEntry, lock};
 use crate::time::Tick;
 use crate::tls::Facts;
 
@@ -126,6 +126,11 @@ impl Ruling {
             Action::Accept | Action::Reject | Action::Close | Action::SilentDrop => {}
             Action::Rewrite { .. } | Action::Mark(_) | Action::SetText { .. } => {}
         }
+    }
+
+    /// For whoever serves the client from now on.
+    pub(super) fn into_notes(self) -> Notes {
+        Notes { variables: self.variables, tracked: self.tracked }
     }
 
     /// What the server has said so far takes the place of what the client said.
