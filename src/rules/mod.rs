@@ -8,6 +8,7 @@
 //! * [`fetch`]: a sample from the facts.
 //! * `convert`: what `lower`, `ipmask` and the like make of it.
 //! * `matching`: a value against patterns, cast as HAProxy casts it.
+//! * [`patterns`]: lists that the runtime socket may change, and what maps have.
 //! * [`stick`]: what is remembered of clients.
 //! * `tls`: what a TLS client says in the clear.
 //!
@@ -18,6 +19,7 @@ mod convert;
 mod facts;
 pub mod fetch;
 mod matching;
+pub mod patterns;
 pub mod stick;
 #[cfg(test)]
 mod tests;
@@ -26,7 +28,7 @@ mod tls;
 pub use convert::plain_convert;
 pub use facts::{Facts, Payload, Request, Served};
 pub use fetch::Sampled;
-pub use matching::{bytes, text};
+pub use matching::{bytes, is_true, text};
 
 use crate::config::model::{Condition, Sample, Term, Test, Value};
 
@@ -111,13 +113,21 @@ fn term_holds(term: &Term, facts: &impl Facts) -> Truth {
 
 fn test_holds(test: &Test, facts: &impl Facts) -> Truth {
     match sampled(&test.sample, facts) {
-        Sampled::Value(value) => match matching::matches(&test.matcher, &value) {
+        Sampled::Value(value) => match is_listed(test, &value, facts) {
             false if fetch::may_grow(&test.sample.fetch, facts) => Truth::Early,
             holds => Truth::of(holds),
         },
         Sampled::Missing => Truth::No,
         Sampled::Early => Truth::Early,
     }
+}
+
+/// Whether one of the lists has it: as it is now, or else as in the config.
+fn is_listed(test: &Test, value: &Value, facts: &impl Facts) -> bool {
+    test.listed.iter().any(|listed| {
+        let changed = listed.list.and_then(|list| facts.listed(list, value));
+        changed.unwrap_or_else(|| matching::matches(&listed.matcher, value))
+    })
 }
 
 fn sampled(sample: &Sample, facts: &impl Facts) -> Sampled {

@@ -3,13 +3,13 @@ use std::net::SocketAddr;
 use super::*;
 use crate::config::Config;
 use crate::config::model::{
-    BackendFact, BackendId, Change, Counter, FrontendFact, FrontendId, ServerFact, TableFact, TableId,
-    Tracked, VariableId,
+    BackendFact, BackendId, Change, Counter, FrontendFact, FrontendId, ListReader, ServerFact, TableFact,
+    TableId, Tracked, VariableId,
 };
 use crate::config::{Bundle, load};
 
 /// A world in which nothing is but what a test says.
-struct World<'a> {
+pub(super) struct World<'a> {
     config: &'a Config,
     client: Option<SocketAddr>,
     payload: Option<Payload<'a>>,
@@ -85,6 +85,14 @@ impl Facts for World<'_> {
         Some(if fact == TableFact::Used { 2 } else { 98 })
     }
 
+    fn listed(&self, _: ListReader, _: &Value) -> Option<bool> {
+        None
+    }
+
+    fn mapped(&self, at: ListReader, value: &Value) -> Option<Value> {
+        patterns::Patterns::new(self.config.lists.get(at.list.0)?).map(at.reader, value)
+    }
+
     fn variable(&self, _: VariableId) -> Option<Value> {
         None
     }
@@ -123,7 +131,7 @@ fn config(condition: &str) -> Config {
     loaded.config.unwrap_or_else(|| panic!("{condition}: {:?}", loaded.diagnostics))
 }
 
-fn with<'a>(config: &'a Config, client: &str) -> World<'a> {
+pub(super) fn with<'a>(config: &'a Config, client: &str) -> World<'a> {
     World { config, client: client.parse().ok(), payload: None, request: None }
 }
 

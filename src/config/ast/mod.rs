@@ -23,8 +23,8 @@ use super::source::Span;
 
 pub use check::{AgentSettings, Check, CheckKind, HttpCheck, HttpRequest, HttpRule, MysqlLogin};
 pub use rule::{
-    Acl, Action, Choice, Condition, MadeName, RequestRule, Rule, Rules, Sample, Step, Stick, Table, Term,
-    Test,
+    Acl, Action, Choice, Condition, MadeName, MapStep, RequestRule, Rule, Rules, Sample, Step, Stick, Table,
+    Term, Test,
 };
 pub use server::{AsIfFrom, InitAddr, ProxyFlags, Server, ServerSettings, Source};
 pub use tls::{BindTls, ServerTls, ServerVerify, Speaks, TlsDefaults, TlsVersion, VersionRange};

@@ -19,6 +19,7 @@ mod command;
 mod convert;
 mod http_check;
 mod log;
+mod pattern;
 mod redis;
 mod resolvers;
 mod rule;
@@ -40,15 +41,19 @@ pub use check_format::{
     CheckConverter, CheckFetch, CheckFormat, CheckPiece, CheckSample, Coding, VariableValue,
 };
 pub use command::{CommandSocket, FileAccess, Level};
-pub use convert::{Alphabet, Arithmetic, Converter, Mixing};
+pub use convert::{
+    Alphabet, Arithmetic, BigEndian, Converter, DigestKind, Hop, Joined, JsonInput, JsonNumbers, JsonQuery,
+    LastChunk, Mixing, Moment, Plus, Radix, SampleUnit, Xxh,
+};
 pub use http_check::{Expression, HeaderParts, HeaderWanted, HttpExpect, HttpWanted, OnNotFound, TextWanted};
 pub use log::{LogAddress, LogFormat, LogFraming, LogSampling, LogTarget, SessionLog};
+pub use pattern::{Columns, Entry, ListId, ListReader, Map, Output, PatternList, Reader, unreadable};
 pub use redis::{GuardMode, Lag, RedisOptions, ReplicaOptions};
 pub use resolvers::{
     DEFAULT_RESOLVERS, Duplicates, Hold, IpFamily, Lookup, NameServer, RecordWeights, Resolvers, Transport,
 };
 pub use rule::{
-    Action, BackendFact, Condition, Fetch, FrontendFact, HttpFact, IntegerRange, Matcher, Network,
+    Action, BackendFact, Condition, Fetch, FrontendFact, HttpFact, IntegerRange, Listed, Matcher, Network,
     PayloadFact, ProcessFact, RequestAction, RequestRule, Rule, Rules, Sample, ServerFact, SessionFact,
     TableId, Term, Test, TextMatch, Texts, TlsFact, Value, VariableId,
 };
@@ -83,6 +88,8 @@ pub struct Config {
     pub resolvers: Vec<Resolvers>,
     /// Every `stick-table`.
     pub tables: Vec<StickTable>,
+    /// What ACLs and maps compare with.
+    pub lists: Vec<Arc<PatternList>>,
     /// For servers that are added while the program runs.
     pub presets: Arc<Presets>,
 }

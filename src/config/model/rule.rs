@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{BackendId, Change, Converter, Counter, FrontendId, Stick, TableFact, Tracked};
+use super::{BackendId, Change, Converter, Counter, FrontendId, ListReader, Stick, TableFact, Tracked};
 
 /// Position of a stick table in [`super::Config::tables`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -35,7 +35,15 @@ pub struct Term {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Test {
     pub sample: Sample,
-    /// Shared by all that name the ACL: a file of patterns may be large.
+    /// One that has it is enough.
+    pub listed: Vec<Listed>,
+}
+
+/// Patterns, and where they are known to the runtime socket, which may change them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Listed {
+    pub list: Option<ListReader>,
+    /// As the config has them. Shared by all that name them: a file of patterns may be large.
     pub matcher: Arc<Matcher>,
 }
 
@@ -229,6 +237,14 @@ pub struct IntegerRange {
 pub struct Network {
     pub address: IpAddr,
     pub mask: u128,
+}
+
+impl Network {
+    /// Whether its mask is that of a prefix.
+    pub fn is_prefix(&self) -> bool {
+        let width = if self.address.is_ipv4() { 32 } else { 128 };
+        self.mask.trailing_zeros().min(width) == width - self.mask.count_ones()
+    }
 }
 
 /// Where in a text a pattern has to be.
