@@ -189,6 +189,13 @@ pub(super) fn json_query(arguments: &[Vec<u8>]) -> Option<Converter> {
         _ => return None,
     };
     let text = String::from_utf8_lossy(arguments.first()?).into_owned();
+    // HAProxy takes any path, and finds nothing by one that is none.
+    let path = path(&text).unwrap_or_else(|| vec![Hop::Element(usize::MAX)]);
+    (!text.is_empty()).then_some(Converter::JsonQuery(JsonQuery { path, numbers }))
+}
+
+/// `$.a.b[0]`
+fn path(text: &str) -> Option<Vec<Hop>> {
     let mut rest = text.strip_prefix('$')?;
     let mut path = Vec::new();
     while !rest.is_empty() {
@@ -203,7 +210,7 @@ pub(super) fn json_query(arguments: &[Vec<u8>]) -> Option<Converter> {
             rest = &after[end..];
         }
     }
-    Some(Converter::JsonQuery(JsonQuery { path, numbers }))
+    Some(path)
 }
 
 /// `SEPARATOR,SIZE,TRUNCATE`: a decimal number has at most eight bytes.
