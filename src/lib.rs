@@ -28,7 +28,7 @@
 //! | [`dns`] | names of servers, answers of name servers | which server gets which address |
 //! | [`tls`] | sockets that speak TLS | plain ones for the workers, and what the handshake told |
 //! | [`balance`] | what each server could take | whom the algorithm picks |
-//! | [`rules`] | a condition, and what is true now | whether it holds |
+//! | [`rules`] | a condition, a map, and what is true now | whether it holds, what the map has |
 //! | [`state`] | a config; what health, guard and workers find | the published snapshot, the live objects, queues, letter boxes |
 //! | [`log`] | records and events | syslog lines |
 //! | [`health`] | a backend's check script, a server's answers, its agent's line | UP or DOWN, reports to the guard |

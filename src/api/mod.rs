@@ -17,12 +17,14 @@
 //! | [`request`] | arguments in, a value or HAProxy's complaint out |
 //! | [`session`] | one client's line protocol |
 //! | [`show`], [`info`], [`redis`] | answers |
+//! | [`patterns`] | lists of ACLs and maps: what is to be done with which, and how they are written |
 //! | [`table`] | stick tables: which entries are meant, and how they are written |
 //! | [`master`] | answers of the master process |
 
 pub mod command;
 pub mod info;
 pub mod master;
+pub mod patterns;
 pub mod redis;
 pub mod request;
 pub mod session;

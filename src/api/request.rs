@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use self::order::order;
 pub use self::order::weight;
+use super::patterns::{self, Noun};
 use super::table::Verb;
 use crate::config::model::{GuardMode, Secret};
 
@@ -31,6 +32,8 @@ pub enum Request {
     Reload,
     Server(ServerName, Result<ServerOrder, Fault>),
     SetGuard(String, Result<GuardMode, Fault>),
+    /// `show map` and its like.
+    Patterns(patterns::Order),
     SetMaster(ServerName, Result<Option<u64>, Fault>),
     ShowActivity,
     ShowBackends,
@@ -439,6 +442,12 @@ pub fn table(verb: Verb, words: Words<'_>) -> Result<Request, Fault> {
         verb.name(words)?;
     }
     Ok(Request::Table(verb, words.iter().map(|word| (*word).to_owned()).collect()))
+}
+
+/// `show acl`, `add map` and their like. What is missing is told before it is known whether the list is there.
+pub fn patterns(noun: Noun, verb: patterns::Verb, words: Words<'_>) -> Result<Request, Fault> {
+    let words = words.iter().map(|word| (*word).to_owned()).collect();
+    Ok(Request::Patterns(patterns::Order { noun, verb, words, payload: None }))
 }
 
 /// The first word after the command's own, if any.

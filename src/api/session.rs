@@ -3,14 +3,15 @@
 //! the next command runs, and nothing piles up for a client that does not read.
 //!
 //! A line ends with a line feed and holds commands separated by `;`. A backslash takes the meaning from a `;`, a
-//! blank or a backslash. A line that ends with `<<` is followed by lines of payload up to an empty one; no command
-//! here takes any. Every answer ends with an empty line. The runtime socket takes one line, and those that have
+//! blank or a backslash. A line that ends with `<<` is followed by lines of payload up to an empty one, for its last
+//! command. Every answer ends with an empty line. The runtime socket takes one line, and those that have
 //! come with it, and closes, unless `prompt` asked for more; the master socket goes on. Bounded by [`LONGEST`].
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::command::{self, Action, Level, Target};
+use super::patterns::Order;
 use super::request::Request;
 
 /// Bytes of one line, as HAProxy's buffer.
@@ -44,8 +45,8 @@ pub struct Processes {
 pub struct Session {
     input: Vec<u8>,
     waiting: VecDeque<Item>,
-    /// A line whose payload comes.
-    announced: Option<String>,
+    /// A line whose payload comes, and what has come.
+    announced: Option<(String, String)>,
     level: Level,
     /// Whose socket it is.
     host: Target,
@@ -57,7 +58,7 @@ pub struct Session {
 
 #[derive(Debug)]
 enum Item {
-    Command(Vec<String>),
+    Command(Vec<String>, Option<String>),
     LineEnd,
 }
 
@@ -99,7 +100,7 @@ impl Session {
     pub fn next(&mut self, processes: &Processes) -> Option<Step> {
         while !self.ended {
             let step = match self.waiting.pop_front() {
-                Some(Item::Command(words)) => self.command(&words, processes),
+                Some(Item::Command(words, payload)) => self.command(&words, payload, processes),
                 Some(Item::LineEnd) => self.line_end(processes),
                 None if self.take_line() => None,
                 None if self.finished || self.input.len() > LONGEST => self.close(),
@@ -129,27 +130,35 @@ impl Session {
         let line: Vec<u8> = self.input.drain(..=end).collect();
         let line = String::from_utf8_lossy(&line);
         let line = line.trim_end();
-        if let Some(command) = self.announced.take() {
-            match line.is_empty() {
-                true => self.take_apart(&command),
-                false => self.announced = Some(command),
+        if let Some((command, mut payload)) = self.announced.take() {
+            if line.is_empty() {
+                self.take_apart(&command, Some(payload));
+                return true;
             }
+            payload.push_str(line);
+            payload.push('\n');
+            // As long as a command may be; what is longer ends the session.
+            if payload.len() > LONGEST {
+                self.input.clear();
+                self.finished = true;
+                return true;
+            }
+            self.announced = Some((command, payload));
         } else if let Some(command) = payload_follows(line) {
-            self.announced = Some(command.to_owned());
+            self.announced = Some((command.to_owned(), String::new()));
         } else {
-            self.take_apart(line);
+            self.take_apart(line, None);
         }
         true
     }
 
-    fn take_apart(&mut self, line: &str) {
-        let commands = split(line).into_iter();
-        match self.host {
-            // HAProxy's master says nothing to an empty command, its worker lists what there is.
-            Target::Master => {
-                self.waiting.extend(commands.filter(|words| !words.is_empty()).map(Item::Command))
-            }
-            Target::Worker => self.waiting.extend(commands.map(Item::Command)),
+    fn take_apart(&mut self, line: &str, payload: Option<String>) {
+        // HAProxy's master says nothing to an empty command, its worker lists what there is.
+        let is_told = |words: &Vec<String>| self.host == Target::Worker || !words.is_empty();
+        let commands = split(line).into_iter().filter(is_told);
+        self.waiting.extend(commands.map(|words| Item::Command(words, None)));
+        if let Some(Item::Command(_, last)) = self.waiting.back_mut() {
+            *last = payload;
         }
         self.waiting.push_back(Item::LineEnd);
     }
@@ -162,11 +171,11 @@ impl Session {
         }
     }
 
-    fn command(&mut self, words: &[String], processes: &Processes) -> Option<Step> {
+    fn command(&mut self, words: &[String], payload: Option<String>, processes: &Processes) -> Option<Step> {
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let prefix =
             words.first().and_then(|word| word.strip_prefix('@')).filter(|_| self.host == Target::Master);
-        let Some(name) = prefix else { return self.run(&words, self.target, processes) };
+        let Some(name) = prefix else { return self.run((&words, payload), self.target, processes) };
         let Some(target) = target(name, processes) else {
             return Some(Step::Write(format!(
                 "Can't find the target PID matching the prefix '{}'\n",
@@ -177,10 +186,15 @@ impl Session {
             self.target = target;
             return None;
         }
-        self.run(&words[1..], target, processes)
+        self.run((&words[1..], payload), target, processes)
     }
 
-    fn run(&mut self, words: &[&str], target: Target, processes: &Processes) -> Option<Step> {
+    fn run(
+        &mut self,
+        (words, payload): (&[&str], Option<String>),
+        target: Target,
+        processes: &Processes,
+    ) -> Option<Step> {
         let Some(row) = command::find(words, target) else {
             return self.answer(&command::unknown(words, target));
         };
@@ -193,10 +207,14 @@ impl Session {
             Err(fault) => return self.answer(&fault),
         };
         match action {
-            Action::Ask(_) if target != self.host => Some(Step::Forward(
-                words.iter().map(|word| escape(word)).collect::<Vec<_>>().join(" "),
-                self.level,
-            )),
+            Action::Ask(_) if target != self.host => {
+                let mut line = words.iter().map(|word| escape(word)).collect::<Vec<_>>().join(" ");
+                line.extend(payload.map(|payload| format!(" <<\n{payload}")));
+                Some(Step::Forward(line, self.level))
+            }
+            Action::Ask(Request::Patterns(order)) => {
+                Some(Step::Ask(Request::Patterns(Order { payload, ..order })))
+            }
             Action::Ask(request) => Some(Step::Ask(request)),
             Action::Timeout(limit) => Some(Step::Timeout(limit)),
             Action::GiveSockets if self.host == Target::Worker => Some(Step::GiveSockets),

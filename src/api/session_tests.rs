@@ -5,6 +5,30 @@ use proptest::prelude::*;
 use super::*;
 use crate::api::{View, WorkerView};
 
+/// The payload that the command of the input asks with.
+fn payload(host: Target, input: &str) -> Option<String> {
+    let mut session = Session::new(host, Level::Admin);
+    session.receive(input.as_bytes());
+    match session.next(&view().processes()) {
+        Some(Step::Ask(Request::Patterns(order))) => order.payload,
+        Some(Step::Forward(line, _)) => Some(format!("forwarded {line}")),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_payload_reaches_its_command() {
+    let lines = Some("a 1\nb 2\n".to_owned());
+    assert_eq!(payload(Target::Worker, "add map #1 <<\na 1\nb 2\n\n"), lines);
+    assert_eq!(payload(Target::Worker, "add map #1 a 1\n"), None);
+    let forwarded = Some("forwarded add map #1 <<\na 1\n".to_owned());
+    assert_eq!(payload(Target::Master, "@1 add map #1 <<\na 1\n\n"), forwarded);
+    let long = format!("add map #1 <<\n{}\n", "a b\n".repeat(LONGEST));
+    let mut session = Session::new(Target::Worker, Level::Admin);
+    session.receive(long.as_bytes());
+    assert_eq!(session.next(&view().processes()), Some(Step::Close), "it is longer than a command may be");
+}
+
 fn view() -> View {
     View {
         version: "2.6.12".to_owned(),

@@ -4,8 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::config::Config;
 use crate::config::model::{
-    BackendFact, BackendId, Change, Counter, End, FrontendFact, FrontendId, ListId, ServerFact, TableFact,
-    TableId, Tracked, Value, VariableId,
+    BackendFact, BackendId, Change, Counter, End, FrontendFact, FrontendId, ListReader, ServerFact,
+    TableFact, TableId, Tracked, UserlistId, Value, VariableId,
 };
 use crate::tls;
 
@@ -29,7 +29,7 @@ pub struct Request<'a> {
     /// Whether none came before it on its connection.
     pub order: Order,
     /// The userlists that know its login.
-    pub lists: &'a [ListId],
+    pub lists: &'a [UserlistId],
 }
 
 /// Where a request stands on its connection.
@@ -91,6 +91,10 @@ pub trait Facts {
     /// Changes a counter, and says what [`Fetch::Change`](crate::config::model::Fetch::Change) says.
     fn change(&self, whose: Tracked, counter: Counter, change: Change, table: TableId) -> Option<i64>;
     fn table_fact(&self, fact: TableFact, table: TableId) -> Option<i64>;
+    /// Whether the value is on a list that was changed at run time; `None`: the list is as in the config.
+    fn listed(&self, list: ListReader, value: &Value) -> Option<bool>;
+    /// What a map has for the value.
+    fn mapped(&self, list: ListReader, value: &Value) -> Option<Value>;
     fn variable(&self, id: VariableId) -> Option<Value>;
     fn payload(&self) -> Option<Payload<'_>>;
     fn request(&self) -> Option<Request<'_>>;

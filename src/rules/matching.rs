@@ -11,7 +11,7 @@ pub(super) fn matches(matcher: &Matcher, value: &Value) -> bool {
         Matcher::Found => true,
         // Only those of a userlist's fetch are anybody's.
         Matcher::Groups(_) => false,
-        Matcher::Bool => integer(value).is_some_and(|number| number != 0),
+        Matcher::Bool => is_true(value),
         Matcher::Integer(ranges) => integer(value).is_some_and(|number| within(ranges, number)),
         Matcher::Length(ranges) => within(ranges, text(value).len() as i64),
         Matcher::Address(networks) => {
@@ -27,6 +27,11 @@ pub(super) fn matches(matcher: &Matcher, value: &Value) -> bool {
             regexes.iter().any(|regex| regex.is_match(&text))
         }
     }
+}
+
+/// Whether it is a number other than 0.
+pub fn is_true(value: &Value) -> bool {
+    integer(value).is_some_and(|number| number != 0)
 }
 
 fn within(ranges: &[IntegerRange], number: i64) -> bool {
@@ -83,7 +88,7 @@ pub fn integer(value: &Value) -> Option<i64> {
     match value {
         Value::Bool(value) => Some((*value).into()),
         Value::Integer(number) => Some(*number),
-        Value::Text(text) => std::str::from_utf8(text).ok()?.parse().ok(),
+        Value::Text(text) => leading_integer(text),
         Value::Address(IpAddr::V4(address)) => Some(u32::from(*address).into()),
         Value::Address(IpAddr::V6(_)) => None,
         Value::Binary(bytes) if bytes.len() <= 8 => {
@@ -93,20 +98,35 @@ pub fn integer(value: &Value) -> Option<i64> {
     }
 }
 
+/// The number that a text begins with; 0 if it begins with none, and the largest if it is too large. Nothing is
+/// no number.
+fn leading_integer(text: &[u8]) -> Option<i64> {
+    let (sign, digits) = match text.split_first()? {
+        (b'-', rest) => (-1, rest),
+        (b'+', rest) => (1, rest),
+        _ => (1, text),
+    };
+    let digits = digits.iter().map_while(|byte| char::from(*byte).to_digit(10));
+    let add = |sum: i64, digit| sum.saturating_mul(10).saturating_add(sign * i64::from(digit));
+    Some(digits.fold(0, add))
+}
+
 /// The value as an address, if it is one.
 pub fn address(value: &Value) -> Option<IpAddr> {
     match value {
         Value::Address(address) => Some(*address),
         Value::Text(text) => std::str::from_utf8(text).ok()?.parse().ok(),
-        Value::Integer(number) => Some(IpAddr::V4(Ipv4Addr::from(u32::try_from(*number).ok()?))),
+        // Its lower 32 bits, as in HAProxy.
+        Value::Integer(number) => Some(IpAddr::V4(Ipv4Addr::from(*number as u32))),
         Value::Bool(_) | Value::Binary(_) => None,
     }
 }
 
-/// The value as a text.
+/// The value as a text. As in HAProxy bytes are one up to the first that is 0.
 pub fn text(value: &Value) -> Vec<u8> {
     match value {
-        Value::Text(text) | Value::Binary(text) => text.clone(),
+        Value::Text(text) => text.clone(),
+        Value::Binary(bytes) => bytes.split(|byte| *byte == 0).next().unwrap_or_default().to_vec(),
         Value::Bool(value) => i64::from(*value).to_string().into_bytes(),
         Value::Integer(number) => number.to_string().into_bytes(),
         Value::Address(address) => address.to_string().into_bytes(),

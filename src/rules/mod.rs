@@ -10,6 +10,7 @@
 //! * `assignment`: what `set-var` does to variables.
 //! * `matching`: a value against patterns, cast as HAProxy casts it.
 //! * `http`: what an HTTP request says.
+//! * [`patterns`]: lists that the runtime socket may change, and what maps have.
 //! * [`stick`]: what is remembered of clients.
 //! * `tls`: what a TLS client says in the clear; `rdp`: what a remote desktop client says.
 //!
@@ -22,6 +23,7 @@ mod facts;
 pub mod fetch;
 mod http;
 mod matching;
+pub mod patterns;
 mod rdp;
 pub mod stick;
 #[cfg(test)]
@@ -33,7 +35,7 @@ pub use convert::plain_convert;
 pub use facts::{Facts, Order, Payload, Request, Served};
 pub use fetch::Sampled;
 pub use http::{Login, login};
-pub use matching::{address, bytes, integer, text};
+pub use matching::{address, bytes, integer, is_true, text};
 
 use crate::config::model::http::{Said, Wording};
 use crate::config::model::{Condition, Sample, Term, Test, Value};
@@ -129,16 +131,24 @@ fn term_holds(term: &Term, facts: &impl Facts) -> Truth {
 fn test_holds(test: &Test, facts: &impl Facts) -> Truth {
     if let Some(values) = http::all_values(&test.sample.fetch, facts) {
         let mut converted = values.into_iter().filter_map(|value| converted(&test.sample, value, facts));
-        return Truth::of(converted.any(|value| matching::matches(&test.matcher, &value)));
+        return Truth::of(converted.any(|value| is_listed(test, &value, facts)));
     }
     match sampled(&test.sample, facts) {
-        Sampled::Value(value) => match matching::matches(&test.matcher, &value) {
+        Sampled::Value(value) => match is_listed(test, &value, facts) {
             false if fetch::may_grow(&test.sample.fetch, facts) => Truth::Early,
             holds => Truth::of(holds),
         },
         Sampled::Missing => Truth::No,
         Sampled::Early => Truth::Early,
     }
+}
+
+/// Whether one of the lists has it: as it is now, or else as in the config.
+fn is_listed(test: &Test, value: &Value, facts: &impl Facts) -> bool {
+    test.listed.iter().any(|listed| {
+        let changed = listed.list.and_then(|list| facts.listed(list, value));
+        changed.unwrap_or_else(|| matching::matches(&listed.matcher, value))
+    })
 }
 
 fn sampled(sample: &Sample, facts: &impl Facts) -> Sampled {

@@ -182,11 +182,20 @@ impl Table {
         let count = match counter {
             Counter::Tracked => 1,
             Counter::Trackers => entry.trackers.into(),
+            Counter::Idle => self.idle(entry, now),
+            Counter::Expire => self
+                .config
+                .expire
+                .map_or(0, |expire| (expire.as_millis() as u64).saturating_sub(self.idle(entry, now))),
             Counter::BytesIn | Counter::BytesOut => entry.value(counter, now) / 1024,
             Counter::ServerId => u64::from(entry.server_id as u32),
             _ => entry.value(counter, now),
         };
         Some(i64::try_from(count).unwrap_or(i64::MAX))
+    }
+
+    fn idle(&self, entry: &Entry, now: Tick) -> u64 {
+        if self.config.expire.is_some() { now.0.saturating_sub(entry.touched.0) } else { 0 }
     }
 
     fn is_over(&self, entry: &Entry, now: Tick) -> bool {

@@ -3,13 +3,13 @@ use std::net::SocketAddr;
 use super::*;
 use crate::config::Config;
 use crate::config::model::{
-    BackendFact, BackendId, Change, Counter, FrontendFact, FrontendId, ListId, RequestAction, ServerFact,
-    TableFact, TableId, Tracked, VariableId,
+    BackendFact, BackendId, Change, Counter, FrontendFact, FrontendId, ListReader, RequestAction, ServerFact,
+    TableFact, TableId, Tracked, UserlistId, VariableId,
 };
 use crate::config::{Bundle, load};
 
 /// A world in which nothing is but what a test says.
-struct World<'a> {
+pub(super) struct World<'a> {
     config: &'a Config,
     client: Option<SocketAddr>,
     payload: Option<Payload<'a>>,
@@ -85,6 +85,14 @@ impl Facts for World<'_> {
         Some(if fact == TableFact::Used { 2 } else { 98 })
     }
 
+    fn listed(&self, _: ListReader, _: &Value) -> Option<bool> {
+        None
+    }
+
+    fn mapped(&self, at: ListReader, value: &Value) -> Option<Value> {
+        patterns::Patterns::new(self.config.lists.get(at.list.0)?).map(at.reader, value)
+    }
+
     fn variable(&self, _: VariableId) -> Option<Value> {
         None
     }
@@ -123,7 +131,7 @@ fn config(condition: &str) -> Config {
     loaded.config.unwrap_or_else(|| panic!("{condition}: {:?}", loaded.diagnostics))
 }
 
-fn with<'a>(config: &'a Config, client: &str) -> World<'a> {
+pub(super) fn with<'a>(config: &'a Config, client: &str) -> World<'a> {
     World { config, client: client.parse().ok(), payload: None, request: None }
 }
 
@@ -348,7 +356,7 @@ fn conditions_look_at_every_value_of_a_request() {
     let header = |name: &str, value: &str| (name.to_owned(), value.as_bytes().to_vec());
     let headers =
         [header("x-l", "a, b"), header("cookie", "c=v1; c=v2"), header("authorization", "Basic Ym9iOnB3")];
-    let holds_for = |condition: &str, lists: &[ListId]| {
+    let holds_for = |condition: &str, lists: &[UserlistId]| {
         let text = format!(
             "userlist u\n group g users bob\n group h\n user bob insecure-password pw\n user eve\n\
              frontend f\n mode http\n bind :1\n timeout client 1s\n http-request deny if {condition}\n"
@@ -375,7 +383,7 @@ fn conditions_look_at_every_value_of_a_request() {
         "{ http_auth_group(u) h g }",
         "!{ http_auth_group(u) h }",
     ] {
-        assert!(holds_for(condition, &[ListId(0)]), "{condition}");
+        assert!(holds_for(condition, &[UserlistId(0)]), "{condition}");
     }
 }
 

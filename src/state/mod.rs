@@ -15,6 +15,7 @@ pub mod failover;
 pub mod frontend;
 pub mod history;
 mod hold;
+pub mod list;
 pub mod mailbox;
 pub mod master;
 pub mod queue;
@@ -36,6 +37,7 @@ pub use failover::{Failover, FailoverHistory};
 pub use frontend::{FrontendLive, Reception};
 pub use history::{MasterChange, MasterHistory};
 pub use hold::hold_ends;
+pub use list::ListLive;
 pub use mailbox::{
     Accepted, Arrival, Command, CutReason, Dialed, Listener, Mailbox, NamedServer, SessionToken, Workers,
 };

@@ -9,8 +9,8 @@ use super::server::{Operation, ServerLive, admin};
 use super::snapshot::Snapshot;
 use crate::config::Config;
 use crate::config::model::{
-    Backend, BackendFact, BackendId, Change, Counter, End, FrontendFact, FrontendId, Server, ServerFact,
-    TableFact, TableId, Tracked, Value, VariableId,
+    Backend, BackendFact, BackendId, Change, Counter, End, FrontendFact, FrontendId, ListReader, Server,
+    ServerFact, TableFact, TableId, Tracked, Value, VariableId,
 };
 use crate::rules::stick::Table;
 use crate::rules::{Facts, Payload, Request, Served};
@@ -263,6 +263,14 @@ impl Facts for Situation<'_> {
             }
         };
         Some(changed.unwrap_or(0))
+    }
+
+    fn listed(&self, at: ListReader, value: &Value) -> Option<bool> {
+        self.snapshot.lists.get(at.list.0)?.has(at.reader, value)
+    }
+
+    fn mapped(&self, at: ListReader, value: &Value) -> Option<Value> {
+        self.snapshot.lists.get(at.list.0)?.map(at.reader, value)
     }
 
     fn table_fact(&self, fact: TableFact, table: TableId) -> Option<i64> {

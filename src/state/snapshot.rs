@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 
 use super::backend::{BackendKey, BackendLive, BackendView, Guarding};
 use super::frontend::FrontendLive;
+use super::list::ListLive;
 use super::lock;
 use super::mailbox::Listener;
 use super::server::{Health, Operation, ServerKey, ServerLive, admin};
@@ -32,6 +33,8 @@ pub struct Snapshot {
     pub listeners: Vec<Vec<Option<Arc<Listener>>>>,
     /// `tables[i]` belongs to the config's table `i`.
     pub tables: Vec<Arc<Mutex<Table>>>,
+    /// `lists[i]` belongs to the config's list `i`.
+    pub lists: Vec<Arc<ListLive>>,
     /// Process-wide connections: global `maxconn` counts against this.
     pub process: Arc<ProcessLive>,
 }
@@ -77,8 +80,11 @@ impl Snapshot {
             .collect::<Vec<_>>();
         let backends = linked(&config, backends);
         let tables = config.tables.iter().map(|table| old.carry_table(table)).collect();
+        // As the files are now: what the runtime socket had changed is gone, as in HAProxy.
+        let lists = config.lists.iter().map(|list| Arc::new(ListLive::new(list))).collect();
         let process = Arc::clone(&old.process);
-        Snapshot { generation: old.generation + 1, config, frontends, backends, listeners, tables, process }
+        let generation = old.generation + 1;
+        Snapshot { generation, config, frontends, backends, listeners, tables, lists, process }
     }
 
     /// The snapshot after the operator changed something of the config: everything is carried over by name, and
@@ -93,6 +99,7 @@ impl Snapshot {
             frontends: self.frontends.clone(),
             listeners: self.listeners.clone(),
             tables: self.tables.clone(),
+            lists: self.lists.clone(),
             process: Arc::clone(&self.process),
         }
     }
@@ -133,6 +140,7 @@ impl Snapshot {
             backends: self.backends.clone(),
             listeners: self.config.frontends.iter().map(none).collect(),
             tables: self.tables.clone(),
+            lists: self.lists.clone(),
             process: Arc::clone(&self.process),
         }
     }
@@ -147,6 +155,7 @@ impl Snapshot {
             backends: Vec::new(),
             listeners: Vec::new(),
             tables: Vec::new(),
+            lists: Vec::new(),
             process: Arc::new(ProcessLive { load, ..ProcessLive::default() }),
         }
     }

@@ -38,7 +38,7 @@ use super::ledger::Ledger;
 use super::login;
 use super::metered::Metered;
 use super::reply::{Answerer, Reply, Then};
-use crate::config::model::{Backend, BackendId, FrontendId, ListId};
+use crate::config::model::{Backend, BackendId, FrontendId, UserlistId};
 use crate::config::rule::status;
 use crate::log::{Clock, ConnectRecord, Logger, policy};
 use crate::proxy::service::Served;
@@ -233,7 +233,7 @@ impl Visit {
     }
 
     /// The userlists that know the login, if there is one and anything may ask.
-    async fn lists(&self, snapshot: &Snapshot, request: &hyper::Request<Incoming>) -> Vec<ListId> {
+    async fn lists(&self, snapshot: &Snapshot, request: &hyper::Request<Incoming>) -> Vec<UserlistId> {
         let config = Arc::clone(&snapshot.config);
         let header = request.headers().get(AUTHORIZATION).filter(|_| !config.userlists.is_empty());
         let Some(login) = header.and_then(|header| rules::login(header.as_bytes())) else {
@@ -278,7 +278,7 @@ impl Visit {
         &self,
         snapshot: &Snapshot,
         request: &hyper::Request<Incoming>,
-        lists: &[ListId],
+        lists: &[UserlistId],
         now: Tick,
     ) -> Outcome {
         let Service { facts, clock, .. } = &self.service;

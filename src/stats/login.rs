@@ -7,13 +7,13 @@
 use subtle::ConstantTimeEq;
 
 use crate::config::model::http::{Password, User};
-use crate::config::model::{ListId, Userlist};
+use crate::config::model::{Userlist, UserlistId};
 use crate::rules::Login;
 use crate::sys::crypt;
 
 /// The lists that know the login.
-pub fn lists(login: &Login, lists: &[Userlist]) -> Vec<ListId> {
-    let known = |(at, list): (usize, &Userlist)| knows(list, login).then_some(ListId(at));
+pub fn lists(login: &Login, lists: &[Userlist]) -> Vec<UserlistId> {
+    let known = |(at, list): (usize, &Userlist)| knows(list, login).then_some(UserlistId(at));
     lists.iter().enumerate().filter_map(known).collect()
 }
 
@@ -64,7 +64,7 @@ mod tests {
         ];
         let known = |user: &str, password: &str| {
             let login = Login { user: user.into(), password: password.into(), ..Login::default() };
-            lists(&login, &all).into_iter().map(|ListId(at)| at).collect::<Vec<_>>()
+            lists(&login, &all).into_iter().map(|UserlistId(at)| at).collect::<Vec<_>>()
         };
         assert_eq!(known("alice", "pw"), [0]);
         assert_eq!(known("alice", "builder"), [1]);

@@ -8,7 +8,7 @@ use x509_parser::asn1_rs::Oid;
 use x509_parser::prelude::{ASN1Time, FromDer, X509Certificate, X509Name};
 use x509_parser::public_key::PublicKey;
 
-use crate::config::model::{CertificateFact, Entry, NameForm, NamePart, Value};
+use crate::config::model::{CertificateFact, NameEntry, NameForm, NamePart, Value};
 
 /// The answer to one question.
 pub fn told(certificate: &[u8], fact: &CertificateFact) -> Option<Value> {
@@ -149,7 +149,7 @@ fn attributes<'a>(name: &'a X509Name<'_>) -> Vec<Attribute<'a>> {
 fn name(name: &X509Name<'_>, part: &NamePart) -> Option<Vec<u8>> {
     let entries = attributes(name);
     match part {
-        NamePart::Entry(Entry { name, occurrence }) => {
+        NamePart::Entry(NameEntry { name, occurrence }) => {
             let mut found = entries.iter().filter(|entry| entry.name.eq_ignore_ascii_case(name));
             let at = usize::try_from(occurrence.unsigned_abs()).ok()?.checked_sub(1)?;
             let entry = if *occurrence > 0 { found.nth(at) } else { found.rev().nth(at) };

@@ -46,7 +46,7 @@ fn text(certificate: &str, fact: &CertificateFact) -> String {
 }
 
 fn entry(name: &str, occurrence: i64) -> NamePart {
-    NamePart::Entry(Entry { name: name.to_owned(), occurrence })
+    NamePart::Entry(NameEntry { name: name.to_owned(), occurrence })
 }
 
 /// As HAProxy 2.6.12 wrote it into its log.

@@ -4,7 +4,7 @@ use super::certificate;
 use rustls::pki_types::CertificateDer;
 use rustls::{CipherSuite, ClientConnection, CommonState, ProtocolVersion, ServerConnection};
 
-use crate::config::model::{CertificateFact, Entry, NamePart, Value};
+use crate::config::model::{CertificateFact, NameEntry, NamePart, Value};
 
 /// See the module.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,7 +90,7 @@ impl Facts {
 
 /// The last one of the subject, which is the most specific.
 fn common_name(certificate: &[u8]) -> Option<Vec<u8>> {
-    let last = NamePart::Entry(Entry { name: "CN".to_owned(), occurrence: -1 });
+    let last = NamePart::Entry(NameEntry { name: "CN".to_owned(), occurrence: -1 });
     match certificate::told(certificate, &CertificateFact::Subject(last))? {
         Value::Text(name) => Some(name),
         _ => None,

@@ -17,6 +17,7 @@ mod dynamic;
 mod examples;
 mod failover;
 mod hold;
+mod maps;
 mod page;
 mod partition;
 mod pause;

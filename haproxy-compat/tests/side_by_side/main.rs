@@ -10,6 +10,7 @@ mod addresses;
 mod agents;
 mod announced;
 mod commands;
+mod converters;
 mod dns;
 mod effects;
 mod hashing;

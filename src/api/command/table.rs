@@ -2,6 +2,7 @@
 
 use super::Action::{self, Ask, Lower, Say, Timeout};
 use super::{Command, Level, Target};
+use crate::api::patterns::{Noun, Verb as Change};
 use crate::api::request::{
     self, AgentChange, Clear, Fault, FrontendOrder, Request, ServerList, ServerOrder, State, Switch, Words,
 };
@@ -20,8 +21,20 @@ pub static TABLE: &[Command] = &[
     prefix("@master", "send a command to the master process"),
     // HAProxy lists it nowhere; `expose-fd` says who may.
     user("", &["_getsocks"], "", |_| Ok(Action::GiveSockets)),
+    user("add acl [@<ver>] <acl> <pattern>", &["add", "acl"], "add a pattern to a list", |words| {
+        Ok(Ask(request::patterns(Noun::Acl, Change::Add, words)?))
+    }),
+    user(
+        "add map [@<ver>] <map> <key> <val>",
+        &["add", "map"],
+        "add an entry to a map (or a payload of keys and values)",
+        |words| Ok(Ask(request::patterns(Noun::Map, Change::Add, words)?)),
+    ),
     admin("add server <bk>/<srv>", &["add", "server"], "create a new server", |words| {
         Ok(Ask(request::add_server(words)?))
+    }),
+    user("clear acl [@<ver>] <acl>", &["clear", "acl"], "remove all patterns of a list", |words| {
+        Ok(Ask(request::patterns(Noun::Acl, Change::Clear, words)?))
     }),
     operator(
         "clear counters [all]",
@@ -30,12 +43,33 @@ pub static TABLE: &[Command] = &[
         |_| Ok(Ask(Request::ClearCounters(Clear::Maxima))),
     ),
     admin("", &["clear", "counters", "all"], "", |_| Ok(Ask(Request::ClearCounters(Clear::All)))),
+    user("clear map [@<ver>] <map>", &["clear", "map"], "remove all entries of a map", |words| {
+        Ok(Ask(request::patterns(Noun::Map, Change::Clear, words)?))
+    }),
+    user(
+        "commit acl @<ver> <acl>",
+        &["commit", "acl"],
+        "put a prepared version of a list into use",
+        |words| Ok(Ask(request::patterns(Noun::Acl, Change::Commit, words)?)),
+    ),
+    user(
+        "commit map @<ver> <map>",
+        &["commit", "map"],
+        "put a prepared version of a map into use",
+        |words| Ok(Ask(request::patterns(Noun::Map, Change::Commit, words)?)),
+    ),
     user(
         "clear table <table> [<filter>]*",
         &["clear", "table"],
         "remove entries of a table (filter: data/key)",
         |words| Ok(Ask(request::table(Verb::Clear, words)?)),
     ),
+    user("del acl <acl> [<key>|#<ref>]", &["del", "acl"], "remove patterns from a list", |words| {
+        Ok(Ask(request::patterns(Noun::Acl, Change::Delete, words)?))
+    }),
+    user("del map <map> [<key>|#<ref>]", &["del", "map"], "remove entries from a map", |words| {
+        Ok(Ask(request::patterns(Noun::Map, Change::Delete, words)?))
+    }),
     admin("del server <bk>/<srv>", &["del", "server"], "remove a dynamically added server", |words| {
         Ok(Ask(request::delete_server(words)?))
     }),
@@ -75,6 +109,18 @@ pub static TABLE: &[Command] = &[
     admin("", &["experimental-mode"], "", mode),
     admin("", &["expert-mode"], "", mode),
     user(
+        "get acl <acl> <value>",
+        &["get", "acl"],
+        "report which pattern of a list a value matches",
+        |words| Ok(Ask(request::patterns(Noun::Acl, Change::Get, words)?)),
+    ),
+    user(
+        "get map <map> <value>",
+        &["get", "map"],
+        "report which key a value matches, and what it has",
+        |words| Ok(Ask(request::patterns(Noun::Map, Change::Get, words)?)),
+    ),
+    user(
         "get weight <bk>/<srv>",
         &["get", "weight"],
         "report a server's weight, now and configured",
@@ -89,10 +135,25 @@ pub static TABLE: &[Command] = &[
             |_| Ok(Lower(Level::Operator)),
         )
     },
+    user(
+        "prepare acl <acl>",
+        &["prepare", "acl"],
+        "begin a version of a list, to replace it at once",
+        |words| Ok(Ask(request::patterns(Noun::Acl, Change::Prepare, words)?)),
+    ),
+    user(
+        "prepare map <map>",
+        &["prepare", "map"],
+        "begin a version of a map, to replace it at once",
+        |words| Ok(Ask(request::patterns(Noun::Map, Change::Prepare, words)?)),
+    ),
     Command {
         targets: MASTER,
         ..admin("reload", &["reload"], "reload haproxy", |_| Ok(Ask(Request::Reload)))
     },
+    user("set map <map> [<key>|#<ref>] <value>", &["set", "map"], "change the value of a key", |words| {
+        Ok(Ask(request::patterns(Noun::Map, Change::Set, words)?))
+    }),
     admin(
         "set maxconn frontend <frontend> <n>",
         &["set", "maxconn", "frontend"],
@@ -156,6 +217,12 @@ pub static TABLE: &[Command] = &[
         "change a server's weight (or 'set server')",
         |words| Ok(Ask(request::set_weight(words)?)),
     ),
+    user(
+        "show acl [[@<ver>] <acl>]",
+        &["show", "acl"],
+        "list the lists of patterns, or what is in one of them",
+        |words| Ok(Ask(request::patterns(Noun::Acl, Change::Show, words)?)),
+    ),
     user("show activity", &["show", "activity"], "show what each thread has to do", |_| {
         Ok(Ask(Request::ShowActivity))
     }),
@@ -200,6 +267,12 @@ pub static TABLE: &[Command] = &[
         &["show", "info"],
         "report information about the running process",
         |words| Ok(Ask(request::info(words))),
+    ),
+    user(
+        "show map [[@<ver>] <map>]",
+        &["show", "map"],
+        "list the maps, or what is in one of them",
+        |words| Ok(Ask(request::patterns(Noun::Map, Change::Show, words)?)),
     ),
     user("show pools", &["show", "pools"], "report how much memory the process has", |_| {
         Ok(Ask(Request::ShowPools))

@@ -8,8 +8,11 @@ use std::time::Duration;
 
 use super::{Format, Spanned};
 use crate::config::model::http::{Answer, Redirect};
-use crate::config::model::{Converter, Counter, End, Half, KeyKind, LogLevel, Marking, Matcher, Stored, When};
-use crate::config::rule::fetch::FetchRow;
+use crate::config::model::{
+    Converter, Counter, End, Half, Joined, KeyKind, Listed, LogLevel, Marking, Output, Stored, Value, When,
+};
+use crate::config::rule::fetch::{FetchRow, Kind};
+use crate::config::rule::matching::Method;
 use crate::config::source::Span;
 
 /// The lines of one ACL, each an alternative.
@@ -19,7 +22,7 @@ pub type Acl = Rc<RefCell<Vec<Rc<Test>>>>;
 #[derive(Debug, Clone)]
 pub struct Test {
     pub sample: Sample,
-    pub matcher: Arc<Matcher>,
+    pub listed: Vec<Listed>,
 }
 
 /// `FETCH[(ARGUMENT,...)][,CONVERTER[(ARGUMENT,...)]...]`
@@ -30,6 +33,8 @@ pub struct Sample {
     pub name: String,
     pub arguments: Vec<Vec<u8>>,
     pub steps: Vec<Step>,
+    /// The type after all converters.
+    pub kind: Kind,
     pub span: Span,
 }
 
@@ -40,8 +45,23 @@ pub enum Step {
     /// By the name of the table.
     InTable(String),
     Looked(Counter, String),
+    /// With what stands in for an entry that is missing.
+    LookedOr(Counter, String, Option<i64>),
+    /// With the variable of that name.
+    Joined(Joined, String),
+    Map(MapStep),
     /// HAProxy has it, rolecall has not.
     Unsupported(&'static str),
+}
+
+/// `map_METHOD_OUTPUT(FILE[,DEFAULT])`
+#[derive(Debug, Clone)]
+pub struct MapStep {
+    pub name: &'static str,
+    pub method: Method,
+    pub output: Output,
+    pub file: String,
+    pub default: Option<Value>,
 }
 
 /// `if` or `unless`, and alternatives of terms.

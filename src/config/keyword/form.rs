@@ -70,8 +70,7 @@ pub enum Value {
 }
 
 use Form::{
-    After, Alone, At, AtLeast, AtMost, Behind, Between, Every, Exclusive, NoNegation, OneOf,
-    Time, Words,
+    After, Alone, At, AtLeast, AtMost, Behind, Between, Every, Exclusive, NoNegation, OneOf, Time, Words,
 };
 use Value::{Network, Number, Sample, Seconds, Set, Size, Variable, Whole, WholeOr};
 

@@ -12,7 +12,7 @@ use crate::config::secret::Secret;
 
 /// Position of a `userlist` in [`super::Config::userlists`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ListId(pub usize);
+pub struct UserlistId(pub usize);
 
 /// `userlist NAME`
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -78,9 +78,9 @@ pub enum HttpFact {
     Scheme,
     Bearer,
     /// Whether the login is one of that list.
-    Login(ListId),
+    Login(UserlistId),
     /// The user's name, if so.
-    Member(ListId),
+    Member(UserlistId),
 }
 
 /// Values that have the same name.

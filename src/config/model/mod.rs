@@ -21,6 +21,7 @@ mod convert;
 pub mod http;
 mod http_check;
 mod log;
+mod pattern;
 mod redis;
 mod resolvers;
 mod rule;
@@ -44,22 +45,26 @@ pub use check_format::{
     CheckConverter, CheckFetch, CheckFormat, CheckPiece, CheckSample, Coding, VariableValue,
 };
 pub use command::{CommandSocket, FileAccess, Level};
-pub use convert::{Alphabet, Arithmetic, Converter, Mixing};
-pub use http::{HttpFact, ListId, RequestAction, RequestRule, Userlist};
+pub use convert::{
+    Alphabet, Arithmetic, BigEndian, Converter, DigestKind, Hop, Joined, JsonInput, JsonNumbers, JsonQuery,
+    LastChunk, Mixing, Moment, Plus, Radix, SampleUnit, Xxh,
+};
+pub use http::{HttpFact, RequestAction, RequestRule, Userlist, UserlistId};
 pub use http_check::{
     Expression, HeaderParts, HeaderWanted, HttpExpect, HttpWanted, OnNotFound, TextPlace, TextWanted,
 };
 pub use log::{LogAddress, LogFormat, LogFraming, LogSampling, LogTarget, SessionLog};
+pub use pattern::{Columns, Entry, ListId, ListReader, Map, Output, PatternList, Reader, unreadable};
 pub use redis::{GuardMode, Lag, RedisOptions, ReplicaOptions};
 pub use resolvers::{
     DEFAULT_RESOLVERS, Duplicates, Hold, IpFamily, Lookup, NameServer, RecordWeights, Resolvers, Transport,
 };
 pub use rule::{
-    Action, AddressFact, BackendFact, Condition, Fetch, FrontendFact, IntegerRange, Matcher, Network,
+    Action, AddressFact, BackendFact, Condition, Fetch, FrontendFact, IntegerRange, Listed, Matcher, Network,
     PayloadFact, ProcessFact, Rule, Rules, Sample, ServerFact, SessionFact, TableId, Term, Test, TextMatch,
     Texts, TlsFact, Value, VariableId,
 };
-pub use secured::{CertificateFact, Entry, Holder, NameForm, NamePart};
+pub use secured::{CertificateFact, Holder, NameEntry, NameForm, NamePart};
 pub use server::{
     AgentCheck, CheckTls, DISPATCH, Impersonated, InitState, Leaves, OnError, Origin, ProxyFields, RiseFall,
     SendProxy, SentinelSlot, Server, ServerAddress, ServerCheck, ServerPort, SlotTakes, TlsChecks, Track,
@@ -93,6 +98,8 @@ pub struct Config {
     pub tables: Vec<StickTable>,
     /// Every `userlist`.
     pub userlists: Vec<Userlist>,
+    /// What ACLs and maps compare with.
+    pub lists: Vec<Arc<PatternList>>,
     /// For servers that are added while the program runs.
     pub presets: Arc<Presets>,
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::{
     BackendId, CertificateFact, Change, Composed, Converter, Counter, End, FrontendId, Holder, HttpFact,
-    LogLevel, Marking, Rewrite, Stick, TableFact, Tracked, When,
+    ListReader, LogLevel, Marking, Rewrite, Stick, TableFact, Tracked, When,
 };
 
 /// Position of a stick table in [`super::Config::tables`].
@@ -38,7 +38,15 @@ pub struct Term {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Test {
     pub sample: Sample,
-    /// Shared by all that name the ACL: a file of patterns may be large.
+    /// One that has it is enough.
+    pub listed: Vec<Listed>,
+}
+
+/// Patterns, and where they are known to the runtime socket, which may change them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Listed {
+    pub list: Option<ListReader>,
+    /// As the config has them. Shared by all that name them: a file of patterns may be large.
     pub matcher: Arc<Matcher>,
 }
 
@@ -256,6 +264,14 @@ pub struct IntegerRange {
 pub struct Network {
     pub address: IpAddr,
     pub mask: u128,
+}
+
+impl Network {
+    /// Whether its mask is that of a prefix.
+    pub fn is_prefix(&self) -> bool {
+        let width = if self.address.is_ipv4() { 32 } else { 128 };
+        self.mask.trailing_zeros().min(width) == width - self.mask.count_ones()
+    }
 }
 
 /// Where in a text a pattern has to be.

@@ -29,7 +29,7 @@ pub enum CertificateFact {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NamePart {
     Whole(NameForm),
-    Entry(Entry),
+    Entry(NameEntry),
 }
 
 /// How a whole one is written.
@@ -43,7 +43,7 @@ pub enum NameForm {
 
 /// One value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct NameEntry {
     /// `CN`, or an object identifier.
     pub name: String,
     /// Which one of several: from 1; from the end if it is negative.

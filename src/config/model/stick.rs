@@ -44,6 +44,9 @@ pub enum Counter {
     Tracked,
     /// How many sessions track it.
     Trackers,
+    /// Milliseconds since it was used, and those it has left; 0 where entries stay for good.
+    Idle,
+    Expire,
 }
 
 impl Counter {

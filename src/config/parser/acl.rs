@@ -5,13 +5,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::context::Context;
+use super::lists::{self, Use, User};
 use super::sample::{self, Fault};
 use super::statement::Statement;
 use super::value;
 use crate::config::ast::{Acl, Proxy, ProxyKind, Test};
 use crate::config::diagnostic::{Diagnostic, Heading};
 use crate::config::lexer::Word;
-use crate::config::model::Matcher;
+use crate::config::model::{Columns, Entry, Listed, Matcher, Reader};
 use crate::config::rule::matching::{self, Method, Reading};
 use crate::config::source::Span;
 
@@ -72,12 +73,17 @@ pub(super) fn read(context: &mut Context<'_>, words: &[Word], whole: Span) -> Re
     let sample = sample::read(first)?;
     if sample.unsupported().is_some() {
         // What it would be matched with is not known either; it is refused where it is used.
-        return Ok(Test { sample, matcher: Arc::new(Matcher::Found) });
+        return Ok(Test { sample, listed: Vec::new() });
     }
+    sample.maps().try_for_each(|(at, map)| {
+        let found = map.find(context, Use { span: first.span, by: User::Map, at });
+        let within = |message| format!("invalid args in converter '{}' : {message}", map.name);
+        let message = |fault| format!("{} in ACL expression '{}'.", within(fault), first.str());
+        found.map(drop).map_err(|fault| Fault::new(first.span, message(fault)))
+    })?;
     let named = sample.fetch.method.filter(|_| sample.steps.is_empty()).and_then(matching::find);
-    let method = named.or_else(|| matching::default_for(sample.kind()));
-    let mut flags =
-        Flags { at: 1, method, ignore_case: false, files: Vec::new(), explicit: false, names: true };
+    let method = named.or_else(|| matching::default_for(sample.kind));
+    let mut flags = Flags { method, ..Flags::default() };
     flags.read(words, whole)?;
     let Some(method) = flags.method else {
         let message = format!(
@@ -86,7 +92,7 @@ pub(super) fn read(context: &mut Context<'_>, words: &[Word], whole: Span) -> Re
         );
         return Err(Fault::new(first.span, message));
     };
-    if !matching::fits(method, sample.kind()) {
+    if !matching::fits(method, sample.kind) {
         let message = format!(
             "matching method '{}' cannot be used with fetch keyword '{}'.",
             matching::name(method),
@@ -94,25 +100,60 @@ pub(super) fn read(context: &mut Context<'_>, words: &[Word], whole: Span) -> Re
         );
         return Err(Fault::new(first.span, message));
     }
-    let mut reading = Reading::new(method);
-    reading.ignore_case = flags.ignore_case;
-    for (name, span) in &flags.files {
-        patterns_of_file(context, &mut reading, name, *span)?;
-    }
+    let mut listed = files(context, &flags, method)?;
     let patterns = words.get(flags.at..).unwrap_or_default();
-    for word in patterns {
-        if method == Method::Regex && !context.compile(word.span) {
-            break;
-        }
-        let resolved = flags.names.then(|| host(context, method, word)).flatten();
-        let text = resolved.as_deref().unwrap_or(&word.text);
-        reading.word(text).map_err(|message| Fault::new(word.span, message))?;
-    }
+    let reader = Reader { method, ignore_case: flags.ignore_case, output: None };
+    let (entries, matcher) = own_patterns(context, patterns, reader, flags.names)?;
     let none = patterns.is_empty() && flags.files.is_empty() && !flags.explicit;
     if none && !matches!(method, Method::Found | Method::Bool) {
         warn_of_no_pattern(context, first);
     }
-    Ok(Test { sample, matcher: Arc::new(reading.finish()) })
+    let end = words.last().map_or(first.span, |last| last.span);
+    let list = context.lists.words((first, end), entries, reader);
+    if let Some((number, span)) = flags.number {
+        context.lists.claim(number).map_err(|message| Fault::new(span, message))?;
+    }
+    listed.push(Listed { list: Some(list), matcher: Arc::new(matcher) });
+    Ok(Test { sample, listed })
+}
+
+/// `-f`: what each of the files has.
+fn files(context: &mut Context<'_>, flags: &Flags, method: Method) -> Result<Vec<Listed>, Fault> {
+    let mut listed = Vec::new();
+    for (at, (name, span)) in flags.files.iter().enumerate() {
+        let (columns, by) = match flags.maps {
+            Maps::Yes => (Columns::PatternAndValue, User::AclOfMap),
+            Maps::No => (Columns::Pattern, User::Acl),
+        };
+        let reader = Reader { method, ignore_case: flags.ignore_case, output: None };
+        let using = Use { span: *span, by, at };
+        let found = lists::of_file(context, name, (columns, using), reader);
+        if let Some(list) = found.map_err(|message| Fault::new(*span, format!("{message}.")))? {
+            listed.push(Listed { list: Some(list), matcher: lists::matcher(context, list) });
+        }
+    }
+    Ok(listed)
+}
+
+/// The words behind the flags.
+fn own_patterns(
+    context: &mut Context<'_>,
+    patterns: &[Word],
+    reader: Reader,
+    names: Names,
+) -> Result<(Vec<Entry>, Matcher), Fault> {
+    let mut reading = Reading::of(reader);
+    let mut entries = Vec::new();
+    for word in patterns {
+        if reader.method == Method::Regex && !context.compile(word.span) {
+            break;
+        }
+        let resolved = (names == Names::LookedUp).then(|| host(context, reader.method, word)).flatten();
+        let text = resolved.as_deref().unwrap_or(&word.text);
+        let taken = reading.word(text).map_err(|message| Fault::new(word.span, message))?;
+        entries.extend(taken.map(|key| Entry { key, value: None }));
+    }
+    Ok((entries, reading.finish()))
 }
 
 fn warn_of_no_pattern(context: &mut Context<'_>, word: &Word) {
@@ -150,8 +191,39 @@ struct Flags {
     files: Vec<(String, Span)>,
     /// `--`
     explicit: bool,
-    /// Not under `-n`.
-    names: bool,
+    names: Names,
+    maps: Maps,
+    /// `-u`
+    number: Option<(u32, Span)>,
+}
+
+/// Whether host names may stand among addresses (not under `-n`).
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Names {
+    LookedUp,
+    Refused,
+}
+
+/// `-M`: whether files have values as well.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Maps {
+    Yes,
+    No,
+}
+
+impl Default for Flags {
+    fn default() -> Flags {
+        Flags {
+            at: 1,
+            method: None,
+            ignore_case: false,
+            files: Vec::new(),
+            explicit: false,
+            names: Names::LookedUp,
+            maps: Maps::No,
+            number: None,
+        }
+    }
 }
 
 impl Flags {
@@ -160,8 +232,8 @@ impl Flags {
             let value = words.get(self.at + 1);
             match &*word.text {
                 b"-i" => self.ignore_case = true,
-                b"-n" => self.names = false,
-                b"-M" => {}
+                b"-n" => self.names = Names::Refused,
+                b"-M" => self.maps = Maps::Yes,
                 b"--" => {
                     self.explicit = true;
                     self.at += 1;
@@ -203,49 +275,12 @@ impl Flags {
                 };
                 self.method = Some(method);
             }
-            // A number for the runtime socket, which knows ACLs by their position.
-            _ => {}
+            _ => {
+                let number = value.str().parse().ok();
+                let fault = || Fault::new(value.span, "the argument of -u must be an integer.");
+                self.number = Some((number.ok_or_else(fault)?, value.span));
+            }
         }
         Ok(())
     }
-}
-
-/// `-f`: a pattern a line; blank lines and those that begin with `#` are none.
-fn patterns_of_file(
-    context: &mut Context<'_>,
-    reading: &mut Reading,
-    name: &str,
-    span: Span,
-) -> Result<(), Fault> {
-    let bytes = match context.bundle.patterns.get(name) {
-        Some(Some(bytes)) => bytes,
-        Some(None) => {
-            return Err(Fault::new(span, format!("failed to open pattern file <{name}>.")));
-        }
-        None => {
-            context.wanted.patterns.push(name.to_owned());
-            return Ok(());
-        }
-    };
-    // Every line that names the file has its own copy of the patterns.
-    if !context.inherit(bytes.len(), span) {
-        return Ok(());
-    }
-    for (number, text) in bytes.split(|byte| *byte == b'\n').enumerate() {
-        let text = text.strip_suffix(b"\r").unwrap_or(text).trim_ascii_start();
-        if text.is_empty() || text.starts_with(b"#") {
-            continue;
-        }
-        if reading.method == Method::Regex && !context.compile(span) {
-            break;
-        }
-        let fault = |message| {
-            Fault::new(
-                span,
-                format!("{message} when loading patterns from file '{name}', line {}", number + 1),
-            )
-        };
-        reading.pattern(text).map_err(fault)?;
-    }
-    Ok(())
 }

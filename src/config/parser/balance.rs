@@ -159,7 +159,7 @@ pub(super) fn hash_type(context: &mut Context<'_>, proxy: &mut Proxy, line: &Sta
         "djb2" => Some(HashFunction::Djb2),
         "crc32" => Some(HashFunction::Crc32),
         "none" => Some(HashFunction::None),
-        // Described nowhere but in HAProxy's source; 'balance source' does without it.
+        // Described nowhere but in HAProxy's source; only 'balance hash' needs one in its place.
         "wt6" => None,
         _ => return context.error(line.span_of(2), FUNCTIONS),
     };

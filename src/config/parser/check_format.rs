@@ -5,8 +5,10 @@
 use super::context::Context;
 use super::{sample, value};
 use crate::config::lexer::Environment;
-use crate::config::model::{CheckConverter, CheckFetch, CheckFormat, CheckPiece, CheckSample, Secret};
-use crate::config::rule::convert::{self, Makes};
+use crate::config::model::{
+    CheckConverter, CheckFetch, CheckFormat, CheckPiece, CheckSample, Converter, Secret,
+};
+use crate::config::rule::convert::{self, Made, Makes};
 
 /// More converters in one expression are no config.
 const MOST_STEPS: usize = 32;
@@ -117,11 +119,18 @@ fn converter(name: &str, arguments: &[Vec<u8>]) -> Result<CheckConverter, String
     }
     let row = convert::find(name).ok_or_else(|| format!("unknown converter '{name}'"))?;
     let (fewest, most) = row.arguments;
-    let Makes::Plain(make) = row.makes else {
-        return Err(format!("the converter '{name}' is not supported in checks"));
+    let unknown = || format!("the converter '{name}' is not supported in checks");
+    let counted = (fewest..=most).contains(&arguments.len());
+    let made = match row.makes {
+        Makes::Plain(make) => counted.then(|| make(arguments)).flatten().map(Made::Plain),
+        Makes::Joined(make) => counted.then(|| make(arguments)).flatten(),
+        _ => return Err(unknown()),
     };
-    let made = (fewest..=most).contains(&arguments.len()).then(|| make(arguments)).flatten();
-    made.map(CheckConverter::Plain).ok_or_else(|| format!("invalid args in converter '{name}'"))
+    match made.ok_or_else(|| format!("invalid args in converter '{name}'"))? {
+        // Variables of checks are others, and the state of backends is not for them to see.
+        Made::Joined(..) | Made::Plain(Converter::UsableServers | Converter::ServerQueue) => Err(unknown()),
+        Made::Plain(converter) => Ok(CheckConverter::Plain(converter)),
+    }
 }
 
 /// Reads a text with expressions.

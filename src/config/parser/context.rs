@@ -4,6 +4,7 @@
 use crate::config::bundle::{Bundle, Wanted};
 use crate::config::diagnostic::{Diagnostic, Severity, Stage};
 use crate::config::lexer::Environment;
+use crate::config::parser::lists::Lists;
 use crate::config::source::Span;
 
 /// Reading stops after so many errors: a file with more is not a config.
@@ -33,6 +34,8 @@ pub struct Context<'a> {
     pub stage: Stage,
     /// What conditions would have liked to find in the bundle.
     pub wanted: Wanted,
+    /// What ACLs and maps compare with.
+    pub lists: Lists,
     diagnostics: Vec<Diagnostic>,
     errors: usize,
     untold: usize,
@@ -50,6 +53,7 @@ impl<'a> Context<'a> {
             bundle,
             stage: Stage::Reading,
             wanted: Wanted::default(),
+            lists: Lists::default(),
             diagnostics: Vec::new(),
             errors: 0,
             untold: 0,

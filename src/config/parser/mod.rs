@@ -27,6 +27,7 @@ mod http_check;
 mod http_expect;
 mod http_send;
 mod inheritance;
+pub mod lists;
 mod log;
 mod mux;
 mod option;

@@ -4,11 +4,13 @@
 use nom::bytes::complete::take_till;
 use nom::{IResult, Parser};
 
-use crate::config::ast::{Sample, Step};
+use crate::config::ast::{MapStep, Sample, Step};
 use crate::config::lexer::{self, Word};
+use crate::config::model::Output;
 use crate::config::model::http::Field;
-use crate::config::rule::convert::{self, Makes};
+use crate::config::rule::convert::{self, Made, Makes};
 use crate::config::rule::fetch::{self, FetchRow, Kind, Takes};
+use crate::config::rule::matching::Method;
 use crate::config::source::Span;
 use crate::config::suggest;
 
@@ -38,7 +40,7 @@ const MOST_STEPS: usize = 32;
 pub fn read(word: &Word) -> Result<Sample, Fault> {
     let whole = word.str();
     let fault = |message: String| Fault::new(word.span, format!("{message} in ACL expression '{whole}'."));
-    let (name, arguments, mut rest) = call(&word.text).map_err(|(name, reason)| {
+    let (name, mut arguments, mut rest) = call(&word.text).map_err(|(name, reason)| {
         fault(format!("fetch method '{}' : {reason}", String::from_utf8_lossy(name)))
     })?;
     let name = String::from_utf8_lossy(name).into_owned();
@@ -48,52 +50,46 @@ pub fn read(word: &Word) -> Result<Sample, Fault> {
     let Some(row) = fetch::find(&name) else {
         return Err(fault(format!("unknown fetch method '{name}'")).near(&name, fetch::names()));
     };
+    if matches!(row.takes, Takes::Literal) && is_empty_call(&word.text, name.len()) {
+        arguments.push(Vec::new());
+    }
     if let Err(reason) = fits(&row, &arguments) {
         return Err(fault(format!("fetch method '{name}' : {reason}")));
     }
     let mut steps = Vec::new();
+    let mut kind = row.kind;
     while let Some(after) = rest.strip_prefix(b",") {
         if after.is_empty() || steps.len() == MOST_STEPS {
             break;
         }
-        let (name, arguments, next) = call(after).map_err(|(name, reason)| {
+        let (name, mut arguments, next) = call(after).map_err(|(name, reason)| {
             fault(format!("converter '{}' : {reason}", String::from_utf8_lossy(name)))
         })?;
         let name = String::from_utf8_lossy(name);
+        let takes_one = convert::find(&name).is_some_and(|row| row.arguments.0 == 1);
+        if takes_one && is_empty_call(after, name.len()) {
+            arguments.push(Vec::new());
+        }
         let step = step(&name, &arguments).map_err(|reason| {
             let fault = fault(reason);
             if convert::find(&name).is_some() { fault } else { fault.near(&name, convert::names()) }
         })?;
+        kind = cast(&name, kind).map_err(fault)?;
         steps.push(step);
         rest = next;
     }
     if !matches!(rest, b"" | b",") {
         return Err(fault(format!("unexpected '{}'", String::from_utf8_lossy(rest))));
     }
-    Ok(Sample { fetch: row, name, arguments, steps, span: word.span })
+    Ok(Sample { fetch: row, name, arguments, steps, kind, span: word.span })
 }
 
 impl Sample {
-    /// The type after all converters.
-    pub fn kind(&self) -> Kind {
-        use crate::config::model::Converter as C;
-        self.steps.iter().fold(self.fetch.kind, |kind, step| match step {
-            Step::InTable(_) => Kind::Bool,
-            Step::Looked(..) => Kind::Integer,
-            Step::Unsupported(_) => Kind::Any,
-            Step::Plain(converter) => match converter {
-                C::Lower | C::Upper | C::Field { .. } | C::Word { .. } | C::Concatenate(_) => Kind::Text,
-                C::TrimLeft(_) | C::TrimRight(_) | C::Replace { .. } | C::Choose(..) | C::Hex => Kind::Text,
-                C::Base64(_) | C::UrlDecode | C::CutLineEnd => Kind::Text,
-                C::FromBase64(_) | C::NetworkOrder => Kind::Binary,
-                C::Hash(..) => Kind::Integer,
-                C::Length | C::HexToInteger | C::Neg | C::Complement | C::Arithmetic(..) => Kind::Integer,
-                C::IpMask { .. } => Kind::Address,
-                C::Bool | C::Not | C::Odd | C::Even | C::Equals(_) => Kind::Bool,
-                C::Bytes { .. } => Kind::Binary,
-                C::InTable(_) => Kind::Bool,
-                C::Looked(..) => kind,
-            },
+    /// The maps among its converters, with their places.
+    pub fn maps(&self) -> impl Iterator<Item = (usize, &MapStep)> {
+        self.steps.iter().enumerate().filter_map(|(at, step)| match step {
+            Step::Map(map) => Some((at, map)),
+            _ => None,
         })
     }
 
@@ -107,6 +103,21 @@ impl Sample {
             _ => None,
         })
     }
+}
+
+/// The type behind a converter; what it takes has to be made of the type before it.
+fn cast(name: &str, before: Kind) -> Result<Kind, String> {
+    let Some(row) = convert::find(name) else { return Ok(before) };
+    let (takes, gives) = row.kinds;
+    if !before.fits(takes) {
+        return Err(format!("converter '{name}' cannot be applied"));
+    }
+    Ok(gives)
+}
+
+/// `str()`: an argument that is there, and empty.
+fn is_empty_call(text: &[u8], name: usize) -> bool {
+    text.get(name..).is_some_and(|rest| rest.starts_with(b"()"))
 }
 
 pub(super) type Parts<'a> = (&'a [u8], Vec<Vec<u8>>, &'a [u8]);
@@ -144,11 +155,52 @@ fn step(name: &str, arguments: &[Vec<u8>]) -> Result<Step, String> {
             let number: u8 = number.ok_or_else(|| format!("invalid arg 1 in converter '{name}'"))?;
             Step::Looked(counter(number), String::from_utf8_lossy(&arguments[1]).into_owned())
         }
+        Makes::LookedOr(counter) => {
+            let default = match arguments.get(1) {
+                Some(text) => {
+                    Some(integer(text).ok_or_else(|| format!("invalid arg 2 in converter '{name}'"))?)
+                }
+                None => None,
+            };
+            Step::LookedOr(counter, table(), default)
+        }
+        Makes::Joined(make) => match make(arguments) {
+            Some(Made::Plain(converter)) => Step::Plain(converter),
+            Some(Made::Joined(joined, variable)) => Step::Joined(joined, variable),
+            None => return Err(format!("invalid args in converter '{name}'")),
+        },
+        Makes::Map(method, output) => Step::Map(map(row.name, (method, output), arguments)?),
         Makes::Unsupported => Step::Unsupported(row.name),
         Makes::Plain(make) => {
             Step::Plain(make(arguments).ok_or_else(|| format!("invalid args in converter '{name}'"))?)
         }
     })
+}
+
+/// The file is read later, once; a default has to be of the type of the map's values.
+fn map(
+    name: &'static str,
+    (method, output): (Method, Output),
+    arguments: &[Vec<u8>],
+) -> Result<MapStep, String> {
+    let default = match (arguments.get(1), output) {
+        (None, _) => None,
+        (Some(text), Output::Expanded) => Output::Text.read(text),
+        (Some(text), _) => {
+            let shown = String::from_utf8_lossy(text);
+            let fault = match output {
+                Output::Address => {
+                    format!("invalid args in converter '{name}' : map: cannot parse default ip <{shown}>.")
+                }
+                _ => format!(
+                    "invalid arg 2 in converter '{name}' : failed to parse '{shown}' as type 'integer' at position 2"
+                ),
+            };
+            Some(output.read(text).ok_or(fault)?)
+        }
+    };
+    let file = arguments.first().map(|file| String::from_utf8_lossy(file).into_owned());
+    Ok(MapStep { name, method, output, file: file.unwrap_or_default(), default })
 }
 
 /// Whether the arguments are as many and of such form as the fetch takes; what they name is looked up later.
@@ -178,9 +230,7 @@ fn fits(row: &FetchRow, arguments: &[Vec<u8>]) -> Result<(), String> {
     if arguments.len() < fewest {
         return Err(format!("expected {fewest} arguments, found {}", arguments.len()));
     }
-    let is_number = |argument: &Vec<u8>| {
-        std::str::from_utf8(argument).is_ok_and(|text| super::value::integer(text).is_some())
-    };
+    let is_number = |argument: &Vec<u8>| integer(argument).is_some();
     let numbers = match row.takes {
         Takes::Bytes | Takes::CountedBytes => 2,
         Takes::SlotCounter(None, _) | Takes::SlotChange(None, ..) | Takes::Random | Takes::Date => 1,
@@ -207,7 +257,7 @@ fn fits(row: &FetchRow, arguments: &[Vec<u8>]) -> Result<(), String> {
 fn name_arguments(arguments: &[Vec<u8>]) -> Result<(), String> {
     let text = |at: usize| arguments.get(at).map(|text| String::from_utf8_lossy(text)).unwrap_or_default();
     let (which, form) = (text(0), text(1));
-    if !which.is_empty() && super::value::integer(&which).is_none() {
+    if !which.is_empty() && integer(which.as_bytes()).is_none() {
         return Err(format!("failed to parse '{which}' as type 'integer' at position 2"));
     }
     match &*form {
@@ -225,6 +275,10 @@ fn occurrence(argument: Option<&Vec<u8>>) -> Result<(), String> {
     Err(format!("failed to parse '{text}' as type 'integer' at position 2"))
 }
 
+fn integer(text: &[u8]) -> Option<i64> {
+    super::value::integer(std::str::from_utf8(text).ok()?)
+}
+
 fn literal(name: &str, text: &[u8]) -> Result<(), String> {
     let text_form = String::from_utf8_lossy(text);
     let ok = match name {
@@ -238,7 +292,7 @@ fn literal(name: &str, text: &[u8]) -> Result<(), String> {
 }
 
 /// Whether a variable's name begins with a scope.
-pub(super) fn variable(name: &str) -> Result<(), String> {
+pub fn variable(name: &str) -> Result<(), String> {
     let scope = name.split_once('.').filter(|(_, rest)| !rest.is_empty()).map(|(scope, _)| scope);
     match scope {
         Some("sess" | "txn" | "req" | "res" | "proc" | "check") => Ok(()),

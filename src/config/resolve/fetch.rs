@@ -6,8 +6,8 @@ use super::server::number;
 use crate::config::ast::{ProxyKind, Sample};
 use crate::config::model::http::{Cast, Field, Values};
 use crate::config::model::{
-    BackendId, Change, Counter, Entry, Fetch, HttpFact, ListId, NameForm, NamePart, PayloadFact, ProcessFact,
-    TableId, Tracked, Value,
+    BackendId, Change, Counter, Fetch, HttpFact, NameEntry, NameForm, NamePart, PayloadFact, ProcessFact,
+    TableId, Tracked, UserlistId, Value,
 };
 use crate::config::rule::fetch::{Array, Takes};
 
@@ -125,7 +125,7 @@ impl Resolver<'_, '_> {
         found
     }
 
-    fn userlist_named(&mut self, sample: &Sample, scene: Scene<'_>) -> Option<ListId> {
+    fn userlist_named(&mut self, sample: &Sample, scene: Scene<'_>) -> Option<UserlistId> {
         let name = text(sample, 0);
         let found = self.lists.iter().position(|list| list.name == name);
         match found {
@@ -133,7 +133,7 @@ impl Resolver<'_, '_> {
             None => self.unresolved(sample, scene, &format!("unable to find userlist '{name}' referenced")),
             Some(_) => {}
         }
-        found.map(ListId)
+        found.map(UserlistId)
     }
 
     /// The backend, and its position among the proxies.
@@ -217,7 +217,7 @@ fn name_part(sample: &Sample) -> NamePart {
     let name = text(sample, 0);
     if !name.is_empty() {
         let occurrence = text(sample, 1).parse().ok().filter(|at| *at != 0).unwrap_or(1);
-        return NamePart::Entry(Entry { name, occurrence });
+        return NamePart::Entry(NameEntry { name, occurrence });
     }
     NamePart::Whole(if text(sample, 2).is_empty() { NameForm::Slashes } else { NameForm::Rfc2253 })
 }

@@ -119,12 +119,16 @@ pub fn resolve(tree: &Tree, sources: &Sources, context: &mut Context<'_>) -> (Co
     resolver.check_lookups(&tree.proxies, &config.resolvers);
     config.sentinels = resolver.sentinels(&tree.sentinels);
     resolver.check_slots(&tree.proxies, &tree.sentinels);
+    config.lists = resolver.context.lists.finish(sources);
     config.presets = Arc::new(Presets { tls: tree.global.tls.clone(), pems: bundle.pems.clone() });
+    // Maps in rules are looked for here.
+    let late = std::mem::take(&mut resolver.context.wanted.patterns);
+    let patterns: BTreeSet<_> = early.patterns.into_iter().chain(late).collect();
     let wanted = Wanted {
         hosts: resolver.hosts.into_iter().collect(),
         users: resolver.users.into_iter().collect(),
         groups: resolver.groups.into_iter().collect(),
-        patterns: early.patterns.into_iter().collect::<BTreeSet<_>>().into_iter().collect(),
+        patterns: patterns.into_iter().collect(),
         pems: resolver.pems.into_iter().collect(),
     };
     (config, wanted)

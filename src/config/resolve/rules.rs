@@ -6,12 +6,13 @@ use std::sync::Arc;
 use super::Resolver;
 use super::names::Names;
 use super::server::number;
-use crate::config::ast::{self, Proxy, ProxyKind, Step};
+use crate::config::ast::{self, MapStep, Proxy, ProxyKind, Step};
 use crate::config::diagnostic::{Diagnostic, Heading};
 use crate::config::model::{
-    BackendId, Balance, Condition, Config, Converter, End, Fetch, HttpFact, ListId, Matcher, Mode, Rule, Rules,
-    Sample, Server, SessionFact, TableId, Term, Test, TextMatch, Texts, Value, VariableId,
+    BackendId, Balance, Condition, Config, Converter, End, Fetch, HttpFact, Listed, Map, Matcher, Mode, Rule,
+    Rules, Sample, Server, SessionFact, TableId, Term, Test, TextMatch, Texts, UserlistId, Value, VariableId,
 };
+use crate::config::parser::lists::{Use, User};
 use crate::config::rule::place::{Place, Seen};
 
 /// How many backends one made name may come to.
@@ -40,8 +41,8 @@ impl Resolver<'_, '_> {
             for test in acl.borrow().iter().filter(|test| test.sample.unsupported().is_none()) {
                 // Only for what it reports.
                 let _ = self.fetch(&test.sample, scene);
-                for step in &test.sample.steps {
-                    let _ = self.converter(step, &test.sample, scene);
+                for at in 0..test.sample.steps.len() {
+                    let _ = self.converter(at, &test.sample, scene);
                 }
             }
         }
@@ -167,7 +168,8 @@ impl Resolver<'_, '_> {
         for (id, middle) in targets {
             let patterns = [middle.as_bytes().to_vec()].into();
             let matcher = Matcher::Text(TextMatch::Whole, Texts { patterns, ignore_case: false });
-            let test = Test { sample: sample.clone(), matcher: Arc::new(matcher) };
+            let listed = vec![Listed { list: None, matcher: Arc::new(matcher) }];
+            let test = Test { sample: sample.clone(), listed };
             let mut condition = condition.clone();
             let named = Term { negated: false, tests: Arc::from([test]) };
             condition.any.iter_mut().for_each(|all| all.push(named.clone()));
@@ -263,10 +265,9 @@ impl Resolver<'_, '_> {
             return None;
         };
         if let Some(span) = scene.proxy.settings.foreign_hash {
-            let message = "hash function 'wt6' is not supported for 'balance hash'";
-            let help = "use 'sdbm', 'djb2' or 'crc32'";
-            self.context.report(Diagnostic::error(span, message).help(help));
-            return None;
+            let message = "hash function 'wt6' is not known: 'sdbm' is used in its place";
+            let help = "keys are spread as evenly, but the server of a key is another one than HAProxy's; 'sdbm', 'djb2' and 'crc32' are the same in both";
+            self.context.report(Diagnostic::warning(span, message).help(help));
         }
         if !sample.fetch.seen.is_known_at(scene.place) {
             let message = format!(
@@ -301,19 +302,26 @@ impl Resolver<'_, '_> {
         let mut tests = Vec::new();
         for test in acl.iter() {
             if let Some(sample) = self.sample(&test.sample, scene) {
-                let matcher = self.matcher(test, &sample, scene);
-                tests.extend(matcher.map(|matcher| Test { sample, matcher }));
+                let listed = test.listed.iter().map(|listed| self.listed(listed, test, &sample, scene));
+                let listed: Option<Vec<Listed>> = listed.collect();
+                tests.extend(listed.map(|listed| Test { sample, listed }));
             }
         }
         Term { negated: term.negated, tests: Arc::from(tests) }
     }
 
     /// Groups become their users, whose names the sample gives.
-    fn matcher(&mut self, test: &ast::Test, sample: &Sample, scene: Scene<'_>) -> Option<Arc<Matcher>> {
-        let (Matcher::Groups(groups), Fetch::Http(HttpFact::Member(ListId(list)))) =
-            (&*test.matcher, &sample.fetch)
+    fn listed(
+        &mut self,
+        listed: &Listed,
+        test: &ast::Test,
+        sample: &Sample,
+        scene: Scene<'_>,
+    ) -> Option<Listed> {
+        let (Matcher::Groups(groups), Fetch::Http(HttpFact::Member(UserlistId(list)))) =
+            (&*listed.matcher, &sample.fetch)
         else {
-            return Some(Arc::clone(&test.matcher));
+            return Some(listed.clone());
         };
         let mut fault = groups.is_empty().then(|| "no groups specified".to_owned());
         let mut texts = Texts::default();
@@ -328,7 +336,7 @@ impl Resolver<'_, '_> {
             self.context.report(Diagnostic::error(test.sample.span, message).heading(Heading::Bare));
             return None;
         }
-        Some(Arc::new(Matcher::Text(TextMatch::Whole, texts)))
+        Some(Listed { list: None, matcher: Arc::new(Matcher::Text(TextMatch::Whole, texts)) })
     }
 
     fn warn_unseen(&mut self, term: &ast::Term, keyword: &str, place: Place) {
@@ -375,17 +383,22 @@ impl Resolver<'_, '_> {
                 )
             );
         let mut converters = Vec::new();
-        for step in &sample.steps {
-            converters.push(self.converter(step, sample, scene)?);
+        for at in 0..sample.steps.len() {
+            converters.push(self.converter(at, sample, scene)?);
         }
         Some(Sample { fetch, converters })
     }
 
-    fn converter(&mut self, step: &Step, sample: &ast::Sample, scene: Scene<'_>) -> Option<Converter> {
-        let (name, make): (_, &dyn Fn(TableId) -> Converter) = match step {
+    fn converter(&mut self, at: usize, sample: &ast::Sample, scene: Scene<'_>) -> Option<Converter> {
+        let (name, make): (_, &dyn Fn(TableId) -> Converter) = match &sample.steps[at] {
+            Step::Map(map) => return self.map(map, sample, at),
             Step::Plain(converter) => return Some(converter.clone()),
             Step::InTable(name) => (name, &Converter::InTable),
             Step::Looked(counter, name) => (name, &|table| Converter::Looked(*counter, table)),
+            Step::LookedOr(counter, name, or) => (name, &|table| Converter::LookedOr(*counter, table, *or)),
+            Step::Joined(joined, name) => {
+                return Some(Converter::Joined(joined.clone(), self.variable(name)));
+            }
             Step::Unsupported(_) => return None,
         };
         let found = self.table(scene.proxies, name);
@@ -393,6 +406,23 @@ impl Resolver<'_, '_> {
             self.unresolved(sample, scene, &format!("unable to find table '{name}' referenced"));
         }
         found.map(make)
+    }
+
+    /// Of an ACL it was looked for, and told of, when its line was read.
+    fn map(&mut self, map: &MapStep, sample: &ast::Sample, at: usize) -> Option<Converter> {
+        match map.find(self.context, Use { span: sample.span, by: User::Map, at }) {
+            Ok(list) => Some(Converter::Map(Map {
+                list: list?,
+                method: map.method,
+                output: map.output,
+                default: map.default.clone(),
+            })),
+            Err(fault) => {
+                let message = format!("invalid args in converter '{}' : {fault}.", map.name);
+                self.context.error(sample.span, message);
+                None
+            }
+        }
     }
 
     /// A name among the arguments that nothing has.

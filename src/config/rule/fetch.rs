@@ -4,8 +4,8 @@ use super::place::Seen;
 use super::{counted, ends, requested, secured};
 use crate::config::model::http::{Cast, Field};
 use crate::config::model::{
-    BackendFact, CertificateFact, Change, Counter, Fetch, FrontendFact, Holder, HttpFact, ListId, NamePart,
-    PayloadFact, ProcessFact, ServerFact, SessionFact, TableFact,
+    BackendFact, CertificateFact, Change, Counter, Fetch, FrontendFact, Holder, HttpFact, NamePart,
+    PayloadFact, ProcessFact, ServerFact, SessionFact, TableFact, UserlistId,
 };
 
 /// One row.
@@ -76,7 +76,7 @@ pub enum Takes {
     /// A name.
     Count(Field),
     /// A userlist, and what is made of it.
-    Userlist(fn(ListId) -> HttpFact),
+    Userlist(fn(UserlistId) -> HttpFact),
     /// HAProxy knows it, rolecall does not: it may be named, and used nowhere.
     Unsupported,
 }

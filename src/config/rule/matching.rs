@@ -11,7 +11,7 @@ use regex::bytes::{Regex, RegexBuilder};
 
 use super::fetch::Kind;
 use super::pcre;
-use crate::config::model::{IntegerRange, Matcher, Network, TextMatch, Texts};
+use crate::config::model::{IntegerRange, Matcher, Network, Reader, TextMatch, Texts};
 use crate::config::parser::value;
 
 /// What one compiled expression may occupy, in bytes.
@@ -118,15 +118,38 @@ impl Reading {
         }
     }
 
-    /// Takes one pattern of the line, or an operator before integers.
-    pub fn word(&mut self, word: &[u8]) -> Result<(), String> {
+    /// The same way as a list is read.
+    pub fn of(reader: Reader) -> Reading {
+        Reading { ignore_case: reader.ignore_case, ..Reading::new(reader.method) }
+    }
+
+    /// Takes one pattern of the line, or an operator before integers. Gives the pattern as it stands without an
+    /// operator.
+    pub fn word(&mut self, word: &[u8]) -> Result<Option<Vec<u8>>, String> {
         if matches!(self.method, Method::Integer | Method::Length | Method::Version)
             && let Some(operator) = operator(word)
         {
             self.operator = Some(operator);
-            return Ok(());
+            return Ok(None);
         }
-        self.pattern(word)
+        self.pattern(word)?;
+        let is_open =
+            self.operator.is_some_and(|operator| operator != Operator::Equal) && !word.contains(&b':');
+        let range = self.ranges.last().filter(|_| is_open);
+        Ok(Some(range.map_or_else(|| word.to_vec(), |range| self.written(*range))))
+    }
+
+    /// A range that is open at an end.
+    fn written(&self, range: IntegerRange) -> Vec<u8> {
+        let number = |number: i64| match self.method {
+            Method::Version => format!("{}.{}", number >> 16, number & 0xffff),
+            _ => number.to_string(),
+        };
+        let text = match range {
+            IntegerRange { from, to: i64::MAX } => format!("{}:", number(from)),
+            IntegerRange { to, .. } => format!(":{}", number(to)),
+        };
+        text.into_bytes()
     }
 
     /// Takes one pattern: a word, or a line of a file.
@@ -230,6 +253,9 @@ fn versions(text: &str) -> Option<(i64, i64)> {
         Some((major << 16) + minor.unwrap_or(0))
     };
     match text.split_once(':') {
+        Some(("", "")) => None,
+        Some(("", to)) => Some((i64::MIN, one(to)?)),
+        Some((from, "")) => Some((one(from)?, i64::MAX)),
         Some((from, to)) => Some((one(from)?, one(to)?)),
         None => one(text).map(|version| (version, version)),
     }

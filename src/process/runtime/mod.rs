@@ -19,6 +19,7 @@ mod dynamic;
 mod fqdn;
 mod frontends;
 mod hint;
+mod lists;
 mod maintenance;
 mod page;
 mod process;
@@ -197,6 +198,7 @@ impl Desk {
                 let details = if level >= Level::Operator { Details::Legends } else { Details::Plain };
                 show::stat::answer(snapshot, &stat, details, now)
             }
+            Request::Patterns(order) => lists::answer(&snapshot, &order),
             Request::Table(verb, words) => tables::answer(&snapshot, verb, &words, level),
             Request::ShowThreads => Reply::Text(show::threads(&snapshot)),
             Request::ShowVersion => Reply::Text(format!("{}\n", known.version)),
