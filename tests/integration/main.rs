@@ -28,6 +28,7 @@ mod rules;
 mod seeds;
 mod sentinel;
 mod socket;
+mod socks4;
 mod takeover;
 mod tls;
 mod tracking;

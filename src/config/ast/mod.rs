@@ -26,7 +26,7 @@ pub use rule::{
     Acl, Action, Choice, Condition, MadeName, RequestRule, Rule, Rules, Sample, Step, Stick, Table, Term,
     Test,
 };
-pub use server::{AsIfFrom, InitAddr, ProxyFlags, Server, ServerSettings, Source};
+pub use server::{AsIfFrom, InitAddr, Mux, ProxyFlags, Server, ServerSettings, Source};
 pub use tls::{BindTls, ServerTls, ServerVerify, Speaks, TlsDefaults, TlsVersion, VersionRange};
 
 /// A value and the place where it was written.

@@ -34,7 +34,7 @@ pub use super::secret::Secret;
 pub use balance::{Balance, HashFunction, HashMethod, Hashing};
 pub use check::{
     ApplicationExpect, CheckAction, CheckConnect, CheckExpect, CheckHeader, CheckMethod, CheckRule,
-    CheckTransport, ExpectPattern,
+    CheckTransport, CheckWay, ExpectPattern,
 };
 pub use check_format::{
     CheckConverter, CheckFetch, CheckFormat, CheckPiece, CheckSample, Coding, VariableValue,

@@ -1,8 +1,8 @@
 //! One fetch: what its arguments name is looked up.
 
 use super::Resolver;
+use super::ids::server_number;
 use super::rules::{Scene, literal};
-use super::server::number;
 use crate::config::ast::{ProxyKind, Sample};
 use crate::config::model::{
     BackendId, Change, Counter, Fetch, HttpFact, PayloadFact, ProcessFact, TableId, Tracked, Value,
@@ -171,7 +171,7 @@ impl Resolver<'_, '_> {
             let what = format!("unable to find server '{server}' in proxy '{backend}', referenced");
             self.unresolved(sample, scene, &what);
         }
-        Some((target.id, number(found?)))
+        Some((target.id, server_number(servers, found?)))
     }
 }
 
