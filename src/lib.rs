@@ -24,6 +24,7 @@
 //! | [`redis`] | bytes of replies and commands | where a reply ends, what it says of a role |
 //! | [`checksum`] | bytes | a number that says whether they are still the same |
 //! | [`proxy_protocol`] | a connection's first bytes, or two addresses | whom a PROXY header names, or the header |
+//! | [`socks4`] | a server's address, a proxy's reply | the request to that proxy, whether it is granted |
 //! | [`sys`] | sockets, processes, limits; the only `unsafe` | safe functions |
 //! | [`dns`] | names of servers, answers of name servers | which server gets which address |
 //! | [`tls`] | sockets that speak TLS | plain ones for the workers, and what the handshake told |
@@ -90,6 +91,8 @@ pub mod redis;
 pub mod checksum;
 
 pub mod proxy_protocol;
+
+pub mod socks4;
 
 pub mod sys;
 

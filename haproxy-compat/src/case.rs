@@ -7,6 +7,7 @@
 //! # The title, in a sentence.
 //! #: server a names            a server that says its name; `@a@` in the config is its address
 //! #: server m redis master     answers PING, AUTH, INFO, ROLE, QUIT, and WHO with its name
+//! #: server p socks4 grants     a proxy that connects to what it is asked for; one that `denies`
 //! #: env NAME=VALUE            also NAME alone, to have it unset
 //! #: file NAME TEXT            a file beside the config; `\n` begins a line
 //! #: args -dW                  words for the command line
@@ -62,6 +63,16 @@ pub enum Kind {
     /// Nobody listens.
     Refuses,
     Redis(Role),
+    /// A SOCKS4 proxy.
+    Socks4(Grants),
+}
+
+/// What a SOCKS4 proxy says to who asks it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grants {
+    /// Connects to whatever it is asked for.
+    All,
+    Nothing,
 }
 
 /// What a Redis says of itself.
@@ -176,6 +187,8 @@ fn server(rest: &str) -> Option<Server> {
         "silent" => Kind::Silent,
         "echo" => Kind::Echo,
         "refuses" => Kind::Refuses,
+        "socks4 grants" => Kind::Socks4(Grants::All),
+        "socks4 denies" => Kind::Socks4(Grants::Nothing),
         _ => Kind::Redis(role(kind.strip_prefix("redis ")?)?),
     };
     Some(Server { name: name.to_owned(), kind })

@@ -2,18 +2,26 @@
 //! its name in, a [`Server`] or HAProxy's sentence about what is wrong out. Pure.
 //!
 //! The words go through the readers of a config's server lines, so that an option means the same in both places.
-//! As in HAProxy, no `default-server` counts, host names are not looked up, and the server starts in maintenance
-//! unless it says `enabled`. Files of certificates are those that the config has named: a process in a `chroot`
+//! As in HAProxy, no `default-server` counts, host names are not looked up, checks speak TLS and send PROXY headers
+//! only where they are told to (`check-ssl`, `check-send-proxy`), and the server starts in maintenance unless it
+//! says `enabled`. Files of certificates are those that the config has named: a process in a `chroot`
 //! could read no others.
 
 use std::collections::BTreeMap;
 
-use super::ast::{self, InitAddr, ProxyKind, ServerSettings, Settings, Spanned, TlsDefaults};
+use super::ast::{
+    self, Check, CheckKind, InitAddr, ProxyKind, ServerSettings, Settings, Spanned, Speaks, TlsDefaults,
+};
 use super::bundle::{Bundle, Stored};
 use super::diagnostic::{Diagnostic, Severity};
 use super::lexer::Word;
-use super::model::{Backend, BackendId, Balance, Config, DISPATCH, HashMethod, Origin, Server, Track};
+use super::model::{
+    Backend, BackendId, Balance, CheckAction, CheckMethod, Config, DISPATCH, ExpectPattern, HashMethod, Mode,
+    Origin, Server, Track,
+};
+use super::parser::address::{Address, Host};
 use super::parser::context::{Context, MOST_SERVERS};
+use super::resolve::Added;
 use super::source::{Source, SourceId, Sources, Span};
 use super::{parser, resolve};
 
@@ -67,13 +75,16 @@ pub fn server(config: &Config, id: BackendId, words: &[String]) -> Result<NewSer
     let bundle = Bundle { pems: config.presets.pems.clone(), ..Bundle::default() };
     let mut context = Context::new(&bundle);
     let proxy = proxy(backend);
-    let written = parser::added_server(&mut context, &proxy, &words);
-    let made = written.filter(|_| !context.has_errors()).map(|written| {
-        let number = free_number(backend);
-        let (server, missing) =
-            resolve::added_server(config, (&proxy, &written, number), &sources, &mut context);
-        (server, missing, written)
-    });
+    let written = parser::added_server(&mut context, &proxy, &words).filter(|_| !context.has_errors());
+    let made = match written {
+        Some(mut written) => {
+            may_speak(backend, &mut written)?;
+            let number = number(backend, written.settings.id)?;
+            let added = resolve::added_server(config, (&proxy, &written, number), &sources, &mut context);
+            Some((added, written))
+        }
+        None => None,
+    };
     let diagnostics = context.into_diagnostics();
     let subject = format!("'server {}/{}' : ", backend.name, words.get(1).map(Word::str).unwrap_or_default());
     let said = |diagnostic: &Diagnostic| {
@@ -84,9 +95,14 @@ pub fn server(config: &Config, id: BackendId, words: &[String]) -> Result<NewSer
         return Err(format!("{}\n", said(error)));
     }
     // Without a server there was an error.
-    let Some((server, missing, written)) = made else { return Err("Invalid server.\n".to_owned()) };
-    if let Some(path) = missing.first() {
+    let Some((Added { server, pems, hosts }, written)) = made else {
+        return Err("Invalid server.\n".to_owned());
+    };
+    if let Some(path) = pems.first() {
         return Err(unknown_file(&written, path));
+    }
+    if let Some(host) = hosts.first() {
+        return Err(unknown_host(&written, host));
     }
     if backend.servers.iter().any(|other| other.name == server.name) {
         return Err("Already exists a server with the same name in backend.\n".to_owned());
@@ -115,13 +131,17 @@ fn line(words: &[String]) -> (String, Vec<Word>) {
 
 /// The backend as far as server lines depend on it.
 fn proxy(backend: &Backend) -> ast::Proxy {
-    let default_server =
+    let mut default_server =
         ServerSettings { disabled: true, init_addr: vec![InitAddr::None], ..ServerSettings::default() };
+    // `ssl` alone says nothing of checks, unlike in a file.
+    default_server.tls.checks = Speaks::Plain;
+    let kind = if asks_http(&backend.check) { CheckKind::HttpCheck } else { CheckKind::default() };
+    let check = Check { kind, ..Check::default() };
     ast::Proxy {
-        kind: ProxyKind::Backend,
+        kind: if backend.is_listen { ProxyKind::Listen } else { ProxyKind::Backend },
         name: Spanned::new(backend.name.clone(), Span::default()),
         id: None,
-        settings: Settings { default_server, disabled: backend.disabled, ..Settings::default() },
+        settings: Settings { default_server, check, disabled: backend.disabled, ..Settings::default() },
         description: None,
         binds: Vec::new(),
         listens: false,
@@ -132,9 +152,51 @@ fn proxy(backend: &Backend) -> ast::Proxy {
     }
 }
 
+fn asks_http(check: &CheckMethod) -> bool {
+    let CheckMethod::Builtin(rules) = check else { return false };
+    rules.iter().any(|rule| match &rule.action {
+        CheckAction::Expect(expect) => matches!(expect.pattern, ExpectPattern::Http(_)),
+        _ => false,
+    })
+}
+
+/// HAProxy wants `proto` to be one of HTTP's here, and nothing comes of it: no client is forwarded as HTTP.
+fn may_speak(backend: &Backend, written: &mut ast::Server) -> Result<(), String> {
+    match written.settings.proto.take() {
+        Some(_) if backend.mode != Mode::Http => Err("MUX protocol is not usable for server.\n".to_owned()),
+        _ => Ok(()),
+    }
+}
+
+/// Its own, or the lowest one that no server has.
+fn number(backend: &Backend, id: Option<Spanned<u32>>) -> Result<u32, String> {
+    let Some(Spanned { value: id, .. }) = id else { return Ok(free_number(backend)) };
+    match backend.servers.iter().find(|server| server.id == id) {
+        Some(other) => Err(format!("'id' : custom id {id} already used ('server {}').\n", other.name)),
+        None => Ok(id),
+    }
+}
+
 /// The lowest one that no server has.
 fn free_number(backend: &Backend) -> u32 {
     (1..).find(|number| backend.position(*number).is_none()).unwrap_or(u32::MAX)
+}
+
+/// Nothing but the server's own address may be a name that is not looked up.
+fn unknown_host(written: &ast::Server, host: &str) -> String {
+    let settings = &written.settings;
+    let names = |address: &Option<Spanned<Address>>| {
+        address.as_ref().is_some_and(|address| {
+            matches!(&address.value, Address::Inet { host: Host::Name(name, _), .. } if name == host)
+        })
+    };
+    match () {
+        () if names(&settings.agent.addr) => {
+            format!("parsing agent-addr failed. Check if '{host}' is correct address.\n")
+        }
+        () if names(&settings.check_addr) => format!("'addr' : invalid address: '{host}' in '{host}'.\n"),
+        () => format!("could not resolve address '{host}'.\n"),
+    }
 }
 
 fn unknown_file(written: &ast::Server, path: &str) -> String {
@@ -159,7 +221,7 @@ fn leader(config: &Config, own: BackendId, written: &str) -> Result<Track, Strin
     let server = backend.servers.iter().find(|server| server.name == name);
     let server = server.ok_or_else(|| format!("unable to find required server '{name}' for tracking.\n"))?;
     let name = format!("{}/{}", backend.name, server.name);
-    if server.check.is_none() && server.track.is_none() {
+    if server.check.is_none() && server.agent.is_none() && server.track.is_none() {
         let why = "as it does not have any check nor agent enabled";
         return Err(format!("unable to use {name} for tracking {why}.\n"));
     }

@@ -1,5 +1,6 @@
 use super::*;
 use crate::config::load;
+use crate::config::model::{SendProxy, ServerAddress, ServerPort, TlsChecks};
 
 fn config(text: &str) -> Config {
     let bundle = Bundle { files: vec![("a.cfg".to_owned(), text.as_bytes().to_vec())], ..Bundle::default() };
@@ -38,6 +39,43 @@ fn a_server_starts_with_what_its_own_words_say() {
     let track = read(&config, "n 10.0.0.7:6379 track follows").unwrap().server.track.unwrap();
     assert_eq!((track.server, track.name.as_str()), (4, "dyn/follows"));
     assert!(!read(&config, "n 10.0.0.7:6379 ws auto").unwrap().notes.is_empty());
+    let numbered = read(&config, "n 10.0.0.7:6379 id 42").unwrap().server;
+    assert_eq!((numbered.id, numbered.has_own_id), (42, true));
+    let check = read(&config, "n 127.0.0.1:1 check check-proto none check-via-socks4").unwrap().server;
+    assert!(check.check.is_some() && check.check_via_socks4);
+    let agent = read(&config, "n 127.0.0.1:1 agent-check agent-port 5 agent-addr 127.0.0.2 agent-send hi");
+    assert_eq!(agent.unwrap().server.agent.map(|agent| agent.port), Some(5));
+    let nowhere = read(&config, "n : check").unwrap().server;
+    let mapped = ServerAddress::Ip { ip: [0; 4].into(), port: ServerPort::Mapped(0) };
+    assert_eq!(nowhere.address, Some(mapped));
+}
+
+#[test]
+fn checks_do_only_what_is_said_of_checks() {
+    let config = config(BACKENDS);
+    let check = |line: &str| read(&config, line).unwrap().server.check.unwrap();
+    let plain = check("n 127.0.0.1:1 ssl verify none send-proxy check");
+    assert!(plain.send_proxy.is_none() && plain.tls.is_none());
+    let alike = check("n 127.0.0.1:1 ssl verify none send-proxy-v2 check check-ssl check-send-proxy");
+    assert!(matches!(alike.send_proxy, Some(SendProxy::V2(_))));
+    assert_eq!(alike.tls.map(|tls| tls.when), Some(TlsChecks::AsServer));
+}
+
+/// No client is forwarded as HTTP: such a protocol is taken where HAProxy takes it, and stands for nothing.
+#[test]
+fn only_http_backends_take_a_protocol_of_http() {
+    let config =
+        config("backend web\n    mode http\nbackend asks\n    option httpchk\n    server s 127.0.0.1:1\n");
+    let read = |backend, line: &str| {
+        let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+        server(&config, BackendId(backend), &words).map(|new| new.server.name)
+    };
+    for proto in ["h1", "h2", "fcgi", "none"] {
+        assert_eq!(read(0, &format!("n 127.0.0.1:1 proto {proto}")).as_deref(), Ok("n"));
+    }
+    assert_eq!(read(1, "n 127.0.0.1:1 check check-proto h1").as_deref(), Ok("n"));
+    let incompatible = read(1, "n 127.0.0.1:1 check check-proto none").unwrap_err();
+    assert!(incompatible.contains("uses an incompatible MUX protocol"), "{incompatible}");
 }
 
 /// Recorded from HAProxy 2.6.12.
@@ -62,12 +100,37 @@ fn what_is_wrong_is_told_in_haproxys_words() {
         ),
         ("plain 127.0.0.1:1", "Already exists a server with the same name in backend."),
         ("n 127.0.0.1:1 ssl verify required ca-file /ca", "'ca-file' : unable to load /ca."),
+        ("n 127.0.0.1:1 id", "'id' : expects an integer argument."),
+        ("n 127.0.0.1:1 id 0", "'id' : custom id has to be > 0."),
+        ("n 127.0.0.1:1 id x", "'id' : custom id has to be > 0."),
+        ("n 127.0.0.1:1 id 2", "'id' : custom id 2 already used ('server plain')."),
+        ("n 127.0.0.1:1 proto", "'proto' : missing value."),
+        ("n 127.0.0.1:1 proto nope", "'proto' :  unknown MUX protocol 'nope'."),
+        ("n 127.0.0.1:1 proto h2", "MUX protocol is not usable for server."),
+        ("n 127.0.0.1:1 check-proto nope", "'check-proto' :  unknown MUX protocol 'nope'."),
+        (
+            "n 127.0.0.1:1 check check-proto h2",
+            "config: backend 'dyn': server 'n' uses an incompatible MUX protocol for the selected check type",
+        ),
+        ("n 127.0.0.1:1 socks4 127.0.0.1:1080", "'socks4' option is not accepted for dynamic server"),
+        (
+            "n 127.0.0.1:1 agent-check agent-port 5 agent-addr no.invalid",
+            "parsing agent-addr failed. Check if 'no.invalid' is correct address.",
+        ),
+        ("n 127.0.0.1:1 check addr no.invalid", "'addr' : invalid address: 'no.invalid' in 'no.invalid'."),
+        ("n 127.0.0.1:1 agent-check", "server n does not have agent port. Agent check has been disabled."),
         ("n 127.0.0.1:1 ssl verify none crt /c.pem", "unable to stat SSL certificate '/c.pem'."),
     ] {
         assert_eq!(read(&config, line).map(|new| new.server.name), Err(format!("{text}\n")), "{line}");
     }
     let slot = read(&config, "n sentinel@x").unwrap_err();
     assert!(slot.contains("write it there and reload"), "{slot}");
+}
+
+#[test]
+fn a_server_with_an_agent_can_be_tracked() {
+    let config = config("backend dyn\n    server s 127.0.0.1:1 agent-check agent-port 1\n");
+    assert!(read(&config, "n 127.0.0.1:1 track s").unwrap().server.track.is_some());
 }
 
 #[test]

@@ -109,6 +109,7 @@ fn one(server: &Server) -> String {
     notes.extend((server.weight == 0).then(|| "weight 0: no new clients".to_owned()));
     notes.extend((server.maxconn > 0).then(|| format!("at most {} clients, others queue", server.maxconn)));
     notes.extend(server.send_proxy.map(|_| "told of the client by a PROXY header".to_owned()));
+    notes.extend(server.socks4.map(|proxy| format!("reached through the SOCKS4 proxy at {proxy}")));
     notes.extend(server.slot.is_some().then(|| "its address comes from the Sentinels".to_owned()));
     if server.on_marked_down_shutdown_sessions {
         notes.push("its clients are cut when it goes down".to_owned());

@@ -9,7 +9,7 @@
 //! ```
 //!
 //! Decisions are pure: [`tcp_check`] runs the script, [`rise_fall`] counts, [`timing`] says when and how long.
-//! [`replica`] says who of a read backend may be read from. [`probe`] and [`kept`] move bytes; `verdict` carries out what an end means. Health decides whether a server is
+//! [`replica`] says who of a read backend may be read from. [`probe`] and [`kept`] move bytes to a `target`; `verdict` carries out what an end means. Health decides whether a server is
 //! up, never who is master: that is the guard's, which sees every check of a role-checked server.
 //!
 //! An [`agent`] of a server is asked by a task of its own; what it says of health and what checks say meet in `turn`.
@@ -29,6 +29,7 @@ pub mod replica;
 pub mod rise_fall;
 mod schedule;
 pub mod sentinel;
+mod target;
 pub mod tcp_check;
 pub mod timing;
 mod turn;

@@ -7,10 +7,8 @@
 use std::future::poll_fn;
 use std::io;
 use std::mem::MaybeUninit;
-use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -21,13 +19,12 @@ use tokio::net::{TcpSocket, TcpStream, UnixStream};
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::client::TlsStream;
 
+pub use super::target::{Greeting, Target};
 use super::tcp_check::{CheckOutcome, Engine, Step};
 use super::timing::Patience;
-use crate::config::model::{
-    CheckConnect, CheckHeader, CheckTls, CheckTransport, SendProxy, Server, ServerAddress, ServerPort,
-    ServerTls, TlsChecks,
-};
+use crate::config::model::{CheckConnect, CheckTls, CheckTransport, SendProxy, ServerTls, TlsChecks};
 use crate::proxy_protocol::{self, Addresses, Told};
+use crate::socks4::{self, Refusal, Request};
 use crate::tls::HandshakeError;
 use crate::tls::bridge::handshake;
 use crate::tls::connector::connector;
@@ -48,86 +45,9 @@ pub enum ProbeError {
     /// The server refused or could not be reached.
     #[error("cannot connect: {0}")]
     Connect(io::Error),
-}
-
-/// Where a server is checked, before a script's own `connect port` and `addr`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Target {
-    Tcp {
-        ip: IpAddr,
-        port: Option<u16>,
-        source: Option<IpAddr>,
-        interface: Option<Arc<str>>,
-        greeting: Greeting,
-    },
-    /// A path, or an abstract name with a NUL in front.
-    Unix {
-        path: PathBuf,
-        greeting: Greeting,
-    },
-    None,
-}
-
-/// The PROXY header that connections of checks begin with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Greeting {
-    /// Where the script leaves it to the server line.
-    own: Option<SendProxy>,
-    /// Where the script asks for one.
-    asked: SendProxy,
-}
-
-impl Greeting {
-    /// None but where a script asks for one.
-    pub const NONE: Greeting = Greeting { own: None, asked: SendProxy::V1 };
-
-    fn form(self, header: CheckHeader) -> Option<SendProxy> {
-        match header {
-            CheckHeader::Never => None,
-            CheckHeader::AsServer => self.own,
-            CheckHeader::Always => Some(self.asked),
-        }
-    }
-}
-
-impl Target {
-    /// The server's address, with `addr` and `port` of its line put over it.
-    pub fn of(server: &Server) -> Target {
-        let check = server.check.as_ref();
-        let (addr, port) = check.map_or((None, None), |check| (check.addr, check.port));
-        let greeting = Greeting {
-            own: check.map_or(server.send_proxy, |check| check.send_proxy),
-            asked: server.send_proxy.unwrap_or(SendProxy::V1),
-        };
-        match &server.address {
-            Some(ServerAddress::Ip { ip, port: own }) => {
-                let own = match own {
-                    ServerPort::Fixed(port) => Some(*port),
-                    ServerPort::Mapped(_) => None,
-                };
-                let (ip, port) = (addr.unwrap_or(*ip), port.or(own));
-                Target::Tcp {
-                    ip,
-                    port,
-                    source: server.source,
-                    interface: server.leaves.interface.clone(),
-                    greeting,
-                }
-            }
-            Some(ServerAddress::Unix(path)) => Target::Unix { path: path.clone(), greeting },
-            Some(ServerAddress::Abstract(name)) => {
-                Target::Unix { path: PathBuf::from(format!("\0{name}")), greeting }
-            }
-            None => Target::None,
-        }
-    }
-
-    fn greeting(&self) -> Greeting {
-        match self {
-            Target::Tcp { greeting, .. } | Target::Unix { greeting, .. } => *greeting,
-            Target::None => Greeting::NONE,
-        }
-    }
+    /// The SOCKS4 proxy on the way was reached, and the server was not.
+    #[error(transparent)]
+    Proxy(#[from] Refusal),
 }
 
 /// An open connection of either kind.
@@ -225,8 +145,7 @@ impl<'a> Line<'a> {
                 }
                 Step::Connect(how) => {
                     self.connection = None;
-                    let securing = Securing::of(&how.transport, self.tls);
-                    self.connect(engine, open(self.target, how), securing).await
+                    self.connect(engine, how).await
                 }
                 Step::Send(bytes) => self.send(engine, &bytes).await,
                 Step::Wait => self.receive(engine).await,
@@ -234,38 +153,41 @@ impl<'a> Line<'a> {
         }
     }
 
-    async fn connect<'s>(
-        &mut self,
-        engine: &mut Engine<'s>,
-        opening: impl Future<Output = Result<Connection, ProbeError>>,
-        securing: Option<Securing<'_>>,
-    ) -> Step<'s> {
+    async fn connect<'s>(&mut self, engine: &mut Engine<'s>, how: &CheckConnect) -> Step<'s> {
         let until = match self.patience.answer {
             Some(_) => Instant::now() + self.patience.connect,
             None => self.deadline,
         };
-        match timeout_at(until, opening).await {
-            Err(_) => engine.on_timeout(),
-            Ok(Err(ProbeError::Connect(error))) => engine.on_connect_failed(&words(&error)),
-            Ok(Err(ProbeError::Socket(error))) => engine.on_socket_error(&words(&error)),
-            Ok(Err(error)) => engine.on_socket_error(&error.to_string()),
-            Ok(Ok(opened)) => {
-                self.lost = false;
-                if let Some(answer) = self.patience.answer {
-                    self.deadline = Instant::now() + answer;
-                }
-                let Some(securing) = securing else {
-                    self.connection = Some(opened);
-                    return engine.on_connected();
-                };
-                match timeout_at(self.deadline, opened.secured(securing)).await {
-                    Err(_) => engine.on_handshake_timeout(),
-                    Ok(Err(error)) => engine.on_handshake_failed(&error.to_string()),
-                    Ok(Ok(secured)) => {
-                        self.connection = Some(secured);
-                        engine.on_secured()
-                    }
-                }
+        let opened = match timeout_at(until, open(self.target, how)).await {
+            Err(_) => return engine.on_timeout(),
+            Ok(Err(error)) => return unopened(engine, &error),
+            Ok(Ok(opened)) => opened,
+        };
+        self.lost = false;
+        if let Some(answer) = self.patience.answer {
+            self.deadline = Instant::now() + answer;
+        }
+        let securing = Securing::of(&how.transport, self.tls);
+        let begun = match (timeout_at(self.deadline, begin(opened, self.target, how)).await, &securing) {
+            (Ok(Ok(begun)), _) => begun,
+            // Whatever is missing before the handshake is a handshake that was missed, as in HAProxy.
+            (Err(_), Some(_)) => return engine.on_handshake_timeout(),
+            (Err(_), None) => return engine.on_proxy_timeout(),
+            (Ok(Err(ProbeError::Proxy(refusal))), Some(_)) => {
+                return engine.on_handshake_failed(&refusal.to_string());
+            }
+            (Ok(Err(error)), _) => return unopened(engine, &error),
+        };
+        let Some(securing) = securing else {
+            self.connection = Some(begun);
+            return engine.on_connected();
+        };
+        match timeout_at(self.deadline, begun.secured(securing)).await {
+            Err(_) => engine.on_handshake_timeout(),
+            Ok(Err(error)) => engine.on_handshake_failed(&error.to_string()),
+            Ok(Ok(secured)) => {
+                self.connection = Some(secured);
+                engine.on_secured()
             }
         }
     }
@@ -323,29 +245,53 @@ impl<'a> Line<'a> {
     }
 }
 
-/// Opens a connection, and begins it with a PROXY header if it has to.
-pub(super) async fn open(target: &Target, how: &CheckConnect) -> Result<Connection, ProbeError> {
-    let mut connection = open_bare(target, how).await?;
-    if let Some(form) = target.greeting().form(how.header) {
-        let header = proxy_protocol::encode(
-            form,
-            connection.ends().filter(|_| form == SendProxy::V1),
-            &Told::default(),
-        );
+fn unopened<'s>(engine: &mut Engine<'s>, error: &ProbeError) -> Step<'s> {
+    match error {
+        ProbeError::Connect(error) => engine.on_connect_failed(&words(error)),
+        ProbeError::Socket(error) => engine.on_socket_error(&words(error)),
+        ProbeError::Proxy(refusal) => engine.on_proxy_refused(&refusal.to_string()),
+        ProbeError::NoAddress | ProbeError::NoPort => engine.on_socket_error(&error.to_string()),
+    }
+}
+
+/// A connection that is ready for a handshake, or for the script.
+pub(super) async fn reach(target: &Target, how: &CheckConnect) -> Result<Connection, ProbeError> {
+    begin(open(target, how).await?, target, how).await
+}
+
+/// Says what comes before everything else: to a SOCKS4 proxy where it is to connect to, then a PROXY header.
+pub(super) async fn begin(
+    mut connection: Connection,
+    target: &Target,
+    how: &CheckConnect,
+) -> Result<Connection, ProbeError> {
+    let (greeting, to) = (target.greeting(), target.place(how)?);
+    if greeting.proxy(how.via).is_some() {
+        connection.ask(&socks4::request(to)).await?;
+    }
+    if let Some(form) = greeting.form(how.header) {
+        let ends = connection.own_address().zip(to);
+        let ends = ends.map(|(source, destination)| Addresses { source, destination });
+        let header = proxy_protocol::encode(form, ends.filter(|_| form == SendProxy::V1), &Told::default());
         connection.write_all(&header).await.map_err(ProbeError::Connect)?;
     }
     Ok(connection)
 }
 
-async fn open_bare(target: &Target, how: &CheckConnect) -> Result<Connection, ProbeError> {
+/// Opens a connection to the server, or to the SOCKS4 proxy on the way; [`begin`] comes next.
+pub(super) async fn open(target: &Target, how: &CheckConnect) -> Result<Connection, ProbeError> {
     match target {
         Target::None => Err(ProbeError::NoAddress),
         Target::Unix { path, .. } => {
             UnixStream::connect(path).await.map(Connection::Unix).map_err(ProbeError::Connect)
         }
-        Target::Tcp { ip, port: own, source, interface, .. } => {
-            let port = how.port.or(*own).ok_or(ProbeError::NoPort)?;
-            let to = SocketAddr::new(how.addr.unwrap_or(*ip), port);
+        Target::Tcp { source, interface, greeting, .. } => {
+            let to = target.place(how)?.ok_or(ProbeError::NoAddress)?;
+            let to = match greeting.proxy(how.via) {
+                Some(_) if !socks4::may_ask_for(to) => return Err(ProbeError::Connect(no_way())),
+                Some(proxy) => proxy,
+                None => to,
+            };
             let socket = if to.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
             let socket = socket.map_err(ProbeError::Socket)?;
             if let Some(interface) = interface {
@@ -365,11 +311,25 @@ async fn open_bare(target: &Target, how: &CheckConnect) -> Result<Connection, Pr
     }
 }
 
+/// HAProxy's words for an IPv6 server behind a SOCKS4 proxy.
+fn no_way() -> io::Error {
+    io::Error::other(format!("General socket error ({})", Errno::EINVAL.desc()))
+}
+
 impl Connection {
-    /// Its own addresses; `None` for a unix socket.
-    fn ends(&self) -> Option<Addresses> {
+    /// `None` for a unix socket.
+    fn own_address(&self) -> Option<SocketAddr> {
         let Connection::Tcp(stream) = self else { return None };
-        Some(Addresses { source: stream.local_addr().ok()?, destination: stream.peer_addr().ok()? })
+        stream.local_addr().ok()
+    }
+
+    async fn ask(&mut self, request: &Request) -> Result<(), Refusal> {
+        match self {
+            Connection::Tcp(stream) => socks4::ask(stream, request).await,
+            Connection::Unix(stream) => socks4::ask(stream, request).await,
+            // Only a connection that has just been opened is asked.
+            Connection::SecuredTcp(_) | Connection::SecuredUnix(_) => Ok(()),
+        }
     }
 
     pub(super) async fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {

@@ -1,6 +1,6 @@
 //! Probes against peers that misbehave on purpose, on real sockets.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -9,7 +9,9 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::config::model::CheckMethod;
+use crate::config::model::{
+    CheckAction, CheckMethod, CheckRule, CheckWay, Server, ServerAddress, ServerPort,
+};
 use crate::health::kept::{Probe, Waited};
 use crate::health::tcp_check::tests::{bulk, master, replica, script};
 use crate::health::tcp_check::{Mode, Settled};
@@ -267,4 +269,117 @@ async fn timeouts_are_those_of_the_config() {
         let took = outcome.duration_ms.unwrap();
         assert!((expected..4000).contains(&took), "{took} for {patience:?}");
     }
+}
+
+/// What a played SOCKS4 proxy answers, and then is the server that was asked for.
+async fn proxy(answer: Option<&'static [u8]>) -> (SocketAddr, mpsc::UnboundedReceiver<Vec<u8>>) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (asks, asked) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let asks = asks.clone();
+            tokio::spawn(async move {
+                let mut request = vec![0; socks4::REQUEST];
+                stream.read_exact(&mut request).await.unwrap();
+                // A test that does not look has no end for it.
+                let _ = asks.send(request);
+                let Some(answer) = answer else {
+                    let _ = stream.read(&mut [0]).await;
+                    return;
+                };
+                stream.write_all(answer).await.unwrap();
+                if answer.get(1) == Some(&0x5a) {
+                    let _ = attend(stream, Manner::Redis(master())).await;
+                }
+            });
+        }
+    });
+    (address, asked)
+}
+
+/// A server at an address that nobody has, behind that proxy.
+fn behind(proxy: SocketAddr, via: bool) -> Server {
+    Server {
+        address: Some(ServerAddress::Ip { ip: [127, 99, 1, 1].into(), port: ServerPort::Fixed(6379) }),
+        socks4: Some(proxy),
+        check_via_socks4: via,
+        ..Server::default()
+    }
+}
+
+#[tokio::test]
+async fn a_check_goes_through_the_proxy_where_its_line_or_its_script_says_so() {
+    let (address, mut asked) = proxy(Some(b"\0\x5a\0\0\0\0\0\0")).await;
+    let connect = |via| {
+        let connect = CheckAction::Connect(CheckConnect { via, port: Some(77), ..CheckConnect::default() });
+        CheckMethod::TcpCheck(vec![CheckRule { action: connect, comment: None }])
+    };
+    let (through, past) = (Target::of(&behind(address, true)), Target::of(&behind(address, false)));
+    for (method, target, port) in [
+        (script(ROLE_SCRIPT), &through, 6379_u16),
+        (connect(CheckWay::AsServer), &through, 77),
+        (connect(CheckWay::Socks4), &through, 77),
+        (connect(CheckWay::Socks4), &past, 77),
+    ] {
+        assert!(once(&method, target, 5000).await.passed(), "{method:?}");
+        let request = asked.recv().await.unwrap();
+        assert_eq!(request, socks4::request(Some(([127, 99, 1, 1], port).into())));
+    }
+    for (method, target) in [
+        (script(ROLE_SCRIPT), &past),
+        (connect(CheckWay::AsServer), &past),
+        (connect(CheckWay::Direct), &through),
+    ] {
+        assert_eq!(once(&method, target, 5000).await.status, CheckStatus::L4Connection, "{method:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_proxy_that_does_not_connect_is_told_in_haproxys_words() {
+    let mut seen = Vec::new();
+    for answer in [Some(&b"\0\x5b\0\0\0\0\0\0"[..]), Some(b"\0"), None] {
+        let (address, _asked) = proxy(answer).await;
+        let target = Target::of(&behind(address, true));
+        for method in [CheckMethod::Layer4, script(ROLE_SCRIPT)] {
+            let outcome = once(&method, &target, 200).await;
+            seen.push(format!("{} {}", outcome.status.name(), outcome.info));
+        }
+    }
+    let (address, _asked) = proxy(None).await;
+    let six = Some(ServerAddress::Ip { ip: Ipv6Addr::LOCALHOST.into(), port: ServerPort::Fixed(6379) });
+    let target = Target::of(&Server { address: six, ..behind(address, true) });
+    let outcome = once(&CheckMethod::RedisCheck, &target, 200).await;
+    seen.push(format!("{} {}", outcome.status.name(), outcome.info));
+    insta::assert_snapshot!(seen.join("\n"), @r"
+    SOCKERR SOCKS4 Proxy deny the request
+    SOCKERR SOCKS4 Proxy deny the request at initial connection step of tcp-check
+    SOCKERR SOCKS4 Proxy read error during handshake
+    SOCKERR SOCKS4 Proxy read error during handshake at initial connection step of tcp-check
+    L7TOUT 
+    L7TOUT  at initial connection step of tcp-check
+    L4CON General socket error (Invalid argument)
+    ");
+}
+
+/// Its addresses are the server's, not the proxy's.
+#[tokio::test]
+async fn the_header_of_a_check_names_the_server_behind_the_proxy() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let server = Server { send_proxy: Some(SendProxy::V1), ..behind(listener.local_addr().unwrap(), true) };
+    let target = Target::of(&server);
+    let played = async {
+        let (mut stream, from) = listener.accept().await.unwrap();
+        stream.read_exact(&mut [0; socks4::REQUEST]).await.unwrap();
+        stream.write_all(b"\0\x5a\0\0\0\0\0\0").await.unwrap();
+        let header = format!("PROXY TCP4 127.0.0.1 127.99.1.1 {} 6379\r\n", from.port());
+        let mut got = vec![0; header.len()];
+        stream.read_exact(&mut got).await.unwrap();
+        assert_eq!(String::from_utf8(got).unwrap(), header);
+        stream.write_all(b"+PONG\r\n").await.unwrap();
+        // Until it has been read.
+        let _ = stream.read_to_end(&mut Vec::new()).await;
+    };
+    let (outcome, ()) = tokio::join!(once(&CheckMethod::RedisCheck, &target, 5000), played);
+    assert!(outcome.passed(), "{outcome:?}");
 }

@@ -23,6 +23,7 @@ use std::time::Duration;
 
 use crate::config::model::{Keepalive, Marking, ProxyFields, SendProxy, ServerTls};
 use crate::proxy_protocol::{self, Addresses, Shown, TlsTold, Told};
+use crate::socks4;
 use crate::state::{CutReason, ServerKey};
 use crate::sys::connect::Source;
 use crate::tls::facts::{Certificate, Handshake};
@@ -50,13 +51,26 @@ impl Side {
 pub struct ConnectSpec {
     pub server: ServerKey,
     pub target: Target,
+    /// `socks4`: who makes the connection to a [`Target::Tcp`]. Asked before everything else.
+    pub socks4: Option<SocketAddr>,
     pub source: Source,
     pub keepalive: Option<Keepalive>,
     pub user_timeout: Option<Duration>,
-    /// Goes out as soon as the connection stands, before everything else, TLS included.
+    /// Goes out as soon as the connection stands, before everything of the client's, TLS included.
     pub announce: Option<Announce>,
     /// `ssl`
     pub secured: Option<SecuredSpec>,
+}
+
+impl ConnectSpec {
+    /// What the SOCKS4 proxy is sent, if there is one.
+    pub fn request(&self) -> Option<socks4::Request> {
+        let server = match self.target {
+            Target::Tcp(address) => Some(address),
+            Target::Unix(_) | Target::Abstract(_) => None,
+        };
+        self.socks4.map(|_| socks4::request(server))
+    }
 }
 
 /// Whom a server is to be told of by a PROXY header (`send-proxy`).
@@ -132,6 +146,9 @@ pub enum ConnectError {
     /// Out of ports, descriptors or memory here: not the server's fault.
     #[error("no local resources")]
     Resources,
+    /// There is no such way: an address that the machine, or the SOCKS4 proxy, knows no family of.
+    #[error("no way there")]
+    NoWay,
     #[error("connection failed")]
     Other,
 }

@@ -95,7 +95,8 @@ impl Worker {
         let preface = spec.announce.as_ref().map(Announce::header).unwrap_or_default();
         let dialing = match (begun, config) {
             (Ok(socket), Ok(config)) => {
-                let dial = Dial { socket, config, sni: secured.sni.clone(), preface };
+                let (request, sni) = (spec.request(), secured.sni.clone());
+                let dial = Dial { socket, config, sni, request, preface };
                 Some(self.shared.tls.dial(dial, done))
             }
             (Err(error), _) => {
@@ -127,6 +128,7 @@ impl Worker {
                 Err(_) => Event::ConnectFailed(ConnectError::Resources),
             },
             Err(DialError::Connect(errno)) => Event::ConnectFailed(connect_error(errno)),
+            Err(DialError::Proxy(_)) => Event::ConnectFailed(ConnectError::Refused),
             Err(DialError::Handshake(HandshakeError::Resources)) => {
                 Event::ConnectFailed(ConnectError::Resources)
             }

@@ -1,5 +1,6 @@
 //! The one published snapshot, and how the next one is made from the last.
 
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
@@ -13,7 +14,9 @@ use super::mailbox::Listener;
 use super::server::{Health, Operation, ServerKey, ServerLive, admin};
 use super::track::linked;
 use crate::config::Config;
-use crate::config::model::{Backend, BackendId, Frontend, FrontendId, Origin, RiseFall, Server, StickTable};
+use crate::config::model::{
+    Backend, BackendId, Frontend, FrontendId, Origin, RiseFall, Server, ServerAddress, StickTable,
+};
 use crate::rules::stick::Table;
 use crate::time::Tick;
 
@@ -116,7 +119,7 @@ impl Snapshot {
             };
             let live = &old_view.servers[position];
             let old = &old_backend.servers[position];
-            match old.address == server.address {
+            match place(old) == place(server) {
                 true => Arc::clone(live),
                 false => Arc::new(moved(live, (old, server), now)),
             }
@@ -194,7 +197,7 @@ impl Snapshot {
         };
         let (old_backend, old_view) = (&self.config.backends[at], &self.backends[at]);
         let carry = |server: &Server| {
-            let same = |old: &Server| old.name == server.name && old.address == server.address;
+            let same = |old: &Server| old.name == server.name && place(old) == place(server);
             let Some(position) = old_backend.servers.iter().position(same) else {
                 return fresh_server(server, now);
             };
@@ -205,6 +208,11 @@ impl Snapshot {
         let servers = backend.servers.iter().map(carry).collect();
         BackendView { live: Arc::clone(&old_view.live), servers, guarding }
     }
+}
+
+/// What makes it another server: behind another SOCKS4 proxy the same address may be another machine's.
+fn place(server: &Server) -> (&Option<ServerAddress>, Option<SocketAddr>) {
+    (&server.address, server.socks4)
 }
 
 /// A server that is kept takes over what its line changed.

@@ -28,6 +28,7 @@ use super::failure::{AcceptError, Asked, DialError, HandshakeError};
 use super::relay::relay;
 use super::stream::Stream;
 use crate::proxy_protocol::Announced;
+use crate::socks4;
 
 /// See the module. Clones share the threads.
 #[derive(Debug, Clone)]
@@ -80,6 +81,8 @@ pub struct Dial {
     pub config: Arc<ClientConfig>,
     /// The host name to ask for.
     pub sni: Option<String>,
+    /// What a SOCKS4 proxy is asked first, if there is one on the way.
+    pub request: Option<socks4::Request>,
     /// What goes out before the handshake: a PROXY header.
     pub preface: Vec<u8>,
 }
@@ -232,6 +235,9 @@ async fn welcome(client: Client) -> Result<Welcomed, AcceptError> {
 async fn shake(dial: Dial) -> Result<tokio_rustls::client::TlsStream<Stream>, DialError> {
     let mut stream = Stream::new(dial.socket).map_err(|_| HandshakeError::Resources)?;
     stream.connected().await.map_err(DialError::Connect)?;
+    if let Some(request) = &dial.request {
+        socks4::ask(&mut stream, request).await?;
+    }
     if !dial.preface.is_empty() {
         stream.write_all(&dial.preface).await.map_err(|error| HandshakeError::of(&error, Asked::Nothing))?;
     }

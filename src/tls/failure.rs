@@ -7,6 +7,7 @@ use nix::errno::Errno;
 use rustls::{CertificateError, Error};
 
 use crate::proxy_protocol::{Announced, HeaderError};
+use crate::socks4::Refusal;
 
 /// See the module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -65,6 +66,9 @@ pub enum DialError {
     /// The connection did not come up.
     #[error("{0}")]
     Connect(Errno),
+    /// Nor did a SOCKS4 proxy make it.
+    #[error("{0}")]
+    Proxy(#[from] Refusal),
     #[error("{0}")]
     Handshake(#[from] HandshakeError),
 }

@@ -7,7 +7,7 @@
 //! * [`acceptor`] and [`connector`] turn what a line says into rustls's settings, `verify` judges certificates.
 //! * [`bridge`] owns the threads that shake hands and encrypt; `relay` moves a leg's bytes;
 //!   [`certificate`] reads what a certificate says;
-//!   `announced` takes off what PROXY header comes before.
+//!   `announced` takes off what PROXY header comes before. A SOCKS4 proxy on the way to a server is asked first.
 //! * [`facts`] is what a handshake tells rules and logs; [`failure`] is why there was none, in HAProxy's words.
 //!
 //! A leg is a bridge and not a step inside the engines: so one session and both engines stay as they are, for TLS

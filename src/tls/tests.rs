@@ -15,6 +15,7 @@ use super::{AcceptError, Bridge, Client, Dial, DialError, HandshakeError, Secure
 use crate::config::model::{BindTls, ServerTls};
 use crate::config::{Bundle, Sealed, Stored, load};
 use crate::proxy_protocol::HeaderError;
+use crate::socks4;
 
 #[expect(unreachable_pub, reason = "the integration tests have it, too")]
 #[path = "../../tests/integration/harness/certificates.rs"]
@@ -80,13 +81,17 @@ fn shake(bridge: &Bridge, (bind, server): &(Arc<BindTls>, Arc<ServerTls>)) -> Sh
     };
     bridge.accept(coming(far, bind), done);
     let sni = asked(server, None).map(str::to_owned);
-    let outgoing =
-        Dial { socket: near.into(), config: connector(server, None).unwrap(), sni, preface: Vec::new() };
+    let dial_out = Dial { sni, ..outgoing(near, server) };
     let dialing = bridge
-        .dial(outgoing, move |reached| dialed.send(reached.map(|reached| plain(reached.socket))).unwrap());
+        .dial(dial_out, move |reached| dialed.send(reached.map(|reached| plain(reached.socket))).unwrap());
     let shaken = Shaken { client: told(&dial), server: told(&accept) };
     drop(dialing);
     shaken
+}
+
+fn outgoing(socket: UnixStream, server: &ServerTls) -> Dial {
+    let config = connector(server, None).unwrap();
+    Dial { socket: socket.into(), config, sni: None, request: None, preface: Vec::new() }
 }
 
 fn coming(socket: UnixStream, bind: &BindTls) -> Client {
@@ -251,13 +256,7 @@ fn a_dial_that_is_given_up_ends() {
     let bridge = Bridge::new(1);
     let (near, _far) = UnixStream::pair().unwrap();
     near.set_nonblocking(true).unwrap();
-    let dial = Dial {
-        socket: near.into(),
-        config: connector(&server, None).unwrap(),
-        sni: None,
-        preface: Vec::new(),
-    };
-    let dialing = bridge.dial(dial, |_| ());
+    let dialing = bridge.dial(outgoing(near, &server), |_| ());
     assert_eq!(bridge.legs(), 1);
     drop(dialing);
     bridge.settle(DEADLINE);
@@ -279,10 +278,9 @@ fn a_header_comes_before_the_handshake_however_it_comes() {
         for piece in first.chunks(4) {
             (&near).write_all(piece).unwrap();
         }
-        let config = connector(&server, None).unwrap();
         // The ClientHello comes right behind what is left of it.
-        let outgoing = Dial { socket: near.into(), config, sni: None, preface: last.to_vec() };
-        let _dialing = bridge.dial(outgoing, move |reached| {
+        let dial_out = Dial { preface: last.to_vec(), ..outgoing(near, &server) };
+        let _dialing = bridge.dial(dial_out, move |reached| {
             dialed.send(reached.map(|reached| plain(reached.socket))).unwrap()
         });
         let mut client = told(&dial).unwrap();
@@ -293,6 +291,38 @@ fn a_header_comes_before_the_handshake_however_it_comes() {
         let mut heard = [0; 6];
         plain(socket).read_exact(&mut heard).unwrap();
         assert_eq!(&heard, b"PING\r\n");
+    }
+}
+
+/// A proxy that answers byte by byte, and then is the server; the header follows its answer.
+#[test]
+fn a_proxy_is_asked_before_the_header_and_the_handshake() {
+    let (bind, server) = Files::new().lines("crt a", "verify none");
+    let bridge = Bridge::new(1);
+    for (answer, granted) in [(b"\0\x5a\0\0\0\0\0\0", true), (b"\0\x5b\0\0\0\0\0\0", false)] {
+        let (near, far) = UnixStream::pair().unwrap();
+        near.set_nonblocking(true).unwrap();
+        let request = Some(socks4::request(Some(([10, 1, 2, 3], 6379).into())));
+        let dial_out = Dial { request, preface: LINE.to_vec(), ..outgoing(near, &server) };
+        let ((accepted, accept), (dialed, dial)) = (channel(), channel());
+        let _dialing = bridge.dial(dial_out, move |reached| {
+            dialed.send(reached.map(|reached| plain(reached.socket))).unwrap()
+        });
+        let mut asked = [0; socks4::REQUEST];
+        (&far).read_exact(&mut asked).unwrap();
+        assert_eq!(Some(asked), request);
+        for byte in answer {
+            (&far).write_all(&[*byte]).unwrap();
+        }
+        if !granted {
+            assert_eq!(told(&dial).unwrap_err(), socks4::Refusal::Denied.into());
+            continue;
+        }
+        far.set_nonblocking(true).unwrap();
+        let done = move |shaken: Result<Secured, AcceptError>| accepted.send(shaken).unwrap();
+        bridge.accept(Client { header: Some(1000), ..coming(far, &bind) }, done);
+        assert!(told(&accept).unwrap().announced.is_some());
+        told(&dial).unwrap();
     }
 }
 

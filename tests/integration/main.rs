@@ -30,6 +30,7 @@ mod seeds;
 mod sentinel;
 mod shared;
 mod socket;
+mod socks4;
 mod takeover;
 mod tls;
 mod tracking;

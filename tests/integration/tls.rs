@@ -1,7 +1,7 @@
 //! TLS with real parts: redis-server and redis-cli speak it, rolecall stands between them, over either engine.
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddrV4, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use crate::harness::certificates::{Authority, Leaf};
 use crate::harness::process::Process;
 use crate::harness::rolecall::{check, csv_field, stats_section};
-use crate::harness::{Redis, Rolecall, Sentinels, eventually, free_port};
+use crate::harness::{Client, Redis, Rolecall, Sentinels, Socks4, eventually, free_port};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const ENGINES: [&str; 2] = ["epoll", "uring"];
@@ -126,7 +126,7 @@ fn clients_and_servers_speak_tls_over_either_engine() {
         let rolecall = Rolecall::start(&config, both);
         assert_eq!(files.ping(front, &["--sni", "front.example"]), "PONG");
         assert_eq!(files.ping(both, &[]), "PONG");
-        let mut client = crate::harness::Client::connect(back).expect("a connection");
+        let mut client = Client::connect(back).expect("a connection");
         assert_eq!(client.call(&["PING"]).expect("an answer"), "PONG");
         // Who speaks plainly where TLS is spoken is refused, and the log says so.
         let mut stranger = TcpStream::connect(("127.0.0.1", front)).expect("a connection");
@@ -577,4 +577,38 @@ fn sentinels_are_heard_over_tls() {
     let heard = format!("Sentinel 127.0.0.1:{}", sentinels.ports[0]);
     rolecall.wait_for_output_within(&heard, PATIENCE * 2);
     assert!(!rolecall.output().contains(password));
+}
+
+/// Nobody listens at the server's own address: whoever reaches it has come through the proxy.
+#[test]
+fn servers_behind_a_socks4_proxy_speak_tls_over_either_engine() {
+    let files = Files::new();
+    files.leaf("redis", &["redis.example"]);
+    let (_redis, secured) = files.redis("redis", "no");
+    let there = SocketAddrV4::new(Ipv4Addr::new(127, 99, 0, 9), free_port());
+    let proxy = Socks4::to(&[(there, secured)]);
+    for engine in ENGINES {
+        let [port, page] = [free_port(), free_port()];
+        let config = files.config(
+            engine,
+            &format!(
+                "listen redis\n bind 127.0.0.1:{port}\n option redis-check\n\
+                 \x20server s {there} ssl ca-file @/ca.pem sni str(redis.example) socks4 127.0.0.1:{} \
+                 check-via-socks4 check check-ssl check-sni redis.example inter 1s rise 1\n{}",
+                proxy.port,
+                stats_section(page),
+            ),
+        );
+        let rolecall = Rolecall::start(&config, port);
+        eventually("the check", PATIENCE, || {
+            let told = csv_field(page, "redis", "s", "check_status")?;
+            assert!(!told.ends_with("RSP"), "{told}: {:?}", csv_field(page, "redis", "s", "last_chk"));
+            (told == "L7OK").then_some(())
+        });
+        let mut client = Client::connect(port).expect("a connection");
+        let large = "x".repeat(300_000);
+        client.call(&["SET", "k", &large]).unwrap_or_else(|error| panic!("{error}: {}", rolecall.output()));
+        assert_eq!(client.call(&["GET", "k"]).expect("an answer"), large);
+    }
+    assert!(proxy.asked_for(there) >= 4);
 }

@@ -12,6 +12,7 @@ pub(crate) mod harness;
 pub(crate) mod life;
 pub(crate) mod model;
 pub(crate) mod room;
+pub(crate) mod socks4;
 pub(crate) mod stress;
 
 pub(crate) fn plain(test: impl FnOnce()) {
@@ -48,6 +49,14 @@ macro_rules! suite {
                 who_says_it_all_at_once_and_closes_is_served
                 who_does_not_say_who_it_is_reaches_no_server
                 the_server_that_is_tried_next_gets_the_header_too;
+            socks4:
+                every_byte_behind_the_reply_is_the_servers
+                a_server_that_has_ended_with_the_reply_is_heard_out
+                a_header_follows_the_reply
+                a_proxy_that_does_not_connect_is_a_server_that_refuses
+                the_last_refusal_ends_the_session
+                a_proxy_that_does_not_answer_times_out
+                a_server_with_an_ipv6_address_cannot_be_reached;
             closing:
                 a_client_that_half_closes_gets_the_whole_answer
                 a_server_that_half_closes_still_gets_the_rest

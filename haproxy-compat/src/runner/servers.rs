@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::SeqCst};
 use std::thread;
 
-use crate::case::{Kind, Role, Server};
+use crate::case::{Grants, Kind, Role, Server};
 
 /// A port that nobody may listen on but root, and nobody does: it refuses connections.
 const REFUSES: u16 = 1;
@@ -96,7 +96,31 @@ fn serve(server: &Server, role: &AtomicU8, mut client: TcpStream) -> io::Result<
         }
         Kind::Refuses => Ok(()),
         Kind::Redis(_) => redis(server, role, client),
+        Kind::Socks4(grants) => socks4(grants, client),
     }
+}
+
+/// Version, command, port, address, and a user id with a zero behind it; the answer is judged by its second byte.
+fn socks4(grants: Grants, mut client: TcpStream) -> io::Result<()> {
+    let mut request = [0; 8];
+    client.read_exact(&mut request)?;
+    let mut byte = [1];
+    while byte != [0] {
+        client.read_exact(&mut byte)?;
+    }
+    let [_, _, high, low, ip @ ..] = request;
+    let address = SocketAddr::from((ip, u16::from_be_bytes([high, low])));
+    let server = (grants == Grants::All).then(|| TcpStream::connect(address).ok()).flatten();
+    let Some(mut server) = server else { return client.write_all(b"\0\x5b\0\0\0\0\0\0") };
+    client.write_all(b"\0\x5a\0\0\0\0\0\0")?;
+    let (mut up, mut to) = (client.try_clone()?, server.try_clone()?);
+    thread::spawn(move || {
+        let sent = io::copy(&mut up, &mut to);
+        // The server may have gone before.
+        sent.and_then(|_| to.shutdown(Shutdown::Write))
+    });
+    io::copy(&mut server, &mut client)?;
+    client.shutdown(Shutdown::Write)
 }
 
 fn redis(server: &Server, role: &AtomicU8, mut client: TcpStream) -> io::Result<()> {

@@ -48,7 +48,7 @@ fn push_state(text: &mut String, row: &ServerRow<'_>) {
     let status = if check.is_some() { health.status } else { CheckStatus::Initializing };
     let _ = writeln!(
         text,
-        "{} {} {} {} {ip} {} {admin} {} {} {} {} {} {} {} {} 0 0 {} {port} {} {} {} {} {} {}",
+        "{} {} {} {} {ip} {} {admin} {} {} {} {} {} {} {} {} 0 {} {} {port} {} {} {} {} {} {}",
         row.backend.proxy_id,
         row.backend.name,
         server.id,
@@ -62,6 +62,7 @@ fn push_state(text: &mut String, row: &ServerRow<'_>) {
         health.counter,
         check_state(row),
         agent_state(row),
+        u8::from(server.has_own_id),
         server.fqdn.as_deref().unwrap_or("-"),
         server.lookup.as_ref().and_then(|lookup| lookup.service.as_deref()).unwrap_or("-"),
         use_ssl(server),

@@ -41,13 +41,6 @@ pub enum CheckKind {
     SslHello,
 }
 
-impl CheckKind {
-    /// What its connections speak.
-    pub fn proto(&self) -> CheckProto {
-        if *self == CheckKind::HttpCheck { CheckProto::Http1 } else { CheckProto::None }
-    }
-}
-
 /// How a MySQL client says who it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MysqlLogin {
@@ -101,22 +94,6 @@ impl HttpRequest {
         if !other.headers.is_empty() {
             self.headers = other.headers;
         }
-    }
-}
-
-/// What is spoken on the connections of checks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CheckProto {
-    /// `none`: what the script says.
-    None,
-    /// `h1`
-    Http1,
-}
-
-impl CheckProto {
-    /// That of the steps with this keyword, `http-check` or `tcp-check`.
-    pub fn of_family(keyword: &str) -> CheckProto {
-        if keyword == "http-check" { CheckProto::Http1 } else { CheckProto::None }
     }
 }
 

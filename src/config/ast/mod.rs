@@ -22,12 +22,12 @@ use super::model::{
 use super::parser::address::Address;
 use super::source::Span;
 
-pub use check::{AgentSettings, Check, CheckKind, CheckProto, HttpCheck, HttpRequest, HttpRule, MysqlLogin};
+pub use check::{AgentSettings, Check, CheckKind, HttpCheck, HttpRequest, HttpRule, MysqlLogin};
 pub use rule::{
     Acl, Action, Choice, Condition, MadeName, MapStep, RequestAction, RequestRule, Rule, Rules, Sample, Step,
     Stick, Table, Term, Test,
 };
-pub use server::{AsIfFrom, InitAddr, ProxyFlags, Server, ServerSettings, Source};
+pub use server::{AsIfFrom, InitAddr, Mux, ProxyFlags, Server, ServerSettings, Source};
 pub use tls::{BindTls, ServerTls, ServerVerify, Speaks, TlsDefaults, TlsVersion, VersionRange};
 
 /// A value and the place where it was written.

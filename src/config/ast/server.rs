@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::{AgentSettings, CheckProto, ServerTls, Spanned};
+use super::{AgentSettings, ServerTls, Spanned};
 use crate::config::model::{Duplicates, InitState, IpFamily, Network, OnError, ProxyFields, RecordWeights};
 use crate::config::parser::address::Address;
 
@@ -22,6 +22,9 @@ pub struct Server {
 pub struct ServerSettings {
     /// How much text is copied when a server starts with these.
     pub weight_in_bytes: usize,
+    pub id: Option<Spanned<u32>>,
+    pub proto: Option<Spanned<Mux>>,
+    pub check_proto: Option<Spanned<Mux>>,
     pub check: bool,
     pub check_addr: Option<Spanned<Address>>,
     pub check_port: Option<u16>,
@@ -60,9 +63,37 @@ pub struct ServerSettings {
     pub send_proxy: ProxyFlags,
     pub proxy_fields: ProxyFields,
     pub check_send_proxy: bool,
-    /// `check-proto`
-    pub check_proto: Option<Spanned<CheckProto>>,
+    /// `socks4`, of one port.
+    pub socks4: Option<Spanned<Address>>,
+    pub check_via_socks4: bool,
     pub tls: ServerTls,
+}
+
+/// The protocols that HAProxy can be told to speak to a server (`proto`, `check-proto`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mux {
+    /// Bytes as they are.
+    None,
+    H1,
+    H2,
+    Fcgi,
+}
+
+impl Mux {
+    const ALL: [Mux; 4] = [Mux::None, Mux::H1, Mux::H2, Mux::Fcgi];
+
+    pub fn named(name: &str) -> Option<Mux> {
+        Mux::ALL.into_iter().find(|mux| mux.name() == name)
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Mux::None => "none",
+            Mux::H1 => "h1",
+            Mux::H2 => "h2",
+            Mux::Fcgi => "fcgi",
+        }
+    }
 }
 
 /// `source ADDRESS[:PORTS] [usesrc WHOM] [interface NAME]`

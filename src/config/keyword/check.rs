@@ -40,12 +40,7 @@ pub(super) static KEYWORDS: &[Keyword] = &[
     honoured("default", CONNECT, "connects as the server line says"),
     honoured("linger", CONNECT, "ends the connection with FIN and not with RST"),
     honoured("send-proxy", CONNECT, "sends a PROXY header first"),
-    rejected(
-        "via-socks4",
-        CONNECT,
-        "is not supported: rolecall connects directly",
-        "connects through a SOCKS proxy",
-    ),
+    honoured("via-socks4", CONNECT, "connects through the SOCKS4 proxy of the server line"),
     honoured("ssl", CONNECT, "speaks TLS"),
     honoured("sni", CONNECT, "the host name to ask for"),
     honoured("alpn", CONNECT, "protocols to announce"),

@@ -80,8 +80,20 @@ pub struct CheckConnect {
     pub port: Option<u16>,
     pub addr: Option<IpAddr>,
     pub linger: bool,
+    pub via: CheckWay,
     pub header: CheckHeader,
     pub transport: CheckTransport,
+}
+
+/// Which way a check's connection goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum CheckWay {
+    #[default]
+    Direct,
+    /// `default`, and a script without a connect: through the SOCKS4 proxy of a line that says `check-via-socks4`.
+    AsServer,
+    /// `via-socks4`: through the SOCKS4 proxy of the line, if it has one.
+    Socks4,
 }
 
 /// Whether a check's connection begins with a PROXY header.
@@ -101,9 +113,17 @@ impl CheckConnect {
         port: None,
         addr: None,
         linger: false,
+        via: CheckWay::AsServer,
         header: CheckHeader::AsServer,
         transport: CheckTransport::AsServer,
     };
+}
+
+impl CheckWay {
+    /// This, if it says anything.
+    pub fn or(self, other: CheckWay) -> CheckWay {
+        if self == CheckWay::Direct { other } else { self }
+    }
 }
 
 impl CheckHeader {

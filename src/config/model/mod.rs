@@ -39,7 +39,7 @@ pub use action::{Composed, End, Half, LogLevel, Marking, Reach, Rewrite, When};
 pub use balance::{Balance, HashFunction, HashMethod, Hashing};
 pub use check::{
     ApplicationExpect, CheckAction, CheckConnect, CheckExpect, CheckHeader, CheckMethod, CheckRule,
-    CheckTransport, ExpectPattern,
+    CheckTransport, CheckWay, ExpectPattern,
 };
 pub use check_format::{
     CheckConverter, CheckFetch, CheckFormat, CheckPiece, CheckSample, Coding, VariableValue,

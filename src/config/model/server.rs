@@ -20,6 +20,8 @@ pub struct Server {
     /// HAProxy's server id within the backend, from 1. It stays when others come and go, so whatever refers to a
     /// server says this and not its position.
     pub id: u32,
+    /// `id`: the line gives it.
+    pub has_own_id: bool,
     pub origin: Origin,
     /// A rule asks for its state, so that it cannot be taken away.
     pub is_referenced: bool,
@@ -71,6 +73,10 @@ pub struct Server {
     pub cookie: Option<String>,
     /// The first bytes that the server gets say who the client is.
     pub send_proxy: Option<SendProxy>,
+    /// `socks4`: the proxy that connections to it go through.
+    pub socks4: Option<SocketAddr>,
+    /// `check-via-socks4`: those of checks and of the agent go through it as well.
+    pub check_via_socks4: bool,
 }
 
 /// Where a server comes from.
@@ -131,6 +137,7 @@ impl Default for Server {
         Server {
             name: String::new(),
             id: 1,
+            has_own_id: false,
             origin: Origin::default(),
             is_referenced: false,
             address: None,
@@ -163,6 +170,8 @@ impl Default for Server {
             tls_declined: false,
             cookie: None,
             send_proxy: None,
+            socks4: None,
+            check_via_socks4: false,
         }
     }
 }

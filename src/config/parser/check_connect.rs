@@ -8,7 +8,7 @@ use super::tls;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::keyword::Scope;
 use crate::config::lexer::expand_unquoted;
-use crate::config::model::{CheckAction, CheckConnect, CheckHeader, CheckRule, CheckTransport};
+use crate::config::model::{CheckAction, CheckConnect, CheckHeader, CheckRule, CheckTransport, CheckWay};
 use crate::config::parser::address::{self, Address, Host, Ports};
 use crate::config::source::Span;
 
@@ -39,8 +39,10 @@ pub(super) fn read(context: &mut Context<'_>, line: &Statement<'_>) -> Option<Ch
             "default" => {
                 as_server = true;
                 rule.header = rule.header.or(CheckHeader::AsServer);
+                rule.via = rule.via.or(CheckWay::AsServer);
             }
             "send-proxy" => rule.header = CheckHeader::Always,
+            "via-socks4" => rule.via = CheckWay::Socks4,
             "ssl" => ssl = true,
             "sni" | "alpn" => {
                 let expected = format!("{subject} : '{name}' expects a string as argument.");
@@ -73,7 +75,7 @@ pub(super) fn read(context: &mut Context<'_>, line: &Statement<'_>) -> Option<Ch
             other => match admit::option(context, Scope::CheckConnect, other, &subject, word.span) {
                 Verdict::Unknown => {
                     let message = format!(
-                        "{subject} : expects 'comment', 'port', 'addr', 'send-proxy', 'ssl', 'sni', 'alpn', 'linger' or 'default' but got '{other}' as argument."
+                        "{subject} : expects 'comment', 'port', 'addr', 'send-proxy', 'ssl', 'sni', 'alpn', 'via-socks4', 'linger' or 'default' but got '{other}' as argument."
                     );
                     context.error(word.span, message);
                     return None;

@@ -329,7 +329,6 @@ pub(super) const ARGUMENTS: &[(&str, usize)] = &[
     ("shards", 1),
     ("sigalgs", 1),
     ("sni", 1),
-    ("socks4", 1),
     ("ssl-max-ver", 1),
     ("ssl-min-ver", 1),
     ("tcp-md5sig", 1),

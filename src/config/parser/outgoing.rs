@@ -1,12 +1,14 @@
-//! What a server's connections are like from its side: where they come from (`source`, manual sections 4.2 and 5.2),
-//! and what the PROXY header before them holds (`proxy-v2-options`).
+//! What a server's connections are like from its side: where they come from (`source`, manual sections 4.2 and 5.2)
+//! and through whom (`socks4`), and what the PROXY header before them holds (`proxy-v2-options`).
 
 use super::address::{self, Address, Ports};
 use super::context::Context;
 use super::options::{Options, Taken};
 use super::server;
 use super::statement::Statement;
+use super::value::leading_integer;
 use crate::config::ast::{AsIfFrom, ServerSettings, Source, Spanned};
+use crate::config::lexer::expand_unquoted;
 
 /// `source ADDRESS[:PORTS] [usesrc WHOM] [interface NAME]`
 pub(super) fn source(
@@ -48,6 +50,55 @@ fn read_source(context: &mut Context<'_>, options: &mut Options<'_>) -> Option<S
             return Some(source);
         }
     }
+}
+
+/// `socks4 ADDRESS:PORT`
+pub(super) fn socks4(
+    context: &mut Context<'_>,
+    settings: &mut ServerSettings,
+    options: &mut Options<'_>,
+) -> Taken {
+    let Some(word) = options.word() else {
+        return options.wrong(context, "'socks4' expects <addr>:<port> as argument.", None);
+    };
+    let text = expand_unquoted(&word.text, &context.environment);
+    let text = String::from_utf8_lossy(&text);
+    let fault = match address::address(&text) {
+        Ok(Address::Inet { host, ports: Ports::Range { first, last } }) if first == last && first > 0 => {
+            let address = Address::Inet { host, ports: Ports::Range { first, last } };
+            settings.socks4 = Some(Spanned::new(address, word.span));
+            return Some(());
+        }
+        Ok(Address::Inet { ports: Ports::Missing, .. }) => format!("missing port specification in '{text}'"),
+        Ok(Address::Inet { ports: Ports::Offset(_), .. }) => {
+            format!("port offset not permitted here in '{text}'")
+        }
+        Ok(Address::Inet { ports: Ports::Range { first: 0, last: 0 }, .. }) => "invalid port '0'".to_owned(),
+        Ok(Address::Inet { .. }) => format!("port range not permitted here in '{text}'"),
+        Ok(Address::Fd(_)) => format!("a file descriptor is not acceptable here in '{text}'"),
+        Ok(Address::Unix(_) | Address::Abstract(_) | Address::Sentinels(_)) => {
+            "a proxy is reached over TCP: write its address and port".to_owned()
+        }
+        Err(error) => error.to_string(),
+    };
+    options.wrong(context, &format!("'socks4 {text}' : {fault}."), None)
+}
+
+/// `id N`: a number of its own; HAProxy reads what stands in front of a stray character.
+pub(super) fn id(
+    context: &mut Context<'_>,
+    settings: &mut ServerSettings,
+    options: &mut Options<'_>,
+) -> Taken {
+    let Some(word) = options.word() else {
+        return options.wrong(context, "'id' : expects an integer argument.", None);
+    };
+    let number = leading_integer(&word.str()).and_then(|number| u32::try_from(number).ok());
+    let Some(number) = number.filter(|number| *number > 0) else {
+        return options.wrong(context, "'id' : custom id has to be > 0.", None);
+    };
+    settings.id = Some(Spanned::new(number, word.span));
+    Some(())
 }
 
 /// Ranges are for servers' own lines.

@@ -45,8 +45,12 @@ pub(super) const READERS: &[(&str, Reader)] = &[
     }),
     ("backup", |_, server, _| switch(&mut server.backup, true)),
     ("check", |_, server, _| switch(&mut server.check, true)),
-    ("check-proto", mux::of_server),
+    ("check-proto", |context, server, options| {
+        server.check_proto = Some(mux::of_server(context, options)?);
+        Some(())
+    }),
     ("check-send-proxy", |_, server, _| switch(&mut server.check_send_proxy, true)),
+    ("check-via-socks4", |_, server, _| switch(&mut server.check_via_socks4, true)),
     ("cookie", |context, server, options| {
         server.cookie = Some(options.string(context, "'cookie' expects a value.")?);
         Some(())
@@ -60,6 +64,7 @@ pub(super) const READERS: &[(&str, Reader)] = &[
     }),
     ("fall", |context, server, options| threshold(context, &mut server.fall, options, "fall")),
     ("fastinter", |context, server, options| interval(context, &mut server.fastinter, options)),
+    ("id", outgoing::id),
     ("init-addr", init_addr),
     ("init-state", |context, server, options| {
         let expected = "'init-state' expects one of 'fully-up', 'up', 'down', 'fully-down' or 'none'";
@@ -121,7 +126,12 @@ pub(super) const READERS: &[(&str, Reader)] = &[
         server.slowstart = options.time(context, TimeUnit::Milliseconds)?;
         Some(())
     }),
+    ("proto", |context, server, options| {
+        server.proto = Some(mux::of_server(context, options)?);
+        Some(())
+    }),
     ("proxy-v2-options", outgoing::proxy_v2_options),
+    ("socks4", outgoing::socks4),
     ("source", outgoing::source),
     ("tcp-ut", |context, server, options| {
         server.tcp_ut = Some(options.time(context, TimeUnit::Milliseconds)?);
@@ -214,6 +224,7 @@ fn multiply(
         }
         let mut server = server.clone();
         server.name.value = format!("{prefix}{number}");
+        server.settings.id = server.settings.id.filter(|_| number == low);
         proxy.servers.push(server);
     }
 }
@@ -307,6 +318,10 @@ pub(super) fn default_line(context: &mut Context<'_>, proxy: &mut Proxy, line: &
     let settings = &mut proxy.settings.default_server;
     let mut options = Options::new(Scope::Server, line, 1, "'default-server'".to_owned());
     options.read_all(context, &[READERS, tls::SERVER], settings);
+    if let Some(id) = settings.id.take() {
+        let message = "'id' option is not accepted in default-server sections";
+        context.report(Diagnostic::error(id.span, message).heading(Heading::Place));
+    }
     settings.weight_in_bytes += line.words.iter().map(|word| word.text.len()).sum::<usize>();
 }
 
@@ -322,7 +337,7 @@ fn server_address(text: &str) -> Result<Address, String> {
         Ok(Address::Inet { host, ports: Ports::Range { first: 0, .. } | Ports::Missing }) => {
             Ok(Address::Inet { host, ports: Ports::Offset(0) })
         }
-        Ok(Address::Fd(_)) => Err(format!("file descriptor not permitted here in '{text}'")),
+        Ok(Address::Fd(_)) => Err(format!("a file descriptor is not acceptable here in '{text}'")),
         Ok(address) => Ok(address),
         Err(error) => Err(error.to_string()),
     }

@@ -1,8 +1,8 @@
 //! One fetch: what its arguments name is looked up.
 
 use super::Resolver;
+use super::ids::server_number;
 use super::rules::{Scene, literal};
-use super::server::number;
 use crate::config::ast::{ProxyKind, Sample};
 use crate::config::model::http::{Cast, Field, Values};
 use crate::config::model::{
@@ -191,7 +191,7 @@ impl Resolver<'_, '_> {
             let what = format!("unable to find server '{server}' in proxy '{backend}', referenced");
             self.unresolved(sample, scene, &what);
         }
-        Some((target.id, number(found?)))
+        Some((target.id, server_number(servers, found?)))
     }
 }
 

@@ -15,6 +15,7 @@ mod hosts;
 mod ids;
 mod log;
 mod mode;
+mod mux;
 mod names;
 mod requests;
 mod resolvers;
@@ -31,7 +32,7 @@ mod userlists;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-pub use self::added::added_server;
+pub use self::added::{Added, added_server};
 use self::names::Names;
 use self::rules::Scene;
 pub use self::track::LONGEST_CHAIN;

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use super::Resolver;
+use super::ids::server_number;
 use super::names::Names;
-use super::server::number;
 use crate::config::ast::{self, MapStep, Proxy, ProxyKind, Step};
 use crate::config::diagnostic::{Diagnostic, Heading};
 use crate::config::model::{
@@ -189,7 +189,7 @@ impl Resolver<'_, '_> {
             let name = &choice.name;
             let at = scene.proxy.servers.iter().position(|server| server.name.value == name.value);
             match at {
-                Some(at) => servers.push((number(at), condition)),
+                Some(at) => servers.push((server_number(&scene.proxy.servers, at), condition)),
                 None => {
                     let message = format!(
                         "{} '{}' : unable to find server '{}' referenced in a 'use-server' rule.",

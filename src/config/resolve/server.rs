@@ -1,12 +1,13 @@
 //! Servers: addresses looked up, names told apart, ports of checks found.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::Resolver;
 use super::hosts::Found;
+use super::ids::server_numbers;
 use crate::config::ast::{self, AsIfFrom, InitAddr, Proxy, ProxyFlags, ServerSettings, Spanned, Speaks};
 use crate::config::diagnostic::{Diagnostic, Heading};
 use crate::config::model::{
@@ -28,13 +29,14 @@ impl Resolver<'_, '_> {
         }
         let mut first: HashMap<&str, Span> = HashMap::new();
         let mut servers = Vec::new();
-        for (index, server) in proxy.servers.iter().enumerate() {
+        self.reused_numbers(proxy);
+        for (server, number) in proxy.servers.iter().zip(server_numbers(&proxy.servers)) {
             if let Some(first) = first.get(server.name.value.as_str()) {
                 self.duplicate_server(proxy, server, *first);
             } else {
                 first.insert(&server.name.value, server.name.span);
             }
-            servers.push(self.server(proxy, server, number(index), check));
+            servers.push(self.server(proxy, server, number, check));
         }
         servers
     }
@@ -82,10 +84,12 @@ impl Resolver<'_, '_> {
         let leaves = source.map(|source| self.leaves(source, proxy, server)).unwrap_or_default();
         let source = source.and_then(|source| self.ip(&source.address, proxy, server));
         let tls = self.server_tls(proxy, server, check);
+        self.protocols(proxy, server);
         Server {
             name: server.name.value.clone(),
             id,
             origin: Origin::Config,
+            has_own_id: settings.id.is_some(),
             is_referenced: false,
             address: self.server_address(proxy, server),
             written_address: server.written_address.clone(),
@@ -123,6 +127,8 @@ impl Resolver<'_, '_> {
             tls_declined: settings.tls.traffic == Speaks::Plain,
             cookie: settings.cookie.clone(),
             send_proxy: send_proxy(settings),
+            socks4: self.socks4(proxy, server),
+            check_via_socks4: settings.check_via_socks4,
         }
     }
 
@@ -208,15 +214,20 @@ impl Resolver<'_, '_> {
     }
 
     fn server_check(&mut self, proxy: &Proxy, server: &ast::Server, method: &CheckMethod) -> ServerCheck {
-        self.check_proto(proxy, server);
         let settings = &server.settings;
         let defaults = ServerCheck::default();
         let mapped =
             matches!(server.address.value, Address::Inet { ports: Ports::Missing | Ports::Offset(_), .. });
         // The records tell the port.
         let told = settings.resolvers.is_some();
+        // Nobody can listen at any address there is: HAProxy lets such a line pass, and the check fails.
+        let nowhere = matches!(
+            &server.address.value,
+            Address::Inet { host, .. } if host.literal().is_some_and(|ip| ip.is_unspecified())
+        );
         if mapped
             && !told
+            && !nowhere
             && !proxy.settings.disabled
             && settings.check_port.is_none()
             && !connects_to_a_port(method)
@@ -275,6 +286,12 @@ impl Resolver<'_, '_> {
         }
     }
 
+    fn socks4(&mut self, proxy: &Proxy, server: &ast::Server) -> Option<SocketAddr> {
+        let address = server.settings.socks4.as_ref()?;
+        let (port, _) = ports(&address.value)?;
+        Some(SocketAddr::new(self.ip(address, proxy, server)?, port))
+    }
+
     /// The address of an option that needs no port.
     fn ip(&mut self, address: &Spanned<Address>, proxy: &Proxy, server: &ast::Server) -> Option<IpAddr> {
         let Address::Inet { host, .. } = &address.value else { return None };
@@ -293,11 +310,6 @@ impl Resolver<'_, '_> {
             }
         }
     }
-}
-
-/// The number of the server at a position of a config file's backend.
-pub(super) fn number(position: usize) -> u32 {
-    position as u32 + 1
 }
 
 fn rise_fall(settings: &ServerSettings) -> RiseFall {

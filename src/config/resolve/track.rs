@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use super::Resolver;
-use super::server::number;
+use super::ids::server_number;
 use crate::config::ast::{Proxy, Spanned};
 use crate::config::diagnostic::{Diagnostic, Heading};
 use crate::config::model::{Backend, BackendId, Track};
@@ -59,7 +59,8 @@ impl Resolver<'_, '_> {
             }
             let (backend, server) = leader;
             let name = format!("{}/{}", backends[backend].name, backends[backend].servers[server].name);
-            let (backend, server) = (BackendId(backend), number(server));
+            let number = server_number(&sections[backend].servers, server);
+            let (backend, server) = (BackendId(backend), number);
             backends[at].servers[position].track = Some(Track { backend, server, name });
         }
     }

@@ -698,3 +698,53 @@ fn a_format_of_a_site_that_asks_for_http_is_kept_without_what_http_would_tell() 
     let said = told(&super::loaded(&site("tcp")));
     assert!(said.contains("format variable 'TR' is reserved for HTTP mode."), "{said}");
 }
+
+#[test]
+fn a_socks4_proxy_may_stand_before_a_server_and_its_checks() {
+    let found = backend(
+        "default-server socks4 localhost:1080\n server a 1.1.1.1:1\n \
+         server b 1.1.1.1:2 socks4 [::1]:1081 check-via-socks4\n server c 1.1.1.1:3 socks4 :9",
+    );
+    let lines: Vec<_> =
+        found.servers.iter().map(|server| (server.socks4.unwrap(), server.check_via_socks4)).collect();
+    let address = |text: &str| text.parse().unwrap();
+    assert_eq!(
+        lines,
+        [(address("127.0.0.1:1080"), false), (address("[::1]:1081"), true), (address("0.0.0.0:9"), false)]
+    );
+    assert_eq!(server("").socks4, None);
+}
+
+#[test]
+fn a_check_may_go_through_the_proxy_by_its_script() {
+    use crate::config::model::CheckWay;
+    let way = |options: &str| {
+        let found = backend(&format!("option tcp-check\n tcp-check connect {options}\n server s 1.1.1.1:1"));
+        let CheckMethod::TcpCheck(rules) = found.check else { panic!("a script") };
+        let CheckAction::Connect(connect) = &rules[0].action else { panic!("a connect") };
+        connect.via
+    };
+    for (options, expected) in [
+        ("", CheckWay::Direct),
+        ("port 1", CheckWay::Direct),
+        ("default", CheckWay::AsServer),
+        ("via-socks4", CheckWay::Socks4),
+        ("via-socks4 default", CheckWay::Socks4),
+        ("default via-socks4", CheckWay::Socks4),
+    ] {
+        assert_eq!(way(options), expected, "{options}");
+    }
+}
+
+/// As HAProxy 2.6.12 numbers them.
+#[test]
+fn servers_may_have_numbers_of_their_own() {
+    let found = backend(
+        "server a 1.1.1.1:1\n server b 1.1.1.1:1 id 1\n server c 1.1.1.1:1\n server d 1.1.1.1:1 id 9 check\n \
+         server e 1.1.1.1:1\n server-template t 3 1.1.1.1:1 id 3\n server f 1.1.1.1:1 track d\n use-server f if TRUE",
+    );
+    let numbers: Vec<u32> = found.servers.iter().map(|server| server.id).collect();
+    assert_eq!(numbers, [2, 1, 4, 9, 6, 3, 8, 10, 11]);
+    assert_eq!(found.rules.servers[0].0, 11);
+    assert_eq!(found.servers[8].track.as_ref().map(|track| track.server), Some(9));
+}

@@ -7,8 +7,8 @@ use tokio::io::ReadBuf;
 use tokio::time::{Instant, timeout_at};
 
 use super::line;
-use crate::config::model::{CheckConnect, CheckHeader, CheckTransport};
-use crate::health::probe::{Connection, ProbeError, Target, open, words};
+use crate::config::model::{CheckConnect, CheckHeader, CheckTransport, CheckWay};
+use crate::health::probe::{Connection, ProbeError, Target, begin, open, words};
 use crate::health::timing::Patience;
 use crate::state::CheckStatus;
 
@@ -17,6 +17,7 @@ const HOW: CheckConnect = CheckConnect {
     port: None,
     addr: None,
     linger: false,
+    via: CheckWay::AsServer,
     header: CheckHeader::Never,
     transport: CheckTransport::Plain,
 };
@@ -37,8 +38,8 @@ pub(super) enum Heard {
 /// Asks once; what comes is looked at up to `bufsize` bytes.
 pub(super) async fn ask(target: &Target, send: &[u8], patience: Patience, bufsize: usize) -> Heard {
     let now = Instant::now();
-    let mut connection = match timeout_at(now + patience.connect, open(target, &HOW)).await {
-        Ok(Ok(connection)) => connection,
+    let opened = match timeout_at(now + patience.connect, open(target, &HOW)).await {
+        Ok(Ok(opened)) => opened,
         Ok(Err(ProbeError::Connect(error))) => {
             return Heard::Failed(CheckStatus::L4Connection, words(&error));
         }
@@ -50,13 +51,17 @@ pub(super) async fn ask(target: &Target, send: &[u8], patience: Patience, bufsiz
         Some(answer) => Instant::now() + answer,
         None => now + patience.connect,
     };
-    match timeout_at(deadline, converse(&mut connection, send, bufsize)).await {
+    match timeout_at(deadline, converse(opened, (target, send), bufsize)).await {
         Ok(heard) => heard,
         Err(_) => Heard::Failed(CheckStatus::L7Timeout, String::new()),
     }
 }
 
-async fn converse(connection: &mut Connection, send: &[u8], bufsize: usize) -> Heard {
+async fn converse(opened: Connection, (target, send): (&Target, &[u8]), bufsize: usize) -> Heard {
+    let mut connection = match begin(opened, target, &HOW).await {
+        Ok(connection) => connection,
+        Err(error) => return Heard::Failed(CheckStatus::SocketError, error.to_string()),
+    };
     if let Err(error) = connection.write_all(send).await {
         return Heard::Failed(CheckStatus::SocketError, words(&error));
     }

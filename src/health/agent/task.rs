@@ -64,7 +64,7 @@ fn target(server: &Server) -> Option<Target> {
             port: Some(agent.port),
             source: server.source,
             interface: server.leaves.interface.clone(),
-            greeting: Greeting::NONE,
+            greeting: Greeting::of_agent(server),
         },
         None => Target::None,
     })

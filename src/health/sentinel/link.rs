@@ -47,7 +47,7 @@ impl Link {
         timeout: Duration,
     ) -> Result<Link, Trouble> {
         let deadline = Instant::now() + timeout;
-        let connection = match timeout_at(deadline, probe::open(target, how)).await {
+        let connection = match timeout_at(deadline, probe::reach(target, how)).await {
             Err(_) => return Err(Trouble::ConnectTimeout),
             Ok(Ok(connection)) => connection,
             Ok(Err(ProbeError::Connect(error) | ProbeError::Socket(error))) => {

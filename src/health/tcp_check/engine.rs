@@ -205,6 +205,18 @@ impl<'a> Engine<'a> {
         self.fail(CheckStatus::L6Timeout, place)
     }
 
+    /// The SOCKS4 proxy was reached, and has not connected; `error` in HAProxy's words.
+    pub fn on_proxy_refused(&mut self, error: &str) -> Step<'a> {
+        let info = format!("{error}{}", self.place());
+        self.fail(CheckStatus::SocketError, info)
+    }
+
+    /// The same, for want of time. The connection did come up.
+    pub fn on_proxy_timeout(&mut self) -> Step<'a> {
+        let place = self.place();
+        self.fail(CheckStatus::L7Timeout, place)
+    }
+
     /// Everything was written.
     pub fn on_sent(&mut self) -> Step<'a> {
         if let Phase::AskingRole(_) | Phase::Identifying(_) = self.phase {

@@ -16,7 +16,7 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 
 use super::super::contract::{ConnectSpec, Event, Op, Side};
 use super::super::worker::Worker;
-use super::greeting::Greetings;
+use super::greeting::{Greeted, Greetings};
 use super::link::{End, Flags, Link, Stage, connect_error};
 use super::pipes::Pipes;
 use super::pump::{Pump, Turn};
@@ -150,7 +150,7 @@ impl Readiness {
         }
         if flags.has(Flags::CONNECTING) {
             let settled = EpollFlags::EPOLLOUT | EpollFlags::EPOLLHUP | EpollFlags::EPOLLERR;
-            if !events.intersects(settled) {
+            if !events.intersects(settled | EpollFlags::EPOLLIN) {
                 return;
             }
             self.connected(slot, events);
@@ -159,21 +159,26 @@ impl Readiness {
         self.advance(slot);
     }
 
-    /// An error comes with EPOLLERR; without it there is no need to ask.
+    /// It stands, or a proxy on the way answers. An error comes with EPOLLERR; without it there is no need to ask.
     fn connected(&mut self, slot: Slot, events: EpollFlags) {
         let Some(link) = self.links[slot as usize].as_mut() else { return };
         let trouble = events.intersects(EpollFlags::EPOLLERR | EpollFlags::EPOLLHUP);
         let socket = link.server.socket.as_ref();
         let error = socket.filter(|_| trouble).and_then(socket::take_error);
-        let error = error.or_else(|| self.greetings.send(slot, socket?).err());
-        let event = match error {
-            None => {
+        let gone = match (error, socket) {
+            (Some(errno), _) => Err(connect_error(errno)),
+            (None, Some(socket)) => self.greetings.go_on(slot, socket),
+            (None, None) => Ok(Greeted::Over),
+        };
+        let event = match gone {
+            Ok(Greeted::Awaits) => return,
+            Ok(Greeted::Over) => {
                 link.server.flags.unset(Flags::CONNECTING);
                 Event::Connected
             }
-            Some(errno) => {
+            Err(error) => {
                 link.server.close();
-                Event::ConnectFailed(connect_error(errno))
+                Event::ConnectFailed(error)
             }
         };
         self.pump.reports.push_back((slot, Report::Event(event)));

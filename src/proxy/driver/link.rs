@@ -183,6 +183,7 @@ pub(in crate::proxy) fn connect_error(errno: Errno) -> ConnectError {
         | Errno::ENFILE
         | Errno::ENOBUFS
         | Errno::ENOMEM => ConnectError::Resources,
+        Errno::EAFNOSUPPORT => ConnectError::NoWay,
         // Among them EAGAIN, by which a unix server's full backlog is told: it may be served after a pause.
         _ => ConnectError::Other,
     }

@@ -39,7 +39,10 @@ use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
+use nix::errno::Errno;
+
 use super::contract::{ConnectSpec, Event, Op, Side, Target};
+use crate::socks4;
 use crate::state::Listener;
 use crate::sys::connect::{self, Outgoing};
 use crate::sys::unix;
@@ -119,16 +122,19 @@ pub enum Release {
     Pending,
 }
 
-/// Begins a connection to a server.
+/// Begins a connection to a server, or to the SOCKS4 proxy on the way to it.
 pub(super) fn begin_connect(spec: &ConnectSpec) -> io::Result<OwnedFd> {
     match &spec.target {
+        Target::Tcp(address) if spec.socks4.is_some() && !socks4::may_ask_for(*address) => {
+            Err(Errno::EAFNOSUPPORT.into())
+        }
         Target::Tcp(address) => {
             let how = Outgoing {
                 source: spec.source.clone(),
                 keepalive: spec.keepalive,
                 user_timeout: spec.user_timeout,
             };
-            connect::tcp(*address, &how)
+            connect::tcp(spec.socks4.unwrap_or(*address), &how)
         }
         Target::Unix(path) => connect::unix(&unix::path(path)?),
         Target::Abstract(name) => connect::unix(&unix::abstract_name(name)?),

@@ -1,8 +1,9 @@
 //! From a seat to a connection: attempts, retries and redispatches.
 //!
-//! `retries` attempts follow the first one. The same server is tried again at once after a timeout or for
-//! want of local resources, and after a pause of at most a second when it refused: it would most likely
-//! refuse again. With `option redispatch` another server is chosen instead
+//! `retries` attempts follow the first one. The same server is tried again at once after a timeout, for
+//! want of local resources, or where there is no such way at all, and after a pause of at most a second when it
+//! refused: it would most likely refuse again. A SOCKS4 proxy on the way that does not connect is a server that
+//! refuses. With `option redispatch` another server is chosen instead
 //!
 //! * at the very first failure, if the algorithm is not a hash and there is another active server: the session
 //!   does not care which one it gets;
@@ -41,6 +42,8 @@ pub(super) enum Failed {
     TimedOut,
     /// Not the server's fault.
     Resources,
+    /// It cannot be reached like this at all.
+    NoWay,
 }
 
 impl From<ConnectError> for Failed {
@@ -48,6 +51,7 @@ impl From<ConnectError> for Failed {
         match error {
             ConnectError::Refused | ConnectError::Unreachable | ConnectError::Other => Failed::Refused,
             ConnectError::Resources => Failed::Resources,
+            ConnectError::NoWay => Failed::NoWay,
         }
     }
 }
@@ -55,7 +59,7 @@ impl From<ConnectError> for Failed {
 impl Failed {
     fn termination(self) -> Termination {
         let cause = match self {
-            Failed::Refused => Cause::ServerAbort,
+            Failed::Refused | Failed::NoWay => Cause::ServerAbort,
             Failed::TimedOut => Cause::ServerTimeout,
             Failed::Resources => Cause::Resource,
         };
@@ -105,6 +109,7 @@ impl Session {
             Some(ConnectSpec {
                 server: live.key,
                 target: target(server, (self.destination(), self.port))?,
+                socks4: server.socks4,
                 source: leaves_from(server, self.client),
                 keepalive: pool.backend().keepalive,
                 user_timeout: server.tcp_ut,

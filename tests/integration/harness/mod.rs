@@ -9,6 +9,7 @@ mod ports;
 pub mod process;
 pub mod redis;
 pub mod rolecall;
+mod socks4;
 pub mod writers;
 
 use std::time::{Duration, Instant};
@@ -19,6 +20,7 @@ pub use network::Network;
 pub use ports::free_port;
 pub use redis::{Redis, Sentinels};
 pub use rolecall::Rolecall;
+pub use socks4::Socks4;
 pub use writers::Writers;
 
 /// Asks `what` until it answers, and fails the test with `name` after `limit`.

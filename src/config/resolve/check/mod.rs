@@ -4,7 +4,7 @@ mod builtin;
 mod http;
 
 use super::Resolver;
-use crate::config::ast::{CheckKind, Proxy, ProxyKind, Server};
+use crate::config::ast::{CheckKind, Proxy, ProxyKind};
 use crate::config::diagnostic::{Diagnostic, Heading};
 use crate::config::model::{CheckMethod, CheckRule};
 use crate::config::source::Span;
@@ -65,26 +65,6 @@ impl Resolver<'_, '_> {
                 .heading(Heading::Bare)
                 .label(proxy.name.span, "in this section")
                 .help(format!("add '{option}'")),
-        );
-    }
-
-    /// A protocol that another kind of check speaks.
-    pub(in crate::config::resolve) fn check_proto(&mut self, proxy: &Proxy, server: &Server) {
-        let Some(proto) = &server.settings.check_proto else { return };
-        if proto.value == proxy.settings.check.kind.proto() {
-            return;
-        }
-        let message = format!(
-            "config: {} '{}': server '{}' uses an incompatible MUX protocol for the selected check type",
-            keyword(proxy),
-            proxy.name.value,
-            server.name.value
-        );
-        self.context.report(
-            Diagnostic::error(proto.span, message)
-                .heading(Heading::Bare)
-                .label(proxy.name.span, "in this section")
-                .help("'h1' is for 'option httpchk', 'none' for all other checks"),
         );
     }
 

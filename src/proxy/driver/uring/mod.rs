@@ -41,7 +41,7 @@ use self::pump::{Pump, is_passing};
 use self::tag::{Kind, Mark};
 use super::super::contract::{Close, ConnectSpec, Event, Op, Side};
 use super::super::worker::Worker;
-use super::greeting::Greetings;
+use super::greeting::{Greeted, Greetings};
 use super::link::{Stage, connect_error};
 use super::pipes::Pipes;
 use super::{Engine, Release, Report, Slot, begin_connect};
@@ -52,6 +52,9 @@ use crate::time::Tick;
 
 /// `EPOLLEXCLUSIVE`: one of the workers that wait at a listener is woken.
 const EXCLUSIVE: u32 = 1 << 28;
+
+/// What a proxy's answer, or its end, is waited for with.
+const ANSWER: u32 = (libc_poll::IN | libc_poll::RDHUP) as u32;
 
 /// Sides without a buffer that one round receives from again. Bulk empties the ring's buffers with a tenth of them;
 /// messages of some kilobytes need that many.
@@ -238,26 +241,34 @@ impl Completions {
         self.leave_if_done(slot);
     }
 
-    /// An error comes with POLLERR; without it there is no need to ask.
+    /// It stands, or a proxy on the way answers. An error comes with POLLERR; without it there is no need to ask.
     fn connected(&mut self, slot: Slot, ready: Result<u32, Errno>) {
         let Some(link) = find(&mut self.links, slot) else { return };
         let own = link.mark(slot, Kind::Socket, Side::Server).tag();
         let socket = link.server.socket.as_ref();
         let error = match (ready, socket) {
             (Err(errno), Some(socket)) if is_passing(errno) => {
-                return self.pump.ring.poll(socket, libc_poll::OUT as u32, own);
+                let wanted = if self.greetings.awaits(slot) { ANSWER } else { libc_poll::OUT as u32 };
+                return self.pump.ring.poll(socket, wanted, own);
             }
             (Err(errno), _) => Some(errno),
             (Ok(bits), Some(socket)) if bits & ERRORS != 0 => socket::take_error(socket),
             _ => None,
         };
+        let gone = match (error, socket) {
+            (Some(errno), _) => Err(connect_error(errno)),
+            (None, Some(socket)) => self.greetings.go_on(slot, socket),
+            (None, None) => Ok(Greeted::Over),
+        };
+        if let (Ok(Greeted::Awaits), Some(socket)) = (gone, socket) {
+            return self.pump.ring.poll(socket, ANSWER, own);
+        }
         link.server.flags.unset(Flags::CONNECTING);
-        let error = error.or_else(|| self.greetings.send(slot, socket?).err());
-        let event = match error {
-            None => Event::Connected,
-            Some(errno) => {
+        let event = match gone {
+            Ok(_) => Event::Connected,
+            Err(error) => {
                 self.pump.close(slot, link, Side::Server);
-                Event::ConnectFailed(connect_error(errno))
+                Event::ConnectFailed(error)
             }
         };
         self.pump.tell(slot, event);

@@ -18,6 +18,7 @@ fn spec(address: SocketAddr) -> ConnectSpec {
     ConnectSpec {
         server: ServerKey(0),
         target: Target::Tcp(address),
+        socks4: None,
         source: Default::default(),
         keepalive: None,
         user_timeout: None,
