@@ -167,17 +167,7 @@ async fn run(start: Start, config: Config, parts: Parts) -> Result<u8, StartErro
         hostname: bundle.hostname.clone(),
         started: Tick::now(),
     };
-    let known = Known {
-        version: settings.version.clone(),
-        release_date: settings.release_date.clone(),
-        threads: workers.count(),
-        hostname: bundle.hostname.clone(),
-        started: (facts.started, SystemTime::now()),
-        clock: clock.clone(),
-        environment: own_variables(&settings),
-        startup_logs,
-    };
-    let (desk, asks, changes) = Desk::new(known, hints);
+    let (desk, asks, changes) = Desk::new(known(&settings, &facts, &clock, startup_logs), hints);
     let mut control = Control {
         published: Arc::clone(&published),
         workers: workers.clone(),
@@ -225,6 +215,20 @@ async fn run(start: Start, config: Config, parts: Parts) -> Result<u8, StartErro
     let handles = start_workers(choice.run, &shared)?;
     duty.tell_fallbacks(handles.fallbacks());
     Ok(duty.run(handles).await)
+}
+
+/// What commands tell of the process.
+fn known(settings: &Settings, facts: &ProcessFacts, clock: &Clock, startup_logs: String) -> Known {
+    Known {
+        version: settings.version.clone(),
+        release_date: settings.release_date.clone(),
+        threads: facts.threads,
+        hostname: facts.hostname.clone(),
+        started: (facts.started, SystemTime::now()),
+        clock: clock.clone(),
+        environment: own_variables(settings),
+        startup_logs,
+    }
 }
 
 /// Who shakes hands; `show info` asks it how many speak TLS.

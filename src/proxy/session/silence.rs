@@ -78,15 +78,14 @@ impl Session {
         if self.silence == Silence::Broken {
             return;
         }
-        match self.stage {
-            Stage::Waiting { .. } => {
-                if self.leave_line(context) {
-                    self.end(silent(Phase::Queue), context, ops);
-                }
-            }
-            Stage::Pausing { .. } => self.end(silent(Phase::Connect), context, ops),
-            Stage::Connecting { .. } => self.silence = Silence::TooLong,
-            _ => {}
+        let phase = match self.stage {
+            Stage::Waiting { .. } => Phase::Queue,
+            Stage::Pausing { .. } => Phase::Connect,
+            Stage::Connecting { .. } => return self.silence = Silence::TooLong,
+            _ => return,
+        };
+        if self.leave_line(context) {
+            self.end(silent(phase), context, ops);
         }
     }
 

@@ -71,11 +71,7 @@ pub fn plain_convert(converter: &Converter, value: Value) -> Option<Value> {
         Converter::Upper => Value::Text(text(&value).to_ascii_uppercase()),
         Converter::Length => Value::Integer(text(&value).len() as i64),
         Converter::Hex => Value::Text(hex(&bytes(&value))),
-        Converter::HexToInteger => {
-            // What is too long loses its beginning, as in HAProxy.
-            let digit = |sum: i64, byte: &u8| Some(sum << 4 | i64::from(char::from(*byte).to_digit(16)?));
-            Value::Integer(text(&value).iter().try_fold(0, digit)?)
-        }
+        Converter::HexToInteger => Value::Integer(from_hex(&text(&value))?),
         Converter::Hash(function, mixing) => {
             let hash = digest(*function, &bytes(&value));
             let mixed = if *mixing == Mixing::Avalanche { avalanche(hash) } else { hash };
@@ -88,12 +84,7 @@ pub fn plain_convert(converter: &Converter, value: Value) -> Option<Value> {
         Converter::UrlDecode(plus) => Value::Text(coding::url_decoded(&text(&value), *plus)?),
         Converter::UrlEncode => bounded(coding::url_encoded(&text(&value)))?,
         Converter::NetworkOrder => Value::Binary((number()? as u32).to_be_bytes().to_vec()),
-        Converter::CutLineEnd => {
-            let mut text = text(&value);
-            let end = text.iter().position(|byte| matches!(byte, b'\r' | b'\n')).unwrap_or(text.len());
-            text.truncate(end);
-            Value::Text(text)
-        }
+        Converter::CutLineEnd => Value::Text(first_line(text(&value))),
         Converter::IpMask { v4, v6 } => Value::Address(masked(address(&value)?, *v4, *v6)?),
         Converter::Bool => Value::Bool(number()? != 0),
         Converter::Not => Value::Bool(number()? == 0),
@@ -113,16 +104,8 @@ pub fn plain_convert(converter: &Converter, value: Value) -> Option<Value> {
         Converter::Word { index, delimiters, count } => Value::Text(
             parts(&text(&value), delimiters, (*index, *count), Empty::LeftOut).unwrap_or_default(),
         ),
-        Converter::TrimLeft(set) => {
-            let text = text(&value);
-            let from = text.iter().position(|byte| !set.contains(byte)).unwrap_or(text.len());
-            Value::Text(text[from..].to_vec())
-        }
-        Converter::TrimRight(set) => {
-            let text = text(&value);
-            let to = text.iter().rposition(|byte| !set.contains(byte)).map_or(0, |last| last + 1);
-            Value::Text(text[..to].to_vec())
-        }
+        Converter::TrimLeft(set) => Value::Text(trimmed_left(&text(&value), set)),
+        Converter::TrimRight(set) => Value::Text(trimmed_right(&text(&value), set)),
         Converter::Concatenate(more) => bounded([text(&value).as_slice(), more].concat())?,
         Converter::Replace { regex, by, all } => {
             let times = if *all { 0 } else { 1 };
@@ -155,6 +138,28 @@ pub fn plain_convert(converter: &Converter, value: Value) -> Option<Value> {
         | Converter::UsableServers
         | Converter::ServerQueue => return None,
     })
+}
+
+/// What is too long loses its beginning, as in HAProxy.
+fn from_hex(text: &[u8]) -> Option<i64> {
+    let digit = |sum: i64, byte: &u8| Some(sum << 4 | i64::from(char::from(*byte).to_digit(16)?));
+    text.iter().try_fold(0, digit)
+}
+
+fn first_line(mut text: Vec<u8>) -> Vec<u8> {
+    let end = text.iter().position(|byte| matches!(byte, b'\r' | b'\n')).unwrap_or(text.len());
+    text.truncate(end);
+    text
+}
+
+fn trimmed_left(text: &[u8], set: &[u8]) -> Vec<u8> {
+    let from = text.iter().position(|byte| !set.contains(byte)).unwrap_or(text.len());
+    text[from..].to_vec()
+}
+
+fn trimmed_right(text: &[u8], set: &[u8]) -> Vec<u8> {
+    let to = text.iter().rposition(|byte| !set.contains(byte)).map_or(0, |last| last + 1);
+    text[..to].to_vec()
 }
 
 /// What has no value is not compared, not added and not a key; it is an empty text behind another.
