@@ -300,6 +300,7 @@ fn samples_of_a_request_are_haproxys() {
         header("x-l", "a, b ,\"c,d\""),
         header("x-l", "e"),
         header("x-i", "1.2.3.4, 5.6.7.8"),
+        header("x-n", "77"),
         header("cookie", "c=v1; d=2; c=v2"),
         header("authorization", "bAsIc YTpiOmM="),
     ];
@@ -321,7 +322,7 @@ fn samples_of_a_request_are_haproxys() {
         ("req.fhdr_cnt(x-l)", Some("2")),
         ("hdr_ip(x-i)", Some("5.6.7.8")),
         ("hdr_ip(x-i,1)", Some("1.2.3.4")),
-        ("hdr_val(x-i,1)", None),
+        ("hdr_val(x-n)", Some("77")),
         ("hdr(nope)", None),
         ("url_param(a)", Some("1")),
         ("urlp()", Some("1")),

@@ -267,7 +267,7 @@ const OTHERWISE: &[(&str, i32, i32, &str)] = &[
         "listen l\n bind :1\n option httpchk\n server s 127.0.0.1:1 check check-proto h2\n",
         0,
         1,
-        "'h2' is not supported: HTTP checks of rolecall speak HTTP/1",
+        "'check-proto h2' is not supported: checks speak HTTP/1",
     ),
     (
         "listen l\n bind :1\n option httpchk\n http-check connect proto fcgi\n",

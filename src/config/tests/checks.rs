@@ -131,7 +131,11 @@ fn what_is_wrong_with_an_option_of_a_check_is_said() {
         ),
         ("server s 10.0.0.1:1 check-proto x", Some("'check-proto' :  unknown MUX protocol 'x'.".to_owned())),
         ("server s 10.0.0.1:1 check-proto", Some("'check-proto' : missing value.".to_owned())),
-        ("server s 10.0.0.1:1 check-proto h2", Some("'h2' is not supported: HTTP checks of".to_owned())),
+        ("server s 10.0.0.1:1 check-proto h2", None),
+        (
+            "option httpchk|server s 10.0.0.1:1 check check-proto h2",
+            Some("'check-proto h2' is not supported: checks speak HTTP/1".to_owned()),
+        ),
         ("http-check connect proto", Some(format!("{step} expects a MUX protocol as argument.."))),
         ("http-check connect proto x", Some(format!("{step} : unknown MUX protocol 'x'.."))),
         (

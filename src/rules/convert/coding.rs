@@ -78,7 +78,7 @@ pub(super) fn big_endian(form: &BigEndian, bytes: &[u8]) -> Vec<u8> {
 
 /// What stands before the port.
 pub(super) fn host(text: &[u8]) -> Vec<u8> {
-    port_at(text).map_or(text, |at| &text[..at]).to_vec()
+    port_at(text).map_or(text, |at| &text[..at]).to_ascii_lowercase()
 }
 
 /// 0 where there is none, or none that is a number.

@@ -37,7 +37,7 @@ fn values_are_haproxys() {
         ("str(Y-_I),ub64dec,hex", "63EFC8"),
         ("str(a+b%20c?d+e),url_dec", "a+b c?d e"),
         ("str(a+b),url_dec(1)", "a b"),
-        ("str(\"a%2F+b~c/-_.!*'()\"),url_enc", "a%252F%2Bb~c%2F-_.%21%2A%27%28%29"),
+        ("\"str('a%2F+b~c/-_.!*()'),url_enc\"", "a%252F%2Bb~c%2F-_.%21%2A%28%29"),
         ("bin(0102ff),be2hex", "0102FF"),
         ("bin(0102ff),be2hex(:,1)", "01:02:FF"),
         ("bin(0102ff),be2hex(-,2)", "0102-FF"),
