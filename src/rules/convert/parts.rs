@@ -28,14 +28,15 @@ pub(super) fn parts(
     let number = usize::try_from(index.unsigned_abs()).ok()?;
     // A negative count is none, as in HAProxy.
     let count = usize::try_from(count).unwrap_or(0);
-    let (first, last) = if index > 0 {
+    let (from, to) = if index > 0 {
         let first = number - 1;
         let last = if count == 0 { found.len().saturating_sub(1) } else { first.saturating_add(count - 1) };
-        (first, last.min(found.len().saturating_sub(1)))
+        (found.get(first)?.0, found.get(last.min(found.len().saturating_sub(1)))?.1)
     } else {
         let last = found.len().checked_sub(number)?;
-        (if count == 0 { 0 } else { (last + 1).saturating_sub(count) }, last)
+        // With all, or with more than there are, come the delimiters at the beginning, as in HAProxy.
+        let first = (last + 1).checked_sub(count).filter(|_| count > 0);
+        (first.map_or(Some(0), |first| Some(found.get(first)?.0))?, found.get(last)?.1)
     };
-    let (from, to) = (found.get(first)?.0, found.get(last)?.1);
     Some(text.get(from..to)?.to_vec())
 }

@@ -64,7 +64,7 @@ fn values_are_haproxys() {
         ("str(b/s),srv_queue", "1"),
         ("str(a),debug(x)", "a"),
         ("str(a),sha2(224),digest(md5),hmac(sha1,YQ==),length", "20"),
-        ("bin(7b2261223a5b312c2278225d7d),json_query(\\$.a[1])", "x"),
+        ("bin(7b2261223a5b312c2278225d7d),json_query('$.a[1]')", "x"),
         ("str(::a::b::),word(-2,:,2)", "::a"),
         ("str(a:b:c),field(-2,:,9)", "a:b"),
         ("str(a:b:c),field(2,:,-1)", "b:c"),
