@@ -76,7 +76,7 @@ pub(super) fn big_endian(form: &BigEndian, bytes: &[u8]) -> Vec<u8> {
     chunks.join(form.separator.as_slice())
 }
 
-/// What stands before the port.
+/// What stands before the port, in lower case.
 pub(super) fn host(text: &[u8]) -> Vec<u8> {
     port_at(text).map_or(text, |at| &text[..at]).to_ascii_lowercase()
 }

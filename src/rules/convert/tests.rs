@@ -44,7 +44,7 @@ fn values_are_haproxys() {
         ("bin(0102ff),be2hex(-,2,1)", "0102"),
         ("bin(0102ff0405),be2dec(:,2)", "258:65284:5"),
         ("bin(ffffffffffffffff),be2dec(:,8)", "18446744073709551615"),
-        ("str(h:80),host_only", "h"),
+        ("str(Host:80),host_only", "host"),
         ("str([::1]:80),host_only", "[::1]"),
         ("str([::1]),host_only", "[::1]"),
         ("str(h),port_only", "0"),
