@@ -46,7 +46,8 @@ pub fn run(suite: &Suite) -> Report {
     each(suite, &|case, path| {
         let recorded = recorded(path);
         let theirs = match (live, &recorded) {
-            (true, _) => outcome(case, Which::Haproxy)?,
+            (true, Some(recorded)) => steady(case, recorded)?,
+            (true, None) => outcome(case, Which::Haproxy)?,
             (false, Some(recorded)) => recorded.clone(),
             (false, None) => return Err("nothing is recorded, and haproxy 2.6 is not here".to_owned()),
         };
@@ -57,6 +58,20 @@ pub fn run(suite: &Suite) -> Report {
         compare::difference(&theirs, &ours, &case.meant).map_or(Ok(String::new()), Err)
     })
     .1
+}
+
+/// What the real haproxy does now. It is held against its own recording, so that a stale one is noticed; on a machine
+/// with more to do than it can, it has been seen to leave a client without an answer, and may try again.
+fn steady(case: &Case, recorded: &[String]) -> Result<Vec<String>, Fault> {
+    const TRIES: usize = 3;
+    let mut found = outcome(case, Which::Haproxy)?;
+    for _ in 1..TRIES {
+        if found == recorded {
+            break;
+        }
+        found = outcome(case, Which::Haproxy)?;
+    }
+    Ok(found)
 }
 
 /// Writes what the real haproxy does beside each case.
