@@ -268,9 +268,9 @@ fn what_does_not_fit_is_asked_for_over_tcp() {
     stand.wait_for_addresses("redis", &["127.0.0.2:6379"]);
     assert!(dns.over_tcp() > 0);
     let streams = config(port, &dns, "", servers).replace("nameserver ns1 ", "nameserver ns2 tcp@");
-    dns.addresses("t.test", &["127.0.0.3"]);
     stand.reload(&streams);
     stand.wait_for("Loading success.");
+    dns.addresses("t.test", &["127.0.0.3"]);
     stand.wait_for("redis/t changed its IP from 127.0.0.2 to 127.0.0.3 by dns/ns2.");
 }
 
