@@ -99,6 +99,22 @@ fn the_time_is_the_backends_and_a_hold_that_runs_out_says_so() {
     assert_eq!(held.rolecall.output().matches(" sQ ").count(), 2, "{}", held.rolecall.output());
 }
 
+/// `timeout queue` is for places: it begins when a master is there, however long the hold was.
+#[test]
+fn who_was_held_for_longer_than_the_queue_lets_wait_is_served_all_the_same() {
+    const QUEUE: Duration = Duration::from_secs(3);
+    let mut held = Held::start(2, "    option redis-hold 60s\n    timeout queue 3s\n", "");
+    let mut clients: Vec<Client> = (0..100).map(|_| held.client()).collect();
+    held.wait_for_queue(100);
+    let began = Instant::now();
+    eventually("the time that the queue lets wait is over", SOON, || (began.elapsed() > QUEUE).then_some(()));
+    held.redis.start_again(&[]);
+    for client in &mut clients {
+        let answer = client.call(&["PING"]);
+        assert!(answer.is_ok(), "{answer:?}: {}", held.rolecall.output());
+    }
+}
+
 #[test]
 fn a_client_that_resets_leaves_and_one_that_only_closes_its_half_does_not() {
     let mut held = Held::start(2, "    option redis-hold 60s\n", "");

@@ -197,6 +197,8 @@ impl Session {
             return self.give_up(REFUSED, context, ops);
         };
         let held = if pool.anybody() { None } else { pool.view().held_until(pool.backend(), since) };
+        // However long it was held: its time for a place begins when there is somebody to wait for.
+        let since = if held.is_none() && self.release_hold(context.now) { context.now } else { since };
         let until = held.unwrap_or_else(|| timers::place_deadline(pool.backend(), since));
         self.stage = Stage::Waiting { since, until, ticket, pinned };
         // It may have come to wait for a place and waits for a master now, or the other way round.
@@ -206,7 +208,6 @@ impl Session {
                 self.may_be_held(context)
             }
             None => {
-                self.release_hold(context.now);
                 self.mind_silence();
                 true
             }

@@ -61,11 +61,13 @@ impl Session {
         }
     }
 
-    /// It is held no more: its time begins now, if it was.
-    pub(super) fn release_hold(&mut self, now: Tick) {
-        if self.admission.release_hold() {
+    /// It is held no more: its time begins now, if it was. Whether it was.
+    pub(super) fn release_hold(&mut self, now: Tick) -> bool {
+        let was = self.admission.release_hold();
+        if was {
             self.last = now;
         }
+        was
     }
 
     /// The client was looked at because its time is over.
