@@ -1,5 +1,6 @@
 //! Whole texts through [`load`](super::load).
 
+mod blunted;
 mod broken;
 mod check_formats;
 mod checks;

@@ -18,13 +18,15 @@ use nix::unistd::{Group, User};
 
 use super::pems;
 use super::settings::{Master, Settings};
+use crate::config::diagnostic::Diagnostic;
 use crate::config::{self, Bundle, Loaded};
 use crate::guard::classify::advice;
 
 /// Of all config files together.
 const MOST_BYTES: u64 = 32 << 20;
-/// A load asks for everything it finds missing at once; a second round follows from names in skipped text.
-const ROUNDS: usize = 4;
+/// A load asks for what it finds missing, and goes on; a second round follows from names in skipped text, and one
+/// more from each text of several samples.
+const ROUNDS: usize = 64;
 const MOST_NAMES: usize = 4096;
 const RESOLV_CONF: &str = "/etc/resolv.conf";
 const LONGEST_RESOLV_CONF: u64 = 64 << 10;
@@ -84,6 +86,10 @@ pub fn gather(settings: &Settings, lookup: Lookup) -> Gathered {
         }
         look_up(&mut bundle, &loaded.wanted, lookup);
         loaded = config::load(&bundle);
+    }
+    if !loaded.wanted.is_empty() {
+        let message = format!("names and files that lead to others, more than {ROUNDS} times in a row");
+        loaded.diagnostics.push(Diagnostic::error(None, message).help("name fewer files on one line"));
     }
     loaded.diagnostics.extend(loaded.config.as_ref().map(advice).unwrap_or_default());
     Ok((bundle, loaded))

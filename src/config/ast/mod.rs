@@ -24,8 +24,8 @@ use super::source::Span;
 
 pub use check::{AgentSettings, Check, CheckKind, HttpCheck, HttpRequest, HttpRule, MysqlLogin};
 pub use rule::{
-    Acl, Action, Choice, Condition, MadeName, MapStep, RequestAction, RequestRule, Rule, Rules, Sample, Step,
-    Stick, Table, Term, Test,
+    Acl, Action, Change, Choice, Condition, MadeName, MapStep, RequestAction, RequestRule, Rule, Rules,
+    Sample, Step, Stick, Table, Term, Test,
 };
 pub use server::{AsIfFrom, InitAddr, Mux, ProxyFlags, Server, ServerSettings, Source};
 pub use tls::{BindTls, ServerTls, ServerVerify, Speaks, TlsDefaults, TlsVersion, VersionRange};

@@ -110,6 +110,8 @@ pub struct Rules {
     pub response_delay: Option<Duration>,
     pub monitor_fail: Vec<Condition>,
     pub requests: Vec<RequestRule>,
+    /// Lines of `http-request` without effect.
+    pub changes: Vec<Change>,
     /// `redirect`
     pub redirects: Vec<RequestRule>,
     pub table: Option<Spanned<Table>>,
@@ -130,6 +132,15 @@ pub struct Rule {
 pub struct RequestRule {
     pub action: RequestAction,
     pub condition: Option<Condition>,
+    pub span: Span,
+}
+
+/// What a line of `http-request` would change of the request or of what is known of the client, and does not.
+#[derive(Debug, Clone)]
+pub struct Change {
+    pub action: String,
+    /// The word behind it, in lower case: the name of a header.
+    pub subject: String,
     pub span: Span,
 }
 

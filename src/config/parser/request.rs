@@ -13,7 +13,7 @@ use super::context::Context;
 use super::rule::{plain_action, warn_of_order};
 use super::sample::Fault;
 use super::statement::Statement;
-use crate::config::ast::{Proxy, RequestAction, RequestRule};
+use crate::config::ast::{Change, Proxy, RequestAction, RequestRule};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::lexer::Word;
 
@@ -26,8 +26,14 @@ const ACTION: usize = 2;
 pub(super) fn line(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>) {
     warn_of_order(context, proxy, line);
     let words = shifted(line, &line.words[..1]);
-    let rule = rule(context, proxy, &Statement { words: &words, ..*line });
-    proxy.settings.rules.requests.extend(rule);
+    match rule(context, proxy, &Statement { words: &words, ..*line }) {
+        Some(rule) => proxy.settings.rules.requests.push(rule),
+        None => proxy.settings.rules.changes.push(Change {
+            action: line.text(1).split('(').next().unwrap_or_default().to_owned(),
+            subject: line.text(2).to_lowercase(),
+            span: line.span(),
+        }),
+    }
 }
 
 /// `stats http-request ACTION ... [if ...]`

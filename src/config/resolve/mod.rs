@@ -7,6 +7,7 @@
 mod actions;
 mod added;
 mod backend;
+mod blunted;
 mod check;
 mod fetch;
 mod frontend;

@@ -42,7 +42,9 @@ impl Resolver<'_, '_> {
     ) -> Vec<RequestRule> {
         let mut rules = Vec::with_capacity(written.len());
         for rule in written {
+            self.refuse_blunted(rule, scene);
             let condition = rule.condition.as_ref().map(|condition| self.condition(condition, scene));
+            self.refuse_unseen(rule, condition.as_ref());
             if let Some(action) = self.request_action(rule, scene) {
                 rules.push(RequestRule { action, condition });
             }
@@ -112,6 +114,9 @@ impl Resolver<'_, '_> {
             self.refuse(rule);
             return None;
         }
+        if self.refuse_blunted(rule, scene) {
+            return None;
+        }
         if action == Action::Reject {
             let name = name(rule);
             let message = format!(
@@ -138,7 +143,7 @@ impl Resolver<'_, '_> {
 }
 
 /// Whether it keeps clients out. An answer of the config's own does so if it says no.
-fn protects(rule: &ast::RequestRule) -> bool {
+pub(super) fn protects(rule: &ast::RequestRule) -> bool {
     use ast::RequestAction::{Auth, Deny, Reject, Return, SilentDrop, Tarpit};
     match &rule.action {
         Auth(_) | Deny(_) | Tarpit(_) | Reject | SilentDrop => true,
@@ -164,7 +169,7 @@ fn name(rule: &ast::RequestRule) -> &'static str {
 }
 
 /// Every line of every ACL of its condition.
-fn tests(rule: &ast::RequestRule) -> impl Iterator<Item = std::rc::Rc<ast::Test>> {
+pub(super) fn tests(rule: &ast::RequestRule) -> impl Iterator<Item = std::rc::Rc<ast::Test>> {
     let terms = rule.condition.iter().flat_map(|condition| condition.any.iter().flatten());
     terms.flat_map(|term| term.acl.borrow().clone())
 }

@@ -217,6 +217,7 @@ impl Resolver<'_, '_> {
             {
                 self.refuse_http(rule, scene);
             }
+            self.refuse_unasked(rule, scene);
             if matches!(rule.action, ast::Action::ExpectProxy) {
                 self.refuse_late_header(rule, scene);
             }
@@ -246,8 +247,13 @@ impl Resolver<'_, '_> {
         let asks_http = |sample: &ast::Sample| matches!(http_fact(sample), Some(Fetch::Http(_)));
         for term in terms {
             let acl = term.acl.borrow();
-            if scene.mode == Mode::Tcp && acl.iter().any(|test| asks_http(&test.sample)) {
-                let message = "this rule would never refuse anything: a layer 4 proxy does not see HTTP";
+            if acl.iter().any(|test| asks_http(&test.sample)) {
+                let message = match scene.mode {
+                    Mode::Tcp => "this rule would never refuse anything: a layer 4 proxy does not see HTTP",
+                    Mode::Http => {
+                        "this rule would never refuse anything: it is asked before a request is read"
+                    }
+                };
                 self.context.report(
                     Diagnostic::error(rule.span, message)
                         .label(term.span, "this is about HTTP")
@@ -382,11 +388,10 @@ impl Resolver<'_, '_> {
                         | SessionFact::Connection(End::Destination, _)
                 )
             );
-        let mut converters = Vec::new();
-        for at in 0..sample.steps.len() {
-            converters.push(self.converter(at, sample, scene)?);
-        }
-        Some(Sample { fetch, converters })
+        // All of them: what each needs from outside is looked up at once.
+        let steps = 0..sample.steps.len();
+        let converters: Vec<_> = steps.map(|at| self.converter(at, sample, scene)).collect();
+        Some(Sample { fetch, converters: converters.into_iter().collect::<Option<_>>()? })
     }
 
     fn converter(&mut self, at: usize, sample: &ast::Sample, scene: Scene<'_>) -> Option<Converter> {
