@@ -23,7 +23,7 @@ const MEMORY: u32 = 16;
 pub fn secret_words(texts: &[&[u8]]) -> Option<Range<usize>> {
     let skipped = usize::from(matches!(texts.first(), Some(&b"no" | &b"default")));
     let words = &texts[skipped.min(texts.len())..];
-    let found = by_keyword(words).or_else(|| by_content(words))?;
+    let found = by_keyword(words).or_else(|| by_content(words)).or_else(|| behind_password(words))?;
     let found = found.start + skipped..(found.end + skipped).min(texts.len());
     (!found.is_empty()).then_some(found)
 }
@@ -90,8 +90,8 @@ fn by_keyword(words: &[&[u8]]) -> Option<Range<usize>> {
         (b"user", _) if end > 2 => {
             // Wherever it stands, and from the first to the last if there are two.
             let is_one = |word: &&[u8]| word.ends_with(b"password");
-            let first = words[2..].iter().position(is_one).unwrap_or(0);
-            let last = words[2..].iter().rposition(is_one).unwrap_or(0);
+            let Some(first) = words[2..].iter().position(is_one) else { return Some(2..end) };
+            let last = words[2..].iter().rposition(is_one).unwrap_or(first);
             Some(first + 3..(last + 4).min(end))
         }
         (b"auth-pass" | b"auth-user" | b"anonkey" | b"cluster-secret" | b"dynamic-cookie-key", _) => {
@@ -140,6 +140,13 @@ fn by_content(words: &[&[u8]]) -> Option<Range<usize>> {
     // A misspelt `http-check send`.
     let sends = words.iter().any(|word| matches!(*word, b"send" | b"hdr"));
     speaks.or_else(|| http_secret(words).filter(|_| sends))
+}
+
+/// What follows `insecure-password`, or hangs on it, whatever the line is taken for: a misspelt `user`.
+fn behind_password(words: &[&[u8]]) -> Option<Range<usize>> {
+    let speaks = |word: &&[u8]| word.windows(8).any(|part| part.eq_ignore_ascii_case(b"password"));
+    let at = words.iter().position(speaks)?;
+    Some(at + usize::from(words[at].ends_with(b"password"))..words.len())
 }
 
 fn is_send(texts: &[&[u8]]) -> bool {
