@@ -1,9 +1,12 @@
 //! Out of descriptors: what is said of it, and that clients are served once there are some again.
 
+use std::collections::BTreeSet;
 use std::io::Read;
+use std::path::PathBuf;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
-use super::program::{BOTH, REFUSES, Running};
+use super::program::{BOTH, DEADLINE, REFUSES, Running};
 use super::traffic::{DEFAULTS, named};
 
 /// Its limit on descriptors from now on: all that it has, and not one more.
@@ -13,6 +16,13 @@ fn leave_none(program: &Running) {
         directory.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
     let lowest_free = (0..).find(|number| !taken.contains(number)).unwrap_or_default();
     limit(program, &lowest_free.to_string());
+}
+
+/// The sockets that it has, by their inodes.
+fn sockets(program: &Running) -> BTreeSet<PathBuf> {
+    let directory = std::fs::read_dir(format!("/proc/{}/fd", program.id())).expect("its descriptors");
+    let targets = directory.flatten().filter_map(|entry| std::fs::read_link(entry.path()).ok());
+    targets.filter(|target| target.to_string_lossy().starts_with("socket:")).collect()
 }
 
 fn limit(program: &Running, soft: &str) {
@@ -32,9 +42,17 @@ fn who_is_out_of_descriptors_says_so_and_comes_round() {
     let [theirs, ours] = BOTH.map(|which| {
         let warm = super::program::free_port();
         let program = Running::start(which, &config.replace("@WARM@", &warm.to_string()));
+        let before = sockets(&program);
         // HAProxy opens its log with its first line.
         drop(std::net::TcpStream::connect(("127.0.0.1", warm)).expect("a connection"));
         program.log_line();
+        // A socket of that session that is closed later would leave room for one more.
+        let more = usize::from(format!("{which:?}") == "Haproxy");
+        let until = Instant::now() + DEADLINE;
+        while sockets(&program).difference(&before).count() > more {
+            assert!(Instant::now() < until, "{which:?} keeps the sockets of a session that is over");
+            std::thread::sleep(Duration::from_millis(5));
+        }
         leave_none(&program);
         let mut client = program.connect();
         let line = program.log_line();
