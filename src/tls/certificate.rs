@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
+use sha1::{Digest, Sha1};
 use x509_parser::asn1_rs::Oid;
 use x509_parser::prelude::{ASN1Time, FromDer, X509Certificate, X509Name};
 use x509_parser::public_key::PublicKey;
@@ -17,7 +17,7 @@ pub fn told(certificate: &[u8], fact: &CertificateFact) -> Option<Value> {
     let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
     Some(match fact {
         C::Der => Value::Binary(certificate.to_vec()),
-        C::Sha1 => Value::Binary(digest(&SHA1_FOR_LEGACY_USE_ONLY, certificate).as_ref().to_vec()),
+        C::Sha1 => Value::Binary(Sha1::digest(certificate).to_vec()),
         C::Serial => Value::Binary(positive(parsed.raw_serial()).to_vec()),
         C::Version => Value::Integer(i64::from(parsed.version().0) + 1),
         C::SignatureAlgorithm => text(named(&parsed.signature_algorithm.algorithm, ALGORITHMS)?),
