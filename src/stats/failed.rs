@@ -7,6 +7,7 @@
 use std::error::Error as _;
 use std::io;
 
+use crate::config::rule::status;
 use crate::state::{Cause, Phase, Termination};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +36,16 @@ impl Failed {
 
     pub(super) fn status(self) -> u16 {
         if self == Failed::Late { 408 } else { 400 }
+    }
+
+    /// What HAProxy says before it closes. Who spoke no HTTP has heard hyper's word already, and who closed hears nothing.
+    pub(super) fn answer(self) -> Option<String> {
+        let page = status::page(self.status()).filter(|_| self == Failed::Late)?;
+        Some(format!(
+            "HTTP/1.1 408 Request Time-out\r\nContent-length: {}\r\nCache-Control: no-cache\r\nConnection: close\r\n\
+             Content-Type: text/html\r\n\r\n{page}",
+            page.len()
+        ))
     }
 
     pub(super) fn termination(self) -> Termination {

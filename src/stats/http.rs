@@ -1,12 +1,11 @@
 //! The shell that serves `mode http` proxies on the control side: connections that workers handed over, an
 //! HTTP/1 server on each, and [`answer`](super::answer) for what is said.
 //!
-//! Bounds: [`MOST_CONNECTIONS`] at a time, 16 KiB of request head, 10 s to send it, 30 s of silence in either
-//! direction (which also ends an idle kept connection). Of a request body no more is read than
-//! [`LONGEST_FORM`], and only where `stats admin` allows changes. The control thread also
-//! runs checks and guards, so a page is rendered in one go (a millisecond for hundreds of servers) and
-//! written without blocking; logins, which take long where passwords are crypted, are looked up by another thread,
-//! one at a time.
+//! Bounds: [`MOST_CONNECTIONS`] at a time, 16 KiB of request head, 10 s to send it (`timeout client`, if that is
+//! shorter), 30 s of silence in either direction. Of a request body no more is read than [`LONGEST_FORM`], and only
+//! where `stats admin` allows changes. The control thread also runs checks and guards, so a page is rendered in one
+//! go (a millisecond for hundreds of servers) and written without blocking; logins, which take long where passwords
+//! are crypted, are looked up by another thread, one at a time.
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
@@ -149,10 +148,7 @@ impl Visit {
         let other = Arc::new(socket.try_clone()?);
         let stream = Metered::new(socket, already_read, traffic, self.service.limits.silence)?;
         let mut server = http1::Builder::new();
-        server
-            .timer(TokioTimer::new())
-            .header_read_timeout(self.service.limits.head)
-            .max_buf_size(HEAD_LIMIT);
+        server.timer(TokioTimer::new()).header_read_timeout(self.patience()).max_buf_size(HEAD_LIMIT);
         // Who has said all that it will say (`nc -N`) still wants its answer.
         server.auto_date_header(false).half_close(true);
         let visit = Arc::new(self);
@@ -177,9 +173,22 @@ impl Visit {
         });
         let ended = server.serve_connection(TokioIo::new(stream), handler).await;
         if let Some(failed) = Failed::of(&ended, answered.load(Relaxed)) {
+            if let Some(answer) = failed.answer() {
+                // A last word past hyper, which has given up. Who takes none has had its time.
+                let _ = socket::send(&*other, answer.as_bytes());
+            }
             visit.fail(failed, began);
         }
         ended.map_err(io::Error::other)
+    }
+
+    /// How long a request may take to come: no longer than `timeout client` says, either.
+    fn patience(&self) -> Duration {
+        let snapshot = self.service.published.load();
+        let (FrontendId(at), _) = self.place(&snapshot);
+        let limit = self.service.limits.head;
+        let patience = snapshot.config.frontends.get(at).and_then(|frontend| frontend.timeout_client);
+        patience.map_or(limit, |patience| limit.min(patience))
     }
 
     /// Counts and logs what was no request.
