@@ -4,12 +4,10 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::harness::network::{Side, ip};
-use crate::harness::process::Process;
-use crate::harness::{Network, Rolecall, eventually};
+use crate::harness::{Haproxy, Network, Rolecall, eventually};
 
 const SOON: Duration = Duration::from_secs(30);
 /// Every namespace has its own ports.
@@ -58,7 +56,6 @@ fn a_server_sees_the_clients_own_address() {
     let [servers, clients] = network.sides() else { panic!("two sides") };
     let listener = servers.run(|| TcpListener::bind((servers.address, 0)).expect("a port"));
     let address = listener.local_addr().expect("an address");
-    let directory = tempfile::tempdir().expect("a directory");
     for (source, is_seen) in [
         ("0.0.0.0", (|peer, _| peer.ip().to_string() == "10.77.0.1") as fn(SocketAddr, SocketAddr) -> bool),
         ("0.0.0.0 usesrc clientip", |peer, client| peer.ip() == client.ip()),
@@ -66,17 +63,7 @@ fn a_server_sees_the_clients_own_address() {
         ("0.0.0.0 usesrc 10.77.0.3", |peer, _| peer.ip().to_string() == "10.77.0.3"),
     ] {
         let text = config(address, source);
-        let file = directory.path().join("real.cfg");
-        std::fs::write(&file, &text).expect("a file");
-        let mut command = Command::new("haproxy");
-        command
-            .arg("-db")
-            .arg("-f")
-            .arg(&file)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        let real = network.run(|| Process::start(&mut command));
+        let real = network.run(|| Haproxy::spawn(&text));
         let (peer, client) = seen(&listener, clients);
         assert!(is_seen(peer, client), "haproxy, {source}: {peer} for {client}");
         drop(real);

@@ -4,14 +4,12 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::harness::network::Side;
-use crate::harness::process::Process;
-use crate::harness::{Network, Rolecall, eventually};
+use crate::harness::{Haproxy, Network, Rolecall, eventually};
 
 const SOON: Duration = Duration::from_secs(30);
 /// Every namespace has its own ports.
@@ -107,20 +105,9 @@ fn who_is_dropped_silently_hears_nothing() {
     let [servers, clients] = network.sides() else { panic!("two sides") };
     let listener = servers.run(|| TcpListener::bind((servers.address, 0)).expect("a port"));
     let address = listener.local_addr().expect("an address");
-    let directory = tempfile::tempdir().expect("a directory");
     for (rules, says) in RULES {
         let text = config(address, rules);
-        let file = directory.path().join("real.cfg");
-        std::fs::write(&file, &text).expect("a file");
-        let mut command = Command::new("haproxy");
-        command
-            .arg("-db")
-            .arg("-f")
-            .arg(&file)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        let real = network.run(|| Process::start(&mut command));
+        let real = network.run(|| Haproxy::spawn(&text));
         let theirs = dropped(&network, clients, says);
         drop(real);
         let ours = network.run(|| Rolecall::spawn(&text, &["-db"]));

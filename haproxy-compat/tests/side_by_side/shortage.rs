@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use super::program::{BOTH, DEADLINE, REFUSES, Running};
+use super::program::{BOTH, DEADLINE, REFUSES, Running, Which};
 use super::traffic::{DEFAULTS, named};
 
 /// Its limit on descriptors from now on: all that it has, and not one more.
@@ -47,7 +47,7 @@ fn who_is_out_of_descriptors_says_so_and_comes_round() {
         drop(std::net::TcpStream::connect(("127.0.0.1", warm)).expect("a connection"));
         program.log_line();
         // A socket of that session that is closed later would leave room for one more.
-        let more = usize::from(format!("{which:?}") == "Haproxy");
+        let more = usize::from(which == Which::Haproxy);
         let until = Instant::now() + DEADLINE;
         while sockets(&program).difference(&before).count() > more {
             assert!(Instant::now() < until, "{which:?} keeps the sockets of a session that is over");

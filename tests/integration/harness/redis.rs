@@ -91,6 +91,13 @@ impl Redis {
         self.info("total_connections_received").parse().expect("a number")
     }
 
+    /// Whether no client has asked it for INFO in the last second.
+    pub fn is_quiet(&self) -> bool {
+        let clients = self.call(&["CLIENT", "LIST"]);
+        let mut asking = clients.lines().filter(|line| line.contains(" cmd=info "));
+        asking.all(|line| !line.contains(" idle=0 "))
+    }
+
     fn wait_for_link(&self) {
         eventually("replication link", START, || (self.info("master_link_status") == "up").then_some(()));
     }
