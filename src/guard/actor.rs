@@ -24,7 +24,7 @@ use crate::health::sentinel::AskSentinels;
 use crate::health::{Emitted, Report};
 use crate::state::slots::awaits_sentinels;
 use crate::state::{
-    BackendKey, BackendView, Command, SentinelId, SentinelReport, ServerKey, ServerLive, Snapshot,
+    BackendKey, BackendView, Command, Guarding, SentinelId, SentinelReport, ServerKey, ServerLive, Snapshot,
     Unselectable, Workers,
 };
 use crate::time::Tick;
@@ -122,6 +122,9 @@ impl Guards {
                 asked,
                 standings: view.servers.iter().map(|server| standing(server)).collect(),
             };
+            if view.guarding == Guarding::Observe {
+                watched.thaw_frozen(&self.workers);
+            }
             let effects = watched.guard.step(Input::Apply(setup(backend, view)), now);
             self.execute(&mut watched, effects, now);
             self.watched.insert(view.live.key, watched);
@@ -227,14 +230,20 @@ impl Watched {
         }
     }
 
+    /// Nobody would say that a freeze is over where nothing is done any more, or only told.
+    fn thaw_frozen(&self, workers: &Workers) {
+        self.view.live.set_frozen_until(None);
+        for server in self.view.servers.iter().filter(|server| server.is_frozen()) {
+            server.thaw();
+            workers.broadcast(|| Command::Thaw(server.key));
+            workers.broadcast(|| Command::Reconsider);
+        }
+    }
+
     /// The config does not ask for a guard any more: nothing of it may be left on the page.
     fn let_go(&self, workers: &Workers) {
         self.view.live.many_masters.store(false, Relaxed);
-        self.view.live.set_frozen_until(None);
-        if let Some((frozen, _)) = self.guard.frozen() {
-            self.with_server(frozen, ServerLive::thaw);
-            workers.broadcast(|| Command::Thaw(frozen));
-        }
+        self.thaw_frozen(workers);
         for server in &self.view.servers {
             server.update_redis(|redis| redis.held = None);
         }

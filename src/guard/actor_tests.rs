@@ -264,7 +264,11 @@ fn a_failover_that_was_announced_is_frozen_for_recorded_and_its_cost_told() {
     bench.says(1, at_offset(promoted("b1", "h2", "h1", 501), 510), 260);
     let posted = bench.posted();
     assert!(
-        matches!(&posted[..], [Command::Cut(cut, CutReason::Succeeded), Command::Reconsider] if *cut == old),
+        matches!(
+            &posted[..],
+            [Command::Withhold(withheld), Command::Cut(cut, CutReason::Succeeded), Command::Reconsider]
+                if (*withheld, *cut) == (old, old)
+        ),
         "{posted:?}"
     );
     assert!(!bench.live(0).is_frozen() && bench.live(0).is_hastened(Tick(261)));
@@ -403,6 +407,58 @@ fn a_guard_that_is_switched_off_thaws_what_it_froze() {
     assert!(!bench.live(0).is_frozen());
     assert_eq!(bench.snapshot.backends[0].live.frozen_until(), None);
     assert!(bench.posted().iter().any(|command| matches!(command, Command::Thaw(key) if *key == frozen)));
+}
+
+#[test]
+fn a_guard_that_only_observes_from_now_on_thaws_what_it_froze() {
+    let mut bench = Bench::new(RedisOptions::default());
+    bench.says(0, with_replicas(master("a1", "h1"), 1), 1);
+    bench.says(1, replica("b1", "h1"), 2);
+    let frozen = bench.live(0).key;
+    let step = FailoverStep::Decided { master: Spoken::Server(frozen) };
+    bench.hears(1, SentinelWord::Failover(step), 100);
+    bench.posted();
+    let observe = RedisOptions { guard: GuardMode::Observe, ..RedisOptions::default() };
+    bench.snapshot = snapshot(observe, &bench.snapshot);
+    bench.guards.apply(&bench.snapshot, Tick(200));
+    assert!(!bench.live(0).is_frozen());
+    assert_eq!(bench.snapshot.backends[0].live.frozen_until(), None);
+    let posted = bench.posted();
+    assert!(
+        matches!(&posted[..], [Command::Thaw(thawed), Command::Reconsider, ..] if *thawed == frozen),
+        "{posted:?}"
+    );
+}
+
+/// Commands that a client pipelined stand in the master's own buffers, and are executed after the promotion too.
+#[test]
+fn replies_go_on_for_a_moment_of_a_freeze_and_not_at_all_if_the_next_master_is_known() {
+    let mut bench = Bench::new(RedisOptions::default());
+    bench.says(0, with_replicas(master("a1", "h1"), 1), 1);
+    bench.says(1, replica("b1", "h1"), 2);
+    let frozen = bench.live(0).key;
+    let named = Spoken::Server(frozen);
+    bench.hears(1, SentinelWord::Failover(FailoverStep::Decided { master: named.clone() }), 100);
+    bench.posted();
+    assert_eq!(bench.guards.next_wake(Tick(100)), Some(Tick(120)));
+    bench.guards.look_around(Tick(119));
+    assert!(bench.posted().is_empty());
+    bench.guards.look_around(Tick(120));
+    let posted = bench.posted();
+    assert!(matches!(&posted[..], [Command::Withhold(key)] if *key == frozen), "{posted:?}");
+    bench.hears(1, SentinelWord::Failover(FailoverStep::Aborted { master: named }), 130);
+    let posted = bench.posted();
+    assert!(matches!(&posted[..], [Command::Thaw(key), Command::Reconsider] if *key == frozen), "{posted:?}");
+
+    let _answer = bench.hints(1, 200);
+    let posted = bench.posted();
+    assert!(
+        matches!(
+            &posted[..],
+            [Command::Freeze(first), Command::Reconsider, Command::Withhold(second)] if (*first, *second) == (frozen, frozen)
+        ),
+        "{posted:?}"
+    );
 }
 
 #[test]

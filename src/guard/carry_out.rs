@@ -58,6 +58,7 @@ impl Guards {
             Effect::Judged(judged) => live.judged.store(judged, Relaxed),
             Effect::Freeze { server, until, by } => self.freeze(watched, (server, until), by, now),
             Effect::Prolong { until, .. } => live.set_frozen_until(Some(until)),
+            Effect::Withhold(server) => self.workers.broadcast(|| Command::Withhold(server)),
             Effect::Thaw { server, why } => self.thaw(watched, server, why, now),
             Effect::NotFrozen(server) => {
                 let text = self.words(watched, now).not_frozen();

@@ -129,6 +129,8 @@ pub enum Effect {
         server: ServerKey,
         until: Tick,
     },
+    /// Its clients are not told any more what it answers, unless the freeze ends.
+    Withhold(ServerKey),
     Thaw {
         server: ServerKey,
         why: Thaw,

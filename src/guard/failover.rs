@@ -19,6 +19,9 @@ const LAST_WORD: Duration = Duration::from_millis(100);
 /// How long the master is frozen on the word of an operator, or of a script, alone. A script of Sentinel's speaks after
 /// the promotion, and a hand needs less from one command to the other; a hint at the wrong server costs no more.
 const HINTED: Duration = Duration::from_secs(1);
+/// How long replies go on in a freeze whose next master is not selected yet: those to what was on its way. Sentinel takes
+/// 100 ms at least from the decision to the promotion, and a replica needs the rest of it to catch up.
+const REPLIES: Duration = Duration::from_millis(20);
 /// How long the next master is awaited, and asked in haste, though `timeout freeze` is shorter.
 const AT_LEAST: Duration = Duration::from_secs(1);
 
@@ -30,6 +33,8 @@ pub struct Failovers {
     leads: Leads,
     freezer: Freezer,
     course: Course,
+    /// Who is frozen and has its replies held back.
+    withheld: Option<ServerKey>,
     /// Who is asked in haste, and until when.
     hastened: Vec<(ServerKey, Tick)>,
     /// What the operator asked for and waits to hear of: the lead's number, the server.
@@ -73,7 +78,8 @@ impl Failovers {
     /// When time alone changes something.
     pub fn next_wake(&self) -> Option<Tick> {
         let freeze = self.freezer.frozen().map(|(_, until)| until);
-        [self.leads.next_wake(), freeze].into_iter().flatten().min()
+        let replies = self.freezer.began().filter(|_| self.withheld.is_none()).map(|began| began + REPLIES);
+        [self.leads.next_wake(), freeze, replies].into_iter().flatten().min()
     }
 
     /// A Sentinel said something.
@@ -130,6 +136,7 @@ impl Failovers {
         let wish = self.wish(outcome, lead.as_ref());
         let turns = self.freezer.settle(wish, self.leads.newest(), outcome.now);
         effects.extend(turns.iter().map(|turn| self.effect_of(*turn, lead.as_ref())));
+        effects.extend(self.withhold(&turns, lead.as_ref(), outcome.now).map(Effect::Withhold));
         self.hasten(outcome, lead.as_ref(), &mut effects);
         if outcome.is_on {
             let news = News {
@@ -192,6 +199,20 @@ impl Failovers {
             Turn::Thaw { server, why } => Effect::Thaw { server, why },
             Turn::Refused(server) => Effect::NotFrozen(server),
         }
+    }
+
+    /// Whose replies are to be held back from now on: of whoever is frozen, once it is known who comes after it, and
+    /// soon in any case.
+    fn withhold(&mut self, turns: &[Turn], lead: Option<&Lead>, now: Tick) -> Option<ServerKey> {
+        let frozen = self.freezer.frozen().map(|(server, _)| server);
+        if frozen.is_none() || turns.iter().any(|turn| matches!(turn, Turn::Freeze { .. })) {
+            self.withheld = None;
+        }
+        let is_known = lead.and_then(Lead::selected).is_some_and(|next| Some(next) != frozen);
+        let is_over = self.freezer.began().is_some_and(|began| now >= began + REPLIES);
+        let news = frozen.filter(|_| (is_known || is_over) && self.withheld.is_none())?;
+        self.withheld = Some(news);
+        Some(news)
     }
 
     /// Whoever may say `role:master` next is asked every few milliseconds, for as long as the freeze lasts, or

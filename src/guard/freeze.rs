@@ -124,6 +124,11 @@ impl Freezer {
         self.frozen.map(|frozen| (frozen.server, frozen.until))
     }
 
+    /// When that began.
+    pub fn began(&self) -> Option<Tick> {
+        self.frozen.map(|frozen| frozen.began)
+    }
+
     /// Goes where it should be. `newest` is the number of the newest lead.
     pub fn settle(&mut self, wish: Wish, newest: u64, now: Tick) -> Vec<Turn> {
         let mut turns = Vec::new();

@@ -197,8 +197,10 @@ pub enum Event {
     /// The snapshot changed: told to every session, so that it obeys the new config.
     Refreshed,
     Cut(CutReason),
-    /// A failover of its server has been decided: nothing more is sent there, every reply is still taken.
+    /// A failover of its server has been decided: nothing more is sent there, replies are still taken.
     Freeze,
+    /// Another server is about to be promoted: what this one answers from now on is not told to a frozen client.
+    Withhold,
     /// The server stays.
     Thaw,
     /// The process stops now.

@@ -303,6 +303,10 @@ impl Worker {
                 let served = self.clients_of(server);
                 self.tell(&served, Event::Freeze, engine);
             }
+            Command::Withhold(server) => {
+                let served = self.clients_of(server);
+                self.tell(&served, Event::Withhold, engine);
+            }
             Command::Thaw(server) => {
                 let served = self.clients_of(server);
                 self.tell(&served, Event::Thaw, engine);

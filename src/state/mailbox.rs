@@ -161,6 +161,8 @@ pub enum Command {
     /// A failover of that server has been decided: its sessions send it nothing more for now, and take every
     /// reply. [`super::ServerLive::freeze`] came before, so that no new ones reach it.
     Freeze(ServerKey),
+    /// The promotion of another server is near: its sessions, frozen before, hold its replies back as well.
+    Withhold(ServerKey),
     /// It stays: its sessions go on. [`super::ServerLive::thaw`] came before.
     Thaw(ServerKey),
     /// End one session.

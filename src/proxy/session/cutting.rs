@@ -7,11 +7,15 @@
 //! moment after that, because closing a socket with unread input sends a RST, which makes the client lose
 //! replies that it has not read yet. A client that takes nothing is given up after its timeout.
 //!
+//! Where a failover was decided beforehand, a session hears nothing more once the next master is selected
+//! ([`super::freezing`]), and is cut short: what its server has said since may be lost there.
+//!
 //! The other reasons (marked down, operator, backup relieved) end a session at once, as HAProxy does.
 
 use std::time::Duration;
 
 use super::super::contract::{Op, Side};
+use super::freezing::Frozen;
 use super::{Context, Session, Stage};
 use crate::state::{Cause, CutReason, Phase, Termination};
 
@@ -33,6 +37,9 @@ impl Session {
                     self.assign_anew(context, ops);
                 }
             }
+            Stage::Relaying if reason.delivers_replies() && self.frozen == Frozen::Both => {
+                self.cut_short(context, ops);
+            }
             Stage::Relaying if reason.delivers_replies() && !self.is_hearing() => self.drain(context, ops),
             Stage::Draining { .. } if reason.delivers_replies() => {}
             Stage::Relaying | Stage::Draining { .. } => self.end(code(reason), context, ops),
@@ -44,7 +51,7 @@ impl Session {
             ops.push(Op::Discard(Side::Client));
         }
         self.blocked[1] = false;
-        self.frozen = false;
+        self.frozen = Frozen::No;
         let left = DRAIN.as_millis() as u32;
         self.stage = Stage::Draining { until: context.now + DRAIN, left };
         if self.eof[1] {
@@ -52,6 +59,18 @@ impl Session {
             return self.linger(context, ops);
         }
         ops.push(Op::ReportQuiet(SILENCE));
+    }
+
+    /// Another server was promoted while replies were held back: some of them may be for what is thrown away there.
+    /// The server's connection is reset with that, so that it does not execute what it has not read yet.
+    fn cut_short(&mut self, context: &Context<'_>, ops: &mut Vec<Op>) {
+        if !self.eof[0] {
+            ops.push(Op::Discard(Side::Client));
+        }
+        ops.push(Op::Discard(Side::Server));
+        self.blocked = [false; 2];
+        self.frozen = Frozen::No;
+        self.drained(context, ops);
     }
 
     /// No more replies: tells the client.

@@ -107,6 +107,47 @@ fn a_cut_goes_its_way_from_a_freeze_and_the_thaw_comes_too_late() {
 }
 
 #[test]
+fn replies_that_are_held_back_are_delivered_at_a_thaw() {
+    let mut world = guarded(|_| {});
+    let id = world.open_relaying();
+    let server = world.server(0).key;
+    world.workers.post(0, Command::Withhold(server));
+    world.deliver();
+    assert_eq!(last(&world, id, 1), [Op::Relay], "nobody is frozen");
+    freeze(&mut world);
+    for _ in 0..2 {
+        world.workers.post(0, Command::Withhold(server));
+        world.deliver();
+        assert_eq!(last(&world, id, 2), [Op::Pause(Side::Client), Op::Pause(Side::Server)]);
+    }
+    assert_eq!(world.connections[&id].session().deadline(), None);
+    thaw(&mut world);
+    assert_eq!(last(&world, id, 2), [Op::Resume(Side::Client), Op::Resume(Side::Server)]);
+}
+
+#[test]
+fn replies_that_are_held_back_never_come_if_another_server_took_over() {
+    let mut world = guarded(|_| {});
+    let id = world.open_relaying();
+    freeze(&mut world);
+    let server = world.server(0).key;
+    world.workers.post(0, Command::Withhold(server));
+    cut(&mut world, CutReason::Succeeded);
+    let ops = [
+        Op::Discard(Side::Client),
+        Op::Discard(Side::Server),
+        Op::Shutdown(Side::Client),
+        Op::DropServer,
+        Op::ReportQuiet(Duration::ZERO),
+    ];
+    assert_eq!(last(&world, id, 5), ops);
+    world.feed(id, Event::Quiet);
+    world.pass(SECOND);
+    assert_eq!(world.connections[&id].code(), "D-");
+    world.check_empty();
+}
+
+#[test]
 fn the_other_cuts_send_nothing_of_what_waited() {
     for (reason, code) in [(CutReason::MarkedDown, "D-"), (CutReason::Admin, "K-")] {
         let mut world = guarded(|_| {});

@@ -93,7 +93,7 @@ impl Session {
             }
             Verdict::Accepted => {
                 self.heard_enough(verdict, context, ops);
-                ops.push(Op::Resume(Side::Server));
+                self.let_server_speak(ops);
                 self.last = context.now;
             }
             // What it said already still goes out.

@@ -23,6 +23,7 @@
 //! | relaying | `Failed(Server)` | `DropServer`, `Discard(Client)`, `ReportQuiet` | resetting |
 //! | relaying | `Timer`, rules wait for the server | `Overhear` | relaying; `Resume(Server)`, or over: [`hearing`] |
 //! | relaying | `Freeze`, `Thaw` | `Pause(Client)`, `Resume(Client)` | relaying; frozen in between: [`freezing`] |
+//! | frozen | `Withhold` | `Pause(Server)` | replies wait, too, for the thaw; a cut throws them away |
 //! | resetting | `Quiet`, `Timer` | `Close(Client, Reset)`, `End` | over: `SD` |
 //! | relaying | `Cut`, replies to be delivered | `Discard(Client)`, `ReportQuiet` | draining |
 //! | draining | `Quiet`, `Timer`, server's end | `DropServer`, `Shutdown(Client)`, `ReportQuiet` | lingering |
@@ -77,6 +78,7 @@ use crate::state::{
 };
 use crate::time::Tick;
 use crate::tls::Facts;
+use freezing::Frozen;
 pub use greeting::Refusal;
 use membership::Membership;
 use ruling::Ruling;
@@ -223,7 +225,7 @@ pub struct Session {
     eof: [bool; 2],
     blocked: [bool; 2],
     /// While it relays: nothing goes from the client to the server, and no timer runs.
-    frozen: bool,
+    frozen: Frozen,
     redispatched: bool,
     /// The server tried last has failed: another one is preferred.
     failed: bool,
@@ -268,7 +270,7 @@ impl Session {
             termination: Termination::NORMAL,
             eof: [false; 2],
             blocked: [false; 2],
-            frozen: false,
+            frozen: Frozen::No,
             redispatched: false,
             failed: false,
             left: false,
@@ -315,6 +317,7 @@ impl Session {
                 self.reconsider(context, ops);
             }
             Event::Freeze => self.freeze(context, ops),
+            Event::Withhold => self.withhold(ops),
             Event::Thaw => self.thaw(context, ops),
             Event::Cut(reason) => self.cut(reason, context, ops),
             Event::Stop => self.stop(context, ops),

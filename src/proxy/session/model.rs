@@ -226,6 +226,7 @@ impl World {
                     Command::Reconsider => self.feed_all(Event::Reconsider),
                     Command::Cut(server, reason) => self.feed_served_by(server, Event::Cut(reason)),
                     Command::Freeze(server) => self.feed_served_by(server, Event::Freeze),
+                    Command::Withhold(server) => self.feed_served_by(server, Event::Withhold),
                     Command::Thaw(server) => self.feed_served_by(server, Event::Thaw),
                     other => panic!("the model knows no {other:?}"),
                 }

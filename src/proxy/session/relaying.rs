@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::super::contract::{Close, Op, Side};
 use super::cutting::LINGER;
+use super::freezing::Frozen;
 use super::{Context, Session, Stage, index, millis};
 use crate::proxy_protocol::HeaderError;
 use crate::state::{Cause, Phase, Termination};
@@ -85,7 +86,7 @@ impl Session {
     pub(super) fn client_failed(&mut self, context: &Context<'_>, ops: &mut Vec<Op>) {
         match self.stage {
             Stage::Relaying => {
-                self.frozen = false;
+                self.frozen = Frozen::No;
                 ops.push(Op::Close(Side::Server, Close::Reset));
                 self.end(CLIENT_GONE, context, ops);
             }
@@ -113,9 +114,12 @@ impl Session {
         match self.stage {
             Stage::Draining { .. } => self.drained(context, ops),
             Stage::Relaying => {
+                if self.frozen == Frozen::Both {
+                    ops.push(Op::Discard(Side::Server));
+                }
                 ops.extend([Op::DropServer, Op::Discard(Side::Client), Op::ReportQuiet(Duration::ZERO)]);
                 self.leave_server(context);
-                self.frozen = false;
+                self.frozen = Frozen::No;
                 self.stage = Stage::Resetting;
                 self.eof[index(Side::Server)] = true;
                 self.last = context.now;

@@ -9,6 +9,7 @@
 use std::time::Duration;
 
 use super::super::contract::{Close, Op, Side};
+use super::freezing::Frozen;
 use super::{Context, NEVER, NONE, Session, Stage, index, millis};
 use crate::config::model::Backend;
 use crate::state::{Cause, Phase, Termination};
@@ -29,7 +30,7 @@ impl Session {
             }
             Stage::Lingering { until: Some(until) } => until,
             Stage::Lingering { until: None } | Stage::Resetting => self.patience(Side::Client),
-            Stage::Relaying if self.frozen => self.hearing_due(),
+            Stage::Relaying if self.frozen != Frozen::No => self.hearing_due(),
             Stage::Relaying => {
                 let idle = self.idle_until(Side::Client).min(self.idle_until(Side::Server));
                 idle.min(self.hearing_due())
