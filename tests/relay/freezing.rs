@@ -27,6 +27,11 @@ fn freeze(balancer: &Balancer) {
     balancer.workers.broadcast(|| Command::Freeze(key));
 }
 
+fn withhold(balancer: &Balancer) {
+    let key = balancer.server_key(0);
+    balancer.workers.broadcast(|| Command::Withhold(key));
+}
+
 fn thaw(balancer: &Balancer) {
     let snapshot = balancer.published.load();
     let view = &snapshot.backends[0];
@@ -75,6 +80,10 @@ pub(crate) fn bytes_both_ways_are_exact_however_often_it_freezes(engine: EngineL
         std::thread::sleep(Duration::from_micros(noise.below(4000) as u64));
         freeze(&balancer);
         std::thread::sleep(Duration::from_micros(noise.below(4000) as u64));
+        if noise.below(2) == 0 {
+            withhold(&balancer);
+            std::thread::sleep(Duration::from_micros(noise.below(4000) as u64));
+        }
         thaw(&balancer);
     }
     for client in clients {
@@ -113,6 +122,67 @@ pub(crate) fn nothing_reaches_a_frozen_server_and_its_answers_come(engine: Engin
     assert_eq!(&answer, b"+OK\r\n");
     drop(client);
     server.join();
+}
+
+/// Reads until nothing has come for a while: how much, every byte of it right.
+fn read_to_standstill(stream: &mut TcpStream, seed: u64) -> usize {
+    stream.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+    let (mut block, mut got) = (vec![0; 1 << 16], 0);
+    while let Ok(count) = stream.read(&mut block) {
+        assert!(count > 0 && block[..count] == pattern(seed, got..got + count), "wrong at {got}");
+        got += count;
+    }
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    got
+}
+
+pub(crate) fn replies_that_are_held_back_come_at_the_thaw(engine: EngineLoop) {
+    const LENGTH: usize = 48 * 1024 * 1024;
+    let server = Fake::start(1, |mut stream| write_pattern(&mut stream, 3, LENGTH, 60_000));
+    let balancer = Balancer::start(engine, Wish::of(&[server.address]));
+    let mut client = balancer.connect();
+    client.peek(&mut [0; 1]).unwrap();
+    freeze(&balancer);
+    withhold(&balancer);
+    balancer.obeyed();
+    let got = read_to_standstill(&mut client, 3);
+    assert!(got < LENGTH, "all came, though replies are held back");
+    thaw(&balancer);
+    let mut rest = vec![0; LENGTH - got];
+    client.read_exact(&mut rest).unwrap();
+    assert!(rest == pattern(3, got..LENGTH), "wrong after {got}");
+    expect_end(&mut client);
+    server.join();
+}
+
+pub(crate) fn replies_that_are_held_back_are_thrown_away_by_a_cut(engine: EngineLoop) {
+    const LENGTH: usize = 48 * 1024 * 1024;
+    let server = Fake::start(1, |mut stream| {
+        let block = pattern(3, 0..LENGTH);
+        assert!(stream.write_all(&block).is_err(), "rolecall goes on reading");
+    });
+    let balancer = Balancer::start(engine, Wish::of(&[server.address]));
+    let mut client = balancer.connect();
+    client.peek(&mut [0; 1]).unwrap();
+    freeze(&balancer);
+    withhold(&balancer);
+    balancer.obeyed();
+    client.write_all(b"SET a 1\r\n").unwrap();
+    cut(&balancer);
+    let (mut block, mut got) = (vec![0; 1 << 16], 0);
+    loop {
+        let count = client.read(&mut block).expect("a FIN, not an error");
+        if count == 0 {
+            break;
+        }
+        assert!(block[..count] == pattern(3, got..got + count), "wrong at {got}");
+        got += count;
+    }
+    assert!(got < LENGTH, "all came");
+    eventually("all sessions have ended", || balancer.sessions() == 0);
+    server.join();
+    let records = balancer.records.lock().unwrap();
+    assert_eq!(records[0].termination.to_string(), "D-");
 }
 
 /// A server that does not read: what it could not take before the freeze does not reach it during the freeze,

@@ -229,13 +229,16 @@ impl Actor {
 #[derive(Debug, Clone, Copy)]
 enum Shift {
     Freeze,
+    Withhold,
     Thaw,
 }
 
 /// Freezes and thaws in order; the last one thaws.
 fn shifts(freezes: &Freezes) -> Vec<(u64, Shift)> {
-    let pair = |(at, length): &(u64, u64)| [(*at, Shift::Freeze), (at + length, Shift::Thaw)];
-    let mut shifts: Vec<_> = freezes.iter().flat_map(pair).collect();
+    let course = |(at, length): &(u64, u64)| {
+        [(*at, Shift::Freeze), (at + length / 2, Shift::Withhold), (at + length, Shift::Thaw)]
+    };
+    let mut shifts: Vec<_> = freezes.iter().flat_map(course).collect();
     shifts.sort_by_key(|(at, _)| *at);
     shifts.extend(shifts.last().map(|(at, _)| (*at, Shift::Thaw)));
     shifts
@@ -260,6 +263,7 @@ fn play(engine: EngineLoop, case: &Case) -> Result<(), TestCaseError> {
             let Some((_, shift)) = shifts.pop_front() else { break };
             balancer.workers.broadcast(|| match shift {
                 Shift::Freeze => Command::Freeze(key),
+                Shift::Withhold => Command::Withhold(key),
                 Shift::Thaw => Command::Thaw(key),
             });
         }

@@ -38,6 +38,8 @@ macro_rules! suite {
             freezing:
                 bytes_both_ways_are_exact_however_often_it_freezes
                 nothing_reaches_a_frozen_server_and_its_answers_come
+                replies_that_are_held_back_come_at_the_thaw
+                replies_that_are_held_back_are_thrown_away_by_a_cut
                 what_waits_for_the_server_stays_here_and_goes_out_at_the_thaw
                 a_client_that_resets_while_frozen_is_noticed
                 a_client_that_closes_while_frozen_is_heard_at_the_thaw
