@@ -235,11 +235,11 @@ impl Guards {
         self.tell(watched, rival, ServerChange::Rivals { text });
     }
 
-    /// Said of the first server, for want of one that it is about.
+    /// Of the backend; an event has a server, though, and the first one stands in.
     fn tell_stranger(&self, watched: &Watched, address: &str) {
         let Some(first) = watched.view.servers.first() else { return };
         let text = self.words(watched, Tick(0)).stranger(address);
-        self.tell(watched, first.key, ServerChange::Rivals { text });
+        self.tell(watched, first.key, ServerChange::SentinelTrouble { text });
     }
 
     fn tell(&self, watched: &Watched, server: ServerKey, what: ServerChange) {

@@ -52,7 +52,8 @@ pub(super) struct Entry {
     /// Whom it knew when it answered last.
     pub(super) knows: Option<Known>,
     resolver: Resolver,
-    tilt: bool,
+    /// `None`: whoever listens may believe that it is.
+    tilt: Option<bool>,
     census: u32,
     /// The failover that it leads, as far as it was said.
     step: Option<FailoverStep>,
@@ -119,7 +120,7 @@ impl Entry {
             view: None,
             knows: None,
             resolver: Resolver::default(),
-            tilt: false,
+            tilt: Some(false),
             census: 0,
             step: None,
             published_at: None,
@@ -164,9 +165,7 @@ impl Entry {
     /// What follows from answers that concern the backend.
     pub(super) fn absorb(&mut self, asked: Tick, answers: &Answers, servers: &[Seen]) -> Vec<SentinelWord> {
         let mut words = Vec::new();
-        if let Some(tilt) = answers.tilt.filter(|tilt| *tilt != self.tilt) {
-            words.extend(self.turn_tilt(tilt));
-        }
+        words.extend(answers.tilt.and_then(|tilt| self.turn_tilt(tilt)));
         let census = answers.master.other_sentinels.saturating_add(1);
         if std::mem::replace(&mut self.census, census) != census {
             words.push(SentinelWord::Census(census));
@@ -193,7 +192,8 @@ impl Entry {
 
     /// Whoever listens knows nothing of it any more, or should hear all of it again.
     pub(super) fn unlearn(&mut self) {
-        (self.view, self.census, self.tilt, self.step) = (None, 0, false, None);
+        (self.view, self.census, self.step) = (None, 0, None);
+        self.tilt = self.tilt.filter(|tilt| !*tilt);
     }
 
     /// The failover as its answers tell it.
@@ -234,8 +234,9 @@ impl Entry {
 
     fn turn_tilt(&mut self, tilt: bool) -> Option<SentinelWord> {
         // In TILT it leads nothing on; what it goes on with afterwards is told again.
-        self.step = self.step.take().filter(|_| self.tilt == tilt);
-        (std::mem::replace(&mut self.tilt, tilt) != tilt).then_some(SentinelWord::Tilt(tilt))
+        let before = self.tilt.replace(tilt);
+        self.step = self.step.take().filter(|_| before == Some(tilt));
+        (before != Some(tilt)).then_some(SentinelWord::Tilt(tilt))
     }
 
     /// `+tilt`, `-tilt`
@@ -299,7 +300,7 @@ impl Entry {
             run_id: self.run_id.clone(),
             names: self.view.as_ref().map(|view| called(&view.master)),
             config_epoch: self.view.as_ref().map(|view| view.config_epoch),
-            tilt: self.tilt,
+            tilt: self.tilt == Some(true),
             heard_at: self.heard_at,
             trouble: self.trouble().map(Trouble::to_string),
         }

@@ -229,6 +229,17 @@ fn an_abort_is_told_and_others_masters_are_not() {
     assert!(words(&test.poll(1, Ok(answers(ID[0])))).contains(&SentinelWord::Tilt(false)));
 }
 
+/// Who takes it for one in TILT hears no failover of it.
+#[test]
+fn who_was_lost_in_tilt_and_comes_back_without_it_says_so() {
+    let mut test = Test::with(1);
+    test.poll(1, Ok(answers(ID[0])));
+    assert!(!words(&test.poll(1, Ok(answers(ID[0])))).contains(&SentinelWord::Tilt(false)), "no news");
+    test.registry.published(Slot(1), &Event::Tilt(true), &test.world, test.now);
+    assert_eq!(words(&test.poll(1, Err(Trouble::Connect("refused".to_owned())))), [SentinelWord::Lost]);
+    assert!(words(&test.poll(1, Ok(answers(ID[0])))).contains(&SentinelWord::Tilt(false)));
+}
+
 fn failing_over(state: FailoverState, promoted: bool) -> Answers {
     let mut answers = answers(ID[0]);
     answers.master.failover = Some(state);
