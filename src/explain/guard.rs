@@ -82,7 +82,7 @@ fn master(page: &mut Page, config: &Config, backend: &Backend) {
     }
     page.say(format!(
         "Freeze: once Sentinel has decided a failover, nothing more is sent to the old master, for {} at most \
-         ('timeout freeze'). Its replies still arrive; new clients wait for the outcome.",
+         ('timeout freeze'). Its replies still arrive for a moment; new clients wait for the outcome.",
         words::time(backend.redis.freeze)
     ));
     sentinels(page, config, backend);

@@ -1,4 +1,4 @@
-//! When the master is frozen: no byte of a client reaches it any more, every reply still comes, and new clients
+//! When the master is frozen: no byte of a client reaches it any more, replies still come for a moment, and new clients
 //! wait. So what it has taken can flow to the replica that is about to be promoted, and nothing is written that
 //! would be thrown away. A pure state machine; the workers carry it out.
 //!

@@ -1,6 +1,7 @@
 //! Sentinel elects, masters die and come back: clients follow.
 
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use crate::harness::rolecall::{redis_config, wait_for_sentinels};
@@ -76,6 +77,52 @@ fn a_planned_failover_loses_no_write_with_a_config_that_knows_of_no_sentinels() 
     let (written, new_port) =
         through_a_planned_failover(&rolecall, (port, Some(PASSWORD)), &sentinels, master.port);
     check_that_nothing_was_lost(&rolecall, &written, (new_port, Some(PASSWORD)));
+}
+
+/// The master has seconds of work of its own when the failover is decided, and goes on with it after the promotion.
+#[test]
+fn a_client_that_pipelines_is_told_of_no_write_that_is_lost() {
+    const SLOW: &str = "for i = 1, 100000 do end return redis.call('RPUSH', KEYS[1], ARGV[1])";
+    let master = Redis::master();
+    let replica = Redis::replica_of(&master);
+    let sentinels = Sentinels::watching(&master, 1, 3, Duration::from_secs(5));
+    let port = free_port();
+    let rolecall = Rolecall::start(&redis_config(port, &[master.port, replica.port], ""), port);
+    wait_for_sentinels(&rolecall, 3);
+    let mut client = TcpStream::connect(("127.0.0.1", port)).expect("a connection");
+    client.set_read_timeout(Some(SOON)).expect("a time limit");
+    let mut asking = client.try_clone().expect("a second handle");
+    let asker = std::thread::spawn(move || {
+        let write = |number: u32| {
+            let (script, text) = (SLOW.len(), number.to_string());
+            let length = text.len();
+            format!(
+                "*5\r\n$4\r\nEVAL\r\n${script}\r\n{SLOW}\r\n$1\r\n1\r\n$4\r\nlist\r\n${length}\r\n{text}\r\n"
+            )
+        };
+        // Until the session is cut.
+        (0..).take_while(|number| asking.write_all(write(*number).as_bytes()).is_ok()).count()
+    });
+    let (mut told, mut block, mut asked_for) = (0, [0; 4096], false);
+    loop {
+        // How it ends is no matter: unread input makes it an RST.
+        let count = client.read(&mut block).unwrap_or(0);
+        if count == 0 {
+            break;
+        }
+        told += block[..count].iter().filter(|byte| **byte == b'\n').count();
+        if told > 200 && !std::mem::replace(&mut asked_for, true) {
+            sentinels.fail_over();
+        }
+    }
+    rolecall.wait_for_output_within(" took over from redis1: ", SOON);
+    drop(client);
+    let sent = asker.join().expect("the asker ends");
+    assert!(asked_for && sent > told, "{told} of {sent}: {}", rolecall.output());
+    let kept = replica.call(&["LRANGE", "list", "0", "-1"]);
+    let kept: Vec<usize> = kept.lines().filter_map(|line| line.parse().ok()).collect();
+    assert!(kept.len() >= told, "{} of {told} are there: {}", kept.len(), rolecall.output());
+    assert!(kept.iter().copied().eq(0..kept.len()), "in order");
 }
 
 #[test]
