@@ -91,8 +91,9 @@ impl Control {
         let bufsize = config.global.bufsize;
         let guarding: Vec<_> = config.backends.iter().map(|backend| classify(backend, bufsize)).collect();
         let old = self.published.load_full();
-        carry(&mut config, &old.config);
-        carry_addresses(&mut config, &old.config);
+        let succession = old.succession(&config, &guarding);
+        carry(&mut config, &old.config, &succession);
+        carry_addresses(&mut config, &old.config, &succession);
         if old.frontends.iter().any(|live| live.reception() != Reception::Open) {
             // A reload opens what the operator had paused or shut down.
             old.frontends.iter().for_each(|live| live.set_reception(Reception::Open));

@@ -1,5 +1,6 @@
 //! Reloads that cut nothing and leave nothing behind.
 
+use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -118,4 +119,49 @@ fn a_soft_stop_lets_sessions_end() {
     client.call(&["PING"]).expect("the session lives on");
     drop(client);
     assert!(rolecall.process.wait(Duration::from_secs(30)).success());
+}
+
+/// A session that began before the reload is a client of the same Redis after it, whatever the config calls it: the
+/// guard finds it, says so under the new names, and nothing it was told is lost in between.
+fn is_cut_after(rename: fn(&str) -> String, (backend, server): (&str, &str)) {
+    let master = Redis::master();
+    let replica = Redis::replica_of(&master);
+    let (port, page) = (free_port(), free_port());
+    let config = redis_config(port, &[master.port, replica.port], "") + &stats_section(page);
+    let rolecall = Rolecall::start(&config, port);
+    let mut client = Client::connect_within(port, Duration::from_secs(10)).expect("the frontend accepts");
+    client.call(&["SET", "before", "1"]).expect("a reply");
+
+    rolecall.reload(&rename(&config));
+    let sessions = || csv_field(page, backend, server, "scur");
+    eventually("the new name, with the session", Duration::from_secs(30), || {
+        (sessions()?.as_str() == "1").then_some(())
+    });
+    client.call(&["SET", "after", "1"]).expect("the session lives on");
+    assert_eq!(csv_field(page, backend, server, "status").as_deref(), Some("UP"));
+
+    replica.call(&["REPLICAOF", "NO", "ONE"]);
+    let mut rest = Vec::new();
+    client.stream().read_to_end(&mut rest).expect("a FIN, before the time is over");
+    assert!(rest.is_empty(), "{rest:?}");
+    let cut = format!("Server {backend}/{server} lost its clients, reason: ");
+    rolecall.wait_for_output(&cut);
+    let mut fresh = Client::connect(port).expect("the frontend accepts");
+    assert_eq!(fresh.server_port().expect("a server answers"), replica.port, "{}", rolecall.output());
+}
+
+#[test]
+fn sessions_of_a_backend_with_another_name_are_cut_like_any_other() {
+    is_cut_after(|config| config.replace("redis_backend", "other"), ("other", "redis1"));
+}
+
+#[test]
+fn sessions_of_servers_with_other_names_are_cut_like_any_other() {
+    is_cut_after(|config| config.replace("server redis", "server r"), ("redis_backend", "r1"));
+}
+
+#[test]
+fn sessions_are_cut_like_any_other_though_everything_has_another_name() {
+    let rename = |config: &str| config.replace("redis_backend", "other").replace("server redis", "server r");
+    is_cut_after(rename, ("other", "r1"));
 }
