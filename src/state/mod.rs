@@ -16,6 +16,7 @@ pub mod failover;
 pub mod frontend;
 pub mod history;
 mod hold;
+pub mod left;
 pub mod list;
 pub mod mailbox;
 pub mod master;

@@ -305,6 +305,11 @@ impl ServerLive {
         leader.checked_leader().or(Some(leader))
     }
 
+    /// Whether it is that server, or tracks it, directly or through others.
+    pub fn reaches(&self, key: ServerKey) -> bool {
+        self.key == key || self.leader().is_some_and(|leader| leader.server.reaches(key))
+    }
+
     pub(super) fn follow(&self, leader: Option<Leader>) {
         self.leader.set(leader);
     }

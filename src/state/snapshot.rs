@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 
 use super::backend::{BackendKey, BackendLive, BackendView, Guarding};
 use super::frontend::FrontendLive;
+use super::left;
 use super::list::ListLive;
 use super::lock;
 use super::mailbox::Listener;
@@ -83,6 +84,7 @@ impl Snapshot {
         };
         let backends = config.backends.iter().zip(guarding).enumerate().map(view).collect();
         let backends = linked(&config, backends);
+        left::link(old, &config, &backends);
         let tables = config.tables.iter().map(|table| old.carry_table(table)).collect();
         // As the files are now: what the runtime socket had changed is gone, as in HAProxy.
         let lists = config.lists.iter().map(|list| Arc::new(ListLive::new(list))).collect();

@@ -156,7 +156,7 @@ fn find_targets(old: &[Server], new: &[Server], found: &mut [Option<usize>]) {
 
 /// Which Redis a line asks for: behind another SOCKS4 proxy the same address may be another machine's.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Target<'a> {
+pub(super) struct Target<'a> {
     whom: Whom<'a>,
     socks4: Option<SocketAddr>,
 }
@@ -172,7 +172,7 @@ enum Whom<'a> {
 }
 
 impl<'a> Target<'a> {
-    fn of(server: &'a Server) -> Target<'a> {
+    pub(super) fn of(server: &'a Server) -> Target<'a> {
         let address = Whom::Address(server.address.as_ref());
         let whom = match (&server.slot, &server.lookup) {
             (Some(slot), _) => Whom::Slot(slot),
