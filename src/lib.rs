@@ -69,7 +69,8 @@
 //! # Lexicon
 //!
 //! * **snapshot**: one published [`state::Snapshot`]: the config and the live objects that belong to it.
-//! * **live**: the part of a frontend, backend or server that outlives a reload, carried over by name.
+//! * **live**: the part of a frontend, backend or server that outlives a reload, carried over by name
+//!   (what a guard watches also by address: [`state::succession`]).
 //! * **role-checked**: a backend whose check script accepts a canned master and refuses a canned replica.
 //! * **proven**: a server of a role-checked backend whose check has passed since it got its address.
 //! * **master word**: the one atomic that says which server of a role-checked backend gets clients.

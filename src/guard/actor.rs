@@ -257,7 +257,7 @@ pub(super) struct Named<'a>(pub(super) &'a BackendView);
 impl Names for Named<'_> {
     fn name(&self, key: ServerKey) -> Option<String> {
         let Named(view) = self;
-        view.position(key).map(|at| view.servers[at].name.clone())
+        view.position(key).map(|at| view.servers[at].name().to_string())
     }
 
     fn sentinel(&self, id: SentinelId) -> Option<String> {

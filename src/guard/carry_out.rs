@@ -245,8 +245,8 @@ impl Guards {
     fn tell(&self, watched: &Watched, server: ServerKey, what: ServerChange) {
         let Some(at) = watched.view.position(server) else { return };
         let event = ServerEvent {
-            backend: watched.view.live.name.clone(),
-            server: watched.view.servers[at].name.clone(),
+            backend: watched.view.live.name().to_string(),
+            server: watched.view.servers[at].name().to_string(),
             backup: watched.backups[at],
             what,
         };

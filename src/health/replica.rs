@@ -140,7 +140,7 @@ impl Master {
     fn saying(server: &ServerLive, at: usize, report: &RoleReport, heard: Tick, chosen: &[String]) -> Master {
         Master {
             key: server.key,
-            name: server.name.clone(),
+            name: server.name().to_string(),
             at,
             replid: report.replid.clone(),
             offset: report.offset,

@@ -13,9 +13,10 @@ use crate::state::SessionRecord;
 /// answered, its name (`<STATS>`) stands for a server.
 pub fn line(record: &SessionRecord, service: Option<&str>, clock: &Clock) -> String {
     let frontend = record.frontend.name.as_str();
-    let backend = record.backend.as_ref().map_or(frontend, |backend| &backend.name);
-    let server = record.server.as_ref().map(|server| server.name.as_str());
-    let server = service.or(server).unwrap_or("<NOSRV>");
+    let backend = record.backend.as_ref().map(|backend| backend.name());
+    let backend = backend.as_deref().unwrap_or(frontend);
+    let server = record.server.as_ref().map(|server| server.name());
+    let server = service.or(server.as_deref()).unwrap_or("<NOSRV>");
     let mut text = String::with_capacity(160);
     push_address(&mut text, record.client);
     // `%ft`

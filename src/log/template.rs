@@ -80,10 +80,12 @@ fn name(variable: LogVariable, story: Story<'_>) -> String {
     let frontend = record.frontend.name.as_str();
     match variable {
         LogVariable::FrontendTransport if record.tls.is_some() => format!("{frontend}~"),
-        LogVariable::Backend => record.backend.as_ref().map_or(frontend, |backend| &backend.name).to_owned(),
+        LogVariable::Backend => {
+            record.backend.as_ref().map_or_else(|| frontend.to_owned(), |backend| backend.name().to_string())
+        }
         LogVariable::Server => {
-            let server = record.server.as_ref().map(|server| server.name.as_str());
-            story.service.or(server).unwrap_or("<NOSRV>").to_owned()
+            let server = record.server.as_ref().map(|server| server.name());
+            story.service.or(server.as_deref()).unwrap_or("<NOSRV>").to_owned()
         }
         _ => frontend.to_owned(),
     }

@@ -28,7 +28,7 @@ use crate::log::event::{self, ProxyKind, Sentence};
 use crate::log::framing::Echo;
 use crate::log::{Identity, Level, Logger, Sinks};
 use crate::state::slots::carry;
-use crate::state::{Command, Published, Reception, Snapshot, Workers};
+use crate::state::{Command, Published, Reception, Snapshot, Workers, left};
 use crate::time::Tick;
 
 /// A config with all that it needs.
@@ -91,8 +91,9 @@ impl Control {
         let bufsize = config.global.bufsize;
         let guarding: Vec<_> = config.backends.iter().map(|backend| classify(backend, bufsize)).collect();
         let old = self.published.load_full();
-        carry(&mut config, &old.config);
-        carry_addresses(&mut config, &old.config);
+        let succession = old.succession(&config, &guarding);
+        carry(&mut config, &old.config, &succession);
+        carry_addresses(&mut config, &old.config, &succession);
         if old.frontends.iter().any(|live| live.reception() != Reception::Open) {
             // A reload opens what the operator had paused or shut down.
             old.frontends.iter().for_each(|live| live.set_reception(Reception::Open));
@@ -102,6 +103,19 @@ impl Control {
         self.commands.apply(&config.global, self.sockets.commands(&config));
         self.publish(Snapshot::build(Arc::new(config), listeners, &guarding, &old, Tick::now()));
         self.names.apply(&self.published.load().config, Occasion::Load);
+        self.tell_unwatched(&old);
+    }
+
+    fn tell_unwatched(&self, old: &Snapshot) {
+        for (backend, sessions) in left::unwatched(old, &self.published.load()) {
+            let (noun, verb) = if sessions == 1 { ("session", "stays") } else { ("sessions", "stay") };
+            let text = format!(
+                "Backend {backend} is gone, and no role-checked backend has its servers: {sessions} {noun} {verb} \
+                 there, unguarded; 'shutdown session' ends them."
+            );
+            self.voice.warning(&text);
+            self.log_global(Level::Warning, &text);
+        }
     }
 
     /// Changes the config in force, by the operator's word: until the next reload, which reads the files again.

@@ -16,7 +16,7 @@ pub fn states(control: &Control) {
         for (_, server) in lines.clone() {
             let traffic = &server.traffic;
             let counts = (traffic.sessions.now(), server.queued.now(), traffic.total.sum());
-            let sentence = event::dump_server(&backend.name, &server.name, word(server), counts);
+            let sentence = event::dump_server(&backend.name, &server.name(), word(server), counts);
             control.tell(&backend.log, sentence);
         }
         let usable = lines.clone().next().is_some().then(|| usable(&snapshot, at, view));

@@ -11,6 +11,7 @@ use crate::config::model::{Backend, Server, ServerAddress};
 use crate::dns::News;
 use crate::dns::assign::{Change, What, apply, assign, carry};
 use crate::state::event::{Left, ServerChange, ServerEvent};
+use crate::state::succession::Succession;
 use crate::state::{BackendView, Command, CutReason, Operation, ServerLive, Snapshot, admin};
 use crate::time::Tick;
 
@@ -67,12 +68,13 @@ impl Names {
 }
 
 /// A reload: servers keep the addresses that their names have given them.
-pub(super) fn carry_addresses(config: &mut Config, old: &Config) {
-    for backend in &mut config.backends {
-        let Some(was) = old.backends.iter().find(|was| was.name == backend.name) else { continue };
-        for server in backend.servers.iter_mut().filter(|server| server.lookup.is_some()) {
-            if let Some(was) = was.servers.iter().find(|was| was.name == server.name) {
-                carry(server, was);
+pub(super) fn carry_addresses(config: &mut Config, old: &Config, succession: &Succession) {
+    for (at, backend) in config.backends.iter_mut().enumerate() {
+        let Some(from) = succession.of(at) else { continue };
+        let pairs = backend.servers.iter_mut().zip(&from.servers);
+        for (server, was) in pairs.filter(|(server, _)| server.lookup.is_some()) {
+            if let Some(was) = *was {
+                carry(server, &old.backends[from.backend].servers[was]);
             }
         }
     }

@@ -12,7 +12,7 @@ fn fill(world: &World, most: usize) -> (String, Vec<Seat>) {
     let (mut names, mut seats) = (String::new(), Vec::new());
     while seats.len() < most {
         let Choice::Seat(seat) = pool.choose(Request::default()) else { break };
-        names.push_str(&seat.server().name);
+        names.push_str(&seat.server().name());
         seats.push(seat);
     }
     (names, seats)

@@ -352,12 +352,10 @@ impl Worker {
         self.sessions.slots(|session| session.server() == Some(server))
     }
 
-    /// Who reached it as a server that tracks it is a client of it none the less.
+    /// Who reached it as a server that tracks it is a client of it none the less, and so is who reached it in a backend
+    /// that a reload took away ([`crate::state::left`]).
     fn clients_of(&self, server: ServerKey) -> Vec<Slot> {
-        let mut served = self.served_by(server);
-        let followers = self.snapshot.followers(server);
-        served.extend(followers.iter().flat_map(|follower| self.served_by(follower.live.key)));
-        served
+        self.sessions.slots(|session| session.is_client_of(server))
     }
 
     fn tell(&mut self, slots: &[Slot], event: Event, engine: &mut impl Engine) {

@@ -1,6 +1,7 @@
 //! What conditions may ask.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use crate::config::Config;
 use crate::config::model::{
@@ -40,9 +41,9 @@ pub enum Order {
 }
 
 /// A session's server, as far as it is known.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Served<'a> {
-    pub name: &'a str,
+    pub name: Arc<str>,
     /// `None` if a reload has removed it.
     pub id: Option<u32>,
     /// The ends of the connection to it.

@@ -87,7 +87,7 @@ fn session(fact: SessionFact, facts: &impl Facts) -> Option<Value> {
         SessionFact::BackendId => backend().map(|backend| Value::Integer(backend.proxy_id.into())),
         SessionFact::BackendName => backend().map(|backend| text(&backend.name)),
         SessionFact::ServerId => facts.served()?.id.map(|id| Value::Integer(id.into())),
-        SessionFact::ServerName => facts.served().map(|server| text(server.name)),
+        SessionFact::ServerName => facts.served().map(|server| text(&server.name)),
         SessionFact::ServerSource => address(facts.served()?.source),
         SessionFact::ServerSourcePort => port(facts.served()?.source),
         SessionFact::ServerAddress => address(facts.served()?.address),

@@ -9,6 +9,7 @@ use super::failover::FailoverHistory;
 use super::history::MasterHistory;
 use super::lock;
 use super::master::MasterWord;
+use super::name::Name;
 use super::queue::Queue;
 use super::sentinel::SentinelBoard;
 use super::server::{ServerKey, ServerLive, Unselectable};
@@ -51,7 +52,7 @@ impl Guarding {
 #[derive(Debug)]
 pub struct BackendLive {
     pub key: BackendKey,
-    pub name: String,
+    name: Name,
     pub traffic: Traffic,
     /// Sessions that wait for a place or for a master.
     pub queue: Queue,
@@ -87,7 +88,7 @@ impl BackendLive {
     pub fn new(key: BackendKey, name: &str, now: Tick) -> BackendLive {
         BackendLive {
             key,
-            name: name.to_owned(),
+            name: Name::new(name),
             traffic: Traffic::default(),
             queue: Queue::default(),
             master: MasterWord::default(),
@@ -104,6 +105,16 @@ impl BackendLive {
             failovers: FailoverHistory::default(),
             sentinels: SentinelBoard::default(),
         }
+    }
+
+    /// As the config has it now.
+    pub fn name(&self) -> Arc<str> {
+        self.name.now()
+    }
+
+    /// A reload calls it otherwise.
+    pub(super) fn rename(&self, name: &str) {
+        self.name.change(name);
     }
 
     /// Since when no usable master is known; `None` while there is one.

@@ -1,6 +1,7 @@
 //! What is true now. One [`Snapshot`] is published through one `ArcSwap`; everything that changes while it
 //! stands is an atomic or a short lock inside the live objects it points to. Live objects are carried over
-//! a reload by identity: frontend name, backend name, backend and server name.
+//! a reload by identity: frontend name, backend name, backend and server name; those of role-checked backends also
+//! under another name, by the servers' addresses ([`succession`]).
 //!
 //! Sessions hold ids and counters, never the snapshot; they look up again when its generation changes.
 
@@ -15,9 +16,11 @@ pub mod failover;
 pub mod frontend;
 pub mod history;
 mod hold;
+pub mod left;
 pub mod list;
 pub mod mailbox;
 pub mod master;
+mod name;
 pub mod queue;
 pub mod record;
 pub mod secured;
@@ -26,6 +29,7 @@ pub mod server;
 mod situation;
 pub mod slots;
 mod snapshot;
+pub mod succession;
 pub mod survey;
 pub mod track;
 

@@ -1,4 +1,4 @@
-//! A server's live half: outlives reloads, carried over by name.
+//! A server's live half: outlives reloads, carried over as [`super::succession`] says.
 //!
 //! # Who writes, who reads
 //!
@@ -33,6 +33,7 @@ use super::agent::AgentRecord;
 use super::check::CheckStatus;
 use super::counters::Traffic;
 use super::lock;
+use super::name::Name;
 use super::track::{Leader, LeaderSlot};
 use crate::redis::RoleReport;
 use crate::time::Tick;
@@ -129,7 +130,7 @@ pub struct RedisView {
 #[derive(Debug)]
 pub struct ServerLive {
     pub key: ServerKey,
-    pub name: String,
+    name: Name,
     pub traffic: Traffic,
     /// `qcur`, `qmax`: sessions queued for this very server.
     pub queued: super::counters::Gauge,
@@ -169,7 +170,7 @@ impl ServerLive {
     pub fn new(key: ServerKey, name: &str, weight: u32, initial: Health) -> ServerLive {
         ServerLive {
             key,
-            name: name.to_owned(),
+            name: Name::new(name),
             traffic: Traffic::default(),
             queued: super::counters::Gauge::default(),
             arriving: super::counters::Gauge::default(),
@@ -193,10 +194,20 @@ impl ServerLive {
         }
     }
 
+    /// As the config has it now.
+    pub fn name(&self) -> Arc<str> {
+        self.name.now()
+    }
+
+    /// A reload calls it otherwise.
+    pub(super) fn rename(&self, name: &str) {
+        self.name.change(name);
+    }
+
     /// The same server at another address: what the operator set, its health and its sums stay; its sessions
     /// stay with the old one, and it has to prove itself again.
     pub fn successor(&self, key: ServerKey) -> ServerLive {
-        let live = ServerLive::new(key, &self.name, self.weight(), self.health());
+        let live = ServerLive::new(key, &self.name(), self.weight(), self.health());
         live.set_admin(self.admin());
         live.set_operation(self.operation());
         live.set_checks_off(self.checks_off());
@@ -292,6 +303,11 @@ impl ServerLive {
     pub fn checked_leader(&self) -> Option<Arc<ServerLive>> {
         let leader = Arc::clone(&self.leader()?.server);
         leader.checked_leader().or(Some(leader))
+    }
+
+    /// Whether it is that server, or tracks it, directly or through others.
+    pub fn reaches(&self, key: ServerKey) -> bool {
+        self.key == key || self.leader().is_some_and(|leader| leader.server.reaches(key))
     }
 
     pub(super) fn follow(&self, leader: Option<Leader>) {

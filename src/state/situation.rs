@@ -121,7 +121,7 @@ impl Facts for Situation<'_> {
     }
 
     fn served(&self) -> Option<Served<'_>> {
-        self.served
+        self.served.clone()
     }
 
     fn client(&self) -> Option<SocketAddr> {

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use super::BackendKey;
+use super::succession::Succession;
 use crate::config::Config;
 use crate::config::model::{
     Backend, SentinelGroup, SentinelSlot, Server, ServerAddress, ServerPort, SlotTakes,
@@ -102,14 +103,14 @@ pub fn place(server: &mut Server, node: Option<SocketAddr>) {
 
 /// A reload: slots that are as before keep their addresses, so that nobody is without a server until the
 /// Sentinels have answered again. Not if the section names another master now, or none of its old Sentinels.
-pub fn carry(config: &mut Config, old: &Config) {
+pub fn carry(config: &mut Config, old: &Config, succession: &Succession) {
     let (before, now) = (&old.sentinels, &config.sentinels);
-    for backend in &mut config.backends {
-        let Some(was) = old.backends.iter().find(|was| was.name == backend.name) else { continue };
-        for server in &mut backend.servers {
+    for (at, backend) in config.backends.iter_mut().enumerate() {
+        let Some(from) = succession.of(at) else { continue };
+        for (server, was) in backend.servers.iter_mut().zip(&from.servers) {
             let Some(slot) = &server.slot else { continue };
-            let same = |was: &&Server| was.name == server.name && was.slot == server.slot;
-            let Some(was) = was.servers.iter().find(same) else { continue };
+            let was = was.map(|was| &old.backends[from.backend].servers[was]);
+            let Some(was) = was.filter(|was| was.slot == server.slot) else { continue };
             if goes_on(section(before, slot), section(now, slot)) {
                 place(server, address(was));
             }
@@ -149,6 +150,7 @@ mod tests {
 
     use super::*;
     use crate::config::model::SentinelNode;
+    use crate::state::succession::Side;
 
     fn node(number: u16) -> SocketAddr {
         SocketAddr::from(([127, 0, 0, 1], number))
@@ -264,7 +266,9 @@ mod tests {
             (section("m", &[1, 2]), SlotTakes::Replicas, None),
         ] {
             let mut new = config(now, vec![slot(takes, None)]);
-            carry(&mut new, &old);
+            let (before, now) = (Side { config: &old, guarding: &[] }, Side { config: &new, guarding: &[] });
+            let succession = Succession::between(before, now);
+            carry(&mut new, &old, &succession);
             assert_eq!(address(&new.backends[0].servers[0]), expected, "{:?}", new.sentinels);
         }
     }

@@ -8,10 +8,12 @@ use arc_swap::ArcSwap;
 
 use super::backend::{BackendKey, BackendLive, BackendView, Guarding};
 use super::frontend::FrontendLive;
+use super::left;
 use super::list::ListLive;
 use super::lock;
 use super::mailbox::Listener;
 use super::server::{Health, Operation, ServerKey, ServerLive, admin};
+use super::succession::{Predecessor, Side, Succession};
 use super::track::linked;
 use crate::config::Config;
 use crate::config::model::{
@@ -65,7 +67,7 @@ pub struct ProcessLive {
 }
 
 impl Snapshot {
-    /// The snapshot for `config` after `old`: live objects whose names stay are carried over. `guarding`
+    /// The snapshot for `config` after `old`: live objects are carried over as [`super::succession`] says. `guarding`
     /// says what applies to each backend, in the config's order.
     pub fn build(
         config: Arc<Config>,
@@ -75,13 +77,14 @@ impl Snapshot {
         now: Tick,
     ) -> Snapshot {
         let frontends = config.frontends.iter().map(|frontend| old.carry_frontend(&frontend.name)).collect();
-        let backends = config
-            .backends
-            .iter()
-            .zip(guarding)
-            .map(|(backend, guarding)| old.carry_backend(backend, *guarding, now))
-            .collect::<Vec<_>>();
+        let succession = old.succession(&config, guarding);
+        let view = |(at, (backend, guarding)): (usize, (&Backend, &Guarding))| match succession.of(at) {
+            Some(from) => old.carry_backend(from, backend, *guarding, now),
+            None => fresh_backend(backend, *guarding, now),
+        };
+        let backends = config.backends.iter().zip(guarding).enumerate().map(view).collect();
         let backends = linked(&config, backends);
+        left::link(old, &config, &backends);
         let tables = config.tables.iter().map(|table| old.carry_table(table)).collect();
         // As the files are now: what the runtime socket had changed is gone, as in HAProxy.
         let lists = config.lists.iter().map(|list| Arc::new(ListLive::new(list))).collect();
@@ -109,7 +112,7 @@ impl Snapshot {
 
     fn edit_backend(&self, backend: &Backend, guarding: Guarding, now: Tick) -> BackendView {
         let Some(BackendId(at)) = self.backend(&backend.name) else {
-            return self.carry_backend(backend, guarding, now);
+            return fresh_backend(backend, guarding, now);
         };
         let (old_backend, old_view) = (&self.config.backends[at], &self.backends[at]);
         let carry = |server: &Server| {
@@ -184,30 +187,44 @@ impl Snapshot {
         kept.cloned().unwrap_or_else(|| Arc::new(Mutex::new(Table::new(table))))
     }
 
-    fn carry_backend(&self, backend: &Backend, guarding: Guarding, now: Tick) -> BackendView {
-        let Some(BackendId(at)) = self.backend(&backend.name) else {
-            let live = Arc::new(BackendLive::new(BackendKey(next_key()), &backend.name, now));
-            let servers: Vec<_> = backend.servers.iter().map(|server| fresh_server(server, now)).collect();
-            // HAProxy says that a backend went down when its last server turns out to have no address.
-            let unresolved = backend.servers.iter().any(|server| server.address.is_none());
-            if unresolved && servers.iter().all(|server| server.admin() & admin::MAINT != 0) {
-                live.down_transitions.add(1);
-            }
-            return BackendView { live, servers, guarding };
-        };
-        let (old_backend, old_view) = (&self.config.backends[at], &self.backends[at]);
-        let carry = |server: &Server| {
-            let same = |old: &Server| old.name == server.name && place(old) == place(server);
-            let Some(position) = old_backend.servers.iter().position(same) else {
-                return fresh_server(server, now);
-            };
+    /// What goes on from what in the next config.
+    pub fn succession(&self, next: &Config, guarding: &[Guarding]) -> Succession {
+        let own: Vec<Guarding> = self.backends.iter().map(|view| view.guarding).collect();
+        let old = Side { config: &self.config, guarding: &own };
+        Succession::between(old, Side { config: next, guarding })
+    }
+
+    fn carry_backend(
+        &self,
+        from: &Predecessor,
+        backend: &Backend,
+        guarding: Guarding,
+        now: Tick,
+    ) -> BackendView {
+        let (old_backend, old_view) = (&self.config.backends[from.backend], &self.backends[from.backend]);
+        let carry = |(server, was): (&Server, &Option<usize>)| {
+            let same = |was: &usize| place(&old_backend.servers[*was]) == place(server);
+            let Some(position) = was.filter(same) else { return fresh_server(server, now) };
             let live = Arc::clone(&old_view.servers[position]);
+            live.rename(&server.name);
             adjust(&live, &old_backend.servers[position], server);
             live
         };
-        let servers = backend.servers.iter().map(carry).collect();
+        let servers = backend.servers.iter().zip(&from.servers).map(carry).collect();
+        old_view.live.rename(&backend.name);
         BackendView { live: Arc::clone(&old_view.live), servers, guarding }
     }
+}
+
+fn fresh_backend(backend: &Backend, guarding: Guarding, now: Tick) -> BackendView {
+    let live = Arc::new(BackendLive::new(BackendKey(next_key()), &backend.name, now));
+    let servers: Vec<_> = backend.servers.iter().map(|server| fresh_server(server, now)).collect();
+    // HAProxy says that a backend went down when its last server turns out to have no address.
+    let unresolved = backend.servers.iter().any(|server| server.address.is_none());
+    if unresolved && servers.iter().all(|server| server.admin() & admin::MAINT != 0) {
+        live.down_transitions.add(1);
+    }
+    BackendView { live, servers, guarding }
 }
 
 /// What makes it another server: behind another SOCKS4 proxy the same address may be another machine's.

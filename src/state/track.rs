@@ -35,6 +35,12 @@ pub struct Leader {
 }
 
 impl Leader {
+    /// That server of that backend.
+    pub(super) fn new(server: &Arc<ServerLive>, view: &BackendView) -> Leader {
+        let (server, backend) = (Arc::clone(server), Arc::clone(&view.live));
+        Leader { server, backend, guarding: view.guarding }
+    }
+
     /// What its maintenance and its drain are to those who track it.
     pub(super) fn inherited(&self) -> u8 {
         let bits = self.server.admin();
@@ -97,8 +103,7 @@ pub(super) fn linked(config: &Config, backends: Vec<BackendView>) -> Vec<Backend
     }
     for (server, live) in pairs() {
         if let Some((view, leader)) = leader(server) {
-            let (server, backend) = (Arc::clone(leader), Arc::clone(&view.live));
-            live.follow(Some(Leader { server, backend, guarding: view.guarding }));
+            live.follow(Some(Leader::new(leader, view)));
         }
     }
     backends

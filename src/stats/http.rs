@@ -91,7 +91,7 @@ pub async fn serve_loop(mut served: UnboundedReceiver<Served>, service: Service)
         let visit = Visit {
             service: service.clone(),
             frontend: asked.frontend,
-            backend: asked.backend.map(|backend| backend.name.clone()),
+            backend: asked.backend.map(|backend| backend.name().to_string()),
             client,
             local: asked.destination.or_else(|| local_address(&socket)),
             bind: asked.bind,

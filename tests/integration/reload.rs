@@ -1,5 +1,6 @@
 //! Reloads that cut nothing and leave nothing behind.
 
+use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -118,4 +119,85 @@ fn a_soft_stop_lets_sessions_end() {
     client.call(&["PING"]).expect("the session lives on");
     drop(client);
     assert!(rolecall.process.wait(Duration::from_secs(30)).success());
+}
+
+/// A session that began before the reload is a client of the same Redis after it, whatever the config calls it: the
+/// guard finds it, says so under the new names, and nothing it was told is lost in between.
+fn is_cut_after(rename: fn(&str) -> String, (backend, server): (&str, &str)) {
+    let master = Redis::master();
+    let replica = Redis::replica_of(&master);
+    let (port, page) = (free_port(), free_port());
+    let config = redis_config(port, &[master.port, replica.port], "") + &stats_section(page);
+    let rolecall = Rolecall::start(&config, port);
+    let mut client = Client::connect_within(port, Duration::from_secs(10)).expect("the frontend accepts");
+    client.call(&["SET", "before", "1"]).expect("a reply");
+
+    rolecall.reload(&rename(&config));
+    let sessions = || csv_field(page, backend, server, "scur");
+    eventually("the new name, with the session", Duration::from_secs(30), || {
+        (sessions()?.as_str() == "1").then_some(())
+    });
+    client.call(&["SET", "after", "1"]).expect("the session lives on");
+    assert_eq!(csv_field(page, backend, server, "status").as_deref(), Some("UP"));
+
+    replica.call(&["REPLICAOF", "NO", "ONE"]);
+    let mut rest = Vec::new();
+    client.stream().read_to_end(&mut rest).expect("a FIN, before the time is over");
+    assert!(rest.is_empty(), "{rest:?}");
+    let cut = format!("Server {backend}/{server} lost its clients, reason: ");
+    rolecall.wait_for_output(&cut);
+    let mut fresh = Client::connect(port).expect("the frontend accepts");
+    assert_eq!(fresh.server_port().expect("a server answers"), replica.port, "{}", rolecall.output());
+}
+
+#[test]
+fn sessions_of_a_backend_with_another_name_are_cut_like_any_other() {
+    is_cut_after(|config| config.replace("redis_backend", "other"), ("other", "redis1"));
+}
+
+#[test]
+fn sessions_of_servers_with_other_names_are_cut_like_any_other() {
+    is_cut_after(|config| config.replace("server redis", "server r"), ("redis_backend", "r1"));
+}
+
+#[test]
+fn sessions_are_cut_like_any_other_though_everything_has_another_name() {
+    let rename = |config: &str| config.replace("redis_backend", "other").replace("server redis", "server r");
+    is_cut_after(rename, ("other", "r1"));
+}
+
+#[test]
+fn sessions_of_a_backend_that_another_one_replaces_go_by_its_guard() {
+    let master = Redis::master();
+    let replica = Redis::replica_of(&master);
+    let (port, other) = (free_port(), free_port());
+    let config = redis_config(port, &[master.port, replica.port], "");
+    let (head, lines) = config.split_once("\nbackend redis_backend\n").expect("a backend");
+    let lines = lines.replace("server redis", "server r");
+    let kept = format!("\nlisten kept\n    bind 127.0.0.1:{other}\n{lines}");
+    let rolecall = Rolecall::start(&format!("{config}{kept}"), port);
+    rolecall.wait_for(other);
+    let mut client = Client::connect_within(port, Duration::from_secs(10)).expect("the frontend accepts");
+    client.call(&["SET", "before", "1"]).expect("a reply");
+
+    rolecall.reload(&format!("{}{kept}", head.replace("redis_backend", "kept")));
+    rolecall.wait_for_output("Loading success.");
+    client.call(&["SET", "after", "1"]).expect("the session lives on");
+    replica.call(&["REPLICAOF", "NO", "ONE"]);
+    client.stream().read_to_end(&mut Vec::new()).expect("a FIN, before the time is over");
+    assert!(!rolecall.output().contains("unguarded"), "{}", rolecall.output());
+}
+
+#[test]
+fn sessions_that_nobody_guards_any_more_live_on_and_are_counted() {
+    let (master, stranger) = (Redis::master(), Redis::master());
+    let port = free_port();
+    let config = redis_config(port, &[master.port], "");
+    let rolecall = Rolecall::start(&config, port);
+    let mut client = Client::connect(port).expect("the frontend accepts");
+    client.call(&["SET", "before", "1"]).expect("a reply");
+    rolecall.reload(&redis_config(port, &[stranger.port], "").replace("redis_backend", "other"));
+    rolecall.wait_for_output("Backend redis_backend is gone, and no role-checked backend has its servers: 1 session stays there, unguarded");
+    client.call(&["SET", "after", "1"]).expect("the session lives on");
+    assert_eq!(client.server_port().expect("its server answers"), master.port);
 }

@@ -17,7 +17,7 @@ pub fn show(snapshot: &Snapshot, name: Option<&str>, shape: Shape, clock: &Clock
     if name.is_some_and(|name| snapshot.backend(name).is_none()) {
         return Reply::say("No such backend.\n");
     }
-    let wanted = |live: &&BackendLive| name.is_none_or(|name| live.name == name);
+    let wanted = |live: &&BackendLive| name.is_none_or(|name| *live.name() == *name);
     let lives = snapshot.backends.iter().map(|view| &*view.live).filter(wanted);
     if shape == Shape::Json {
         let all = lives.map(|live| backend_json(live, clock)).collect::<Vec<_>>();
@@ -36,8 +36,8 @@ fn backend_text(live: &BackendLive, clock: &Clock) -> String {
     }
     // Numbers go on after a record was forgotten, so the newest one's is their count.
     let mut text = match records.last().map_or(0, |last| last.number) {
-        1 => format!("backend {}: 1 failover\n", live.name),
-        count => format!("backend {}: {count} failovers\n", live.name),
+        1 => format!("backend {}: 1 failover\n", live.name()),
+        count => format!("backend {}: {count} failovers\n", live.name()),
     };
     records.iter().for_each(|record| push_failover(&mut text, record, clock));
     text.push_str("  changes of the master:\n");
@@ -94,7 +94,7 @@ fn backend_json(live: &BackendLive, clock: &Clock) -> Value {
         live.failovers.records().iter().map(|record| failover_json(record, clock)).collect();
     let changes: Vec<Value> =
         live.history.changes().iter().map(|change| change_json(change, clock)).collect();
-    json!({ "backend": live.name, "failovers": failovers, "changes": changes })
+    json!({ "backend": *live.name(), "failovers": failovers, "changes": changes })
 }
 
 fn failover_json(record: &Failover, clock: &Clock) -> Value {

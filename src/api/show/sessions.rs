@@ -2,6 +2,7 @@
 //!
 //! A session is named by a number made of its worker, its turn and its slot, in the place of HAProxy's pointer.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Reply;
@@ -75,10 +76,10 @@ fn block(session: &SessionView, clock: &Clock) -> String {
     )
 }
 
-fn names(session: &SessionView) -> (String, &str, &str, &str) {
+fn names(session: &SessionView) -> (String, &str, Arc<str>, Arc<str>) {
     let client = session.client.map_or_else(|| "unix:0".to_owned(), |client| client.to_string());
-    let backend = session.backend.as_ref().map_or("<NONE>", |backend| backend.name.as_str());
-    let server = session.server.as_ref().map_or("<none>", |server| server.name.as_str());
+    let backend = session.backend.as_ref().map_or_else(|| "<NONE>".into(), |backend| backend.name());
+    let server = session.server.as_ref().map_or_else(|| "<none>".into(), |server| server.name());
     (client, &session.frontend.name, backend, server)
 }
 

@@ -229,7 +229,7 @@ impl Backend {
     fn world(&self) -> World {
         let seen = |seat: &super::plan::Seat| Seen {
             key: seat.live.key,
-            name: seat.live.name.clone(),
+            name: seat.live.name().to_string(),
             address: seat.address,
             written: seat.written.clone(),
             known_as: seat
@@ -299,7 +299,7 @@ impl Backend {
             Tone::Notice => ServerChange::Sentinel { text },
             Tone::Warning => ServerChange::SentinelTrouble { text },
         };
-        let backend = self.plan.live.name.clone();
+        let backend = self.plan.live.name().to_string();
         let event = ServerEvent { backend, server: String::new(), backup: false, what };
         let _ = self.outlets.sinks.events.send(Emitted { backend: self.plan.backend, event });
     }

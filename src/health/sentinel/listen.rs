@@ -90,7 +90,7 @@ fn forbidden(job: &ListenJob) -> String {
     format!(
         "cannot find Sentinels through server {}: NOPERM, the check's user lacks the ACL rules \
          '+subscribe &{HELLO_CHANNEL}'; grant them and reload, or name the Sentinels in a 'sentinels' section",
-        job.server.name
+        job.server.name()
     )
 }
 

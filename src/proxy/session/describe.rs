@@ -30,7 +30,7 @@ impl Session {
     pub fn is_served_by(&self, target: &NamedServer) -> bool {
         let at_backend =
             self.backend.as_ref().is_some_and(|membership| membership.live.key == target.backend);
-        at_backend && self.seat.as_ref().is_some_and(|seat| seat.server().name == target.server)
+        at_backend && self.seat.as_ref().is_some_and(|seat| *seat.server().name() == *target.server)
     }
 }
 

@@ -23,7 +23,7 @@
 //! A session that is not connected yet has nothing to stop: it looks at the server once more at `Connected`.
 
 use super::super::contract::{Op, Side};
-use super::{Context, Session, Stage};
+use super::{Context, Seat, Session, Stage};
 
 /// Who is not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,8 +89,8 @@ impl Session {
     /// Whether there is somebody who will thaw it, or cut it: it is no longer frozen either when another server
     /// has been chosen, and then the cut is on its way.
     fn server_is_frozen(&self, context: &Context<'_>) -> bool {
-        let (Some(seat), Some(pool)) = (&self.seat, self.pool(context)) else { return false };
-        let server = seat.server();
+        let Some(pool) = self.pool(context) else { return self.is_frozen_elsewhere(context) };
+        let Some(server) = self.seat.as_ref().map(Seat::server) else { return false };
         !pool.admits(server) && pool.view().position(server.key).is_some()
     }
 

@@ -14,7 +14,7 @@ impl Session {
         let at = self.pool(context).and_then(|pool| Some((pool, pool.view().position(server.key)?)));
         let ruling = self.ruling.as_deref();
         Some(Served {
-            name: &server.name,
+            name: server.name(),
             id: at.map(|(pool, at)| pool.backend().servers[at].id),
             source: ruling.and_then(|ruling| ruling.server_source),
             address: ruling.and_then(|ruling| ruling.server_target),

@@ -73,8 +73,8 @@ use super::contract::{Event, Op, Side};
 use crate::config::model::{BackendId, Frontend, FrontendId};
 use crate::proxy_protocol::Announced;
 use crate::state::{
-    Admission, BackendLive, FrontendLive, Notes, ServerKey, ServerLive, SessionToken, Snapshot, Termination,
-    Workers,
+    Admission, BackendLive, BackendView, FrontendLive, Notes, ServerKey, ServerLive, SessionToken, Snapshot,
+    Termination, Workers,
 };
 use crate::time::Tick;
 use crate::tls::Facts;
@@ -335,6 +335,11 @@ impl Session {
         self.seat.as_ref().map(|seat| seat.server().key)
     }
 
+    /// Whether it holds a place at that server, or at one that tracks it.
+    pub fn is_client_of(&self, server: ServerKey) -> bool {
+        self.seat.as_ref().is_some_and(|seat| seat.server().reaches(server))
+    }
+
     /// Whether it stands in a queue.
     pub fn is_waiting(&self) -> bool {
         matches!(self.stage, Stage::Waiting { .. })
@@ -386,6 +391,16 @@ impl Session {
 
     fn pool<'a>(&self, context: &Context<'a>) -> Option<Pool<'a>> {
         Pool::of(context.snapshot, BackendId(self.backend_at as usize))
+    }
+
+    /// In a backend that a reload took away: whether the guard of another one, which has the same server, froze that
+    /// and will thaw it.
+    fn is_frozen_elsewhere(&self, context: &Context<'_>) -> bool {
+        let leader = self.seat.as_ref().and_then(|seat| seat.server().leader());
+        leader.is_some_and(|leader| {
+            let is_there = |view: &BackendView| view.position(leader.server.key).is_some();
+            leader.server.is_frozen() && context.snapshot.backends.iter().any(is_there)
+        })
     }
 
     /// Gives the seat up, if it has one, and calls whoever waits for it.

@@ -363,13 +363,13 @@ impl World {
                 });
                 // After its server's FIN, or its own, nobody has anything to send.
                 let open = through.filter(|c| c.session().eof == [false; 2]).count();
-                assert_eq!(open, 0, "a way to {}, which is frozen", server.name);
+                assert_eq!(open, 0, "a way to {}, which is frozen", server.name());
             }
             for server in &view.servers {
                 let seated = |session: &&&Session| session.server() == Some(server.key);
                 let seats = sessions.iter().filter(seated).count() as u32;
                 let now = server.traffic.sessions.now();
-                assert!(now >= seats && now - seats <= waiting, "{}: {now} for {seats}", server.name);
+                assert!(now >= seats && now - seats <= waiting, "{}: {now} for {seats}", server.name());
             }
         }
     }
@@ -390,7 +390,7 @@ impl World {
             assert!(!view.live.queue.anyone());
             for server in &view.servers {
                 let left = (server.traffic.sessions.now(), server.queued.now(), server.arriving.now());
-                assert_eq!(left, (0, 0, 0), "{}", server.name);
+                assert_eq!(left, (0, 0, 0), "{}", server.name());
             }
         }
     }

@@ -89,7 +89,7 @@ fn codes_of_a_relayed_session() {
         assert_eq!(connection.code(), *code, "story {at}: {:?}", connection.ops);
         let record = connection.record.as_ref().unwrap();
         assert_eq!((record.bytes_in, record.bytes_out), (14, 7), "story {at}");
-        assert_eq!(record.server.as_ref().unwrap().name, "s0");
+        assert_eq!(&*record.server.as_ref().unwrap().name(), "s0");
         let concurrency = record.concurrency;
         assert_eq!((concurrency.process, concurrency.frontend), (1, 1), "counted while it is logged");
         assert_eq!((concurrency.backend, concurrency.server), (0, 0), "has left already");

@@ -32,7 +32,8 @@ fn push_panel(
     (config, view): (&Backend, &BackendView),
     rows: &[ServerRow<'_>],
 ) {
-    let name = Escaped(&view.live.name);
+    let name = view.live.name();
+    let name = Escaped(&name);
     let master = view.live.master.load().server;
     let master = rows.iter().find(|row| Some(row.live.key) == master);
     let changes = view.live.history.changes();
@@ -194,7 +195,7 @@ fn push_server(
     let _ = write!(
         text,
         "<tr class=\"{class}\"><th scope=\"row\"><a href=\"#{}/{}\">{}</a></th>",
-        Escaped(&view.live.name),
+        Escaped(&view.live.name()),
         Escaped(&row.config.name),
         Escaped(&row.config.name)
     );

@@ -65,7 +65,7 @@ fn a_master_that_is_down_is_not_called_master_now() {
     view.servers[master].set_operation(crate::state::Operation::Stopped);
     view.live.set_masterless_since(Some(Tick(750_800)));
     let html = rendered(&demo, &View::default());
-    let name = &view.servers[master].name;
+    let name = &view.servers[master].name();
     assert!(
         html.contains(&format!(
             "<b>no master</b> for 3s, new clients wait for 1s at most (<b>{name}</b> was master last)"

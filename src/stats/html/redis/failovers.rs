@@ -21,7 +21,7 @@ pub(super) fn push(text: &mut String, page: &Page<'_>, view: &BackendView) {
     let _ = write!(
         text,
         "<details open id=\"failovers/{}\"><summary>failovers ({})</summary><ol class=\"failovers\">",
-        Escaped(&view.live.name),
+        Escaped(&view.live.name()),
         last.number
     );
     records.iter().rev().take(LISTED).for_each(|record| push_failover(text, page, record));
@@ -92,7 +92,7 @@ pub(super) fn push_changes(text: &mut String, page: &Page<'_>, view: &BackendVie
     let _ = write!(
         text,
         "<details id=\"changes/{}\"><summary>changes of the master ({})</summary><ol>",
-        Escaped(&view.live.name),
+        Escaped(&view.live.name()),
         changes.len()
     );
     for change in changes.iter().rev().take(LISTED) {
