@@ -41,9 +41,13 @@ impl Worker {
     fn look(&mut self, slot: Slot, side: Side, engine: &impl Engine) -> (Vec<u8>, usize, bool) {
         let mut room = std::mem::take(&mut self.sessions.peeked);
         room.resize(self.snapshot.config.global.bufsize, 0);
-        let moved = engine.socket(slot, side).map_or(Moved::End, |socket| socket::peek(&socket, &mut room));
+        let socket = engine.socket(slot, side);
+        let moved = socket.as_ref().map_or(Moved::End, |socket| socket::peek(socket, &mut room));
         let (count, ended) = match moved {
-            Moved::Bytes(count) => (count, count == room.len()),
+            // A FIN stands behind the bytes, where no peek comes to.
+            Moved::Bytes(count) => {
+                (count, count == room.len() || socket.as_ref().is_some_and(socket::has_fin))
+            }
             Moved::Later => (0, false),
             // What it was is told by the engine.
             Moved::End | Moved::Failed(_) => (0, true),

@@ -3,7 +3,7 @@
 //! Nothing here blocks: the sockets are non-blocking, and an interrupted call is repeated. `SIGPIPE` never
 //! comes up, as every send says so.
 
-#![allow(unsafe_code, reason = "ioctl(2) and setsockopt(2), where no crate wraps them")]
+#![allow(unsafe_code, reason = "ioctl(2), setsockopt(2) and poll(2), where no crate wraps them")]
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
@@ -56,6 +56,15 @@ pub fn peek(socket: &impl AsFd, into: &mut [u8]) -> Moved {
             Err(errno) => return Moved::Failed(errno),
         }
     }
+}
+
+/// Whether the peer has sent a FIN, also behind bytes that were not taken yet.
+pub fn has_fin(socket: &impl AsFd) -> bool {
+    let mut asked = libc::pollfd { fd: socket.as_fd().as_raw_fd(), events: libc::POLLRDHUP, revents: 0 };
+    // SAFETY: one descriptor, which is open for as long as it is borrowed; the kernel writes `revents` alone. nix's
+    // poll(2) does not know this event. No time passes; what cannot be told now is told at the next look.
+    let found = unsafe { libc::poll(&raw mut asked, 1, 0) };
+    found == 1 && asked.revents & libc::POLLRDHUP != 0
 }
 
 /// Whether there are bytes to take.
@@ -207,6 +216,20 @@ mod tests {
         let one = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (other, _) = listener.accept().unwrap();
         (one, other)
+    }
+
+    #[test]
+    fn a_fin_is_seen_behind_bytes() {
+        let (mut one, other) = pair();
+        one.write_all(b"abc").unwrap();
+        other.peek(&mut [0; 3]).unwrap();
+        assert!(!has_fin(&other));
+        one.shutdown(std::net::Shutdown::Write).unwrap();
+        let until = std::time::Instant::now() + Duration::from_secs(10);
+        while !has_fin(&other) {
+            assert!(std::time::Instant::now() < until, "no FIN is seen");
+        }
+        assert_eq!(peek(&other, &mut [0; 8]), Moved::Bytes(3));
     }
 
     #[test]
