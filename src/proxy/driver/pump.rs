@@ -97,6 +97,8 @@ impl Pump {
             }
             let moved = self.splice(source, sink);
             match moved.unwrap_or_else(|| self.copy(source, sink)) {
+                // What is thrown away is neither counted nor activity.
+                Moved::Bytes(_) if source.flags.has(Flags::DISCARD) => {}
                 Moved::Bytes(count) => received += count as u64,
                 Moved::Later => source.flags.unset(Flags::READABLE),
                 Moved::End => ended = Some(Ok(())),
