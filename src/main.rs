@@ -57,6 +57,8 @@ fn settings(arguments: Arguments) -> Settings {
             (false, false) => Master::AsConfigured,
         },
         predecessors: predecessors(&arguments),
+        old_socket: arguments.old_socket().cloned(),
+        warnings: repeated(&arguments),
         verbosity: match (arguments.verbose || arguments.debug, arguments.quiet) {
             (true, _) => Verbosity::Verbose,
             (false, true) => Verbosity::Quiet,
@@ -66,7 +68,6 @@ fn settings(arguments: Arguments) -> Settings {
         directory: arguments.chdir,
         local_peer: arguments.local_peer,
         master_socket: arguments.master_socket,
-        old_socket: arguments.old_socket,
         pidfile: arguments.pidfile,
         maxconn: arguments.maxconn,
         frontend_maxconn: arguments.proxy_maxconn,
@@ -83,6 +84,12 @@ fn predecessors(arguments: &Arguments) -> Option<Predecessors> {
         (finish, []) => Some(Predecessors { end: End::Finish, pids: pids(finish) }),
         (_, terminate) => Some(Predecessors { end: End::Terminate, pids: pids(terminate) }),
     }
+}
+
+/// Of all flags that may be repeated, the only one of which HAProxy says so.
+fn repeated(arguments: &Arguments) -> Vec<String> {
+    let sentence = "-x option already set, overwriting the value";
+    arguments.old_sockets.iter().skip(1).map(|_| sentence.to_owned()).collect()
 }
 
 /// `-cc`: 0 it holds, 1 it does not, 2 it has no value.

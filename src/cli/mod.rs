@@ -34,6 +34,7 @@ pub enum Action {
     name = "rolecall",
     disable_help_flag = true,
     disable_version_flag = true,
+    args_override_self = true,
     about = "Reads haproxy.cfg and lets Redis clients reach only the server that has proved to be the master",
     override_usage = "rolecall -f FILE|DIR [-f FILE|DIR]... [OPTIONS] [-- FILE...]",
     after_help = "HAProxy's one-dash flags are given in parentheses and mean the same. Its flags that tune what \
@@ -103,8 +104,8 @@ pub struct Arguments {
     #[arg(long = "stop", value_name = "PID", action = ArgAction::Append, help_heading = "Takeover")]
     pub stop_pids: Vec<i32>,
     /// Go on with the listening sockets of the process whose stats socket this is (-x)
-    #[arg(long = "old-socket", value_name = "SOCKET", help_heading = "Takeover")]
-    pub old_socket: Option<PathBuf>,
+    #[arg(long = "old-socket", value_name = "SOCKET", action = ArgAction::Append, help_heading = "Takeover")]
+    pub old_sockets: Vec<PathBuf>,
 
     /// Print nothing (-q)
     #[arg(long, help_heading = "Messages")]
@@ -125,6 +126,13 @@ pub struct Arguments {
     /// Forward by copying only, whatever proxies ask for (-dS)
     #[arg(long = "no-splice", help_heading = "Process")]
     pub no_splice: bool,
+}
+
+impl Arguments {
+    /// The last `-x`; HAProxy warns of those before it.
+    pub fn old_socket(&self) -> Option<&PathBuf> {
+        self.old_sockets.last()
+    }
 }
 
 /// A command line that makes no sense. `Display` is what goes to standard error; the exit status is 1.

@@ -25,11 +25,11 @@ fn service_files_and_scripts_are_understood() {
     assert!(image.master_worker && image.foreground);
 
     let restart = run("-D -f a -p p -sf 12 34 -x /s -st 5 -n 100 -N 7 -C /d -L me");
-    assert_eq!((restart.soft_stop_pids, restart.stop_pids), (vec![12, 34], vec![5]));
     assert_eq!(
-        (restart.old_socket, restart.maxconn, restart.proxy_maxconn),
+        (restart.old_socket().cloned(), restart.maxconn, restart.proxy_maxconn),
         (Some("/s".into()), Some(100), Some(7))
     );
+    assert_eq!((restart.soft_stop_pids, restart.stop_pids), (vec![12, 34], vec![5]));
     assert_eq!((restart.chdir, restart.local_peer.as_deref()), (Some("/d".into()), Some("me")));
     assert!(restart.daemon);
 
@@ -41,6 +41,21 @@ fn service_files_and_scripts_are_understood() {
     assert!(explain.explain && !check.explain);
     assert_eq!(explain.files, files(&["a.cfg", "-b"]));
     assert_eq!(check.files, files(&["a", "b", "-c"]));
+}
+
+/// Wrappers put their own flags in front: those of HAProxy's image begin with `-W -db`.
+#[test]
+fn flags_may_be_repeated_and_the_last_value_counts() {
+    let once =
+        run("-f a -W -Ws -db -D -c -q -V -d -dW -dr -dS -dKcfg -n 2 -N 4 -p q -C /d -L b -S /t -x /y -m 6");
+    let line = "-f a -W -W -Ws -Ws -db -db -D -D -c -c -q -q -V -V -d -d -dW -dW -dr -dr -dS -dS -dKall -dKcfg \
+                -n 1 -n 2 -N 3 -N 4 -p p -p q -C /c -C /d -L a -L b -S /s -S /t -x /x -x /y -m 5 -m 6";
+    let twice = run(line);
+    assert_eq!(twice.old_socket(), Some(&PathBuf::from("/y")));
+    assert_eq!(Arguments { old_sockets: once.old_sockets.clone(), ..twice }, once);
+    assert_eq!(read("-cc 0 -cc 1"), Ok(Action::CheckCondition("1".into())));
+    let lists = run("-f a -f b -sf 1 2 -sf 3 -st 4 -st 5");
+    assert_eq!((lists.files.len(), lists.soft_stop_pids, lists.stop_pids), (2, vec![1, 2, 3], vec![4, 5]));
 }
 
 #[test]

@@ -31,7 +31,7 @@ use crate::config::Config;
 use crate::config::model::{Backend, Frontend, FrontendId, LogAddress, LogTarget, SessionLog};
 use crate::proxy_protocol::HeaderError;
 use crate::state::event::ServerEvent;
-use crate::state::{Details, FrontendLive, SessionRecord};
+use crate::state::{Cause, Details, FrontendLive, Phase, SessionRecord, Termination};
 use crate::sys::accept::Shortage;
 use crate::tls::{AcceptError, HandshakeError};
 
@@ -128,6 +128,8 @@ impl ConnectRecord {
             client: self.client,
             accepted: refused.at,
             details: Details { destination: self.local, ..Details::default() },
+            // Whatever was wrong, HAProxy says that it refused it.
+            termination: Termination::new(Cause::Proxy, Phase::Request),
             ..SessionRecord::empty(&self.config, &Arc::new(FrontendLive::new(&frontend.name)))
         }
     }

@@ -166,3 +166,16 @@ fn events_reach_the_backends_receiver_and_standard_error_in_the_foreground() {
     let got = shown.read(&mut buffer).unwrap();
     assert_eq!(&buffer[..got], b"[ALERT]    (42) : backend 'be' has no server available!\n");
 }
+
+#[test]
+fn who_never_became_a_session_was_refused_by_the_proxy() {
+    let config = Arc::new(Config::default());
+    let record = ConnectRecord { config, frontend: FrontendId(0), client: None, local: None, refused: None };
+    let refused = Refused {
+        listener: "1".to_owned(),
+        at: SystemTime::UNIX_EPOCH,
+        error: RefusedBy::Handshake(HandshakeError::Closed),
+    };
+    let session = record.as_session(&Frontend::default(), &refused);
+    assert_eq!(session.termination.to_string(), "PR");
+}

@@ -85,6 +85,7 @@ const EARLY_SIGNALS: [Signal; 6] =
 /// Runs the program to its end; the exit code.
 pub fn run(settings: Settings) -> u8 {
     let voice = Voice::new(&settings);
+    settings.warnings.iter().for_each(|text| voice.warning(text));
     start(Arc::new(settings), &voice).unwrap_or_else(|reason| {
         if !reason.is_empty() {
             voice.alert(&reason);

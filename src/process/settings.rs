@@ -33,6 +33,8 @@ pub struct Settings {
     pub frontend_maxconn: Option<u32>,
     pub splicing: Splicing,
     pub verbosity: Verbosity,
+    /// What there is to say of the command line itself.
+    pub warnings: Vec<String>,
     /// `-dW`.
     pub warnings_refuse: bool,
     /// `-dr`.

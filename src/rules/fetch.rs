@@ -194,7 +194,6 @@ fn payload(fact: &PayloadFact, said: Payload<'_>) -> Sampled {
         }
     };
     match *fact {
-        PayloadFact::Length if said.bytes.is_empty() => missing(),
         PayloadFact::Length => Sampled::Value(Value::Integer(said.bytes.len() as i64)),
         PayloadFact::Complete if said.complete => Sampled::Value(Value::Bool(true)),
         PayloadFact::Complete => Sampled::Early,

@@ -209,6 +209,11 @@ fn bytes_that_are_still_to_come_are_told_from_those_that_never_will() {
     assert_eq!(told("{ req.len gt 3 }", b"PING", false), Truth::Yes);
     assert_eq!(told("{ req.len gt 3 }", b"PI", false), Truth::Early, "it may grow");
     assert_eq!(told("{ req.len gt 3 }", b"PI", true), Truth::No);
+    assert_eq!(told("{ req.len 0 }", b"", false), Truth::Yes, "nothing is said yet, and that is a length");
+    assert_eq!(told("{ req.len lt 5 }", b"", true), Truth::Yes);
+    assert_eq!(told("{ req.len gt 0 }", b"", false), Truth::Early);
+    assert_eq!(told("!{ req.len gt 0 }", b"", true), Truth::Yes);
+    assert_eq!(told("{ req.len,add(1) 1 }", b"", false), Truth::Yes);
     assert_eq!(told("{ req.payload(0,2) -m str QU }", b"PI", false), Truth::No, "it will not change");
     assert_eq!(told("WAIT_END", b"", false), Truth::Early);
     assert_eq!(told("WAIT_END", b"", true), Truth::Yes);

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rolecall::proxy::worker::EngineLoop;
 use rolecall::state::{Command, CutReason};
@@ -111,6 +111,52 @@ pub(crate) fn a_clients_reset_reaches_the_server(engine: EngineLoop) {
     reset_after_delivery(client);
     server.join();
     eventually("the session has ended", || balancer.sessions() == 0);
+}
+
+/// Writes on to who has gone, as a pipeline does that reads no answers, until a write fails.
+fn write_until_refused(stream: &mut TcpStream) {
+    let begun = Instant::now();
+    while stream.write_all(&[b'x'; 1000]).is_ok() {
+        assert!(begun.elapsed() < DEADLINE, "bytes for nobody are taken without end");
+        // Message by message: the first of them has to be answered by the RST.
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+fn ended_as(balancer: &Balancer, code: &str) {
+    eventually("the session has ended", || balancer.sessions() == 0);
+    let records = balancer.records.lock().unwrap();
+    assert_eq!(records.iter().map(|record| record.termination.to_string()).collect::<Vec<_>>(), [code]);
+}
+
+pub(crate) fn a_client_that_is_gone_after_its_fin_ends_the_session(engine: EngineLoop) {
+    let (gone, told) = std::sync::mpsc::channel::<()>();
+    let told = std::sync::Mutex::new(told);
+    let server = Fake::start(1, move |mut stream| {
+        expect_end(&mut stream);
+        told.lock().unwrap().recv_timeout(DEADLINE).unwrap();
+        write_until_refused(&mut stream);
+    });
+    let balancer = Balancer::start(engine, Wish::of(&[server.address]));
+    let client = balancer.connect();
+    close_writing(&client);
+    drop(client);
+    gone.send(()).unwrap();
+    server.join();
+    ended_as(&balancer, "CD");
+}
+
+pub(crate) fn a_server_that_is_gone_after_its_fin_ends_the_session(engine: EngineLoop) {
+    let server = Fake::start(1, |mut stream| stream.write_all(b"last words").unwrap());
+    let balancer = Balancer::start(engine, Wish::of(&[server.address]));
+    let mut client = balancer.connect();
+    let mut words = [0; 10];
+    client.read_exact(&mut words).unwrap();
+    assert_eq!(&words, b"last words");
+    expect_end(&mut client);
+    server.join();
+    write_until_refused(&mut client);
+    ended_as(&balancer, "SD");
 }
 
 /// Redis at its `maxclients`: an error line and a close that finds the request unread, which is an RST.

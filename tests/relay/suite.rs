@@ -65,6 +65,8 @@ macro_rules! suite {
                 sessions_without_a_byte_end
                 a_servers_reset_follows_its_last_byte
                 a_clients_reset_reaches_the_server
+                a_client_that_is_gone_after_its_fin_ends_the_session
+                a_server_that_is_gone_after_its_fin_ends_the_session
                 a_servers_last_words_before_a_reset_are_delivered
                 a_cut_delivers_the_reply_in_flight_to_a_slow_reader
                 a_slow_reader_gets_everything_before_the_servers_reset

@@ -40,6 +40,8 @@ impl Flags {
     pub(super) const ERROR: Flags = Flags(1 << 10);
     /// The send that failed said that the other machine no longer answers.
     pub(super) const TIMED_OUT: Flags = Flags(1 << 11);
+    /// Its failure was reported, be it after its FIN.
+    pub(super) const FAILED: Flags = Flags(1 << 12);
 
     pub(super) fn has(self, flag: Flags) -> bool {
         self.0 & flag.0 != 0

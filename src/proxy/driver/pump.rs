@@ -6,7 +6,8 @@
 //! * What a send could not take is copied out of the scratch buffer, and its source is not read until that
 //!   is gone: at most one scratch buffer a direction waits, only while a side is slow.
 //! * A FIN is reported after the bytes before it were sent, a server's failure likewise. A client that
-//!   failed is reported at once: there is nobody to wait for.
+//!   failed is reported at once: there is nobody to wait for. So is a side that has sent its FIN before and whose
+//!   send fails then: it is gone wholly, and bytes for it would be thrown away for as long as they come.
 
 use nix::errno::Errno;
 
@@ -72,7 +73,7 @@ impl Pump {
             turn = Turn::Again;
         }
         // A send that failed leaves its own side to be read out, which this turn may have passed already.
-        let broken = link.client.flags.has(Flags::BROKEN) && !link.client.flags.has(Flags::ENDED);
+        let broken = link.client.flags.has(Flags::BROKEN) && !link.client.flags.has(Flags::FAILED);
         if broken && self.direction(slot, Side::Client, link) == Turn::Again {
             turn = Turn::Again;
         }
@@ -96,6 +97,8 @@ impl Pump {
             }
             let moved = self.splice(source, sink);
             match moved.unwrap_or_else(|| self.copy(source, sink)) {
+                // What is thrown away is neither counted nor activity.
+                Moved::Bytes(_) if source.flags.has(Flags::DISCARD) => {}
                 Moved::Bytes(count) => received += count as u64,
                 Moved::Later => source.flags.unset(Flags::READABLE),
                 Moved::End => ended = Some(Ok(())),
@@ -105,7 +108,8 @@ impl Pump {
                 break;
             }
         }
-        if source.flags.has(Flags::BROKEN) && !source.flags.has(Flags::READABLE) && ended.is_none() {
+        let read_out = source.flags.has(Flags::ENDED) || !source.flags.has(Flags::READABLE);
+        if source.flags.has(Flags::BROKEN) && read_out && ended.is_none() {
             ended = Some(Err(Errno::EPIPE));
         }
         if received > 0 {
@@ -167,10 +171,13 @@ impl Pump {
     }
 
     fn end(&mut self, slot: Slot, side: Side, end: &mut End, how: Result<(), Errno>) {
-        if end.flags.has(Flags::ENDED) {
+        let failed = how.is_err() || end.flags.has(Flags::BROKEN);
+        let told = if failed { Flags::FAILED } else { Flags::ENDED };
+        if end.flags.has(told) {
             return;
         }
         end.flags.set(Flags::ENDED);
+        end.flags.set(told);
         // A broken side's error was taken by the send that found it; its end looks like a FIN then.
         let event = match how {
             _ if end.flags.has(Flags::TIMED_OUT) => Event::Failed(side, Failure::TimedOut),

@@ -20,7 +20,8 @@ impl Session {
         self.drop_frozen_input(ops);
         self.linger_off(context, ops);
         self.leave_everything(context);
-        self.termination = code;
+        // As in HAProxy, what broke it first.
+        self.termination = if self.broken == Termination::NORMAL { code } else { self.broken };
         self.count_abort();
         self.count_times(context);
         self.flush();

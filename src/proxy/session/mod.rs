@@ -19,6 +19,7 @@
 //! | pausing | `Reconsider`, roles being checked | `DropServer` | assigned anew, once the server that refused is given up or frozen |
 //! | relaying | `Received` | none: two additions and a time stamp | |
 //! | relaying | `Eof` of one side | `Shutdown` of the other | relaying; over when both have come |
+//! | relaying | `Timer`, one side was silent for too long | `Discard` of it, `Shutdown` of the other | relaying; over: `cD`, `sD` when that one has ended too |
 //! | relaying | `Failed(Client)` | `Close(Server, Reset)`, `End` | over: `CD` |
 //! | relaying | `Failed(Server)` | `DropServer`, `Discard(Client)`, `ReportQuiet` | resetting |
 //! | relaying | `Timer`, rules wait for the server | `Overhear` | relaying; `Resume(Server)`, or over: [`hearing`] |
@@ -222,6 +223,8 @@ pub struct Session {
     /// The port the client came to, for servers without one of their own.
     port: u16,
     termination: Termination,
+    /// What has broken one half of it, while the other goes on; [`Termination::NORMAL`] if nothing has.
+    broken: Termination,
     eof: [bool; 2],
     blocked: [bool; 2],
     /// While it relays: nothing goes from the client to the server, and no timer runs.
@@ -268,6 +271,7 @@ impl Session {
             backend_queue: 0,
             port: origin.port,
             termination: Termination::NORMAL,
+            broken: Termination::NORMAL,
             eof: [false; 2],
             blocked: [false; 2],
             frozen: Frozen::No,

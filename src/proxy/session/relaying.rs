@@ -40,7 +40,12 @@ impl Session {
         }
     }
 
-    fn half_closed(&mut self, side: Side, context: &Context<'_>, ops: &mut Vec<Op>) {
+    /// Nothing more comes from that side: its FIN, or it said nothing for too long.
+    pub(super) fn half_closed(&mut self, side: Side, context: &Context<'_>, ops: &mut Vec<Op>) {
+        if self.eof[index(side)] {
+            // Its FIN after its time.
+            return;
+        }
         self.eof[index(side)] = true;
         self.blocked[index(side.peer())] = false;
         self.last = context.now;

@@ -575,7 +575,8 @@ fn a_server_that_goes_on_talking_is_cut_after_a_second() {
 fn fin_timeouts_and_tunnel_replace_the_others() {
     let cases: &[(Change, Option<Side>, u64, &str)] = &[
         (|c| c.backends[0].timeout_tunnel = seconds(60), None, 60, "cD"),
-        (|c| c.backends[0].timeout_server = seconds(5), None, 5, "sD"),
+        // From then on the client's time counts, and the first timeout names the code.
+        (|c| c.backends[0].timeout_server = seconds(5), None, 10, "sD"),
         (|c| c.backends[0].timeout_server_fin = seconds(2), Some(Side::Client), 2, "sD"),
         (|c| c.frontends[0].timeout_client_fin = seconds(2), Some(Side::Server), 2, "cD"),
     ];
@@ -610,9 +611,37 @@ fn a_session_obeys_the_new_config_and_outlives_its_backend() {
     world.load(config, Guarding::None);
     assert_eq!(world.connections[&id].session().deadline(), Some(world.now + Duration::from_secs(3)));
     world.feed(id, Event::Received(Side::Client, 5));
-    world.pass(3000);
+    world.pass(10_000);
     assert_eq!(world.connections[&id].code(), "cD");
     world.check_empty();
+}
+
+#[test]
+fn who_is_silent_for_too_long_lets_the_other_side_have_its_say() {
+    for (side, code) in [(Side::Client, "cD"), (Side::Server, "sD")] {
+        let mut world = World::of(1, |_| {});
+        let mut config = model::config(1);
+        match side {
+            Side::Client => config.frontends[0].timeout_client = seconds(3),
+            Side::Server => config.backends[0].timeout_server = seconds(3),
+        }
+        world.load(config, Guarding::None);
+        let id = world.open_relaying();
+        let before = world.connections[&id].ops.len();
+        world.pass(3000);
+        let ops = &world.connections[&id].ops[before..];
+        assert_eq!(ops, [Op::Discard(side), Op::Shutdown(side.peer())]);
+        // What the other side says goes on for as long as it likes, in its own time.
+        for _ in 0..3 {
+            world.feed(id, Event::Received(side.peer(), 100));
+            world.pass(9_999);
+        }
+        assert_eq!(world.feed(id, Event::Eof(side)), [], "its FIN comes too late");
+        assert!(!world.connections[&id].is_over());
+        world.feed(id, Event::Eof(side.peer()));
+        assert_eq!(world.connections[&id].code(), code);
+        world.check_empty();
+    }
 }
 
 #[test]

@@ -60,13 +60,35 @@ impl Session {
             Stage::Relaying if self.hearing_due() <= context.now => ops.push(Op::Overhear),
             Stage::Relaying => {
                 let (client, server) = (self.idle_until(Side::Client), self.idle_until(Side::Server));
-                let code = if client <= server { CLIENT_TIMEOUT } else { SERVER_TIMEOUT };
-                self.end(code, context, ops);
+                let (side, code) = match client <= server {
+                    true => (Side::Client, CLIENT_TIMEOUT),
+                    false => (Side::Server, SERVER_TIMEOUT),
+                };
+                self.idle_for_too_long(side, code, context, ops);
             }
             Stage::Draining { .. } if self.blocked[0] => self.end(self.cut_code(), context, ops),
             Stage::Draining { .. } => self.drained(context, ops),
             Stage::Lingering { .. } => self.end(self.cut_code(), context, ops),
             Stage::Resetting => self.reset_client(context, ops),
+        }
+    }
+
+    /// As in HAProxy, who has said nothing for too long is heard no more, and the other side gets a FIN: what it
+    /// has to say still arrives, in its own time. One code stays, that of the first timeout. Nothing is left to wait
+    /// for if the other side has ended or is late as well, or if this one does not take what it gets.
+    fn idle_for_too_long(&mut self, side: Side, code: Termination, context: &Context<'_>, ops: &mut Vec<Op>) {
+        let peer = side.peer();
+        let both = self.eof[index(peer)] || self.idle_until(peer) <= context.now;
+        if both || self.blocked[index(side)] || self.is_hearing() {
+            return self.end(code, context, ops);
+        }
+        self.broken = code;
+        let (limits, last) = (self.limits, self.last);
+        ops.push(Op::Discard(side));
+        self.half_closed(side, context, ops);
+        // Only `client-fin` and `server-fin` begin anew.
+        if self.limits == limits {
+            self.last = last;
         }
     }
 

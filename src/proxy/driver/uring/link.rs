@@ -56,6 +56,8 @@ impl Flags {
     pub(super) const HUNGRY: Flags = Flags(1 << 20);
     /// A watch tells of room.
     pub(super) const ROOM_WATCHED: Flags = Flags(1 << 21);
+    /// Its failure was reported, be it after its FIN.
+    pub(super) const FAILED: Flags = Flags(1 << 22);
 
     pub(super) fn has(self, flag: Flags) -> bool {
         self.0 & flag.0 != 0

@@ -9,7 +9,8 @@
 //! * A side that found no buffer is received from again when the round ends, after those that have waited longer:
 //!   however much one sends, the others get their turn.
 //! * A FIN is reported after the bytes before it were sent, a server's failure likewise. A client that
-//!   failed is not waited for longer than the round takes.
+//!   failed is not waited for longer than the round takes. Nor is a side that has sent its FIN before and whose
+//!   send fails then: it is gone wholly, and bytes for it would be thrown away for as long as they come.
 
 use std::collections::VecDeque;
 
@@ -302,6 +303,8 @@ impl Pump {
         if side == Side::Client && !end.flags.is_read() {
             end.flags.set(Flags::OVER);
             self.report_end(slot, link, side);
+        } else if end.flags.has(Flags::OVER) {
+            self.written(slot, link, side.peer());
         }
     }
 
@@ -344,11 +347,14 @@ impl Pump {
     }
 
     fn report_end(&mut self, slot: Slot, link: &mut Link, side: Side) {
-        if link.stage == Stage::Leaving || link.end(side).flags.has(Flags::ENDED) {
+        let end = link.end(side);
+        let told = if end.failure().is_some() { Flags::FAILED } else { Flags::ENDED };
+        if link.stage == Stage::Leaving || end.flags.has(told) {
             return;
         }
         let end = link.end_mut(side);
         end.flags.set(Flags::ENDED);
+        end.flags.set(told);
         let event = match end.failure() {
             Some(failure) => Event::Failed(side, failure),
             None => Event::Eof(side),
