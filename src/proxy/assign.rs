@@ -51,6 +51,11 @@ impl Seat {
         &self.server
     }
 
+    /// Whether it was called from the line, and has not arrived.
+    pub fn is_called(&self) -> bool {
+        self.arriving
+    }
+
     /// The connection stands. Whether the next in line can be called now: by [`wake`].
     pub fn arrive(&mut self) -> bool {
         let arrived = std::mem::take(&mut self.arriving);
