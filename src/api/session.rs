@@ -127,10 +127,10 @@ impl Session {
         let Some(end) = self.piece_end().filter(|end| *end <= LONGEST) else { return false };
         let piece: Vec<u8> = self.input.drain(..=end).collect();
         let text = String::from_utf8_lossy(&piece[..end]);
-        let text = text.trim_end();
+        let (line, text) = (text.trim_end_matches('\r'), text.trim_end());
         let delimiter = piece[end];
         if let Some((command, payload)) = self.announced.take() {
-            self.take_payload(command, payload, text);
+            self.take_payload(command, payload, line);
         } else if let Some(command) = payload_follows(text) {
             self.announced = Some((command.to_owned(), String::new()));
         } else {
