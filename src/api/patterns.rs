@@ -35,18 +35,48 @@ pub struct Order {
     pub payload: Option<String>,
 }
 
+/// Keys, and the values of a map.
+pub type Entries = Vec<(String, Option<String>)>;
+
 /// An order, read. Names of lists are as written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wanted {
     Lists,
-    Entries { list: String, version: Option<u32> },
-    Lookup { list: String, value: String },
-    Add { list: String, version: Option<u32>, entries: Vec<(String, Option<String>)> },
-    Set { list: String, which: Which, value: String },
-    Delete { list: String, which: Which },
-    Clear { list: String, version: Option<u32> },
-    Prepare { list: String },
-    Commit { list: String, version: u32 },
+    Entries {
+        list: String,
+        version: Option<u32>,
+    },
+    Lookup {
+        list: String,
+        value: String,
+    },
+    /// And what to say once the entries are in.
+    Add {
+        list: String,
+        version: Option<u32>,
+        entries: Entries,
+        fault: Option<String>,
+    },
+    Set {
+        list: String,
+        which: Which,
+        value: String,
+    },
+    Delete {
+        list: String,
+        which: Which,
+    },
+    Clear {
+        list: String,
+        version: Option<u32>,
+    },
+    Prepare {
+        list: String,
+    },
+    Commit {
+        list: String,
+        version: u32,
+    },
 }
 
 impl Order {
@@ -69,8 +99,9 @@ impl Order {
                 Wanted::Lookup { list: list(), value }
             }
             Verb::Add => {
-                let entries = self.entries(words).ok_or_else(|| self.noun.expectation().to_owned())?;
-                Wanted::Add { list: list(), version, entries }
+                let (entries, fault) =
+                    self.entries(words).ok_or_else(|| self.noun.expectation().to_owned())?;
+                Wanted::Add { list: list(), version, entries, fault }
             }
             Verb::Set => {
                 let (Some(key), Some(value)) = (word(1), word(2)) else {
@@ -102,23 +133,26 @@ impl Order {
     }
 
     /// What is to be added; `None`: words are missing.
-    fn entries(&self, words: &[String]) -> Option<Vec<(String, Option<String>)>> {
+    fn entries(&self, words: &[String]) -> Option<(Entries, Option<String>)> {
         let word = |at: usize| words.get(at).filter(|word| !word.is_empty()).cloned();
         match (self.noun, &self.payload) {
-            (Noun::Acl, _) => Some(vec![(word(1)?, None)]),
-            (Noun::Map, Some(payload)) if words.len() == 1 => {
-                Some(payload.lines().filter_map(pair).collect())
-            }
-            (Noun::Map, _) => Some(vec![(word(1)?, Some(word(2)?))]),
+            (Noun::Acl, _) => Some((vec![(word(1)?, None)], None)),
+            (Noun::Map, Some(payload)) if words.len() == 1 => Some(pairs(payload)),
+            (Noun::Map, _) => Some((vec![(word(1)?, Some(word(2)?))], None)),
         }
     }
 }
 
-/// A line of a payload.
-fn pair(line: &str) -> Option<(String, Option<String>)> {
-    let line = line.trim();
-    let (key, value) = line.split_once([' ', '\t']).unwrap_or((line, ""));
-    (!key.is_empty()).then(|| (key.to_owned(), Some(value.trim_start().to_owned())))
+/// The lines of a payload, up to the first without a value, and HAProxy's complaint of that one.
+fn pairs(payload: &str) -> (Entries, Option<String>) {
+    let missing = |key: &str| Some(format!("Missing value for key '{key}'.\n"));
+    let mut entries = Vec::new();
+    for line in payload.lines() {
+        let Some((key, value)) = line.split_once([' ', '\t']) else { return (entries, missing(line)) };
+        entries.push((key.to_owned(), Some(value.trim_start().to_owned())));
+    }
+    let fault = if entries.is_empty() { missing("\n") } else { None };
+    (entries, fault)
 }
 
 /// `#0x...` is what `show` has before an entry.
@@ -265,10 +299,17 @@ mod tests {
         let list = || "#1".to_owned();
         let add = read(Noun::Map, Verb::Add, "@2 #1 a b c", None);
         let entries = vec![("a".to_owned(), Some("b".to_owned()))];
-        assert_eq!(add, Ok(Wanted::Add { list: list(), version: Some(2), entries }));
-        let lines = read(Noun::Map, Verb::Add, "#1", Some("a 1\n  b   2 3 \n\n"));
-        let entries = vec![("a".into(), Some("1".into())), ("b".into(), Some("2 3".into()))];
-        assert_eq!(lines, Ok(Wanted::Add { list: list(), version: None, entries }));
+        assert_eq!(add, Ok(Wanted::Add { list: list(), version: Some(2), entries, fault: None }));
+        let lines = read(Noun::Map, Verb::Add, "#1", Some("a 1\nb   2 3 \nc \n"));
+        let pair = |key: &str, value: &str| (key.to_owned(), Some(value.to_owned()));
+        let entries = vec![pair("a", "1"), pair("b", "2 3 "), pair("c", "")];
+        assert_eq!(lines, Ok(Wanted::Add { list: list(), version: None, entries, fault: None }));
+        let lacking = read(Noun::Map, Verb::Add, "#1", Some("a 1\nb\nc 2\n"));
+        let (entries, fault) = (vec![pair("a", "1")], Some("Missing value for key 'b'.\n".to_owned()));
+        assert_eq!(lacking, Ok(Wanted::Add { list: list(), version: None, entries, fault }));
+        let nothing = read(Noun::Map, Verb::Add, "#1", Some(""));
+        let fault = Some("Missing value for key '\n'.\n".to_owned());
+        assert_eq!(nothing, Ok(Wanted::Add { list: list(), version: None, entries: Vec::new(), fault }));
         let which = Which::Number(0x1f);
         assert_eq!(
             read(Noun::Acl, Verb::Delete, "#1 #0x1f", None),

@@ -65,12 +65,13 @@ struct ServerReport {
 
 /// `show redis [BACKEND] [json]`, a backend at a time.
 pub fn show(snapshot: Arc<Snapshot>, name: Option<&str>, shape: Shape, (clock, now): (Clock, Tick)) -> Reply {
-    if name.is_some_and(|name| snapshot.backend(name).is_none()) {
+    let named = name.map(|name| snapshot.backend(name));
+    if named == Some(None) {
         return Reply::say("No such backend.\n");
     }
     let wanted = |at: &usize| {
-        let (config, view) = (&snapshot.config.backends[*at], &snapshot.backends[*at]);
-        name.map_or(view.guarding != Guarding::None, |name| config.name == name)
+        let view = &snapshot.backends[*at];
+        named.flatten().map_or(view.guarding != Guarding::None, |BackendId(named)| named == *at)
     };
     let chosen: Vec<usize> = (0..snapshot.backends.len()).filter(wanted).collect();
     if chosen.is_empty() && shape != Shape::Json {

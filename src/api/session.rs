@@ -2,10 +2,11 @@
 //! time: whoever serves the client takes the next one when the last is done, so that an answer is written before
 //! the next command runs, and nothing piles up for a client that does not read.
 //!
-//! A line ends with a line feed and holds commands separated by `;`. A backslash takes the meaning from a `;`, a
-//! blank or a backslash. A line that ends with `<<` is followed by lines of payload up to an empty one, for its last
-//! command. Every answer ends with an empty line. The runtime socket takes one line, and those that have
-//! come with it, and closes, unless `prompt` asked for more; the master socket goes on. Bounded by [`LONGEST`].
+//! A command ends with a `;` or with its line, and runs as soon as that has come: what a client leaves torn when it
+//! ends is dropped. A backslash takes the meaning from a `;`, a blank or a backslash. A command that ends with `<<`
+//! is followed by lines of payload up to an empty one. Every answer ends with an empty line. The runtime socket takes
+//! one line, and those that have come with it, and closes, unless `prompt` asked for more; the master socket goes on.
+//! Bounded by [`LONGEST`].
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -45,7 +46,7 @@ pub struct Processes {
 pub struct Session {
     input: Vec<u8>,
     waiting: VecDeque<Item>,
-    /// A line whose payload comes, and what has come.
+    /// A command whose payload comes, and what has come.
     announced: Option<(String, String)>,
     level: Level,
     /// Whose socket it is.
@@ -83,12 +84,10 @@ impl Session {
         self.input.extend_from_slice(bytes);
     }
 
-    /// The client sends no more: a last line without a line feed counts.
+    /// The client sends no more. As in HAProxy, what it has not ended is never run: it may be half of what was
+    /// meant.
     pub fn finish(&mut self) {
         self.finished = true;
-        if !self.input.is_empty() || self.announced.is_some() {
-            self.input.extend_from_slice(b"\n\n");
-        }
     }
 
     /// What its client may do.
@@ -102,7 +101,7 @@ impl Session {
             let step = match self.waiting.pop_front() {
                 Some(Item::Command(words, payload)) => self.command(&words, payload, processes),
                 Some(Item::LineEnd) => self.line_end(processes),
-                None if self.take_line() => None,
+                None if self.take_piece() => None,
                 None if self.finished || self.input.len() > LONGEST => self.close(),
                 None => return None,
             };
@@ -123,44 +122,59 @@ impl Session {
         Some(Step::Close)
     }
 
-    /// Takes the next complete line apart; whether there was one.
-    fn take_line(&mut self) -> bool {
-        let end = self.input.iter().position(|byte| *byte == b'\n');
-        let Some(end) = end.filter(|end| *end <= LONGEST) else { return false };
-        let line: Vec<u8> = self.input.drain(..=end).collect();
-        let line = String::from_utf8_lossy(&line);
-        let line = line.trim_end();
-        if let Some((command, mut payload)) = self.announced.take() {
-            if line.is_empty() {
-                self.take_apart(&command, Some(payload));
-                return true;
-            }
-            payload.push_str(line);
-            payload.push('\n');
-            // As long as a command may be; what is longer ends the session.
-            if payload.len() > LONGEST {
-                self.input.clear();
-                self.finished = true;
-                return true;
-            }
-            self.announced = Some((command, payload));
-        } else if let Some(command) = payload_follows(line) {
+    /// Takes the next command that is complete, or the next line of a payload; whether there was one.
+    fn take_piece(&mut self) -> bool {
+        let Some(end) = self.piece_end().filter(|end| *end <= LONGEST) else { return false };
+        let piece: Vec<u8> = self.input.drain(..=end).collect();
+        let text = String::from_utf8_lossy(&piece[..end]);
+        let (line, text) = (text.trim_end_matches('\r'), text.trim_end());
+        let delimiter = piece[end];
+        if let Some((command, payload)) = self.announced.take() {
+            self.take_payload(command, payload, line);
+        } else if let Some(command) = payload_follows(text) {
             self.announced = Some((command.to_owned(), String::new()));
         } else {
-            self.take_apart(line, None);
+            self.take_command(text, None);
+            self.waiting.extend((delimiter == b'\n').then_some(Item::LineEnd));
         }
         true
     }
 
-    fn take_apart(&mut self, line: &str, payload: Option<String>) {
-        // HAProxy's master says nothing to an empty command, its worker lists what there is.
-        let is_told = |words: &Vec<String>| self.host == Target::Worker || !words.is_empty();
-        let commands = split(line).into_iter().filter(is_told);
-        self.waiting.extend(commands.map(|words| Item::Command(words, None)));
-        if let Some(Item::Command(_, last)) = self.waiting.back_mut() {
-            *last = payload;
+    /// Where the next piece ends: a `;` is a part of a payload.
+    fn piece_end(&self) -> Option<usize> {
+        let mut escaped = false;
+        self.input.iter().position(|byte| match byte {
+            b'\n' => true,
+            b';' => self.announced.is_none() && !std::mem::take(&mut escaped),
+            byte => {
+                escaped = *byte == b'\\' && !escaped;
+                false
+            }
+        })
+    }
+
+    fn take_payload(&mut self, command: String, mut payload: String, line: &str) {
+        if line.is_empty() {
+            self.take_command(&command, Some(payload));
+            return self.waiting.push_back(Item::LineEnd);
         }
-        self.waiting.push_back(Item::LineEnd);
+        payload.push_str(line);
+        payload.push('\n');
+        // As long as a command may be; what is longer ends the session.
+        if payload.len() > LONGEST {
+            self.input.clear();
+            self.finished = true;
+        } else {
+            self.announced = Some((command, payload));
+        }
+    }
+
+    fn take_command(&mut self, text: &str, payload: Option<String>) {
+        let words = split(text);
+        // HAProxy's master says nothing to an empty command, its worker lists what there is.
+        if self.host == Target::Worker || !words.is_empty() {
+            self.waiting.push_back(Item::Command(words, payload));
+        }
     }
 
     fn line_end(&mut self, processes: &Processes) -> Option<Step> {
@@ -267,30 +281,25 @@ fn target(name: &str, processes: &Processes) -> Option<Target> {
     processes.worker.filter(|worker| *worker == pid).map(|_| Target::Worker)
 }
 
-/// The command of a line whose last word announces a payload.
+/// The command whose last word announces a payload.
 fn payload_follows(line: &str) -> Option<&str> {
     let last = line.rsplit(char::is_whitespace).next()?;
     last.starts_with("<<").then(|| &line[..line.len() - last.len()])
 }
 
-/// The words of each command of a line.
-fn split(line: &str) -> Vec<Vec<String>> {
-    let (mut commands, mut words, mut word) = (Vec::new(), Vec::new(), None::<String>);
-    let mut characters = line.chars();
+/// The words of a command.
+fn split(command: &str) -> Vec<String> {
+    let (mut words, mut word) = (Vec::new(), None::<String>);
+    let mut characters = command.chars();
     while let Some(character) = characters.next() {
         match character {
-            ';' => {
-                words.extend(word.take());
-                commands.push(std::mem::take(&mut words));
-            }
             '\\' => word.get_or_insert_default().extend(characters.next()),
             blank if blank.is_whitespace() => words.extend(word.take()),
             other => word.get_or_insert_default().push(other),
         }
     }
     words.extend(word);
-    commands.push(words);
-    commands
+    words
 }
 
 /// Undone by [`split`].

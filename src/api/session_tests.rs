@@ -86,7 +86,10 @@ fn answer_of(mut session: Session, input: &str) -> String {
 fn answers_are_haproxys() {
     let table = [
         ("show version\n", "2.6.12\n\n(close)"),
-        ("show version", "2.6.12\n\n(close)"),
+        ("show version", "(close)"),
+        ("show version\nshow version", "2.6.12\n\n(close)"),
+        ("@1 show version;@1 show version", "(to the worker as admin: show version)(close)"),
+        ("@1 show version <<\nx\n", "(close)"),
         ("@1 show version\n", "(to the worker as admin: show version)(close)"),
         ("@1; show cli level; show version\n", "admin\n\n(to the worker as admin: show version)(close)"),
         ("operator;@1 show env a\\ b\\;\n", "\n(to the worker as operator: show env a\\ b\\;)(close)"),
@@ -162,8 +165,8 @@ fn the_runtime_socket_takes_one_line_unless_prompt_asks_for_more() {
         ("set timeout cli 5;show version\n", "(5s)\n2.6.12\n\n(close)"),
         ("show version <<\nsome\nlines\n\nshow version\n", "2.6.12\n\n2.6.12\n\n(close)"),
         ("show version <<\nsome\nlines\n\n", "2.6.12\n\n(close)"),
-        ("show version <<\nsome", "2.6.12\n\n(close)"),
-        ("prompt;show version <<EOF\nx\n\nquit", "\n> 2.6.12\n\n> (close)"),
+        ("show version <<\nsome\n\nshow ver", "2.6.12\n\n(close)"),
+        ("prompt;show version <<EOF\nx\n\nquit\n", "\n> 2.6.12\n\n> (close)"),
         ("operator\n", "\n(close)"),
         ("", "(close)"),
     ];
@@ -175,6 +178,38 @@ fn the_runtime_socket_takes_one_line_unless_prompt_asks_for_more() {
     assert!(runtime("@1 show version\n").starts_with("Unknown command, but maybe"));
 }
 
+/// Recorded from HAProxy 2.6.12.
+#[test]
+fn a_torn_command_is_not_run() {
+    let table = [
+        ("show version", "(close)"),
+        ("show version\r", "(close)"),
+        ("show version\nshow version", "2.6.12\n\n(close)"),
+        ("show version;show version", "2.6.12\n\n(close)"),
+        ("show version\\;show version", "(close)"),
+        ("prompt\nshow version", "\n> (close)"),
+        ("show version <<", "(close)"),
+        ("show version <<\n", "(close)"),
+        ("show version <<\nsome", "(close)"),
+        ("show version <<\nsome;\n", "(close)"),
+        ("show cli level;show version <<\nsome\n", "admin\n\n(close)"),
+        ("show cli level\nshow version <<\nsome\n", "admin\n\n(close)"),
+    ];
+    for (input, expected) in table {
+        assert_eq!(runtime(input), expected, "{input:?}");
+    }
+}
+
+/// Recorded from HAProxy 2.6.12.
+#[test]
+fn a_semicolon_ends_a_command_before_its_line_does() {
+    let mut session = Session::new(Target::Worker, Level::Admin);
+    session.receive(b"show cli level;show");
+    assert_eq!(steps(&mut session), "admin\n\n");
+    session.receive(b" version\n");
+    assert_eq!(steps(&mut session), "2.6.12\n\n(close)");
+}
+
 #[test]
 fn help_lists_what_begins_alike() {
     insta::assert_snapshot!(runtime("help set maxconn\n"));
@@ -184,8 +219,14 @@ fn help_lists_what_begins_alike() {
 
 #[test]
 fn blanks_and_semicolons_can_be_part_of_a_word() {
-    assert_eq!(split(r"a b\ c\;d;e\\f "), [vec!["a", "b c;d"], vec![r"e\f"]]);
-    assert_eq!(split(";a;"), [vec![], vec!["a".to_owned()], vec![]]);
+    assert_eq!(split(r"a b\ c\;d e\\f "), ["a", "b c;d", r"e\f"]);
+    let mut session = Session::new(Target::Worker, Level::Admin);
+    session.receive(b"show env a\\ b\\;;show env \\\\;");
+    for name in ["a b;", r"\"] {
+        let asked = session.next(&Processes::default());
+        assert_eq!(asked, Some(Step::Ask(Request::ShowEnv(Some(name.to_owned())))));
+    }
+    assert_eq!(session.next(&Processes::default()), None);
 }
 
 #[test]

@@ -51,6 +51,11 @@ impl Seat {
         &self.server
     }
 
+    /// Whether it was called from the line, and has not arrived.
+    pub fn is_called(&self) -> bool {
+        self.arriving
+    }
+
     /// The connection stands. Whether the next in line can be called now: by [`wake`].
     pub fn arrive(&mut self) -> bool {
         let arrived = std::mem::take(&mut self.arriving);
@@ -271,21 +276,12 @@ impl<'a> Pool<'a> {
         if maxconn == 0 || minconn == 0 || minconn >= maxconn {
             return maxconn;
         }
-        let (load, full) = (u64::from(self.view.live.traffic.sessions.now()), u64::from(self.fullconn()));
-        if full == 0 || load >= full {
+        let full = u64::from(self.config.fullconn(self.id));
+        let load = u64::from(self.view.live.traffic.sessions.now());
+        if load >= full {
             return maxconn;
         }
         minconn.max((load * u64::from(maxconn) / full) as u32)
-    }
-
-    /// As set, else a tenth of what the frontends that lead here may take.
-    fn fullconn(&self) -> u32 {
-        let share = || {
-            let leads_here = |frontend: &&crate::config::model::Frontend| frontend.leads_to(self.id);
-            let limits = self.config.frontends.iter().filter(leads_here).map(|frontend| frontend.maxconn);
-            limits.sum::<u32>().div_ceil(10)
-        };
-        self.backend.fullconn.unwrap_or_else(share)
     }
 
     /// Takes a place for one that waits, if there is one.

@@ -69,6 +69,25 @@ fn minconn_grows_to_maxconn_with_the_load() {
     }
 }
 
+/// HAProxy 2.6.12 lets one client of six to a server with `minconn 1 maxconn 4` under a process's `maxconn 2000`.
+#[test]
+fn without_fullconn_the_load_is_held_against_what_may_come() {
+    let world = world(1, |config| {
+        let server = &mut config.backends[0].servers[0];
+        (server.minconn, server.maxconn) = (1, 4);
+        config.global.maxconn = Some(2000);
+        config.frontends[0].maxconn = 0;
+    });
+    let pool = Pool::of(&world.snapshot, BackendId(0)).unwrap();
+    let sessions = &world.snapshot.backends[0].live.traffic.sessions;
+    for (load, limit) in [(6, 1), (100, 2), (199, 3), (200, 4)] {
+        while sessions.now() < load {
+            sessions.enter();
+        }
+        assert_eq!(pool.limit(0), limit, "at {load}");
+    }
+}
+
 #[test]
 fn a_hash_waits_for_its_server_and_no_longer_than_maxqueue() {
     let world = world(2, |config| {

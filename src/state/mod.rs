@@ -51,7 +51,7 @@ pub use record::{Cause, Concurrency, Details, Phase, SessionRecord, Termination}
 pub use sentinel::{SentinelBoard, SentinelId, SentinelReport, SentinelWord};
 pub use server::{Health, Operation, RedisView, ServerKey, ServerLive, Unselectable, admin};
 pub use situation::{Notes, Situation, TrackedEntry};
-pub use snapshot::{ProcessLive, Published, Snapshot};
+pub use snapshot::{ProcessLive, Published, Snapshot, is_meant};
 pub use survey::{SessionView, Survey};
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -166,14 +166,16 @@ impl Snapshot {
         }
     }
 
-    /// The frontend of that name.
+    /// The frontend of that name, or number.
     pub fn frontend(&self, name: &str) -> Option<FrontendId> {
-        self.config.frontends.iter().position(|frontend| frontend.name == name).map(FrontendId)
+        let meant = |frontend: &Frontend| is_meant(name, &frontend.name, frontend.proxy_id);
+        self.config.frontends.iter().position(meant).map(FrontendId)
     }
 
-    /// The backend of that name.
+    /// The backend of that name, or number.
     pub fn backend(&self, name: &str) -> Option<BackendId> {
-        self.config.backends.iter().position(|backend| backend.name == name).map(BackendId)
+        let meant = |backend: &Backend| is_meant(name, &backend.name, backend.proxy_id);
+        self.config.backends.iter().position(meant).map(BackendId)
     }
 
     fn carry_frontend(&self, name: &str) -> Arc<FrontendLive> {
@@ -357,4 +359,13 @@ fn fresh_server(server: &Server, now: Tick) -> Arc<ServerLive> {
 fn next_key() -> u32 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     NEXT.fetch_add(1, Relaxed)
+}
+
+/// Whether somebody who writes to the runtime socket means the proxy or server of that name and number: either its
+/// name, or its number behind a `#` (management guide section 9.3), which no name has.
+pub fn is_meant(written: &str, name: &str, number: u32) -> bool {
+    match written.strip_prefix('#') {
+        Some(digits) => number > 0 && digits.parse() == Ok(number),
+        None => written == name,
+    }
 }

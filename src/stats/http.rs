@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use http_body_util::{BodyExt, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Bytes, Incoming};
 use hyper::ext::ReasonPhrase;
 use hyper::header::{AUTHORIZATION, CONNECTION, HOST, HeaderName, HeaderValue, ORIGIN, REFERER};
 use hyper::server::conn::http1;
@@ -214,8 +214,12 @@ impl Visit {
         let mut reply = match self.answer(&snapshot, &request, &lists, now) {
             Outcome::Reply(reply) => reply,
             Outcome::Act(act) => {
-                let code = self.act(&act, request.into_body()).await;
-                act.done(code)
+                match timeout(self.patience(), Limited::new(request.into_body(), LONGEST_FORM).collect())
+                    .await
+                {
+                    Ok(form) => act.done(self.act(&act, form.map(|form| form.to_bytes()).ok()).await),
+                    Err(_) => self.late(),
+                }
             }
             Outcome::Later(reply, wait) => {
                 sleep(wait).await;
@@ -262,14 +266,15 @@ impl Visit {
         }
     }
 
-    /// Has done what the form says.
-    async fn act(&self, act: &Act, body: Incoming) -> Code {
-        let read = timeout(self.service.limits.head, Limited::new(body, LONGEST_FORM).collect());
-        let body = match read.await {
-            Ok(Ok(body)) => body.to_bytes(),
-            // Longer than is read, or not all of it came.
-            Ok(Err(_)) | Err(_) => return Code::TooLong,
-        };
+    /// The form did not come in time.
+    fn late(&self) -> Reply {
+        self.frontend.request_errors.add(1);
+        Reply { then: Then::Close, ..Reply::page(408, Answerer::Stats) }
+    }
+
+    /// Has done what the form says. `None`: it is longer than is read, or was cut off.
+    async fn act(&self, act: &Act, form: Option<Bytes>) -> Code {
+        let Some(body) = form else { return Code::TooLong };
         let order = match Order::read(&body) {
             Ok(order) => order,
             Err(code) => return code,

@@ -21,7 +21,8 @@ fn served(already_read: &[u8]) -> Served {
 fn served_within(already_read: &[u8], limits: Limits) -> Served {
     let demo = demo::demo();
     let mut config = (*demo.snapshot.config).clone();
-    let page = crate::config::model::StatsPage { uri: "/".into(), users: Vec::new(), ..demo.page };
+    let admin = vec![crate::config::model::Condition { unless: false, any: vec![Vec::new()] }];
+    let page = crate::config::model::StatsPage { uri: "/".into(), users: Vec::new(), admin, ..demo.page };
     config.frontends[1].stats = Some(page);
     let snapshot = Snapshot { config: config.into(), ..demo.snapshot };
     let frontend = Arc::clone(&snapshot.frontends[1]);
@@ -119,6 +120,19 @@ fn a_client_that_says_nothing_is_not_kept() {
     let answer = until_close(&served.client);
     assert!(answer.starts_with("HTTP/1.1 408 Request Time-out\r\nContent-length: 110\r\n"), "{answer}");
     assert!(served.thread.join().unwrap().is_err());
+}
+
+/// As HAProxy 2.6.12 answers, by `timeout client`.
+#[test]
+fn a_form_that_does_not_come_is_told_so() {
+    let limits = Limits { head: Duration::from_millis(50), ..Limits::default() };
+    let mut served = served_within(b"", limits);
+    served.client.write_all(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\ns=a").unwrap();
+    let answer = until_close(&served.client);
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    let _ = served.thread.join().unwrap();
+    let live = served.frontend;
+    assert_eq!((live.requests.sum(), live.request_errors.sum(), live.responses[3].sum()), (1, 1, 1));
 }
 
 #[test]

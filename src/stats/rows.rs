@@ -102,7 +102,7 @@ pub fn rows<'a>(snapshot: &'a Snapshot, selection: &Selection, now: Tick) -> Vec
                 let details = selection.details;
                 let shown = servers(snapshot, id, details, now).filter(|row| selection.shows(row));
                 rows.extend(shown.map(|row| Row::Server(Box::new(row))));
-                rows.push(Row::Backend(BackendRow::new(snapshot, id, (maxconn, details), now)));
+                rows.push(Row::Backend(BackendRow::new(snapshot, id, details, now)));
             }
         }
     }
@@ -174,14 +174,9 @@ impl<'a> FrontendRow<'a> {
 }
 
 impl<'a> BackendRow<'a> {
-    fn new(
-        snapshot: &'a Snapshot,
-        id: BackendId,
-        (maxconn, details): (u32, Details),
-        now: Tick,
-    ) -> BackendRow<'a> {
+    fn new(snapshot: &'a Snapshot, id: BackendId, details: Details, now: Tick) -> BackendRow<'a> {
         let (config, view) = (&snapshot.config.backends[id.0], &snapshot.backends[id.0]);
-        let fullconn = config.fullconn.unwrap_or_else(|| derived_fullconn(snapshot, id, maxconn));
+        let fullconn = snapshot.config.fullconn(id);
         BackendRow { config, view, tally: Tally::of(config, view), fullconn, details, now }
     }
 
@@ -315,7 +310,7 @@ pub fn part<'a>(
     if skip + PART < snapshot.config.backends[id.0].servers.len() {
         return (rows, Some(skip + PART));
     }
-    rows.push(Row::Backend(BackendRow::new(snapshot, id, (maxconn, details), now)));
+    rows.push(Row::Backend(BackendRow::new(snapshot, id, details, now)));
     (rows, None)
 }
 
@@ -341,14 +336,4 @@ pub fn process_limit(snapshot: &Snapshot) -> u32 {
 
 fn frontend_limit(config: &Frontend, maxconn: u32) -> u32 {
     if config.maxconn == 0 { maxconn } else { config.maxconn }
-}
-
-/// Without `fullconn`: a tenth of the connections that may come from the frontends leading here, rounded up.
-fn derived_fullconn(snapshot: &Snapshot, id: BackendId, maxconn: u32) -> u32 {
-    let backend = &snapshot.config.backends[id.0];
-    let leads_here =
-        |frontend: &&Frontend| frontend.leads_to(id) || (frontend.is_listen && frontend.name == backend.name);
-    let limits = snapshot.config.frontends.iter().filter(leads_here);
-    let sum: u64 = limits.map(|frontend| u64::from(frontend_limit(frontend, maxconn))).sum();
-    u32::try_from(sum.div_ceil(10)).unwrap_or(u32::MAX).max(1)
 }

@@ -8,17 +8,19 @@ use serde_json::{Value, json};
 
 use super::super::request::Shape;
 use super::super::show::Reply;
+use crate::config::model::BackendId;
 use crate::log::Clock;
 use crate::state::failover::{Ending, Moment};
 use crate::state::{BackendLive, Failover, MasterChange, Snapshot};
 
 /// `show failovers [BACKEND] [json]`; the newest last.
 pub fn show(snapshot: &Snapshot, name: Option<&str>, shape: Shape, clock: &Clock) -> Reply {
-    if name.is_some_and(|name| snapshot.backend(name).is_none()) {
-        return Reply::say("No such backend.\n");
-    }
-    let wanted = |live: &&BackendLive| name.is_none_or(|name| *live.name() == *name);
-    let lives = snapshot.backends.iter().map(|view| &*view.live).filter(wanted);
+    let wanted = match name.map(|name| snapshot.backend(name)) {
+        Some(None) => return Reply::say("No such backend.\n"),
+        Some(Some(BackendId(at))) => at..at + 1,
+        None => 0..snapshot.backends.len(),
+    };
+    let lives = snapshot.backends[wanted].iter().map(|view| &*view.live);
     if shape == Shape::Json {
         let all = lives.map(|live| backend_json(live, clock)).collect::<Vec<_>>();
         return Reply::Text(Value::from(all).to_string() + "\n");

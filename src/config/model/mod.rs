@@ -18,6 +18,7 @@ mod check;
 mod check_format;
 mod command;
 mod convert;
+mod fullconn;
 pub mod http;
 mod http_check;
 mod log;

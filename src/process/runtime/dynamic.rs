@@ -23,9 +23,10 @@ fn register(control: &mut Control, name: &ServerName, options: &[String]) -> Res
     let words: Vec<String> = std::iter::once(&name.server).chain(options).cloned().collect();
     let NewServer { server, notes } = dynamic::server(&snapshot.config, BackendId(at), &words)?;
     control.edit(|config| config.backends[at].servers.push(server));
-    control
-        .voice
-        .notice(&format!("CLI : 'server {}/{}' : New server registered.", name.backend, name.server));
+    control.voice.notice(&format!(
+        "CLI : 'server {}/{}' : New server registered.",
+        snapshot.config.backends[at].name, name.server
+    ));
     let notes: String = notes.iter().map(|note| format!("{note}\n")).collect();
     Ok(format!("{notes}New server registered.\n"))
 }

@@ -29,12 +29,13 @@ fn carry_out(snapshot: &Snapshot, order: &Order) -> Result<Reply, String> {
         Wanted::Lists => heads(snapshot, noun),
         Wanted::Entries { list, version } => return Ok(entries(find(&list)?, version)),
         Wanted::Lookup { list, value } => lookup(find(&list)?.as_ref(), noun, &value),
-        Wanted::Add { list, version, entries } => {
+        Wanted::Add { list, version, entries, fault } => {
             let list = find(&list)?;
             if version.is_some_and(|version| list.read(|patterns| !patterns.is_prepared(version))) {
                 return Err(noun.unprepared());
             }
-            add(&list, version, &entries)?
+            add(&list, version, &entries)?;
+            fault.map_or_else(|| Ok(String::new()), Err)?
         }
         Wanted::Set { list, which, value } => set(find(&list)?.as_ref(), &which, &value)?,
         Wanted::Delete { list, which } => match find(&list)?.edit(|patterns| patterns.delete(&which)) {
@@ -92,18 +93,13 @@ fn lookup(list: &ListLive, noun: Noun, value: &str) -> String {
 }
 
 /// Up to the first that is refused, as in HAProxy.
-fn add(
-    list: &ListLive,
-    version: Option<u32>,
-    entries: &[(String, Option<String>)],
-) -> Result<String, String> {
+fn add(list: &ListLive, version: Option<u32>, entries: &[(String, Option<String>)]) -> Result<(), String> {
     list.edit(|patterns| {
         entries.iter().try_for_each(|(key, value)| {
             patterns.add(version, key.as_bytes(), value.as_ref().map(String::as_bytes))
         })
     })
-    .map_err(|fault| format!("{fault}\n"))?;
-    Ok(String::new())
+    .map_err(|fault| format!("{fault}\n"))
 }
 
 fn set(list: &ListLive, which: &Which, value: &str) -> Result<String, String> {

@@ -41,7 +41,6 @@ use crate::api::command::Level;
 use crate::api::request::NO_SESSION;
 use crate::api::show::{self, sessions};
 use crate::api::{Reply, Request, redis};
-use crate::config::model::BackendId;
 use crate::guard::operator;
 use crate::state::{Command, CutReason, NamedServer, SessionView, Snapshot, Survey, Workers};
 use crate::stats::Details;
@@ -237,17 +236,17 @@ fn shutdown(id: u64, all: Vec<SessionView>, workers: &Workers) -> Reply {
 
 fn shutdown_at_server(control: &Control, name: &crate::api::request::ServerName) -> Reply {
     let snapshot = control.published.load();
-    if let Err(fault) = servers::find(&snapshot, name) {
-        return Reply::Text(fault);
+    match servers::find(&snapshot, name) {
+        Ok(place) => cut_at_server(control, &snapshot, place),
+        Err(fault) => return Reply::Text(fault),
     }
-    cut_at_server(control, &snapshot, name);
     Reply::done()
 }
 
 /// Ends the sessions of a server, those at its former addresses too.
-fn cut_at_server(control: &Control, snapshot: &Snapshot, name: &crate::api::request::ServerName) {
-    let Some(BackendId(at)) = snapshot.backend(&name.backend) else { return };
-    let backend = snapshot.backends[at].live.key;
-    let target = Arc::new(NamedServer { backend, server: name.server.clone() });
+fn cut_at_server(control: &Control, snapshot: &Snapshot, place: servers::Place) {
+    let backend = snapshot.backends[place.backend].live.key;
+    let server = snapshot.config.backends[place.backend].servers[place.server].name.clone();
+    let target = Arc::new(NamedServer { backend, server });
     control.workers.broadcast(|| Command::CutNamed(Arc::clone(&target), CutReason::Admin));
 }

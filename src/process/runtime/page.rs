@@ -3,6 +3,7 @@
 use super::agents;
 use super::servers::{self, Subject};
 use crate::api::request::{AgentForced, Forced, ServerName, State, Switch};
+use crate::config::model::BackendId;
 use crate::process::control::Control;
 use crate::state::{Snapshot, admin};
 use crate::stats::action::{Action, Change, Code, Order};
@@ -16,18 +17,21 @@ pub(super) fn carry_out(control: &Control, Change { order, scope, answer }: Chan
 /// What lies outside of the page's scope is not there. HAProxy's scope only hides.
 fn change(control: &Control, order: &Order, scope: &[String]) -> Code {
     let snapshot = control.published.load_full();
-    let Some(backend) = backend(&snapshot, &order.backend) else { return Code::Failed };
+    let Some(BackendId(at)) = snapshot.backend(&order.backend) else { return Code::Failed };
+    let backend = snapshot.config.backends[at].name.clone();
     if !scope.is_empty() && !scope.contains(&backend) {
         return Code::Failed;
     }
     let (mut altered, mut concerned) = (0, 0);
     for server in &order.servers {
         let name = ServerName { backend: backend.clone(), server: server.clone() };
-        let Ok(place) = servers::find(&snapshot, &name) else {
+        // Forms name servers, whose numbers HAProxy takes on its runtime socket alone.
+        let found = servers::find(&snapshot, &name).ok().filter(|_| !server.starts_with('#'));
+        let Some(place) = found else {
             concerned += 1;
             continue;
         };
-        if apply(control, (&snapshot, &name), Subject::of(&snapshot, place), order.action) {
+        if apply(control, &snapshot, Subject::of(&snapshot, place), order.action) {
             altered += 1;
             concerned += 1;
         }
@@ -35,24 +39,8 @@ fn change(control: &Control, order: &Order, scope: &[String]) -> Code {
     Code::of(altered, concerned)
 }
 
-/// By its name, or `#` and its number.
-fn backend(snapshot: &Snapshot, written: &str) -> Option<String> {
-    let number = written.strip_prefix('#').and_then(|digits| digits.parse::<u32>().ok());
-    let mut backends = snapshot.config.backends.iter();
-    let found = backends.find(|backend| match number {
-        Some(number) => backend.proxy_id == number,
-        None => backend.name == written,
-    });
-    found.map(|backend| backend.name.clone())
-}
-
 /// Whether the action concerned the server: HAProxy leaves those out that are as they shall be already.
-fn apply(
-    control: &Control,
-    (snapshot, name): (&Snapshot, &ServerName),
-    subject: Subject<'_>,
-    action: Action,
-) -> bool {
+fn apply(control: &Control, snapshot: &Snapshot, subject: Subject<'_>, action: Action) -> bool {
     let bits = subject.admin();
     let is_tracking = subject.config.track.is_some();
     let has_agent = subject.live.agent().enabled();
@@ -85,7 +73,7 @@ fn apply(
         Action::AgentOn => return agents::switch(control, subject, Switch::On).is_ok(),
         Action::AgentUp if has_agent => return agents::force(control, subject, AgentForced::Up).is_ok(),
         Action::AgentDown if has_agent => return agents::force(control, subject, AgentForced::Down).is_ok(),
-        Action::Shutdown => super::cut_at_server(control, snapshot, name),
+        Action::Shutdown => super::cut_at_server(control, snapshot, subject.place),
         _ => return false,
     }
     true

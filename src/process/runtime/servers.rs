@@ -15,7 +15,7 @@ use crate::config::model::{
 };
 use crate::process::control::Control;
 use crate::state::event::{ServerChange, ServerEvent};
-use crate::state::{BackendView, Command, Operation, ServerLive, Snapshot, admin};
+use crate::state::{BackendView, Command, Operation, ServerLive, Snapshot, admin, is_meant};
 use crate::time::Tick;
 
 /// Where a server stands in a snapshot.
@@ -25,11 +25,12 @@ pub(super) struct Place {
     pub(super) server: usize,
 }
 
-/// The server of that name, or HAProxy's complaint.
+/// The server of that name or number, or HAProxy's complaint.
 pub(super) fn find(snapshot: &Snapshot, name: &ServerName) -> Result<Place, Fault> {
     let BackendId(backend) = snapshot.backend(&name.backend).ok_or("No such backend.\n")?;
     let servers = &snapshot.config.backends[backend].servers;
-    let server = servers.iter().position(|server| server.name == name.server).ok_or("No such server.\n")?;
+    let meant = |server: &Server| is_meant(&name.server, &server.name, server.id);
+    let server = servers.iter().position(meant).ok_or("No such server.\n")?;
     Ok(Place { backend, server })
 }
 

@@ -76,7 +76,8 @@ impl Session {
         let same = previous.as_ref().is_some_and(|previous| previous.key == server.key);
         if let Some(membership) = &self.backend {
             let backend = &membership.live.traffic;
-            if !same {
+            // Who is called from the line has a place, and was not given it by the algorithm.
+            if !same && !seat.is_called() {
                 backend.chosen.add(1);
                 server.traffic.chosen.add(1);
             }

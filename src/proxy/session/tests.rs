@@ -227,6 +227,9 @@ fn a_place_goes_to_who_came_first() {
     world.feed(waiting[2], Event::Connected);
     world.feed(waiting[2], Event::Failed(Side::Client, Failure::Reset));
     assert_eq!(world.connections[&waiting[2]].record.as_ref().unwrap().backend_queue, 2);
+    // As in HAProxy 2.6.12, `lbtot` has the first alone: the others were called, and not chosen for.
+    let back = &world.snapshot.backends[0].live.traffic;
+    assert_eq!((world.server(0).traffic.chosen.sum(), back.chosen.sum()), (1, 1));
     world.check_empty();
 }
 
