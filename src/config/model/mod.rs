@@ -432,6 +432,8 @@ pub struct Bind {
     /// Bytes; `mss`.
     pub mss: Option<u32>,
     pub tcp_ut: Option<Duration>,
+    /// Of a unix socket.
+    pub file: FileAccess,
     /// `accept-proxy`: clients begin with a PROXY header.
     pub accept_proxy: bool,
     /// `ssl`
@@ -457,6 +459,7 @@ impl Bind {
             interface: None,
             mss: None,
             tcp_ut: None,
+            file: FileAccess::default(),
             accept_proxy: false,
             tls: None,
             origin: (String::new(), 0),
