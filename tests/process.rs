@@ -9,7 +9,8 @@ mod ports;
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::os::unix::net::{UnixDatagram, UnixStream};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram, UnixStream};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -686,4 +687,125 @@ fn it_is_found_under_the_name_it_was_started_by() {
 fn is_root() -> bool {
     let Output { stdout, .. } = Command::new("id").arg("-u").output().expect("id runs");
     stdout == b"0\n"
+}
+
+/// A config whose frontend also listens at `bind`.
+fn with_bind(stage: &Stage, global: &str, port: u16, bind: &str) {
+    let text = config(stage.server, global, &[port]);
+    let text = text.replace("    default_backend", &format!("    bind {bind}\n    default_backend"));
+    std::fs::write(stage.path("c.cfg"), text).expect("a config");
+}
+
+fn greets_at(path: &Path) -> bool {
+    let Ok(mut stream) = UnixStream::connect(path) else { return false };
+    stream.set_read_timeout(Some(PATIENCE)).expect("a time limit");
+    stream.read_exact(&mut [0; 5]).is_ok()
+}
+
+#[test]
+fn a_successor_takes_the_name_of_a_socket_file_over() {
+    let (mut first, mut second, port) = (Stage::new(), Stage::new(), free_port());
+    let path = first.path("l.sock");
+    with_bind(&first, "", port, &path.display().to_string());
+    with_bind(&second, "", port, &path.display().to_string());
+    let old = first.start(&[], port);
+    assert!(greets_at(&path));
+    second.start(&["-sf", &old.to_string()], port);
+    first.wait();
+    assert!(greets_at(&path), "{}", second.output());
+    let others = std::fs::read_dir(first.directory.path()).expect("a directory").flatten();
+    let left = others.filter(|entry| entry.file_name().to_string_lossy().starts_with("l.sock")).count();
+    assert_eq!(left, 1);
+}
+
+#[test]
+fn a_successor_has_an_abstract_name_once_its_predecessor_let_go_of_it() {
+    let (mut first, mut second, port) = (Stage::new(), Stage::new(), free_port());
+    let name = format!("abns@rolecall-process-{}", std::process::id());
+    with_bind(&first, "", port, &name);
+    with_bind(&second, "", port, &name);
+    let old = first.start(&[], port);
+    let new = second.command(&["-sf", &old.to_string()]).spawn().expect("the program starts");
+    second.child = Some(new);
+    first.wait();
+    eventually("the successor", || greets(port).then_some(()));
+}
+
+#[test]
+fn a_successor_that_fails_leaves_its_predecessor_as_it_was() {
+    let (mut first, second, port) = (Stage::new(), Stage::new(), free_port());
+    let path = first.path("l.sock");
+    let name = format!("rolecall-resumed-{}", std::process::id());
+    with_bind(&first, "", port, &format!("{},abns@{name}", path.display()));
+    let old = first.start(&[], port);
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let other = taken.local_addr().expect("an address").port();
+    with_bind(&second, "", other, &path.display().to_string());
+    let (code, text) = second.run(&["-sf", &old.to_string()]);
+    assert!(code == Some(1) && text.contains("Address already in use"), "{text}");
+    assert!(greets_at(&path));
+    eventually("the predecessor", || greets(port).then_some(()));
+    let address = SocketAddr::from_abstract_name(format!("{name:\0<107}")).expect("a name");
+    let mut stream = eventually("its abstract name", || UnixStream::connect_addr(&address).ok());
+    stream.set_read_timeout(Some(PATIENCE)).expect("a time limit");
+    stream.read_exact(&mut [0; 5]).expect("a greeting");
+}
+
+#[test]
+fn the_file_of_a_bind_gets_its_mode_and_owner() {
+    use std::os::unix::fs::MetadataExt;
+
+    let (mut stage, port) = (Stage::new(), free_port());
+    let path = stage.path("l.sock");
+    let owner = std::fs::metadata(stage.directory.path()).expect("a directory");
+    let (uid, gid) = if is_root() { (65534, 65533) } else { (owner.uid(), owner.gid()) };
+    with_bind(&stage, "", port, &format!("{} mode 600 uid {uid} gid {gid}", path.display()));
+    stage.start(&[], port);
+    let found = std::fs::metadata(&path).expect("the socket");
+    assert_eq!((found.mode() & 0o777, found.uid(), found.gid()), (0o600, uid, gid));
+    assert!(!stage.output().contains("no effect"), "{}", stage.output());
+}
+
+#[test]
+fn unix_bind_is_for_the_files_whose_lines_say_nothing_else() {
+    use std::os::unix::fs::MetadataExt;
+
+    let (mut stage, port) = (Stage::new(), free_port());
+    let (plain, own, commands) = (stage.path("l.sock"), stage.path("m.sock"), stage.path("s.sock"));
+    let bind = format!("{}\n    bind {} mode 640", plain.display(), own.display());
+    let global = format!("    unix-bind mode 600\n    stats socket {}\n", commands.display());
+    with_bind(&stage, &global, port, &bind);
+    stage.start(&[], port);
+    let mode = |path: &Path| std::fs::metadata(path).expect("the socket").mode() & 0o777;
+    assert_eq!((mode(&plain), mode(&own)), (0o600, 0o640));
+    assert_ne!(mode(&commands), 0o600, "it is no bind line's");
+}
+
+#[test]
+fn a_reload_that_fails_leaves_no_socket_file_behind() {
+    let (mut stage, port) = (Stage::new(), free_port());
+    stage.write("", &[port]);
+    stage.start(&["-W", "-S", "m.sock"], port);
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let other = taken.local_addr().expect("an address").port();
+    let (bound, commands) = (stage.path("l.sock"), stage.path("s.sock"));
+    let global = format!("    stats socket {}\n", commands.display());
+    with_bind(&stage, &global, other, &bound.display().to_string());
+    stage.ask("reload");
+    stage.says("Address already in use");
+    let names = std::fs::read_dir(stage.directory.path()).expect("a directory").flatten();
+    let mut names: Vec<_> = names.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    assert_eq!(names, ["c.cfg", "m.sock", "output"]);
+}
+
+#[test]
+fn a_worker_that_is_told_to_end_takes_its_master_along_in_peace() {
+    let (mut stage, port) = (Stage::new(), free_port());
+    stage.write("", &[port]);
+    let master = stage.start(&["-W"], port);
+    let worker = eventually("the worker", || children(master).first().copied());
+    signal(worker, "TERM");
+    assert_eq!(stage.wait().code(), Some(0));
+    assert!(stage.output().contains("All workers exited. Exiting... (0)"), "{}", stage.output());
 }

@@ -180,21 +180,43 @@ impl Control {
     }
 
     /// SIGTTOU: new clients are refused until [`Control::resume`].
-    pub fn pause(&self) {
+    pub fn pause(&mut self) {
         self.workers.broadcast(|| Command::Pause);
         self.turn(Reception::Open, Reception::Suspended);
-        self.sockets.pause(&self.published.load().config, |_| true);
+        let config = Arc::clone(&self.published.load().config);
+        self.sockets.pause(&config, |_| true);
+        if self.sockets.release_abstract(&config) {
+            self.listen_anew();
+        }
         self.tell_frontends(event::paused);
     }
 
     /// SIGTTIN.
-    pub fn resume(&self) {
+    pub fn resume(&mut self) {
         self.turn(Reception::Suspended, Reception::Open);
+        let config = Arc::clone(&self.published.load().config);
+        match self.sockets.reopen_abstract(&config) {
+            Ok(true) => self.listen_anew(),
+            Ok(false) => {}
+            Err(reasons) => reasons.iter().for_each(|reason| self.voice.alert(reason)),
+        }
         let snapshot = self.published.load();
         let is_open = |at: usize| snapshot.frontends[at].reception() == Reception::Open;
         self.sockets.resume(&snapshot.config, is_open);
         self.workers.broadcast(|| Command::Resume);
         self.tell_frontends(event::resumed);
+    }
+
+    /// Has workers listen on the sockets that are open now.
+    fn listen_anew(&mut self) {
+        let snapshot = self.published.load_full();
+        let mut listeners = self.sockets.laid_out(&snapshot.config);
+        for (binds, live) in listeners.iter_mut().zip(&snapshot.frontends) {
+            if matches!(live.reception(), Reception::Paused | Reception::Stopped) {
+                binds.fill(None);
+            }
+        }
+        self.publish(snapshot.with_listeners(listeners));
     }
 
     fn turn(&self, from: Reception, to: Reception) {

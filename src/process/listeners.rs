@@ -2,12 +2,15 @@
 //! them out as a snapshot wants them.
 
 use std::collections::HashMap;
+use std::io::ErrorKind;
 use std::net::Shutdown;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileTypeExt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
+use nix::sys::signal::Signal;
 use socket2::SockRef;
 
 use super::gather::reason;
@@ -16,44 +19,120 @@ use super::takeover::Taken;
 use crate::config::Config;
 use crate::config::model::BindAddress;
 use crate::state::Listener;
-use crate::sys::listen::{self, ListenError};
+use crate::sys::listen::{self, ListenError, NewFile, Opened};
+use crate::sys::process;
 
-/// Opens sockets, but for those that a predecessor has given; all or, with every reason, none.
+/// How often, and how long after each other, it is tried to bind what a predecessor is asked to let go of; as HAProxy.
+const TRIES: u32 = 200;
+const BETWEEN: Duration = Duration::from_millis(10);
+
+/// Opens sockets, but for those that a predecessor has given; all or, with every reason, none. `predecessors` are
+/// asked to let go of what is taken, and if that does not help to go on.
 pub fn open(
     config: &Config,
     wanted: &[(SocketName, Line)],
     taken: Option<&Taken>,
+    predecessors: &[u32],
 ) -> Result<Vec<(SocketName, OwnedFd)>, Vec<String>> {
-    let (mut opened, mut failed) = (Vec::new(), Vec::new());
-    for (name, line) in wanted {
-        match open_one(config, *line, taken) {
-            Ok(socket) => opened.push((name.clone(), socket)),
-            Err(reason) => failed.push(reason),
+    let mut opening = Opening { config, taken, sockets: Vec::new(), files: Vec::new() };
+    let mut failed = opening.open(wanted.to_vec());
+    let is_asked = failed.iter().any(|failure| failure.is_in_use) && tell(predecessors, Signal::SIGTTOU);
+    for _ in 0..TRIES {
+        if !is_asked || failed.is_empty() {
+            break;
         }
+        std::thread::sleep(BETWEEN);
+        failed = opening.open(failed.into_iter().map(|failure| failure.wanted).collect());
     }
-    if failed.is_empty() { Ok(opened) } else { Err(failed) }
+    let reasons = failed.into_iter().map(|failure| failure.reason).collect();
+    let ended = opening.finish(reasons);
+    if ended.is_err() && is_asked {
+        tell(predecessors, Signal::SIGTTIN);
+    }
+    ended
 }
 
-fn open_one(config: &Config, line: Line, taken: Option<&Taken>) -> Result<OwnedFd, String> {
+/// Whether there is one that heard it. Process 0 would be the whole group.
+fn tell(predecessors: &[u32], signal: Signal) -> bool {
+    predecessors.iter().filter(|pid| **pid > 1 && process::kill(**pid, signal).is_ok()).count() > 0
+}
+
+/// What is open already, the files not yet under their names.
+struct Opening<'a> {
+    config: &'a Config,
+    taken: Option<&'a Taken>,
+    sockets: Vec<(SocketName, OwnedFd)>,
+    files: Vec<(Line, NewFile)>,
+}
+
+struct Failure {
+    wanted: (SocketName, Line),
+    reason: String,
+    is_in_use: bool,
+}
+
+impl Opening<'_> {
+    fn open(&mut self, wanted: Vec<(SocketName, Line)>) -> Vec<Failure> {
+        let mut failed = Vec::new();
+        for (name, line) in wanted {
+            match open_one(self.config, line, self.taken) {
+                Ok(Opened { socket, file }) => {
+                    self.sockets.push((name, socket));
+                    if let Some(file) = file {
+                        // Of two lines with one path the last has it, and both were made beside it by one name.
+                        self.files.retain(|(_, other)| !other.is_for_same(&file));
+                        self.files.push((line, file));
+                    }
+                }
+                Err(error) => {
+                    let is_in_use = error.error.kind() == ErrorKind::AddrInUse;
+                    let reason = self.explain(line, &error);
+                    failed.push(Failure { wanted: (name, line), reason, is_in_use });
+                }
+            }
+        }
+        failed
+    }
+
+    /// Puts the files in their places, if nothing stands against it.
+    fn finish(mut self, mut reasons: Vec<String>) -> Result<Vec<(SocketName, OwnedFd)>, Vec<String>> {
+        for (line, file) in std::mem::take(&mut self.files) {
+            if !reasons.is_empty() {
+                file.discard();
+            } else if let Err(error) = file.put() {
+                reasons.push(self.explain(line, &error));
+            }
+        }
+        if reasons.is_empty() { Ok(self.sockets) } else { Err(reasons) }
+    }
+
+    fn explain(&self, line: Line, error: &ListenError) -> String {
+        let (kind, name) = match line {
+            Line::Bind { frontend, .. } => {
+                let frontend = &self.config.frontends[frontend];
+                (if frontend.is_listen { "proxy" } else { "frontend" }, frontend.name.as_str())
+            }
+            // What HAProxy calls the proxy behind a runtime socket.
+            Line::Command(_) => ("frontend", "GLOBAL"),
+        };
+        explain(error, kind, name)
+    }
+}
+
+fn open_one(config: &Config, line: Line, taken: Option<&Taken>) -> Result<Opened, ListenError> {
     match line {
         Line::Bind { frontend, bind } => {
             let frontend = &config.frontends[frontend];
             let bind = &frontend.binds[bind];
-            let kind = if frontend.is_listen { "proxy" } else { "frontend" };
             let backlog = listen::backlog(bind, frontend);
             let given = taken.and_then(|taken| taken.claim(bind));
             // One that does not listen any more is opened anew.
-            if let Some(socket) = given.and_then(|socket| listen::take_over(socket, backlog).ok()) {
-                return Ok(socket);
+            match given.and_then(|socket| listen::take_over(socket, backlog).ok()) {
+                Some(socket) => Ok(Opened { socket, file: None }),
+                None => listen::open(bind, backlog),
             }
-            let opened = listen::listen(bind, backlog);
-            opened.map_err(|error| explain(&error, kind, &frontend.name))
         }
-        Line::Command(at) => {
-            let socket = &config.global.stats_sockets[at];
-            // What HAProxy calls the proxy behind it.
-            listen::command(socket).map_err(|error| explain(&error, "frontend", "GLOBAL"))
-        }
+        Line::Command(at) => listen::command(&config.global.stats_sockets[at]),
     }
 }
 
@@ -162,6 +241,25 @@ impl Sockets {
         let find = |name: Option<SocketName>| name.and_then(|name| self.0.get(&name).cloned());
         let names = socket_names(config).binds.into_iter();
         names.map(|binds| binds.into_iter().map(find).collect()).collect()
+    }
+
+    /// Lets go of the abstract names of binds, which only one process can have: a successor may want them. Whether
+    /// there were any.
+    pub fn release_abstract(&mut self, config: &Config) -> bool {
+        let before = self.0.len();
+        let kept = socket_names(config).commands;
+        let is_abstract = |name: &SocketName| matches!(name.address, BindAddress::Abstract(_));
+        self.0.retain(|name, _| !is_abstract(name) || kept.contains(name));
+        self.0.len() < before
+    }
+
+    /// Undoes [`Sockets::release_abstract`], if nobody has the names meanwhile. Whether there were any.
+    pub fn reopen_abstract(&mut self, config: &Config) -> Result<bool, Vec<String>> {
+        let mut missing = plan(config, &self.names()).open;
+        missing.retain(|(name, _)| matches!(name.address, BindAddress::Abstract(_)));
+        let opened = open(config, &missing, None, &[])?;
+        self.arrange(config, opened);
+        Ok(!missing.is_empty())
     }
 
     /// Lets go of all.

@@ -26,6 +26,14 @@ pub struct Running<'a> {
     pub default_maxconn: u32,
 }
 
+impl Running<'_> {
+    /// Whom to ask for sockets: at the start only.
+    fn predecessors(&self) -> &[u32] {
+        let predecessors = self.settings.predecessors.as_ref().filter(|_| self.global.is_none());
+        predecessors.map_or(&[], |predecessors| &predecessors.pids)
+    }
+}
+
 /// Ready to take effect.
 #[derive(Debug)]
 pub struct Prepared {
@@ -72,11 +80,15 @@ pub fn prepare(gathered: Gathered, running: Running<'_>, voice: &Voice) -> Resul
     }
     let kept = running.global.map_or_else(Vec::new, |global| keep_fixed(global, &mut config.global));
     let wanted = plan(&config, running.sockets).open;
-    let opened = listeners::open(&config, &wanted, running.taken).map_err(|reasons| {
-        reasons.iter().for_each(|reason| voice.alert(reason));
-        let all = reasons.join("\n");
-        Unusable { reason: reasons.into_iter().next().unwrap_or_default(), lines: format!("{lines}{all}\n") }
-    })?;
+    let opened =
+        listeners::open(&config, &wanted, running.taken, running.predecessors()).map_err(|reasons| {
+            reasons.iter().for_each(|reason| voice.alert(reason));
+            let all = reasons.join("\n");
+            Unusable {
+                reason: reasons.into_iter().next().unwrap_or_default(),
+                lines: format!("{lines}{all}\n"),
+            }
+        })?;
     let (sinks, failed) = Sinks::open(Sinks::targets(&config));
     for (address, error) in failed {
         voice.warning(&format!("cannot open log target {address:?}: {error}; its lines are lost"));

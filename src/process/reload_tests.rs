@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use super::*;
-use crate::config::model::{FileAccess, Frontend, Level};
+use crate::config::model::{Frontend, Level};
 
 fn bind(port: u16) -> Bind {
     Bind::at(BindAddress::Tcp(([127, 0, 0, 1], port).into()))
@@ -61,12 +61,8 @@ fn two_lines_with_one_address_have_a_socket_each() {
 fn with_commands(config: Config, ports: &[u16], files: &[&str]) -> Config {
     let addresses = ports.iter().map(|port| bind(*port).address);
     let addresses = addresses.chain(files.iter().map(|path| BindAddress::Unix(PathBuf::from(path))));
-    let socket = |address| CommandSocket {
-        bind: Bind::at(address),
-        level: Level::Admin,
-        file: FileAccess::default(),
-        exposes_listeners: false,
-    };
+    let socket =
+        |address| CommandSocket { bind: Bind::at(address), level: Level::Admin, exposes_listeners: false };
     let global = Global { stats_sockets: addresses.map(socket).collect(), ..Global::default() };
     Config { global, ..config }
 }

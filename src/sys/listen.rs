@@ -2,7 +2,7 @@
 //! the line stands and what to do.
 //!
 //! Addresses are bound with SO_REUSEADDR and SO_REUSEPORT as HAProxy binds them, so that a successor can
-//! bind beside its predecessor. A socket file that nobody listens on any more is replaced, one in use is not.
+//! bind beside its predecessor. Socket files come into being beside their names and replace what has them ([`NewFile`]).
 
 use std::fs::Permissions;
 use std::io;
@@ -16,7 +16,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::socket::{getsockopt, sockopt};
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 
-use super::{connect, inherited, socket, unix};
+use super::{inherited, socket, unix};
 use crate::config::model::{Bind, BindAddress, CommandSocket, FileAccess, Frontend};
 
 /// A bind line that could not be honoured.
@@ -86,23 +86,37 @@ pub fn show(address: &BindAddress) -> String {
     }
 }
 
+/// A listening socket, and its file that has no name of its own yet.
+#[derive(Debug)]
+pub struct Opened {
+    pub socket: OwnedFd,
+    pub file: Option<NewFile>,
+}
+
 /// A non-blocking listening socket for a bind line.
-pub fn listen(bind: &Bind, backlog: u32) -> Result<OwnedFd, ListenError> {
+pub fn open(bind: &Bind, backlog: u32) -> Result<Opened, ListenError> {
+    let plain = |socket| Opened { socket, file: None };
     let made = match &bind.address {
-        BindAddress::Tcp(address) => tcp(*address, bind, backlog),
-        BindAddress::Unix(path) => unix_file(path, backlog),
-        BindAddress::Abstract(name) => {
-            step("use", unix::abstract_name(name)).and_then(|address| unix_socket(&address, backlog))
-        }
-        BindAddress::Fd(number) => step("adopt", adopt(*number, backlog)),
+        BindAddress::Tcp(address) => tcp(*address, bind, backlog).map(plain),
+        BindAddress::Unix(path) => beside(path, bind, backlog),
+        BindAddress::Abstract(name) => step("use", unix::abstract_name(name))
+            .and_then(|address| unix_socket(&address, backlog))
+            .map(plain),
+        BindAddress::Fd(number) => step("adopt", adopt(*number, backlog)).map(plain),
     };
-    made.map_err(|(step, error)| ListenError {
-        file: bind.origin.0.clone(),
-        line: bind.origin.1,
-        step,
-        address: show(&bind.address),
-        error,
-    })
+    made.map_err(|fault| error(bind, fault))
+}
+
+/// [`open`], and the file has its name at once.
+pub fn listen(bind: &Bind, backlog: u32) -> Result<OwnedFd, ListenError> {
+    let Opened { socket, file } = open(bind, backlog)?;
+    file.map_or(Ok(()), NewFile::put)?;
+    Ok(socket)
+}
+
+fn error(bind: &Bind, (step, error): (&'static str, io::Error)) -> ListenError {
+    let (file, line) = bind.origin.clone();
+    ListenError { file, line, step, address: show(&bind.address), error }
 }
 
 /// A socket that listens already, for this line from now on.
@@ -113,23 +127,45 @@ pub fn take_over(socket: OwnedFd, backlog: u32) -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
-/// A non-blocking listening socket for commands. A file of that name is replaced even if somebody listens on
-/// it, as HAProxy does: a successor takes the name over, and nobody finds it missing meanwhile.
-pub fn command(socket: &CommandSocket) -> Result<OwnedFd, ListenError> {
-    let bind = &socket.bind;
-    let backlog = bind.backlog.or(bind.maxconn).unwrap_or(1024);
-    let BindAddress::Unix(path) = &bind.address else { return listen(bind, backlog) };
-    replacing_file(path, socket.file, backlog).map_err(|(step, error)| ListenError {
-        file: bind.origin.0.clone(),
-        line: bind.origin.1,
-        step,
-        address: show(&bind.address),
-        error,
-    })
+/// A non-blocking listening socket for commands.
+pub fn command(socket: &CommandSocket) -> Result<Opened, ListenError> {
+    open(&socket.bind, socket.bind.backlog.or(socket.bind.maxconn).unwrap_or(1024))
 }
 
-/// Binds beside the name, gives the file its rights, and puts it in the place of whatever has the name.
-fn replacing_file(path: &Path, access: FileAccess, backlog: u32) -> Step<OwnedFd> {
+/// The file of a unix socket that listens already, beside the name that it is to have: whoever has the name goes on
+/// until everything else has succeeded. To be put in its place, or discarded.
+#[derive(Debug)]
+pub struct NewFile {
+    bind: Bind,
+    beside: PathBuf,
+    path: PathBuf,
+}
+
+impl NewFile {
+    /// Gives it its name. What has the name is replaced even if somebody listens on it, as HAProxy does: a successor
+    /// takes the name over, and nobody finds it missing meanwhile.
+    pub fn put(self) -> Result<(), ListenError> {
+        std::fs::rename(&self.beside, &self.path).map_err(|fault| {
+            let error = error(&self.bind, ("replace", fault));
+            self.discard();
+            error
+        })
+    }
+
+    /// Removes it; what has the name keeps it.
+    pub fn discard(self) {
+        // Nobody else knows it; one that is gone already is what was wanted.
+        let _ = std::fs::remove_file(&self.beside);
+    }
+
+    /// Whether both are to have the same name.
+    pub fn is_for_same(&self, other: &NewFile) -> bool {
+        self.path == other.path
+    }
+}
+
+/// Binds beside the name, and gives the file its rights.
+fn beside(path: &Path, bind: &Bind, backlog: u32) -> Step<Opened> {
     let beside = PathBuf::from(format!("{}.{}.tmp", path.display(), std::process::id()));
     if let Ok(found) = std::fs::symlink_metadata(path)
         && !found.file_type().is_socket()
@@ -138,18 +174,19 @@ fn replacing_file(path: &Path, access: FileAccess, backlog: u32) -> Step<OwnedFd
     }
     // Left behind by a process of that number that was killed in between.
     let _ = std::fs::remove_file(&beside);
-    let made = (|| {
-        let address = step("use", unix::path(&beside))?;
-        let socket = unix_socket(&address, backlog)?;
-        step(RIGHTS, permit(&beside, access))?;
-        step("replace", std::fs::rename(&beside, path))?;
+    let file = NewFile { bind: bind.clone(), beside, path: path.to_owned() };
+    let made = step("use", unix::path(&file.beside)).and_then(|address| unix_socket(&address, backlog));
+    let permitted = made.and_then(|socket| {
+        step(RIGHTS, permit(&file.beside, bind.file))?;
         Ok(socket)
-    })();
-    if made.is_err() {
-        // It is not there if the bind failed.
-        let _ = std::fs::remove_file(&beside);
+    });
+    match permitted {
+        Ok(socket) => Ok(Opened { socket, file: Some(file) }),
+        Err(fault) => {
+            file.discard();
+            Err(fault)
+        }
     }
-    made
 }
 
 fn permit(path: &Path, access: FileAccess) -> io::Result<()> {
@@ -220,31 +257,12 @@ fn after_bind(socket: &Socket, bind: &Bind, backlog: u32) -> Step<()> {
     Ok(())
 }
 
-fn unix_file(path: &Path, backlog: u32) -> Step<OwnedFd> {
-    let address = step("use", unix::path(path))?;
-    step("replace", remove_stale(path, &address))?;
-    unix_socket(&address, backlog)
-}
-
 fn unix_socket(address: &SockAddr, backlog: u32) -> Step<OwnedFd> {
     let kind = Type::STREAM.nonblocking().cloexec();
     let socket = step("open a socket for", Socket::new(Domain::UNIX, kind, None))?;
     step("bind", socket.bind(address))?;
     step("listen on", socket.listen(as_int(backlog)))?;
     Ok(socket.into())
-}
-
-/// Removes a socket file that nobody listens on. Anything else that has the name is left alone, and the
-/// bind will say so.
-fn remove_stale(path: &Path, address: &SockAddr) -> io::Result<()> {
-    let Ok(found) = std::fs::symlink_metadata(path) else { return Ok(()) };
-    if !found.file_type().is_socket() {
-        return Ok(());
-    }
-    match connect::unix(address) {
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => std::fs::remove_file(path),
-        _ => Ok(()),
-    }
 }
 
 /// A copy of an inherited descriptor, which itself stays open for the next reload.

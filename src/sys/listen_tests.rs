@@ -5,6 +5,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::Duration;
 
+use super::super::connect;
 use super::*;
 
 fn bind(address: BindAddress) -> Bind {
@@ -67,16 +68,20 @@ fn an_address_of_another_machine_and_an_unknown_interface_are_refused() {
 }
 
 #[test]
-fn a_stale_socket_file_is_replaced_and_one_in_use_is_not() {
+fn a_socket_file_is_replaced_whether_in_use_or_not_and_no_other_file_is() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("s");
     let line = bind(BindAddress::Unix(file.clone()));
     drop(UnixListener::bind(&file).unwrap());
     let socket = listen(&line, 8).unwrap();
     UnixStream::connect(&file).unwrap();
-    let error = listen(&line, 8).unwrap_err();
-    assert_eq!(error.error.raw_os_error(), Some(libc::EADDRINUSE));
-    drop(socket);
+    let successor = open(&line, 8).unwrap();
+    successor.file.unwrap().discard();
+    let _client = UnixStream::connect(&file).unwrap();
+    assert!(super::super::accept::accept(&socket).is_ok(), "what is discarded replaces nothing");
+    let successor = listen(&line, 8).unwrap();
+    let _client = UnixStream::connect(&file).unwrap();
+    assert!(super::super::accept::accept(&successor).is_ok());
     std::fs::remove_file(&file).unwrap();
     std::fs::write(&file, "text").unwrap();
     assert!(listen(&line, 8).is_err());
@@ -123,10 +128,13 @@ fn a_socket_for_commands_replaces_what_has_its_name_and_gets_its_rights() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("s");
     let socket = |path: &Path, file| CommandSocket {
-        bind: bind(BindAddress::Unix(path.to_owned())),
+        bind: Bind { file, ..bind(BindAddress::Unix(path.to_owned())) },
         level: crate::config::model::Level::Admin,
-        file,
         exposes_listeners: false,
+    };
+    let command = |socket: &CommandSocket| {
+        let Opened { socket, file } = command(socket)?;
+        file.map_or(Ok(()), NewFile::put).map(|()| socket)
     };
     let first = command(&socket(&path, FileAccess::default())).unwrap();
     let access = FileAccess { mode: Some(0o640), ..FileAccess::default() };

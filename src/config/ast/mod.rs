@@ -168,6 +168,10 @@ pub struct Global {
     pub pipesize: Option<usize>,
     pub nosplice: bool,
     pub tls: TlsDefaults,
+    /// `unix-bind`: mode and owner of the files of binds that name none themselves.
+    pub unix_bind: BindOptions,
+    /// What stands before every path.
+    pub unix_prefix: String,
 }
 
 /// `user`/`group` give a name, `uid`/`gid` a number.
@@ -450,10 +454,11 @@ pub struct BindOptions {
     pub mss: Option<u32>,
     pub tcp_ut: Option<Duration>,
     pub accept_proxy: bool,
-    /// Who may open a unix socket's file, and what commands may do; of a `stats socket` only.
+    /// Who may open a unix socket's file.
     pub mode: Option<u32>,
     pub user: Option<Spanned<Account>>,
     pub group: Option<Spanned<Account>>,
+    /// What commands may do; of a `stats socket` only.
     pub level: Option<Level>,
     pub expose_listeners: bool,
     pub tls: BindTls,

@@ -9,8 +9,6 @@ const BOTH: &[Scope] = &[Bind, StatsSocket];
 
 const ONLY_TLS: &str = because::NO_TLS_SETTING;
 const NO_TLS: &str = "has no effect: the runtime socket speaks no TLS";
-const SOCKET_OWNER: &str =
-    "has no effect in this version of rolecall: set the owner and mode of the directory";
 const THREADS: &str = "has no effect: rolecall spreads the connections of every address over all its threads";
 const COMMAND_SOCKET: &str = "has no effect: it only counts on the runtime socket";
 
@@ -35,17 +33,12 @@ pub(super) static KEYWORDS: &[Keyword] = &[
     accepted("expose-fd", BIND, COMMAND_SOCKET, "hands listening sockets to a new process"),
     accepted("level", BIND, COMMAND_SOCKET, "what commands may do"),
     accepted("severity-output", BIND, COMMAND_SOCKET, "whether replies carry a severity"),
-    accepted("gid", BIND, SOCKET_OWNER, "group of a unix socket, by number"),
-    accepted("group", BIND, SOCKET_OWNER, "group of a unix socket"),
-    accepted("mode", BIND, SOCKET_OWNER, "mode of a unix socket"),
-    accepted("uid", BIND, SOCKET_OWNER, "owner of a unix socket, by number"),
-    accepted("user", BIND, SOCKET_OWNER, "owner of a unix socket"),
     honoured("level", SOCKET, "what commands may do: user, operator or admin"),
-    honoured("gid", SOCKET, "group of the socket file, by number"),
-    honoured("group", SOCKET, "group of the socket file"),
-    honoured("mode", SOCKET, "mode of the socket file, in octal"),
-    honoured("uid", SOCKET, "owner of the socket file, by number"),
-    honoured("user", SOCKET, "owner of the socket file"),
+    honoured("gid", BOTH, "group of the socket file, by number"),
+    honoured("group", BOTH, "group of the socket file"),
+    honoured("mode", BOTH, "mode of the socket file, in octal"),
+    honoured("uid", BOTH, "owner of the socket file, by number"),
+    honoured("user", BOTH, "owner of the socket file"),
     honoured("expose-fd", SOCKET, "hands listening sockets to a new process"),
     accepted(
         "severity-output",

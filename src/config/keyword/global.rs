@@ -278,12 +278,7 @@ pub(super) static KEYWORDS: &[Keyword] = &[
     accepted("thread-groups", GLOBAL, CPUS, "how many groups of threads there are"),
     accepted("thread-hard-limit", GLOBAL, CPUS, "most threads by default"),
     accepted("trace", GLOBAL, TUNING, "developer traces"),
-    accepted(
-        "unix-bind",
-        GLOBAL,
-        "has no effect in this version of rolecall: set the owner and mode of the directory",
-        "owner and mode of unix sockets",
-    ),
+    honoured("unix-bind", GLOBAL, "prefix, mode and owner of the unix sockets of 'bind' lines"),
     accepted("unsetacl", GLOBAL, TUNING, "removes conditions"),
     accepted("warn-blocked-traffic-after", GLOBAL, TUNING, "warns when a thread is stuck"),
     accepted("tune.applet.zero-copy-forwarding", GLOBAL, TUNING, "copying in services"),

@@ -35,15 +35,25 @@ impl Level {
 pub struct CommandSocket {
     pub bind: Bind,
     pub level: Level,
-    pub file: FileAccess,
     /// `expose-fd listeners`: who connects may have the process's listening sockets.
     pub exposes_listeners: bool,
 }
 
-/// Mode and owner of a unix socket's file; what is left out is as the process makes it.
+/// Mode and owner of a unix socket's file; what is left out is as the process makes it (`mode`, `user`, `group`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct FileAccess {
     pub mode: Option<u32>,
     pub uid: Option<u32>,
     pub gid: Option<u32>,
+}
+
+impl FileAccess {
+    /// With the other's word where it has none of its own.
+    pub fn or(self, other: FileAccess) -> FileAccess {
+        FileAccess {
+            mode: self.mode.or(other.mode),
+            uid: self.uid.or(other.uid),
+            gid: self.gid.or(other.gid),
+        }
+    }
 }

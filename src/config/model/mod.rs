@@ -433,6 +433,8 @@ pub struct Bind {
     /// Bytes; `mss`.
     pub mss: Option<u32>,
     pub tcp_ut: Option<Duration>,
+    /// Of a unix socket.
+    pub file: FileAccess,
     /// `accept-proxy`: clients begin with a PROXY header.
     pub accept_proxy: bool,
     /// `ssl`
@@ -458,6 +460,7 @@ impl Bind {
             interface: None,
             mss: None,
             tcp_ut: None,
+            file: FileAccess::default(),
             accept_proxy: false,
             tls: None,
             origin: (String::new(), 0),

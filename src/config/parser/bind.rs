@@ -150,6 +150,35 @@ pub(super) fn stats_socket(context: &mut Context<'_>, global: &mut Global, line:
     }
 }
 
+/// What `unix-bind` says of every file.
+const FILE: [&str; 5] = ["gid", "group", "mode", "uid", "user"];
+
+/// `unix-bind` in `global`: for the files of all `bind` lines. A later line adds to an earlier one.
+pub(super) fn unix_bind(context: &mut Context<'_>, global: &mut Global, line: &Statement<'_>) {
+    let mut options = Options::argument(line);
+    while let Some(word) = options.next_name() {
+        let name = word.str();
+        let reader = READERS.iter().find(|(known, _)| *known == name && FILE.contains(known));
+        let read = match reader {
+            Some((_, read)) => read(context, &mut global.unix_bind, &mut options),
+            None if name == "prefix" => {
+                options.string(context, "'prefix' : missing prefix").map(|prefix| global.unix_prefix = prefix)
+            }
+            None => {
+                let message = "'unix-bind' only supports the 'prefix', 'mode', 'uid', 'gid', 'user' and 'group' \
+                               options.";
+                return context.report(
+                    Diagnostic::error(word.span, message.to_owned())
+                        .help("for example 'unix-bind mode 660 group redis'"),
+                );
+            }
+        };
+        if read.is_none() {
+            return;
+        }
+    }
+}
+
 /// `listen NAME ADDRESS`, which HAProxy dropped: an address and nothing else.
 pub(super) fn legacy(context: &mut Context<'_>, proxy: &mut Proxy, line: &Statement<'_>, word: &Word) {
     proxy.listens = true;

@@ -91,6 +91,7 @@ pub(super) const READERS: &[(&str, Reader)] = &[
         global.ulimit_n = line.number(context, 1, "ulimit-n", 0..=i64::MAX).or(global.ulimit_n);
         line.no_more(context, "ulimit-n", 2);
     }),
+    ("unix-bind", bind::unix_bind),
     ("unsetenv", unset_variables),
     ("user", |context, global, line| account_name(context, &mut global.user, line)),
     ("zero-warning", |context, global, line| {

@@ -10,7 +10,7 @@ use super::hosts::Found;
 use super::names::Target;
 use crate::config::ast::{self, Proxy, ProxyKind, Spanned};
 use crate::config::diagnostic::{Diagnostic, Heading};
-use crate::config::model::{Bind, BindAddress, Frontend, Keepalive, LogFormat, Mode, SessionLog};
+use crate::config::model::{Bind, BindAddress, FileAccess, Frontend, Keepalive, LogFormat, Mode, SessionLog};
 use crate::config::parser::address::{Address, Ports};
 
 impl Resolver<'_, '_> {
@@ -86,10 +86,12 @@ impl Resolver<'_, '_> {
         let mut binds = Vec::new();
         for line in &proxy.binds {
             let tls = self.bind_tls(proxy, line);
+            let file = self.file_access(&line.options).or(self.unix_bind);
             for address in &line.addresses {
                 for address in self.bind_addresses(address) {
+                    let address = self.prefixed(address);
                     let id = binds.len() as u32 + 1;
-                    binds.push(Bind { tls: tls.clone(), ..bind(line, id, address) });
+                    binds.push(Bind { tls: tls.clone(), file, ..bind(line, id, address) });
                 }
             }
         }
@@ -101,6 +103,18 @@ impl Resolver<'_, '_> {
             self.context.report(Diagnostic::warning(proxy.name.span, message).heading(Heading::Bare));
         }
         binds
+    }
+
+    /// With the prefix of `unix-bind`, which is no directory but the first part of the text.
+    fn prefixed(&self, address: BindAddress) -> BindAddress {
+        match address {
+            BindAddress::Unix(path) => {
+                let mut text = std::ffi::OsString::from(&self.unix_prefix);
+                text.push(path);
+                BindAddress::Unix(PathBuf::from(text))
+            }
+            other => other,
+        }
     }
 
     /// An address for every port of a range; none if it is wanted or, once reported, wrong.
@@ -142,6 +156,7 @@ pub(super) fn bind(line: &ast::Bind, id: u32, address: BindAddress) -> Bind {
         interface: options.interface.clone(),
         mss: options.mss,
         tcp_ut: options.tcp_ut,
+        file: FileAccess::default(),
         accept_proxy: options.accept_proxy,
         tls: None,
         origin: line.origin.clone(),

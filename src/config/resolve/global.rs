@@ -3,7 +3,7 @@
 use super::Resolver;
 use super::frontend::bind;
 use crate::config::ast;
-use crate::config::model::{CommandSocket, FileAccess, Global};
+use crate::config::model::{Bind, CommandSocket, FileAccess, Global};
 
 impl Resolver<'_, '_> {
     /// Fills in what nobody wrote.
@@ -42,23 +42,28 @@ impl Resolver<'_, '_> {
             quiet: global.quiet,
         }
     }
+
     fn command_sockets(&mut self, lines: &[ast::Bind]) -> Vec<CommandSocket> {
         let mut sockets = Vec::new();
         for line in lines {
             let options = &line.options;
-            let file = FileAccess {
-                mode: options.mode,
-                uid: options.user.as_ref().and_then(|user| self.user(user)),
-                gid: options.group.as_ref().and_then(|group| self.group(group)),
-            };
+            let file = self.file_access(options);
             let level = options.level.unwrap_or_default();
             for address in line.addresses.iter().flat_map(|address| self.bind_addresses(address)) {
-                let bind = bind(line, sockets.len() as u32 + 1, address);
+                let bind = Bind { file, ..bind(line, sockets.len() as u32 + 1, address) };
                 let exposes_listeners = options.expose_listeners;
-                sockets.push(CommandSocket { bind, level, file, exposes_listeners });
+                sockets.push(CommandSocket { bind, level, exposes_listeners });
             }
         }
         sockets
+    }
+
+    pub(super) fn file_access(&mut self, options: &ast::BindOptions) -> FileAccess {
+        FileAccess {
+            mode: options.mode,
+            uid: options.user.as_ref().and_then(|user| self.user(user)),
+            gid: options.group.as_ref().and_then(|group| self.group(group)),
+        }
     }
 }
 

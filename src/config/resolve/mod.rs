@@ -40,7 +40,7 @@ pub use self::track::LONGEST_CHAIN;
 use super::ast::{Proxy, TlsDefaults, Tree};
 use super::bundle::{Bundle, Wanted};
 use super::dynamic::Presets;
-use super::model::{BackendId, Config, Global, LogTarget, StickTable, Userlist, VariableId};
+use super::model::{BackendId, Config, FileAccess, Global, LogTarget, StickTable, Userlist, VariableId};
 use super::parser::context::Context;
 use super::rule::place::Place;
 use super::source::{Sources, Span};
@@ -59,6 +59,9 @@ struct Resolver<'a, 'b> {
     pems: BTreeSet<String>,
     /// The global section's.
     tls: TlsDefaults,
+    /// `unix-bind`
+    unix_bind: FileAccess,
+    unix_prefix: String,
     variables: HashMap<String, VariableId>,
     /// Servers that some sample asks about.
     referenced: HashSet<(BackendId, u32)>,
@@ -85,6 +88,8 @@ impl<'a, 'b> Resolver<'a, 'b> {
             groups: BTreeSet::new(),
             pems: BTreeSet::new(),
             tls: TlsDefaults::default(),
+            unix_bind: FileAccess::default(),
+            unix_prefix: String::new(),
             variables: HashMap::new(),
             referenced: HashSet::new(),
             lists: Vec::new(),
@@ -106,6 +111,8 @@ pub fn resolve(tree: &Tree, sources: &Sources, context: &mut Context<'_>) -> (Co
     let bundle = context.bundle;
     let mut resolver = Resolver::new(sources, context);
     resolver.tls = tree.global.tls.clone();
+    resolver.unix_bind = resolver.file_access(&tree.global.unix_bind);
+    resolver.unix_prefix.clone_from(&tree.global.unix_prefix);
     resolver.shared =
         tree.peers.iter().flat_map(|peers| &peers.tables).map(|(name, _)| name.clone()).collect();
     let early = std::mem::take(&mut resolver.context.wanted);

@@ -251,13 +251,16 @@ impl Parent {
             0..128 => voice.warning(&text),
             _ => voice.alert(&text),
         });
+        let asked_to_end = ended == Ended::Signal(Signal::SIGTERM);
         let end = match (self.ending, self.begin.manner) {
             (Some(signal), Manner::Plain) if signal != Signal::SIGUSR1 => return ParentEnd::DieOf(signal),
             (Some(Signal::SIGINT), _) => 130,
             (Some(Signal::SIGTERM), _) => 0,
+            // To HAProxy's master that is an end in peace.
+            (None, Manner::Master) if asked_to_end => 0,
             _ => u8::try_from(code).unwrap_or(1),
         };
-        if self.ending.is_none() {
+        if self.ending.is_none() && !asked_to_end {
             self.say_as_master(|voice| voice.alert("exit-on-failure: killing every processes with SIGTERM"));
         }
         self.say_as_master(|voice| voice.warning(&format!("All workers exited. Exiting... ({end})")));

@@ -161,8 +161,4 @@ pub(super) static FORMS: &[(&[&str], &[Form])] = &[
     (&["httpclient.resolvers.prefer"], &[OneOf(0, &["ipv4", "ipv6"]), AtMost(1)]),
     (&["httpclient.ssl.verify"], &[OneOf(0, &["none", "required"]), AtMost(1)]),
     (&["mworker-max-reloads"], &[AtMost(1)]),
-    (
-        &["unix-bind"],
-        &[Words(0, &[("prefix", 1), ("mode", 1), ("uid", 1), ("gid", 1), ("user", 1), ("group", 1)])],
-    ),
 ];
