@@ -101,19 +101,29 @@ fn backends(old: Side<'_>, new: Side<'_>) -> Vec<Option<usize>> {
         old.config.backends.iter().enumerate().map(|(at, backend)| (backend.name.as_str(), at)).collect();
     let named = |backend: &Backend| names.get(backend.name.as_str()).copied();
     let mut found: Vec<Option<usize>> = new.config.backends.iter().map(named).collect();
+    let mut is_free = free(old.config.backends.len(), &found);
     for alike in [has_the_same_servers, has_one_of_them] {
         for at in 0..found.len() {
             if found[at].is_some() || new.kind(at).is_none() {
                 continue;
             }
-            found[at] = (0..old.config.backends.len()).find(|was| {
-                old.kind(*was) == new.kind(at)
-                    && !found.contains(&Some(*was))
-                    && alike(&old.backend(*was).servers, &new.backend(at).servers)
+            let mut vanished = (0..is_free.len()).filter(|was| is_free[*was]);
+            found[at] = vanished.find(|was| {
+                old.kind(*was) == new.kind(at) && alike(&old.backend(*was).servers, &new.backend(at).servers)
             });
+            if let Some(was) = found[at] {
+                is_free[was] = false;
+            }
         }
     }
     found
+}
+
+/// Which of so many have no heir yet.
+fn free(count: usize, found: &[Option<usize>]) -> Vec<bool> {
+    let mut is_free = vec![true; count];
+    found.iter().flatten().for_each(|was| is_free[*was] = false);
+    is_free
 }
 
 fn has_the_same_servers(old: &[Server], new: &[Server]) -> bool {
@@ -135,21 +145,21 @@ fn servers(old: &[Server], new: &[Server], kind: Option<Kind>) -> Vec<Option<usi
     if kind.is_some() {
         find_targets(old, new, &mut found);
     }
-    for (at, server) in new.iter().enumerate() {
-        if found[at].is_none() {
-            found[at] = named(server).filter(|was| !found.contains(&Some(*was)));
-        }
+    let is_free = free(old.len(), &found);
+    for (found, server) in found.iter_mut().zip(new).filter(|(found, _)| found.is_none()) {
+        *found = named(server).filter(|was| is_free[*was]);
     }
     found
 }
 
 /// For those that have none: the first of the same address that has no heir yet.
 fn find_targets(old: &[Server], new: &[Server], found: &mut [Option<usize>]) {
-    let mut free: Vec<usize> = (0..old.len()).filter(|was| !found.contains(&Some(*was))).collect();
+    let is_free = free(old.len(), found);
+    let mut left: Vec<usize> = (0..old.len()).filter(|was| is_free[*was]).collect();
     for (found, server) in found.iter_mut().zip(new).filter(|(found, _)| found.is_none()) {
         let target = Target::of(server);
-        if let Some(at) = free.iter().position(|was| Target::of(&old[*was]) == target) {
-            *found = Some(free.remove(at));
+        if let Some(at) = left.iter().position(|was| Target::of(&old[*was]) == target) {
+            *found = Some(left.remove(at));
         }
     }
 }
