@@ -103,15 +103,15 @@ fn backends(old: Side<'_>, new: Side<'_>) -> Vec<Option<usize>> {
     let mut found: Vec<Option<usize>> = new.config.backends.iter().map(named).collect();
     let mut is_free = free(old.config.backends.len(), &found);
     for alike in [has_the_same_servers, has_one_of_them] {
-        for at in 0..found.len() {
-            if found[at].is_some() || new.kind(at).is_none() {
+        for (at, found) in found.iter_mut().enumerate() {
+            if found.is_some() || new.kind(at).is_none() {
                 continue;
             }
             let mut vanished = (0..is_free.len()).filter(|was| is_free[*was]);
-            found[at] = vanished.find(|was| {
+            *found = vanished.find(|was| {
                 old.kind(*was) == new.kind(at) && alike(&old.backend(*was).servers, &new.backend(at).servers)
             });
-            if let Some(was) = found[at] {
+            if let Some(was) = *found {
                 is_free[was] = false;
             }
         }

@@ -191,11 +191,14 @@ fn sessions_of_a_backend_that_another_one_replaces_go_by_its_guard() {
 #[test]
 fn sessions_that_nobody_guards_any_more_live_on_and_are_counted() {
     let (master, stranger) = (Redis::master(), Redis::master());
-    let port = free_port();
-    let config = redis_config(port, &[master.port], "");
+    let (port, page) = (free_port(), free_port());
+    let config = redis_config(port, &[master.port], "") + &stats_section(page);
     let rolecall = Rolecall::start(&config, port);
     let mut client = Client::connect(port).expect("the frontend accepts");
     client.call(&["SET", "before", "1"]).expect("a reply");
+    eventually("the end of the first knock's session", Duration::from_secs(30), || {
+        (csv_field(page, "redis_backend", "redis1", "scur")?.as_str() == "1").then_some(())
+    });
     rolecall.reload(&redis_config(port, &[stranger.port], "").replace("redis_backend", "other"));
     rolecall.wait_for_output("Backend redis_backend is gone, and no role-checked backend has its servers: 1 session stays there, unguarded");
     client.call(&["SET", "after", "1"]).expect("the session lives on");

@@ -87,6 +87,7 @@ pub enum AddressError {
     PortRange(String),
     PortCharacter { character: char, port: String, address: String },
     Descriptor(String),
+    Datagram(String),
     Host { host: String, address: String },
     Prefix(&'static str),
 }
@@ -100,6 +101,7 @@ impl fmt::Display for AddressError {
                 write!(f, "invalid character '{character}' in port number '{port}' in '{address}'")
             }
             AddressError::Descriptor(text) => write!(f, "file descriptor '{text}' is not a number"),
+            AddressError::Datagram(text) => write!(f, "dgram-type address not acceptable in '{text}'"),
             AddressError::Host { host, address } => write!(f, "invalid address: '{host}' in '{address}'"),
             AddressError::Prefix(prefix) => write!(f, "addresses with '{prefix}' are not supported"),
         }
@@ -124,6 +126,17 @@ pub fn sentinels(text: &str) -> Option<SentinelSlot> {
     Some(SentinelSlot { section: section.to_owned(), takes })
 }
 
+/// Reads the address of what carries connections: not one for datagrams.
+pub fn stream(text: &str) -> Result<Address, AddressError> {
+    const DATAGRAMS: [&str; 4] = ["udp@", "udp4@", "udp6@", "uxdg@"];
+    let plain = text.strip_prefix("stream+").or_else(|| text.strip_prefix("dgram+"));
+    let asks = text.starts_with("dgram+") && !plain.is_some_and(|plain| plain.starts_with("tcp"));
+    if asks || DATAGRAMS.iter().any(|prefix| plain.unwrap_or(text).starts_with(prefix)) {
+        return Err(AddressError::Datagram(text.to_owned()));
+    }
+    address(text)
+}
+
 /// Reads one address.
 pub fn address(text: &str) -> Result<Address, AddressError> {
     let (after, kind) = kind(text).unwrap_or((text, Kind::Inet(Family::Either)));
@@ -136,7 +149,7 @@ pub fn address(text: &str) -> Result<Address, AddressError> {
         }
         Kind::Unsupported(prefix) => Err(AddressError::Prefix(prefix)),
         Kind::Inet(_) if after.starts_with('/') => Ok(Address::Unix(after.to_owned())),
-        Kind::Inet(family) => inet(after, family),
+        Kind::Inet(family) => inet(after, family, text),
     }
 }
 
@@ -160,13 +173,14 @@ fn kind(text: &str) -> IResult<&str, Kind> {
     preceded(opt(alt((tag("stream+"), tag("dgram+")))), alt((inet, local))).parse(text)
 }
 
-fn inet(text: &str, family: Family) -> Result<Address, AddressError> {
+/// `written` with its prefix.
+fn inet(text: &str, family: Family, written: &str) -> Result<Address, AddressError> {
     let (host, port) = split_port(text);
     let ports = match port {
         None | Some("") => Ports::Missing,
-        Some(port) => ports(port, text)?,
+        Some(port) => ports(port, written)?,
     };
-    Ok(Address::Inet { host: self::host(host, text, family)?, ports })
+    Ok(Address::Inet { host: self::host(host, written, family)?, ports })
 }
 
 /// Host and port; brackets protect the colons of an IPv6 address.
@@ -184,13 +198,19 @@ fn host(host: &str, address: &str, family: Family) -> Result<Host, AddressError>
     if host.is_empty() || host == "*" {
         return Ok(Host::Any(family));
     }
+    let wrong = || AddressError::Host { host: host.to_owned(), address: address.to_owned() };
     if let Ok(ip) = host.parse::<IpAddr>() {
-        return Ok(Host::Ip(ip));
+        let fits = match family {
+            Family::Either => true,
+            Family::V4 => ip.is_ipv4(),
+            Family::V6 => ip.is_ipv6(),
+        };
+        return fits.then_some(Host::Ip(ip)).ok_or_else(wrong);
     }
     if host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')) {
         return Ok(Host::Name(host.to_owned(), family));
     }
-    Err(AddressError::Host { host: host.to_owned(), address: address.to_owned() })
+    Err(wrong())
 }
 
 #[derive(Clone, Copy)]
@@ -265,6 +285,8 @@ mod tests {
             (":6379", inet(Host::Any(Family::Either), port(6379))),
             ("ipv6@:6379", inet(Host::Any(Family::V6), port(6379))),
             ("ipv4@10.0.0.1:1", inet(ip("10.0.0.1"), port(1))),
+            ("ipv6@10.0.0.1:1", Err("invalid address: '10.0.0.1' in 'ipv6@10.0.0.1:1'".to_owned())),
+            ("tcp4@::1:1", Err("invalid address: '::1' in 'tcp4@::1:1'".to_owned())),
             (":::16379", inet(ip("::"), port(16379))),
             ("[::]:8888", inet(ip("::"), port(8888))),
             ("[::1]", inet(ip("::1"), Ports::Missing)),
@@ -293,6 +315,17 @@ mod tests {
         for (text, expected) in table {
             assert_eq!(address(text).map_err(|error| error.to_string()), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn what_carries_connections_takes_no_datagrams() {
+        for text in
+            ["udp@:1", "udp4@:1", "udp6@[::1]:1", "uxdg@/x", "dgram+:1", "dgram+udp@:1", "stream+udp@:1"]
+        {
+            let said = stream(text).map_err(|error| error.to_string());
+            assert_eq!(said, Err(format!("dgram-type address not acceptable in '{text}'")));
+        }
+        assert!(stream("dgram+tcp@:1").is_ok() && stream("stream+tcp4@:1").is_ok() && stream(":1").is_ok());
     }
 
     proptest! {

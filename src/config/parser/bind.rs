@@ -217,7 +217,7 @@ const HELP: &str = "an address is written ADDRESS:PORT, ':PORT' or '*:PORT' with
                     '[IPV6]:PORT', or '/PATH' for a unix socket";
 
 fn checked(text: &str) -> Result<Address, String> {
-    let address = address::address(text).map_err(|error| error.to_string())?;
+    let address = address::stream(text).map_err(|error| error.to_string())?;
     match &address {
         Address::Inet { ports: Ports::Missing, .. } => Err(format!("missing port specification in '{text}'")),
         Address::Inet { ports: Ports::Offset(_), .. } => {

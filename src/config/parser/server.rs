@@ -329,7 +329,7 @@ fn server_address(text: &str) -> Result<Address, String> {
     if let Some(slot) = address::sentinels(text) {
         return Ok(Address::Sentinels(slot));
     }
-    match address::address(text) {
+    match address::stream(text) {
         Ok(Address::Inet { ports: Ports::Range { first, last }, .. }) if first != last => {
             Err(format!("port range not permitted here in '{text}'"))
         }
