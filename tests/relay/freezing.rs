@@ -136,15 +136,21 @@ fn read_to_standstill(stream: &mut TcpStream, seed: u64) -> usize {
     got
 }
 
-pub(crate) fn replies_that_are_held_back_come_at_the_thaw(engine: EngineLoop) {
-    const LENGTH: usize = 48 * 1024 * 1024;
-    let server = Fake::start(1, |mut stream| write_pattern(&mut stream, 3, LENGTH, 60_000));
+/// A client that has got something, and whose replies are held back from now on.
+fn held_back(engine: EngineLoop, server: &Fake) -> (Balancer, TcpStream) {
     let balancer = Balancer::start(engine, Wish::of(&[server.address]));
-    let mut client = balancer.connect();
+    let client = balancer.connect();
     client.peek(&mut [0; 1]).unwrap();
     freeze(&balancer);
     withhold(&balancer);
     balancer.obeyed();
+    (balancer, client)
+}
+
+pub(crate) fn replies_that_are_held_back_come_at_the_thaw(engine: EngineLoop) {
+    const LENGTH: usize = 48 * 1024 * 1024;
+    let server = Fake::start(1, |mut stream| write_pattern(&mut stream, 3, LENGTH, 60_000));
+    let (balancer, mut client) = held_back(engine, &server);
     let got = read_to_standstill(&mut client, 3);
     assert!(got < LENGTH, "all came, though replies are held back");
     thaw(&balancer);
@@ -161,12 +167,7 @@ pub(crate) fn replies_that_are_held_back_are_thrown_away_by_a_cut(engine: Engine
         let block = pattern(3, 0..LENGTH);
         assert!(stream.write_all(&block).is_err(), "rolecall goes on reading");
     });
-    let balancer = Balancer::start(engine, Wish::of(&[server.address]));
-    let mut client = balancer.connect();
-    client.peek(&mut [0; 1]).unwrap();
-    freeze(&balancer);
-    withhold(&balancer);
-    balancer.obeyed();
+    let (balancer, mut client) = held_back(engine, &server);
     client.write_all(b"SET a 1\r\n").unwrap();
     cut(&balancer);
     let (mut block, mut got) = (vec![0; 1 << 16], 0);
