@@ -158,8 +158,8 @@ pub enum Command {
     Granted(SessionToken, ServerKey),
     /// End the sessions on that server.
     Cut(ServerKey, CutReason),
-    /// A failover of that server has been decided: its sessions send it nothing more for now, and take every
-    /// reply. [`super::ServerLive::freeze`] came before, so that no new ones reach it.
+    /// A failover of that server has been decided: its sessions send it nothing more for now, and take its
+    /// replies. [`super::ServerLive::freeze`] came before, so that no new ones reach it.
     Freeze(ServerKey),
     /// The promotion of another server is near: its sessions, frozen before, hold its replies back as well.
     Withhold(ServerKey),

@@ -7,7 +7,7 @@
 //! moment after that, because closing a socket with unread input sends a RST, which makes the client lose
 //! replies that it has not read yet. A client that takes nothing is given up after its timeout.
 //!
-//! Where a failover was decided beforehand, a session hears nothing more once the next master is selected
+//! Where a failover was decided beforehand, a session hears nothing more from a moment before the promotion on
 //! ([`super::freezing`]), and is cut short: what its server has said since may be lost there.
 //!
 //! The other reasons (marked down, operator, backup relieved) end a session at once, as HAProxy does.

@@ -6,7 +6,7 @@
 //! A client that pipelines has megabytes in the server's own buffers, and the server goes on executing and
 //! acknowledging them, after the promotion too. So its replies are held back once those to what was on its way have had
 //! their time, or the next master is selected, or known from the beginning. What was acknowledged before has been
-//! replicated when Sentinel promotes.
+//! replicated when Sentinel promotes, unless the replica lags by more than the 100 ms that lie between.
 //!
 //! | while frozen | what happens |
 //! |---|---|
