@@ -23,6 +23,7 @@ use rolecall::state::{
 };
 use rolecall::sys;
 use rolecall::time::Tick;
+use socket2::{Domain, Socket, Type};
 
 /// Nothing here takes longer, or it hangs.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
@@ -249,7 +250,7 @@ fn accept(listener: &TcpListener) -> TcpStream {
 impl Fake {
     /// Takes `count` connections; each is served by `serve`, at the same time.
     pub(crate) fn start(count: usize, serve: impl Fn(TcpStream) + Send + Sync + 'static) -> Fake {
-        let listener = TcpListener::bind(own_address()).unwrap();
+        let listener = listener();
         let address = listener.local_addr().unwrap();
         let serve = Arc::new(serve);
         let thread = std::thread::spawn(move || {
@@ -268,7 +269,7 @@ impl Fake {
 
     /// Takes any number of connections, until the test ends.
     pub(crate) fn any(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> SocketAddr {
-        let listener = TcpListener::bind(own_address()).unwrap();
+        let listener = listener();
         let address = listener.local_addr().unwrap();
         let serve = Arc::new(serve);
         std::thread::spawn(move || {
@@ -317,6 +318,15 @@ pub(crate) fn own_address() -> SocketAddr {
     let number = std::process::id().wrapping_mul(40_503).wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
     let [_, high, middle, low] = number.to_be_bytes();
     ([127, 1 + high % 254, middle, 1 + low % 254], 0).into()
+}
+
+/// With room for all that a test connects at once. A full queue drops what clients send first, and if the kernel has
+/// begun to answer with SYN cookies, it takes a later segment for the first and acknowledges bytes that it threw away.
+fn listener() -> TcpListener {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&own_address().into()).unwrap();
+    socket.listen(4096).unwrap();
+    socket.into()
 }
 
 /// A port at which nobody listens.
