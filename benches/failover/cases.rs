@@ -169,9 +169,9 @@ fn planned(subject: Subject) -> Vec<f64> {
     topology.fail_over();
     let (promoted, _) = promotion(&topology.servers[1..]);
     // Sentinel demotes the old master about eleven seconds later.
-    let master = topology.settle();
+    topology.settle();
     sleep(Duration::from_secs(1));
-    let outcome = writers.stop(master);
+    let outcome = writers.stop(|| topology.settle());
     balancer.tell_course();
     vec![
         outcome.lost as f64,
@@ -203,10 +203,10 @@ fn killed_once(subject: Subject) -> Option<Vec<f64>> {
     let election = promoted - began;
     sleep(Duration::from_secs(2));
     let (failed, tried) = knocking.stop();
-    // A busy machine may see a second failover right after the first.
-    let master = topology.settle();
+    topology.settle();
     sleep(Duration::from_secs(1));
-    let outcome = writers.stop(master);
+    // A busy machine may see a second failover right after the first.
+    let outcome = writers.stop(|| topology.settle());
     balancer.tell_course();
     if election > HELD {
         eprintln!("  the Sentinels took {election:.1?} to elect: once more");

@@ -51,12 +51,12 @@ impl Writers {
         Writers { stop, threads }
     }
 
-    /// Stops them and asks `master` for every acknowledged write.
-    pub fn stop(self, master: u16) -> Outcome {
+    /// Stops them and asks the `master` of then for every acknowledged write.
+    pub fn stop(self, master: impl FnOnce() -> u16) -> Outcome {
         self.stop.store(true, Relaxed);
         let seen: Vec<Seen> =
             self.threads.into_iter().map(|thread| thread.join().expect("a writer ends")).collect();
-        let there = keys(master);
+        let there = keys(master());
         let all = || seen.iter().flat_map(|seen| &seen.acknowledged);
         let mut kept: Vec<Instant> =
             all().filter(|(key, _)| there.contains(key)).map(|(_, at)| *at).collect();
